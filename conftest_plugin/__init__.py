@@ -1,0 +1,59 @@
+"""pytest glue: the fixture and the marker `fakebatch`. Imports pytest alone until one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from fakebatch import FakeBatch
+
+MARKER = (
+    "fakebatch(seed=..., clock=..., start=..., dialect=..., base_url=..., api_keys=..., "
+    "models=..., limits=...): emulate the OpenAI Batch API in this test; keywords of several "
+    "markers merge, the closest wins"
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", MARKER)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The marker alone activates the fixture too."""
+    names: list[str] | None = getattr(item, "fixturenames", None)
+    if names is not None and "fakebatch" not in names and item.get_closest_marker("fakebatch"):
+        names.insert(0, "fakebatch")
+
+
+@pytest.fixture
+def fakebatch(request: pytest.FixtureRequest) -> Generator[FakeBatch]:
+    """An emulated Batch API: whatever httpx or httpx2 sends to its base URL is answered here."""
+    from fakebatch.emulator import FakeBatch  # noqa: PLC0415  # heavy: only where it is used
+
+    with FakeBatch(**_options(request.node)) as fake:
+        yield fake
+
+
+def _options(node: pytest.Item) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for marker in node.iter_markers("fakebatch"):  # the closest comes first
+        _check(marker)
+        options = {**marker.kwargs, **options}
+    return options
+
+
+def _check(marker: pytest.Mark) -> None:
+    from fakebatch.emulator import KEYWORDS  # noqa: PLC0415
+    from fakebatch.errors import Misuse  # noqa: PLC0415
+
+    unknown = [*map(repr, marker.args), *(name for name in marker.kwargs if name not in KEYWORDS)]
+    if unknown:
+        raise Misuse(
+            f"@pytest.mark.fakebatch does not know {', '.join(unknown)}.",
+            f"It takes the keywords {', '.join(KEYWORDS)}.",
+            "Write for example @pytest.mark.fakebatch(seed=7).",
+        )

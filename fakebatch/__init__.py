@@ -1,0 +1,38 @@
+"""fakebatch: the OpenAI Batch API, offline and in virtual time, for tests of its clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fakebatch.emulator import FakeBatch
+    from fakebatch.errors import FakeBatchError, Misuse, RefusedRequest
+    from fakebatch.input_file import RequestLine
+    from fakebatch.scenario import Scenario
+
+__all__ = [
+    "FakeBatch",
+    "FakeBatchError",
+    "Misuse",
+    "RefusedRequest",
+    "RequestLine",
+    "Scenario",
+]
+
+_HOMES = {
+    "FakeBatch": "fakebatch.emulator",
+    "FakeBatchError": "fakebatch.errors",
+    "Misuse": "fakebatch.errors",
+    "RefusedRequest": "fakebatch.errors",
+    "RequestLine": "fakebatch.input_file",
+    "Scenario": "fakebatch.scenario",
+}
+
+
+def __getattr__(name: str) -> object:
+    # the plugin is paid for by every pytest run of an environment: load what is asked for
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,247 @@
+"""From a Request to a Reply: the route table, the key, the parameters, the words of a refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fakebatch import fields
+from fakebatch.dialects import Reason, Refusal
+from fakebatch.errors import Misuse, RefusedRequest
+from fakebatch.exchange import Reply, Request
+from fakebatch.ids import Mint
+from fakebatch.multipart import parts
+from fakebatch.service import Service
+
+FILES_PAGE = 10_000
+BATCHES_PAGE = 100
+BATCHES_DEFAULT = 20
+
+Handler = Callable[[Service, Request, str], Reply]
+
+
+def _json(body: Mapping[str, Any], *, status: int = 200, end: str = "") -> Reply:
+    # two spaces of indent, as observed in Aug 2026; bodies of files routes end with a newline
+    text = json.dumps(body, indent=2) + end
+    return Reply(status, {"content-type": "application/json"}, text.encode())
+
+
+def _create_file(service: Service, request: Request, _: str) -> Reply:
+    form = parts(request.body, request.headers.get("content-type", ""))
+    if "file" not in form:
+        raise Refusal(Reason.MISSING, name="file")
+    said = {
+        name: part.content.decode("utf-8", "replace")
+        for name, part in form.items()
+        if name != "file"
+    }
+    record = service.create_file(
+        purpose=fields.text(said, "purpose"),
+        filename=form["file"].filename or "upload",
+        content=form["file"].content,
+        expires_after=fields.form_expiry(said, "expires_after", service.dialect.limits),
+    )
+    return _json(record, end="\n")
+
+
+def _list_files(service: Service, request: Request, _: str) -> Reply:
+    query = request.query
+    order = query.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise Refusal(Reason.BAD_ORDER)
+    limit = fields.count(query.get("limit"), "limit", default=FILES_PAGE, most=FILES_PAGE)
+    found = service.list_files(
+        purpose=query.get("purpose"), limit=limit, order=order, after=query.get("after")
+    )
+    return _json(found, end="\n")
+
+
+def _retrieve_file(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.retrieve_file(id_), end="\n")
+
+
+def _delete_file(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.delete_file(id_), end="\n")
+
+
+def _file_content(service: Service, _: Request, id_: str) -> Reply:
+    filename, content = service.file_content(id_)
+    headers = {
+        "content-type": "application/octet-stream",
+        "content-disposition": f'attachment; filename="{filename}"',
+    }
+    return Reply(200, headers, content)
+
+
+def _create_batch(service: Service, request: Request, _: str) -> Reply:
+    asked = fields.batch_request(fields.json_object(request.body), service.dialect)
+    return _json(service.create_batch(asked))
+
+
+def _list_batches(service: Service, request: Request, _: str) -> Reply:
+    limit = fields.count(
+        request.query.get("limit"), "limit", default=BATCHES_DEFAULT, most=BATCHES_PAGE
+    )
+    return _json(service.list_batches(limit=limit, after=request.query.get("after")))
+
+
+def _retrieve_batch(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.retrieve_batch(id_))
+
+
+def _cancel_batch(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.cancel_batch(id_))
+
+
+def _ask(service: Service, request: Request, _: str) -> Reply:
+    body = fields.json_object(request.body)
+    if body.get("stream"):
+        raise Misuse(
+            f"{request.method} {request.path} asks for a stream.",
+            "fakebatch answers direct calls whole; a batch cannot stream either.",
+            "Call it without stream=True.",
+        )
+    answered = service.ask(f"/v1{request.path}", body)
+    if answered.status is None:
+        return _json({"error": answered.body}, status=500)
+    return _json(answered.body, status=answered.status)
+
+
+def _list_models(service: Service, _: Request, __: str) -> Reply:
+    return _json(service.list_models())
+
+
+def _retrieve_model(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.retrieve_model(id_))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing a client can do, named as the SDK names it."""
+
+    name: str
+    method: str
+    path: str
+    handle: Handler
+
+
+OPERATIONS = (
+    Operation("files.create", "POST", "/files", _create_file),
+    Operation("files.list", "GET", "/files", _list_files),
+    Operation("files.retrieve", "GET", "/files/{id}", _retrieve_file),
+    Operation("files.delete", "DELETE", "/files/{id}", _delete_file),
+    Operation("files.content", "GET", "/files/{id}/content", _file_content),
+    Operation("batches.create", "POST", "/batches", _create_batch),
+    Operation("batches.list", "GET", "/batches", _list_batches),
+    Operation("batches.retrieve", "GET", "/batches/{id}", _retrieve_batch),
+    Operation("batches.cancel", "POST", "/batches/{id}/cancel", _cancel_batch),
+    Operation("chat.completions.create", "POST", "/chat/completions", _ask),
+    Operation("responses.create", "POST", "/responses", _ask),
+    Operation("embeddings.create", "POST", "/embeddings", _ask),
+    Operation("completions.create", "POST", "/completions", _ask),
+    Operation("moderations.create", "POST", "/moderations", _ask),
+    Operation("models.list", "GET", "/models", _list_models),
+    Operation("models.retrieve", "GET", "/models/{id}", _retrieve_model),
+)
+
+_BY_ROUTE = {(operation.method, operation.path): operation for operation in OPERATIONS}
+_PATHS = {operation.path for operation in OPERATIONS}
+
+
+def route(method: str, path: str) -> tuple[Operation | None, str]:
+    """The operation a request is for, if there is one, and the id in its path."""
+    operation = _BY_ROUTE.get((method, path))
+    if operation is not None:
+        return operation, ""
+    pattern, id_ = _pattern(path)
+    return _BY_ROUTE.get((method, pattern)), id_
+
+
+def _pattern(path: str) -> tuple[str, str]:
+    head, _, rest = path[1:].partition("/")
+    id_, slash, tail = rest.partition("/")
+    return f"/{head}/{{id}}{slash}{tail}", id_
+
+
+class App:
+    """One emulated service behind HTTP."""
+
+    def __init__(self, service: Service, *, api_keys: frozenset[str] | None, seed: bytes) -> None:
+        self.service = service
+        self._api_keys = api_keys
+        self._mint = Mint(seed)
+        self._answered = 0
+
+    def handle(self, request: Request) -> Reply:
+        """The service's answer to a request.
+
+        Raises:
+            RefusedRequest: the real service has this route, fakebatch does not.
+            Misuse: the test gave an answer that is none.
+        """
+        operation, id_ = route(request.method, request.path)
+        try:
+            self._check_key(request)
+            if operation is None:
+                raise self._no_route(request)
+            reply = operation.handle(self.service, request, id_)
+        except Refusal as refusal:
+            reply = self._refused(refusal, of_files=request.path.startswith("/files"))
+        return self._signed(reply)
+
+    def _check_key(self, request: Request) -> None:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise Refusal(Reason.NO_KEY)
+        if self._api_keys is not None and key.strip() not in self._api_keys:
+            raise Refusal(Reason.WRONG_KEY, key=masked(key.strip()))
+
+    def _no_route(self, request: Request) -> BaseException:
+        facts = {"method": request.method, "path": request.path}
+        if request.path in _PATHS or _pattern(request.path)[0] in _PATHS:
+            return Refusal(Reason.WRONG_METHOD, **facts)
+        if request.path[1:].partition("/")[0] not in self.service.dialect.elsewhere:
+            return Refusal(Reason.NO_SUCH_ROUTE, **facts)
+        return RefusedRequest(
+            f"{request.method} {request.path} is not emulated.",
+            "Known are: " + ", ".join(operation.name for operation in OPERATIONS) + ".",
+            "Answer it with a respx route of your own, or do not call it in this test.",
+        )
+
+    def _refused(self, refusal: Refusal, *, of_files: bool) -> Reply:
+        words = self.service.dialect.refusals[refusal.reason]
+        message = words.message_for(refusal.facts)
+        error = {
+            "message": message,
+            "type": words.type,
+            "param": words.param_for(refusal.facts),
+            "code": words.code,
+        }
+        body: dict[str, Any] = {"error": error}
+        if of_files and words.status != 401:
+            body["detail"] = {"message": message, "code": words.code}
+        reply = _json(body, status=words.status, end="\n")
+        if words.status == 401:
+            challenge = {"www-authenticate": 'Bearer realm="OpenAI API"'}
+            return Reply(reply.status, {**reply.headers, **challenge}, reply.body)
+        return reply
+
+    def _signed(self, reply: Reply) -> Reply:
+        self._answered += 1
+        digest = self._mint.request(self._answered)
+        headers = {
+            **reply.headers,
+            **self.service.dialect.headers,
+            "openai-processing-ms": str(20 + int(digest[-2:], 16)),
+            "x-request-id": digest,
+        }
+        return Reply(reply.status, headers, reply.body)
+
+
+def masked(key: str) -> str:
+    """A key as the service quotes it: the middle of a long one in stars, all of a short one."""
+    if len(key) <= 12:
+        return "*" * len(key)
+    return key[:8] + "*" * (len(key) - 12) + key[-4:]

@@ -1,0 +1,222 @@
+"""OpenAI itself, as observed in 2025 and 2026. docs/fidelity.md has the source of every line."""
+
+from __future__ import annotations
+
+from fakebatch.dialects.base import Dialect, Flaw, Reason, Words
+
+REFUSALS = {
+    Reason.NO_KEY: Words(
+        "You didn't provide an API key. You need to provide your API key in an Authorization "
+        "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field "
+        "(with blank username) if you're accessing the API from your browser and are prompted for "
+        "a username and password. You can obtain an API key from "
+        "https://platform.openai.com/account/api-keys.",
+        status=401,
+    ),
+    Reason.WRONG_KEY: Words(
+        "Incorrect API key provided: {key}. You can find your API key at "
+        "https://platform.openai.com/account/api-keys.",
+        code="invalid_api_key",
+        status=401,
+    ),
+    Reason.NO_SUCH_FILE: Words("No such File object: {id}", param="id", status=404),
+    Reason.NO_SUCH_BATCH: Words("No batch found with id '{id}'.", status=404),
+    Reason.NO_SUCH_MODEL: Words(
+        "The model '{id}' does not exist or you do not have access to it.",
+        code="model_not_found",
+        param="model",
+        status=404,
+    ),
+    Reason.NO_MODEL: Words("you must provide a model parameter"),
+    Reason.NO_SUCH_ROUTE: Words("Invalid URL ({method} /v1{path})", status=404),
+    Reason.WRONG_METHOD: Words(
+        "Not allowed to {method} on /v1{path} (HINT: Perhaps you meant to use a different HTTP "
+        "method?)",
+        status=405,
+    ),
+    Reason.NOT_JSON: Words(
+        "We could not parse the JSON body of your request. (HINT: This likely means you aren't "
+        "using your HTTP library correctly. The OpenAI API expects a JSON payload, but what was "
+        "sent was not valid JSON. If you have trouble figuring out how to fix this, please contact "
+        "us through our help center at help.openai.com.)"
+    ),
+    Reason.NOT_MULTIPART: Words("Missing required parameter: 'file'.", param="file"),
+    Reason.BAD_PURPOSE: Words("'{value}' is not one of {known} - 'purpose'", param="purpose"),
+    Reason.NOT_JSONL: Words("Invalid file format for Batch API. Must be .jsonl"),
+    Reason.FILE_TOO_LARGE: Words("File is too large."),
+    Reason.MISSING: Words(
+        "Missing required parameter: '{name}'.", code="missing_required_parameter", param="{name}"
+    ),
+    Reason.BAD_VALUE: Words(
+        "Invalid value: '{value}'. Supported values are: {known}.",
+        code="invalid_value",
+        param="{name}",
+    ),
+    Reason.BAD_TYPE: Words(
+        "Invalid type for '{name}': expected {wanted}, but got {got} instead.",
+        code="invalid_type",
+        param="{name}",
+    ),
+    Reason.TOO_MANY_PROPERTIES: Words(
+        "Invalid '{name}': too many properties. Expected an object with at most {most} properties, "
+        "but got an object with {got} properties instead.",
+        code="object_above_max_properties",
+        param="{name}",
+    ),
+    Reason.KEY_TOO_LONG: Words(
+        "Invalid property name in '{name}': too long. Expected a property name with maximum length "
+        "{most}, but got a property name with length {got} instead.",
+        code="property_name_above_max_length",
+        param="{name}",
+    ),
+    Reason.STRING_TOO_LONG: Words(
+        "Invalid '{name}': string too long. Expected a string with maximum length {most}, but got "
+        "a string with length {got} instead.",
+        code="string_above_max_length",
+        param="{name}",
+    ),
+    Reason.TOO_LOW: Words(
+        "Invalid '{name}': integer below minimum value. Expected a value >= {least}, but got "
+        "{got} instead.",
+        code="integer_below_min_value",
+        param="{name}",
+    ),
+    Reason.TOO_HIGH: Words(
+        "Invalid '{name}': integer above maximum value. Expected a value <= {most}, but got "
+        "{got} instead.",
+        code="integer_above_max_value",
+        param="{name}",
+    ),
+    Reason.BAD_ORDER: Words("order must be asc or desc."),
+    Reason.CANNOT_CANCEL: Words("Cannot cancel a batch with status '{status}'.", status=409),
+    Reason.TOO_MANY_BATCHES: Words(
+        "Rate limit reached for batch creation in organization org-fakebatch: Limit {limit} per "
+        "hour. Please try again later.",
+        code="rate_limit_exceeded",
+        type="requests",
+        status=429,
+    ),
+}
+
+FLAWS = {
+    Flaw.BAD_JSON: Words("This line is not parseable as valid JSON.", code="invalid_json_line"),
+    Flaw.MISSING: Words(
+        "Missing required parameter: '{name}'.", code="missing_required_parameter", param="{param}"
+    ),
+    Flaw.BAD_TYPE: Words(
+        "Invalid type for '{name}': expected {wanted}, but got {got} instead.",
+        code="invalid_type",
+        param="{name}",
+    ),
+    Flaw.MODEL_REQUIRED: Words(
+        "Model parameter is required.", code="invalid_request", param="body.model"
+    ),
+    Flaw.DUPLICATE_ID: Words(
+        "The custom_id for this request is a duplicate of another request. The custom_id parameter "
+        "must be unique for each request in a batch.",
+        code="duplicate_custom_id",
+        param="custom_id",
+    ),
+    Flaw.BAD_METHOD: Words(
+        "Invalid method: '{value}'. Only 'POST' is supported.",
+        code="invalid_method",
+        param="method",
+    ),
+    Flaw.BAD_URL: Words(
+        "The URL provided for this request does not match the batch endpoint.",
+        code="invalid_url",
+        param="url",
+    ),
+    Flaw.OTHER_MODEL: Words(
+        "The model '{model}' for this request does not match the rest of the batch. Each batch "
+        "must contain requests for a single model.",
+        code="mismatched_model",
+        param="body.model",
+    ),
+    Flaw.UNKNOWN_MODEL: Words(
+        "The provided model '{model}' is not supported by the Batch API.",
+        code="model_not_found",
+        param="body.model",
+    ),
+    Flaw.STREAMING: Words(
+        "Chat Completions: Streaming is not supported in the Batch API.",
+        code="streaming_unsupported",
+        param="body.stream",
+    ),
+    Flaw.NO_INPUT_FILE: Words(
+        "Cannot find file {id}, or organization org-fakebatch does not have access to it.",
+        code="invalid_request",
+        param="file_id",
+    ),
+    Flaw.EMPTY: Words("The batch input file is empty.", code="empty_file"),
+    Flaw.TOO_MANY_LINES: Words(
+        "The batch input file contains too many requests. The maximum number of requests per batch "
+        "is {limit}.",
+        code="too_many_requests",
+    ),
+    Flaw.TOO_LARGE: Words(
+        "The batch input file is larger than the {limit} maximum for the {model} model. Please try "
+        "again with a smaller batch.",
+        code="file_too_large",
+    ),
+    Flaw.TOO_MANY_INPUTS: Words(
+        "The batch contains too many embedding inputs. The maximum across all requests is {limit}.",
+        code="too_many_inputs",
+    ),
+    Flaw.TOKEN_LIMIT: Words(
+        "Enqueued token limit reached for {model} in organization org-fakebatch. Limit: {limit:,} "
+        "enqueued tokens. Please try again once some in_progress batches have been completed.",
+        code="token_limit_exceeded",
+    ),
+}
+
+LOST_LINES = {
+    "batch_expired": "This request could not be executed before the completion window expired.",
+    "batch_cancelled": "This request was cancelled.",
+    "request_timeout": "This request timed out.",
+}
+
+SNAPSHOTS = {
+    "gpt-3.5-turbo": "gpt-3.5-turbo-0125",
+    "gpt-4o": "gpt-4o-2024-08-06",
+    "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
+    "gpt-4.1": "gpt-4.1-2025-04-14",
+    "gpt-4.1-mini": "gpt-4.1-mini-2025-04-14",
+    "gpt-4.1-nano": "gpt-4.1-nano-2025-04-14",
+    "gpt-5": "gpt-5-2025-08-07",
+    "gpt-5-mini": "gpt-5-mini-2025-08-07",
+    "gpt-5-nano": "gpt-5-nano-2025-08-07",
+    "o3-mini": "o3-mini-2025-01-31",
+    "o4-mini": "o4-mini-2025-04-16",
+}
+
+OPENAI = Dialect(
+    name="openai",
+    base_urls=("https://api.openai.com/v1",),
+    endpoints=(
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/responses",
+        "/v1/moderations",
+    ),
+    windows={"24h": 86_400},
+    purposes=("fine-tune", "assistants", "batch", "user_data", "vision", "evals"),
+    snapshots=SNAPSHOTS,
+    refusals=REFUSALS,
+    flaws=FLAWS,
+    lost_lines=LOST_LINES,
+    elsewhere=frozenset(
+        (
+            *("assistants", "audio", "chat", "completions", "containers", "conversations"),
+            *("embeddings", "evals", "fine_tuning", "images", "models", "moderations"),
+            *("organization", "realtime", "responses", "skills", "threads", "uploads"),
+            *("vector_stores", "videos", "webhook_endpoints"),
+        )
+    ),
+    headers={
+        "openai-version": "2020-10-01",
+        "openai-organization": "org-fakebatch",
+        "openai-project": "proj_fakebatch",
+    },
+)

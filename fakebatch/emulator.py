@@ -1,0 +1,171 @@
+"""FakeBatch: the object users hold; wires clock, service and interception together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+from inspect import signature
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from fakebatch import looking, saying
+from fakebatch.app import App
+from fakebatch.dialects import DIALECTS, Dialect
+from fakebatch.durations import Duration, microseconds
+from fakebatch.errors import FakeBatchError, Misuse
+from fakebatch.input_file import RequestLine
+from fakebatch.interception import EmulatedRouter, doors, dummy_environment, unresolvable
+from fakebatch.loud import Witness
+from fakebatch.scenario import Answer, LineRule, Says
+from fakebatch.service import Service
+from fakebatch.vtime import Clock, wall
+
+
+class FakeBatch:
+    """An OpenAI Batch API of your own, active between `with` and the end of its block.
+
+    Args:
+        seed: decides ids, shuffles and vectors: the same seed gives the same bytes.
+        clock: "virtual" (sleeping moves time), "manual" (only `clock.advance` does), or "real"
+            (nothing is patched; the emulator goes by `time.time()`).
+        start: when the frozen clock begins: a datetime, ISO text or unix seconds.
+        dialect: the provider to emulate.
+        base_url: where it is emulated, in place of the provider's own addresses.
+        api_keys: the keys that are accepted; by default every key is.
+        models: the models that exist; by default every plausible name does.
+        limits: what the service accepts, by the names of `fakebatch.Limits`.
+
+    Raises:
+        Misuse: an argument without meaning.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int | str = 0,
+        clock: str = "virtual",
+        start: datetime | str | float | None = None,
+        dialect: str = "openai",
+        base_url: str | None = None,
+        api_keys: list[str] | None = None,
+        models: list[str] | None = None,
+        limits: dict[str, int] | None = None,
+    ) -> None:
+        chosen = _dialect(dialect, base_url, limits or {})
+        seeded = str(seed).encode()
+        self._service = Service(
+            chosen,
+            clock=wall.microseconds,
+            seed=seeded,
+            models=None if models is None else frozenset(models),
+        )
+        keys = None if api_keys is None else frozenset(api_keys)
+        app = App(self._service, api_keys=keys, seed=seeded)
+        self.base_url = chosen.base_urls[0]
+        """Where clients find the service: `https://api.openai.com/v1`."""
+        self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
+        """A respx router; `router["batches.retrieve"]` is the route of an operation."""
+        self.clock = Clock(clock, start=start)
+        """The time everybody sees, and the way to move it."""
+        self._witness = Witness()
+        self._active = ExitStack()
+
+    @property
+    def batches(self) -> looking.Seen[looking.Batch]:
+        """The batches by id, in order of creation."""
+        service = self._service
+        return looking.Seen(
+            "batches", service.known_batches, lambda id_: looking.Batch(id_, service.retrieve_batch)
+        )
+
+    @property
+    def files(self) -> looking.Seen[looking.File]:
+        """The files by id, in order of creation; result files are among them once they exist."""
+        service = self._service
+        return looking.Seen("files", service.known_files, lambda id_: looking.File(id_, service))
+
+    def schedule(
+        self,
+        *,
+        validating: Duration | None = None,
+        in_progress: Duration | None = None,
+        finalizing: Duration | None = None,
+    ) -> None:
+        """How long batches created from now on stay in each status; what is left out stays."""
+        given = {"validating": validating, "in_progress": in_progress, "finalizing": finalizing}
+        changed = {name: microseconds(d) for name, d in given.items() if d is not None}
+        scenario = self._service.scenario
+        self._service.scenario = replace(scenario, schedule=replace(scenario.schedule, **changed))
+
+    def on(self, where: Callable[[RequestLine], bool] | None = None, **which: Any) -> saying.On:
+        """Select lines by custom_id, index, model, endpoint, contains, or a predicate.
+
+        Among rules that match a line the later wins. Batches that exist already keep theirs.
+        """
+        return saying.On(saying.which(where, which), self._add_rule)
+
+    def reply(self, answer: Answer) -> None:
+        """What answers where no rule does: a text, a response body, or a callable(line)."""
+        self._otherwise(Says(saying.checked_answer(answer)))
+
+    def reply_from(self, path: str | Path, *, missing: str | None = None) -> None:
+        """Answer from a recorded output file, by custom_id, where no rule does.
+
+        A custom_id the file lacks fails the test, unless `missing` is "echo".
+        """
+        self._otherwise(saying.recording(path, missing))
+
+    def __enter__(self) -> Self:
+        hosts = frozenset(self.router.hosts)
+        with ExitStack() as stack:
+            stack.enter_context(dummy_environment())
+            stack.enter_context(unresolvable(hosts, self._witness))
+            stack.enter_context(doors(self.router, self._witness))
+            self.clock.start()
+            stack.callback(self.clock.stop)
+            self._active = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._active.close()
+        lost = self._witness.lost()
+        if lost is not None and not isinstance(error, FakeBatchError):
+            raise lost
+
+    def _add_rule(self, rule: LineRule) -> None:
+        self._service.scenario = self._service.scenario.with_rule(rule)
+
+    def _otherwise(self, outcome: saying.Outcome) -> None:
+        self._service.scenario = replace(self._service.scenario, otherwise=outcome)
+
+
+def _dialect(name: str, base_url: str | None, limits: dict[str, int]) -> Dialect:
+    dialect = DIALECTS.get(name)
+    if dialect is None:
+        raise Misuse(
+            f"There is no dialect {name!r}.",
+            f"Known are {', '.join(map(repr, DIALECTS))}.",
+            "Name one of these; base_url='…' puts it at another address.",
+        )
+    known = dialect.limits.__dataclass_fields__
+    unknown = [limit for limit in limits if limit not in known]
+    if unknown:
+        raise Misuse(
+            f"There is no limit {', '.join(map(repr, unknown))}.",
+            f"Known are {', '.join(known)}.",
+            "Write for example FakeBatch(limits={'batch_lines': 10}).",
+        )
+    dialect = replace(dialect, limits=replace(dialect.limits, **limits))
+    return dialect if base_url is None else replace(dialect, base_urls=(base_url.rstrip("/"),))
+
+
+KEYWORDS = tuple(name for name in signature(FakeBatch).parameters)
+"""What FakeBatch, and so the marker, can be told."""

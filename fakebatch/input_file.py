@@ -1,0 +1,267 @@
+"""The input file of a batch: where its lines are, what each asks for, and what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+from fakebatch.dialects import Dialect, Flaw
+
+REQUIRED = ("custom_id", "method", "url", "body")
+
+ASKS = {
+    "/v1/chat/completions": ("messages",),
+    "/v1/responses": ("input", "prompt", "conversation", "previous_response_id"),
+    "/v1/embeddings": ("input",),
+    "/v1/completions": ("prompt",),
+    "/v1/moderations": ("input",),
+}
+"""What the body of a line must hold: one of these, the first is named when none is there."""
+
+_PLAUSIBLE_MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,255}")
+_BRACE = ord("}")
+
+_TYPES: dict[type, str] = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLine:
+    """One request of a batch, or one made directly (then without custom_id and index)."""
+
+    index: int | None
+    """Place among the requests of the file, from 0."""
+    custom_id: str | None
+    url: str
+    """The endpoint: `/v1/chat/completions`."""
+    body: Mapping[str, Any]
+
+    @property
+    def model(self) -> str:
+        """The model the request names; empty where it names none."""
+        return str(self.body.get("model") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of `batch.errors`: what is wrong, and with which line (from 1)."""
+
+    flaw: Flaw
+    facts: Mapping[str, Any]
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Where the request lines of a file are: offsets, not objects. Blank lines are none."""
+
+    content: bytes
+    starts: array[int]
+    ends: array[int]
+    numbers: array[int]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def raw(self, index: int) -> bytes:
+        """The bytes of a request line, without its line end."""
+        return self.content[self.starts[index] : self.ends[index]]
+
+    def request(self, index: int) -> RequestLine:
+        """A request line that validation has passed."""
+        said = parsed(self.raw(index))
+        return RequestLine(index, said["custom_id"], said["url"], said["body"])
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What validation found. A batch with entries has failed; then nothing of it runs."""
+
+    lines: Lines
+    entries: tuple[Entry, ...]
+    model: str | None
+    """The model of the first request."""
+
+
+def parsed(raw: bytes) -> Any:
+    """The JSON value of a line.
+
+    Strict, as the service's own parser is: no NaN, no byte order mark, no lone surrogate. Of
+    duplicate keys the last counts.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    return from_json(raw, allow_inf_nan=False)
+
+
+def parsed_object(raw: bytes) -> dict[str, Any] | None:
+    """The JSON object of a line; None where the value is no object.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    said = parsed(raw)
+    return said if isinstance(said, dict) else None
+
+
+def find_lines(content: bytes) -> Lines:
+    r"""Split at `\n` alone: U+2028, U+2029 and U+0085 may stand raw inside a JSON string."""
+    starts, ends, numbers = array("Q"), array("Q"), array("Q")
+    start, number, size = 0, 0, len(content)
+    while start < size:
+        end = content.find(b"\n", start)
+        end = size if end < 0 else end
+        number += 1
+        # most lines end in "}" at once: only the rest is worth a copy to see whether it is blank
+        if end > start and (content[end - 1] == _BRACE or content[start:end].strip()):
+            starts.append(start)
+            ends.append(end)
+            numbers.append(number)
+        start = end + 1
+    return Lines(content, starts, ends, numbers)
+
+
+def looks_like_jsonl(content: bytes) -> bool:
+    """Whether an upload passes for batch input: its first line is a JSON object.
+
+    Names are not looked at, and later lines only when a batch validates (observed Aug 2025).
+    """
+    end = content.find(b"\n")
+    try:
+        return parsed_object(content if end < 0 else content[:end]) is not None
+    except ValueError:
+        return False
+
+
+def judge(
+    content: bytes, endpoint: str, dialect: Dialect, models: frozenset[str] | None
+) -> Judgement:
+    """Validate every line: each bad one gives one entry, in line order."""
+    lines = find_lines(content)
+    checks = _Checks(endpoint, models)
+    entries = [*_size_entries(lines, dialect)]
+    for index, number in enumerate(lines.numbers):
+        found = checks.flaw(lines.raw(index))
+        if found is not None:
+            entries.append(Entry(found[0], found[1], number))
+    entries.extend(_total_entries(checks, dialect))
+    return Judgement(lines, tuple(entries), checks.first_model)
+
+
+def _size_entries(lines: Lines, dialect: Dialect) -> Iterator[Entry]:
+    limits = dialect.limits
+    if not len(lines):
+        yield Entry(Flaw.EMPTY, {})
+    if len(lines) > limits.batch_lines:
+        yield Entry(Flaw.TOO_MANY_LINES, {"limit": limits.batch_lines})
+    if len(lines.content) > limits.batch_bytes:
+        yield Entry(Flaw.TOO_LARGE, {"limit": limits.batch_bytes, "model": _first_model(lines)})
+
+
+def _first_model(lines: Lines) -> str:
+    try:
+        return str(parsed(lines.raw(0))["body"]["model"])
+    except (ValueError, LookupError, TypeError):
+        return "requested"
+
+
+def _total_entries(checks: _Checks, dialect: Dialect) -> Iterator[Entry]:
+    if checks.inputs > dialect.limits.batch_inputs:
+        yield Entry(Flaw.TOO_MANY_INPUTS, {"limit": dialect.limits.batch_inputs})
+
+
+Found = tuple[Flaw, dict[str, Any]] | None
+
+
+class _Checks:
+    """What is wrong with a line, given the lines before it."""
+
+    def __init__(self, endpoint: str, models: frozenset[str] | None) -> None:
+        self.endpoint = endpoint
+        self.models = models
+        self.first_model: str | None = None
+        self.inputs = 0
+        self._asks = ASKS.get(endpoint, ())
+        self._seen: set[str] = set()
+
+    def flaw(self, raw: bytes) -> Found:
+        try:
+            said = parsed_object(raw)
+        except ValueError:
+            return Flaw.BAD_JSON, {}
+        if said is None:
+            return Flaw.BAD_JSON, {}
+        return self._envelope(said) or self._body(said["body"])
+
+    def _envelope(self, said: dict[str, Any]) -> Found:
+        for name in REQUIRED:
+            if said.get(name) is None:
+                return Flaw.MISSING, {"name": name, "param": name}
+            wanted = dict if name == "body" else str
+            if not isinstance(said[name], wanted):
+                return Flaw.BAD_TYPE, _type_facts(name, wanted, said[name])
+        if said["custom_id"] in self._seen:
+            return Flaw.DUPLICATE_ID, {}
+        self._seen.add(said["custom_id"])
+        if said["method"] != "POST":
+            return Flaw.BAD_METHOD, {"value": said["method"]}
+        if said["url"] != self.endpoint:
+            return Flaw.BAD_URL, {}
+        return None
+
+    def _body(self, body: dict[str, Any]) -> Found:
+        if body.get("stream"):
+            return Flaw.STREAMING, {}
+        model = body.get("model")
+        if not model:
+            return Flaw.MODEL_REQUIRED, {}
+        if self._asks and all(body.get(name) is None for name in self._asks):
+            return Flaw.MISSING, {"name": self._asks[0], "param": f"body.{self._asks[0]}"}
+        if not self._knows(model):
+            return Flaw.UNKNOWN_MODEL, {"model": model}
+        if self.first_model is None:
+            self.first_model = model
+        elif model != self.first_model:
+            return Flaw.OTHER_MODEL, {"model": model}
+        if self.endpoint == "/v1/embeddings":
+            self.inputs += _inputs(body["input"])
+        return None
+
+    def _knows(self, model: object) -> bool:
+        if self.models is None:
+            return is_plausible_model(model)
+        return model in self.models
+
+
+def is_plausible_model(name: object) -> bool:
+    """Whether a model could have this name. Which models exist is known only where told."""
+    return isinstance(name, str) and _PLAUSIBLE_MODEL.fullmatch(name) is not None
+
+
+def json_type(value: object) -> str:
+    """What OpenAI calls the type of a JSON value in its messages."""
+    return _TYPES[type(value)]
+
+
+def _type_facts(name: str, wanted: type, value: object) -> dict[str, Any]:
+    return {"name": name, "wanted": _TYPES[wanted], "got": json_type(value)}
+
+
+def _inputs(asked: Any) -> int:
+    # a list of token ids is one input; a list of texts or of token lists is one each
+    if not isinstance(asked, list) or (asked and isinstance(asked[0], int)):
+        return 1
+    return len(asked)

@@ -1,0 +1,110 @@
+"""One door a HTTP stack: who answers a request that is about to leave, and who does not.
+
+The one place that touches respx's mockers. Tried with respx 0.22 and 0.23, pytest-httpx2 1.0.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest_httpx2  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers respx's mocker for httpcore2
+from respx.mocks import Mocker
+from respx.models import AllMockedAssertionError, PassThrough
+
+from fakebatch.errors import RefusedRequest
+from fakebatch.interception.router import EmulatedRouter
+from fakebatch.loud import Witness
+
+PATCHED = ("httpcore", "httpcore2")
+"""Mockers that we start. Others (`httpx`) only get a door, should the test start them."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Door:
+    """Stands first among the routers of one mocker, and asks the others itself.
+
+    respx asks routers in the order of their registration. So that it does not matter which
+    fixture came first: emulated base URLs, then the test's own routers, then loopback passes.
+    """
+
+    mocker: type[Mocker]
+    router: EmulatedRouter
+    witness: Witness
+
+    def open(self) -> None:
+        """Stand first, and start patching one of the HTTP stacks if this is its mocker."""
+        self._routers.insert(0, self)
+        if self.mocker.name in PATCHED:
+            self.mocker.start()
+
+    def close(self) -> None:
+        """Step aside; respx stops patching when no router is left."""
+        self._routers.remove(self)
+        self.mocker.stop()
+
+    @property
+    def _routers(self) -> list[Any]:
+        # a Door is no respx.Router, only asked like one
+        return self.mocker.routers
+
+    def handler(self, request: httpx.Request) -> httpx.Response:
+        """What respx's mocker calls for a request of a synchronous client."""
+        with self.witness:
+            for router in self._asked():
+                with suppress(AllMockedAssertionError):
+                    response: httpx.Response = router.handler(request)
+                    return response
+            raise self._nobody(request)
+
+    async def async_handler(self, request: httpx.Request) -> httpx.Response:
+        """The same for an asynchronous client."""
+        with self.witness:
+            for router in self._asked():
+                with suppress(AllMockedAssertionError):
+                    response: httpx.Response = await router.async_handler(request)
+                    return response
+            raise self._nobody(request)
+
+    def _asked(self) -> Iterator[Any]:
+        yield self.router
+        yield from self._routers[self._routers.index(self) + 1 :]
+
+    def _nobody(self, request: httpx.Request) -> BaseException:
+        if is_loopback(request.url.host):
+            # respx only shows the origin; a route made for that would cost more than the request
+            return PassThrough("stays on this machine", request=request, origin=None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        if self.mocker.name not in PATCHED:
+            return AllMockedAssertionError(f"RESPX: {request!r} not mocked!")
+        return RefusedRequest(
+            f"{request.method} {request.url.copy_with(query=None)} was refused: nothing leaves "
+            "this machine.",
+            f"Emulated are: {', '.join(self.router.base_urls)}; no respx router of yours answered.",
+            "Mock it with respx, or give the client an emulated base_url.",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+@contextmanager
+def doors(router: EmulatedRouter, witness: Witness) -> Generator[None]:
+    """Put a door into every mocker, start those of both HTTP stacks, and undo all of it."""
+    opened = [Door(mocker, router, witness) for mocker in Mocker.registry.values()]
+    try:
+        for door in opened:
+            door.open()
+        yield
+    finally:
+        for door in opened:
+            door.close()

@@ -1,0 +1,24 @@
+"""The environment while a fake is active: a dummy key, and no pointer to another service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+DUMMY_KEY = "sk-fakebatch-this-is-not-a-real-key"
+UNSET = ("OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+
+
+@contextmanager
+def dummy_environment() -> Generator[None]:
+    """A client made inside finds the dummy key. What was set before is set again at exit."""
+    saved = {name: os.environ.pop(name, None) for name in ("OPENAI_API_KEY", *UNSET)}
+    os.environ["OPENAI_API_KEY"] = DUMMY_KEY
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

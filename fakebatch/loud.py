@@ -1,0 +1,79 @@
+"""Makes sure that a loud error is heard: one that went astray is raised again at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any
+
+from fakebatch.errors import FakeBatchError
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An error, and where it was raised."""
+
+    error: FakeBatchError
+    elsewhere: bool
+    """In another thread than the one that activated the fake."""
+    frames: frozenset[FrameType]
+    task: asyncio.Task[Any] | None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing outside of the thread or task that raised it has seen it."""
+        if self.task is not None:
+            # the flag asyncio itself goes by when it logs "exception was never retrieved"
+            return self.task.done() and bool(getattr(self.task, "_log_traceback", False))
+        reached = self.error.__traceback__
+        return self.elsewhere and reached is not None and reached.tb_frame in self.frames
+
+
+class Witness:
+    """Notes every loud error that passes it. A context manager without state of its own."""
+
+    def __init__(self) -> None:
+        self._home = threading.get_ident()
+        self._heard: list[Heard] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, FakeBatchError):
+            self.note(error)
+
+    def note(self, error: FakeBatchError) -> None:
+        """Remember where an error was raised."""
+        if all(heard.error is not error for heard in self._heard):
+            elsewhere = threading.get_ident() != self._home
+            self._heard.append(Heard(error, elsewhere, _stack(), _task()))
+
+    def lost(self) -> FakeBatchError | None:
+        """The first error that nobody has seen. Each is told once."""
+        heard, self._heard = self._heard, []
+        return next((one.error for one in heard if one.is_lost), None)
+
+
+def _task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _stack() -> frozenset[FrameType]:
+    frames: set[FrameType] = set()
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # the documented way to a frame
+    while frame is not None:
+        frames.add(frame)
+        frame = frame.f_back
+    return frozenset(frames)

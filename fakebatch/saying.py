@@ -1,0 +1,163 @@
+"""How a test says what shall happen: fluent calls that build the Scenario's frozen data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fakebatch.errors import Misuse
+from fakebatch.scenario import Answer, Echoes, Fails, LineRule, Outcome, Recorded, Says, Which
+
+HTTP_ERRORS: dict[int, tuple[str, str | None, str]] = {
+    400: ("invalid_request_error", None, "The request is invalid."),
+    401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+    403: ("invalid_request_error", None, "You are not allowed to use this model."),
+    404: ("invalid_request_error", "model_not_found", "The model does not exist."),
+    429: ("requests", "rate_limit_exceeded", "Rate limit reached. Please try again later."),
+    500: (
+        "server_error",
+        None,
+        "The server had an error while processing your request. Sorry about that!",
+    ),
+    503: ("server_error", None, "The engine is currently overloaded, please try again later."),
+}
+"""The default type, code and message of a line's HTTP error (docs/fidelity.md, section 5)."""
+
+
+class On:
+    """The request lines a test has selected; say what comes of them."""
+
+    def __init__(self, which: Which, add: Callable[[LineRule], None]) -> None:
+        self._which = which
+        self._add = add
+
+    def reply(self, answer: Answer) -> None:
+        """They succeed with a text, a whole response body, or what a callable makes of the line."""
+        self._add(LineRule(self._which, Says(checked_answer(answer))))
+
+    def fail(
+        self,
+        status: int | None = None,
+        *,
+        code: str | None = None,
+        message: str | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> None:
+        """They fail with an HTTP status, or (without one) with a code such as `request_timeout`.
+
+        Raises:
+            Misuse: neither a status of 400 to 599 nor a code.
+        """
+        self._add(LineRule(self._which, failure(status, code=code, message=message, body=body)))
+
+
+def failure(
+    status: int | None,
+    *,
+    code: str | None = None,
+    message: str | None = None,
+    body: Mapping[str, Any] | None = None,
+) -> Fails:
+    """A failure with the provider's usual words where the test gives none of its own."""
+    if status is None and code is not None:
+        return Fails(None, {"code": code, "message": message or f"The request failed: {code}."})
+    if not isinstance(status, int) or not 400 <= status <= 599:
+        raise Misuse(
+            f"fail(status={status!r}, code={code!r}) is no failure.",
+            "A line fails with an HTTP status of 400 to 599, or with a code and no status.",
+            "Write for example .fail(429) or .fail(code='request_timeout').",
+        )
+    if body is not None:
+        return Fails(status, body)
+    kind, usual_code, usual = HTTP_ERRORS.get(status, HTTP_ERRORS[400 if status < 500 else 500])
+    error = {
+        "message": message or usual,
+        "type": kind,
+        "param": None,
+        "code": code or usual_code,
+    }
+    return Fails(status, {"error": error})
+
+
+def checked_answer(answer: Answer) -> Answer:
+    """An answer that can be one.
+
+    Raises:
+        Misuse: neither a text nor a dict nor a callable.
+    """
+    if not (isinstance(answer, str | Mapping) or callable(answer)):
+        raise _no_answer(answer)
+    return answer
+
+
+def _no_answer(answer: object) -> Misuse:
+    return Misuse(
+        f"{answer!r} cannot be a reply.",
+        "A reply is a text, a whole response body (a dict), or a callable that makes either.",
+        "For a failure use .fail(429).",
+    )
+
+
+def recording(path: str | Path, missing: str | None) -> Recorded:
+    """The answers of a real output or error file, by custom_id.
+
+    Raises:
+        Misuse: no such file, a line that is no result line, or an unknown `missing`.
+    """
+    if missing not in (None, "echo"):
+        raise Misuse(
+            f"reply_from(missing={missing!r}) is unknown.",
+            "Known are None (a missing custom_id fails the test) and 'echo'.",
+            "Leave it out, or write missing='echo'.",
+        )
+    try:
+        raw = Path(path).read_bytes().split(b"\n")
+    except OSError as error:
+        raise Misuse(
+            f"reply_from cannot read {str(path)!r}: {error.strerror}.",
+            f"Relative paths count from {Path.cwd()}.",
+            "Give the path of a downloaded output file.",
+        ) from error
+    lines = (
+        _recorded_line(line, number, path) for number, line in enumerate(raw, 1) if line.strip()
+    )
+    return Recorded(dict(lines), str(path), Echoes() if missing else None)
+
+
+def _recorded_line(raw: bytes, number: int, path: str | Path) -> tuple[str, Says | Fails]:
+    try:
+        said = json.loads(raw)
+        response, error = said["response"], said.get("error")
+        if response is None:
+            return said["custom_id"], Fails(None, {**error})
+        if response["status_code"] >= 400:
+            return said["custom_id"], Fails(response["status_code"], response["body"])
+        return said["custom_id"], Says({**response["body"]})
+    except (ValueError, LookupError, TypeError) as error:
+        raise Misuse(
+            f"Line {number} of {str(path)!r} is no result line: {error!r}.",
+            'A result line is {"custom_id": …, "response": {"status_code": …, "body": …}, …}.',
+            "Give an output or error file as downloaded, not an input file.",
+        ) from error
+
+
+def which(where: Callable[..., bool] | None, given: Mapping[str, Any]) -> Which:
+    """A selection of request lines.
+
+    Raises:
+        Misuse: nothing selects, or by something unknown.
+    """
+    known = [name for name in Which.__dataclass_fields__ if name != "where"]
+    unknown = [name for name in given if name not in known]
+    if unknown or (where is not None and not callable(where)):
+        raise Misuse(
+            f"fakebatch.on does not know {', '.join(unknown) or repr(where)}.",
+            f"Lines are selected by {', '.join(known)}, or by a predicate.",
+            "Write for example fakebatch.on(custom_id='row-1') or on(lambda line: …).",
+        )
+    return Which(**given, where=where)
+
+
+__all__ = ["On", "Outcome", "checked_answer", "failure", "recording", "which"]

@@ -1,0 +1,141 @@
+"""What the service remembers: immutable records by id, in order of creation."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar
+
+from fakebatch.plan import Plan
+from fakebatch.result_files import Results, results
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file, uploaded or written by a batch. Moments in microseconds since the epoch."""
+
+    id: str
+    purpose: str
+    filename: str
+    created: int
+    expires: int | None
+    load: Callable[[], bytes] = field(repr=False, compare=False)
+    deleted: int | None = None
+
+    def exists(self, now: int) -> bool:
+        """Whether a client can see the file at `now`."""
+        gone = [at for at in (self.expires, self.deleted) if at is not None]
+        return self.created <= now and all(now < at for at in gone)
+
+
+@dataclass(frozen=True)
+class BatchRecord:
+    """A batch: its plan, and the ids its result files will have."""
+
+    id: str
+    plan: Plan
+    output_file_id: str
+    error_file_id: str
+
+    @cached_property
+    def results(self) -> Results:
+        """What the batch leaves behind; rendered once, so that every download is the same."""
+        return results(self.plan)
+
+    @property
+    def created(self) -> int:
+        """When the batch was created."""
+        return self.plan.created
+
+    def exists(self, now: int) -> bool:
+        """Whether a client can see the batch at `now`."""
+        return self.created <= now
+
+
+class Kept(Protocol):
+    """What a record must say of itself to be kept in order."""
+
+    @property
+    def id(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def created(self) -> int:
+        """When it came to be, in microseconds since the epoch."""
+        ...
+
+    def exists(self, now: int) -> bool:
+        """Whether a client can see it at `now`."""
+        ...
+
+
+RecordT = TypeVar("RecordT", bound=Kept)
+
+
+class Shelf(Generic[RecordT]):
+    """Records by id and by time. A deleted one keeps its place, so that paging goes on past it."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, RecordT] = {}
+        self._places: dict[str, tuple[int, int]] = {}
+        self._order: list[tuple[int, int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._records
+
+    def put(self, record: RecordT) -> None:
+        """Remember a record, or its successor under the same id."""
+        if record.id not in self._records:
+            place = (record.created, len(self._records))
+            self._places[record.id] = place
+            insort(self._order, (*place, record.id))
+        self._records[record.id] = record
+
+    def get(self, id_: str, now: int) -> RecordT | None:
+        """The record a client finds under this id at `now`."""
+        record = self._records.get(id_)
+        return record if record is not None and record.exists(now) else None
+
+    def all(self, now: int) -> Iterator[RecordT]:
+        """Every record that exists at `now`, oldest first."""
+        kept = (self._records[id_] for _, _, id_ in self._order)
+        return (record for record in kept if record.exists(now))
+
+    def page(
+        self,
+        now: int,
+        *,
+        after: str | None,
+        limit: int,
+        newest_first: bool = True,
+        where: Callable[[RecordT], bool] = lambda _: True,
+    ) -> tuple[list[RecordT], bool]:
+        """At most `limit` records that come after the one named, and whether more follow.
+
+        Raises:
+            KeyError: nothing was ever kept under the id `after`.
+        """
+        found: list[RecordT] = []
+        for _, _, id_ in self._from(after, newest_first=newest_first):
+            record = self._records[id_]
+            if record.exists(now) and where(record):
+                if len(found) == limit:
+                    return found, True
+                found.append(record)
+        return found, False
+
+    def _from(self, after: str | None, *, newest_first: bool) -> Iterator[tuple[int, int, str]]:
+        if newest_first:
+            end = len(self._order) if after is None else self._position(after)
+            return (self._order[at] for at in range(end - 1, -1, -1))
+        start = 0 if after is None else self._position(after) + 1
+        return (self._order[at] for at in range(start, len(self._order)))
+
+    def _position(self, id_: str) -> int:
+        return bisect_left(self._order, (*self._places[id_], id_))
