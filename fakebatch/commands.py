@@ -1,0 +1,118 @@
+"""`fakebatch run`: takes an input file through the whole life of a batch, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from fakebatch.dialects import OPENAI, Refusal
+from fakebatch.durations import SECOND
+from fakebatch.input_file import parsed_object
+from fakebatch.lifecycle import TERMINAL
+from fakebatch.plan import Asked
+from fakebatch.service import Service
+from fakebatch.view import Wire
+
+STARTS = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z, as the fixture's clock
+POLLS_EVERY = 60 * SECOND
+
+commands = typer.Typer(add_completion=False, no_args_is_help=True)
+console = Console(highlight=False)
+
+
+@commands.callback()
+def about() -> None:
+    """The OpenAI Batch API, offline and in virtual time."""
+
+
+class Run:
+    """One batch in an emulated service whose clock only we move."""
+
+    def __init__(self, seed: str) -> None:
+        self.now = STARTS
+        self.service = Service(OPENAI, clock=lambda: self.now, seed=seed.encode())
+
+    def start(self, filename: str, content: bytes) -> Wire:
+        """Upload the file and create the batch its first line is for."""
+        uploaded = self.service.create_file(purpose="batch", filename=filename, content=content)
+        asked = Asked(_endpoint(content), "24h", uploaded["id"], None, None)
+        return self.service.create_batch(asked)
+
+    def polls(self, batch: Wire) -> Iterator[Wire]:
+        """The batch as a client sees it that asks each minute, until its end."""
+        while batch["status"] not in TERMINAL:
+            yield batch
+            self.now += POLLS_EVERY
+            batch = self.service.retrieve_batch(batch["id"])
+        yield batch
+
+
+@commands.command()
+def run(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The input file.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the result files.")] = None,
+    seed: Annotated[str, typer.Option(help="Decides ids and the order of lines.")] = "0",
+) -> None:
+    """Take a batch input file through its whole life; write its output and error file."""
+    current = Run(seed)
+    try:
+        created = current.start(file.name, file.read_bytes())
+    except Refusal as refusal:
+        words = OPENAI.refusals[refusal.reason]
+        console.print(f"{file}: {words.message_for(refusal.facts)}", style="red", markup=False)
+        raise typer.Exit(1) from None
+    batch = _watched(current, created)
+    if batch["errors"]:
+        _report(file, batch)
+        raise typer.Exit(1)
+    _write(current.service, batch, file, out or file.parent)
+
+
+def _watched(current: Run, created: Wire) -> Wire:
+    batch = created
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("requests", total=None)
+        status = ""
+        for batch in current.polls(created):
+            counts = batch["request_counts"]
+            done = counts["completed"] + counts["failed"]
+            progress.update(task, total=counts["total"] or None, completed=done)
+            if batch["status"] != status:
+                status = batch["status"]
+                progress.console.print(f"{_elapsed(batch)!s:>8}  {status}")
+    return batch
+
+
+def _elapsed(batch: Wire) -> timedelta:
+    """How far into its life a batch began its present status."""
+    began = batch.get(f"{batch['status']}_at", batch["created_at"])
+    return timedelta(seconds=began - batch["created_at"])
+
+
+def _report(file: Path, batch: Wire) -> None:
+    for entry in batch["errors"]["data"]:
+        place = file.name if entry["line"] is None else f"{file.name}:{entry['line']}"
+        console.print(f"{place}: {entry['code']}: {entry['message']}", style="red", markup=False)
+
+
+def _write(service: Service, batch: Wire, file: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for key, name in (("output_file_id", "output"), ("error_file_id", "errors")):
+        if batch[key] is not None:
+            path = folder / f"{file.stem}_{name}.jsonl"
+            _, content = service.file_content(batch[key])
+            path.write_bytes(content)
+            lines = content.count(b"\n")
+            console.print(f"wrote {path} ({lines} lines)", markup=False)
+
+
+def _endpoint(content: bytes) -> str:
+    first = parsed_object(content.partition(b"\n")[0]) or {}
+    return str(first.get("url"))
