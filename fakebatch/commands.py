@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from fakebatch.batch.input_file import parsed_object
+from fakebatch.batch.lifecycle import TERMINAL
+from fakebatch.batch.plan import Asked
 from fakebatch.dialects import OPENAI, Refusal
 from fakebatch.durations import SECOND
-from fakebatch.input_file import parsed_object
-from fakebatch.lifecycle import TERMINAL
-from fakebatch.plan import Asked
 from fakebatch.service import Service
-from fakebatch.view import Wire
+from fakebatch.service.view import Wire
 
 STARTS = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z, as the fixture's clock
 POLLS_EVERY = 60 * SECOND
@@ -40,16 +40,16 @@ class Run:
 
     def start(self, filename: str, content: bytes) -> Wire:
         """Upload the file and create the batch its first line is for."""
-        uploaded = self.service.create_file(purpose="batch", filename=filename, content=content)
+        uploaded = self.service.files.create(purpose="batch", filename=filename, content=content)
         asked = Asked(_endpoint(content), "24h", uploaded["id"], None, None)
-        return self.service.create_batch(asked)
+        return self.service.batches.create(asked)
 
     def polls(self, batch: Wire) -> Iterator[Wire]:
         """The batch as a client sees it that asks each minute, until its end."""
         while batch["status"] not in TERMINAL:
             yield batch
             self.now += POLLS_EVERY
-            batch = self.service.retrieve_batch(batch["id"])
+            batch = self.service.batches.retrieve(batch["id"])
         yield batch
 
 
@@ -107,7 +107,7 @@ def _write(service: Service, batch: Wire, file: Path, folder: Path) -> None:
     for key, name in (("output_file_id", "output"), ("error_file_id", "errors")):
         if batch[key] is not None:
             path = folder / f"{file.stem}_{name}.jsonl"
-            _, content = service.file_content(batch[key])
+            _, content = service.files.content(batch[key])
             path.write_bytes(content)
             lines = content.count(b"\n")
             console.print(f"wrote {path} ({lines} lines)", markup=False)

@@ -11,17 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fakebatch import looking, saying
-from fakebatch.app import App
+from fakebatch.batch.input_file import RequestLine
+from fakebatch.batch.scenario import Answer, LineRule, Says
 from fakebatch.dialects import DIALECTS, Dialect
 from fakebatch.durations import Duration, microseconds
 from fakebatch.errors import FakeBatchError, Misuse
-from fakebatch.input_file import RequestLine
 from fakebatch.interception import EmulatedRouter, doors, dummy_environment, unresolvable
 from fakebatch.loud import Witness
-from fakebatch.scenario import Answer, LineRule, Says
 from fakebatch.service import Service
+from fakebatch.testing import looking, saying
 from fakebatch.vtime import Clock, wall
+from fakebatch.wire.app import App
 
 
 class FakeBatch:
@@ -78,14 +78,16 @@ class FakeBatch:
         """The batches by id, in order of creation."""
         service = self._service
         return looking.Seen(
-            "batches", service.known_batches, lambda id_: looking.Batch(id_, service.retrieve_batch)
+            "batches",
+            service.batches.known,
+            lambda id_: looking.Batch(id_, service.batches.retrieve),
         )
 
     @property
     def files(self) -> looking.Seen[looking.File]:
         """The files by id, in order of creation; result files are among them once they exist."""
         service = self._service
-        return looking.Seen("files", service.known_files, lambda id_: looking.File(id_, service))
+        return looking.Seen("files", service.files.known, lambda id_: looking.File(id_, service))
 
     def schedule(
         self,
@@ -97,8 +99,10 @@ class FakeBatch:
         """How long batches created from now on stay in each status; what is left out stays."""
         given = {"validating": validating, "in_progress": in_progress, "finalizing": finalizing}
         changed = {name: microseconds(d) for name, d in given.items() if d is not None}
-        scenario = self._service.scenario
-        self._service.scenario = replace(scenario, schedule=replace(scenario.schedule, **changed))
+        scenario = self._service.world.scenario
+        self._service.world.scenario = replace(
+            scenario, schedule=replace(scenario.schedule, **changed)
+        )
 
     def on(self, where: Callable[[RequestLine], bool] | None = None, **which: Any) -> saying.On:
         """Select lines by custom_id, index, model, endpoint, contains, or a predicate.
@@ -141,10 +145,10 @@ class FakeBatch:
             raise lost
 
     def _add_rule(self, rule: LineRule) -> None:
-        self._service.scenario = self._service.scenario.with_rule(rule)
+        self._service.world.scenario = self._service.world.scenario.with_rule(rule)
 
     def _otherwise(self, outcome: saying.Outcome) -> None:
-        self._service.scenario = replace(self._service.scenario, otherwise=outcome)
+        self._service.world.scenario = replace(self._service.world.scenario, otherwise=outcome)
 
 
 def _dialect(name: str, base_url: str | None, limits: dict[str, int]) -> Dialect:

@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ from fakebatch.errors import RefusedRequest
 from fakebatch.interception.router import EmulatedRouter
 from fakebatch.loud import Witness
 
-PATCHED = ("httpcore", "httpcore2")
+PATCHED = tuple(stack for stack in ("httpcore", "httpcore2") if find_spec(stack))
 """Mockers that we start. Others (`httpx`) only get a door, should the test start them."""
 
 

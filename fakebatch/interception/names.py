@@ -14,6 +14,7 @@ from fakebatch.errors import RefusedRequest
 from fakebatch.loud import Witness
 
 _BETWEEN = frozenset({"asyncio", "concurrent", "fakebatch", "selectors", "socket", "threading"})
+_STDLIB_CLIENTS = frozenset({"http.client", "urllib.request"})
 _UNKNOWN = "a client"
 
 
@@ -60,7 +61,8 @@ def _client(frame: FrameType | None) -> str:
     """The package whose code asked: the first one that is not the machinery of sockets."""
     callers: list[str] = []
     while frame is not None and len(callers) < 2:
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        module = str(frame.f_globals.get("__name__", ""))
+        package = module if module in _STDLIB_CLIENTS else module.partition(".")[0]
         if package not in _BETWEEN and package not in callers and _is_installed(frame, callers):
             callers.append(package)
         frame = frame.f_back

@@ -12,8 +12,8 @@ import httpx
 import respx
 from respx.models import AllMockedAssertionError, Call, CallList, SideEffectError
 
-from fakebatch.app import OPERATIONS, App, Operation, route
-from fakebatch.exchange import Reply, Request
+from fakebatch.wire.app import OPERATIONS, App, Operation, route
+from fakebatch.wire.exchange import Reply, Request
 
 KEPT_CALLS = 100
 KEPT_BYTES = 64 * 1024

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fakebatch.batch.input_file import json_type, parsed_object
+from fakebatch.batch.plan import Asked
 from fakebatch.dialects import Dialect, Limits, Reason, Refusal
-from fakebatch.input_file import json_type, parsed_object
-from fakebatch.plan import Asked
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
-from fakebatch.plan import Plan
-from fakebatch.result_files import Results, results
+from fakebatch.batch.plan import Plan
+from fakebatch.batch.result_files import Results, results
 
 
 @dataclass(frozen=True, slots=True)

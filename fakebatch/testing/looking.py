@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from fakebatch import view
 from fakebatch.dialects import Refusal
 from fakebatch.errors import Misuse
-from fakebatch.service import Service
-from fakebatch.store import Kept
+from fakebatch.service import Service, view
+from fakebatch.service.shelf import Kept
 
 
 class Look:
@@ -50,13 +49,13 @@ class File(Look):
     """A file as it is now: `filename`, `purpose`, `bytes` …, and its `content`."""
 
     def __init__(self, id_: str, service: Service) -> None:
-        super().__init__(id_, service.retrieve_file)
+        super().__init__(id_, service.files.retrieve)
         self._service = service
 
     @property
     def content(self) -> bytes:
         """The bytes a client would download."""
-        return self._service.file_content(self.id)[1]
+        return self._service.files.content(self.id)[1]
 
 
 LookT = TypeVar("LookT", bound=Look)

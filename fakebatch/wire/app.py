@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fakebatch import fields
 from fakebatch.dialects import Reason, Refusal
 from fakebatch.errors import Misuse, RefusedRequest
-from fakebatch.exchange import Reply, Request
 from fakebatch.ids import Mint
-from fakebatch.multipart import parts
 from fakebatch.service import Service
+from fakebatch.wire import fields
+from fakebatch.wire.exchange import Reply, Request
+from fakebatch.wire.multipart import parts
 
 FILES_PAGE = 10_000
 BATCHES_PAGE = 100
@@ -37,11 +37,11 @@ def _create_file(service: Service, request: Request, _: str) -> Reply:
         for name, part in form.items()
         if name != "file"
     }
-    record = service.create_file(
+    record = service.files.create(
         purpose=fields.text(said, "purpose"),
         filename=form["file"].filename or "upload",
         content=form["file"].content,
-        expires_after=fields.form_expiry(said, "expires_after", service.dialect.limits),
+        expires_after=fields.form_expiry(said, "expires_after", service.world.dialect.limits),
     )
     return _json(record, end="\n")
 
@@ -52,22 +52,22 @@ def _list_files(service: Service, request: Request, _: str) -> Reply:
     if order not in ("asc", "desc"):
         raise Refusal(Reason.BAD_ORDER)
     limit = fields.count(query.get("limit"), "limit", default=FILES_PAGE, most=FILES_PAGE)
-    found = service.list_files(
+    found = service.files.list(
         purpose=query.get("purpose"), limit=limit, order=order, after=query.get("after")
     )
     return _json(found, end="\n")
 
 
 def _retrieve_file(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.retrieve_file(id_), end="\n")
+    return _json(service.files.retrieve(id_), end="\n")
 
 
 def _delete_file(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.delete_file(id_), end="\n")
+    return _json(service.files.delete(id_), end="\n")
 
 
 def _file_content(service: Service, _: Request, id_: str) -> Reply:
-    filename, content = service.file_content(id_)
+    filename, content = service.files.content(id_)
     headers = {
         "content-type": "application/octet-stream",
         "content-disposition": f'attachment; filename="{filename}"',
@@ -76,23 +76,23 @@ def _file_content(service: Service, _: Request, id_: str) -> Reply:
 
 
 def _create_batch(service: Service, request: Request, _: str) -> Reply:
-    asked = fields.batch_request(fields.json_object(request.body), service.dialect)
-    return _json(service.create_batch(asked))
+    asked = fields.batch_request(fields.json_object(request.body), service.world.dialect)
+    return _json(service.batches.create(asked))
 
 
 def _list_batches(service: Service, request: Request, _: str) -> Reply:
     limit = fields.count(
         request.query.get("limit"), "limit", default=BATCHES_DEFAULT, most=BATCHES_PAGE
     )
-    return _json(service.list_batches(limit=limit, after=request.query.get("after")))
+    return _json(service.batches.list(limit=limit, after=request.query.get("after")))
 
 
 def _retrieve_batch(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.retrieve_batch(id_))
+    return _json(service.batches.retrieve(id_))
 
 
 def _cancel_batch(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.cancel_batch(id_))
+    return _json(service.batches.cancel(id_))
 
 
 def _ask(service: Service, request: Request, _: str) -> Reply:
@@ -103,18 +103,18 @@ def _ask(service: Service, request: Request, _: str) -> Reply:
             "fakebatch answers direct calls whole; a batch cannot stream either.",
             "Call it without stream=True.",
         )
-    answered = service.ask(f"/v1{request.path}", body)
+    answered = service.models.ask(f"/v1{request.path}", body)
     if answered.status is None:
         return _json({"error": answered.body}, status=500)
     return _json(answered.body, status=answered.status)
 
 
 def _list_models(service: Service, _: Request, __: str) -> Reply:
-    return _json(service.list_models())
+    return _json(service.models.list())
 
 
 def _retrieve_model(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.retrieve_model(id_))
+    return _json(service.models.retrieve(id_))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class App:
         facts = {"method": request.method, "path": request.path}
         if request.path in _PATHS or _pattern(request.path)[0] in _PATHS:
             return Refusal(Reason.WRONG_METHOD, **facts)
-        if request.path[1:].partition("/")[0] not in self.service.dialect.elsewhere:
+        if request.path[1:].partition("/")[0] not in self.service.world.dialect.elsewhere:
             return Refusal(Reason.NO_SUCH_ROUTE, **facts)
         return RefusedRequest(
             f"{request.method} {request.path} is not emulated.",
@@ -211,7 +211,7 @@ class App:
         )
 
     def _refused(self, refusal: Refusal, *, of_files: bool) -> Reply:
-        words = self.service.dialect.refusals[refusal.reason]
+        words = self.service.world.dialect.refusals[refusal.reason]
         message = words.message_for(refusal.facts)
         error = {
             "message": message,
@@ -233,7 +233,7 @@ class App:
         digest = self._mint.request(self._answered)
         headers = {
             **reply.headers,
-            **self.service.dialect.headers,
+            **self.service.world.dialect.headers,
             "openai-processing-ms": str(20 + int(digest[-2:], 16)),
             "x-request-id": digest,
         }

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakebatch import replies
-from fakebatch.answering import Answered, answer
+from fakebatch.batch.answering import Answered, answer
+from fakebatch.batch.input_file import RequestLine
+from fakebatch.batch.lifecycle import Status
+from fakebatch.batch.plan import Plan
 from fakebatch.ids import dashed, stamp
-from fakebatch.input_file import RequestLine
-from fakebatch.lifecycle import Status
-from fakebatch.plan import Plan
 
 UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
 """The error code of lines that never ran, by how the batch ended."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fakebatch.batch.scenario import Answer, Echoes, Fails, LineRule, Outcome, Recorded, Says, Which
 from fakebatch.errors import Misuse
-from fakebatch.scenario import Answer, Echoes, Fails, LineRule, Outcome, Recorded, Says, Which
 
 HTTP_ERRORS: dict[int, tuple[str, str | None, str]] = {
     400: ("invalid_request_error", None, "The request is invalid."),

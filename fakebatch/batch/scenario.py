@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fakebatch.batch.input_file import RequestLine
 from fakebatch.durations import SECOND
-from fakebatch.input_file import RequestLine
 
 Answer = str | Mapping[str, Any] | Callable[[RequestLine], str | Mapping[str, Any]]
 """What a model says: a text, a whole response body, or a callable that makes either."""

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from fakebatch import replies
+from fakebatch.batch.input_file import Entry
+from fakebatch.batch.lifecycle import TERMINAL, Status
+from fakebatch.batch.plan import Counts, Plan
+from fakebatch.batch.result_files import has_errors, has_output
 from fakebatch.dialects import Flaw, Words
 from fakebatch.durations import SECOND
-from fakebatch.input_file import Entry
-from fakebatch.lifecycle import TERMINAL, Status
-from fakebatch.plan import Counts, Plan
-from fakebatch.result_files import has_errors, has_output
-from fakebatch.store import BatchRecord, FileRecord
+from fakebatch.service.shelf import BatchRecord, FileRecord
 
 Wire = dict[str, Any]
 

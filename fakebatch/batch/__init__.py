@@ -1,0 +1,1 @@
+"""One batch: its input, its plan, its life and what it leaves behind. Pure."""

@@ -1,0 +1,60 @@
+"""What a model would have answered: the default reply body of each endpoint, a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fakebatch.replies import chat, completions, embeddings, moderations, responses
+from fakebatch.replies.question import Question
+from fakebatch.replies.tokens import Usage, usage
+
+__all__ = ["ENDPOINTS", "Endpoint", "Question", "Usage", "echo", "usage", "worded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How one endpoint answers."""
+
+    echo: Callable[[Question], dict[str, Any]]
+    worded: Callable[[Question, str], dict[str, Any]] | None = None
+    """None where an answer holds no words."""
+
+
+ENDPOINTS: Mapping[str, Endpoint] = {
+    "/v1/chat/completions": Endpoint(chat.echo, chat.worded),
+    "/v1/completions": Endpoint(completions.echo, completions.worded),
+    "/v1/embeddings": Endpoint(embeddings.echo),
+    "/v1/moderations": Endpoint(moderations.echo),
+    "/v1/responses": Endpoint(responses.echo, responses.worded),
+}
+
+
+def echo(question: Question) -> dict[str, Any]:
+    """The default body: it says what the user said last, or holds no words at all.
+
+    Raises:
+        ValueError: nobody knows what the endpoint answers.
+    """
+    return _endpoint(question).echo(question)
+
+
+def worded(question: Question, text: str) -> dict[str, Any]:
+    """The same body, saying `text`.
+
+    Raises:
+        ValueError: nobody knows what the endpoint answers, or its answers hold no words.
+    """
+    say = _endpoint(question).worded
+    if say is None:
+        raise ValueError(f"An answer of {question.endpoint} holds no words: give its body instead.")
+    return say(question, text)
+
+
+def _endpoint(question: Question) -> Endpoint:
+    known = ENDPOINTS.get(question.endpoint)
+    if known is None:
+        names = ", ".join(ENDPOINTS)
+        raise ValueError(f"There is no default answer for {question.endpoint}, only for {names}.")
+    return known

@@ -1,0 +1,31 @@
+"""The question: everything an answer may depend on, so that an answer is a pure function of it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request to a model."""
+
+    endpoint: str
+    """`/v1/chat/completions`."""
+    body: dict[str, Any]
+    key: bytes
+    """Seed material that no other request has; the ids of the answer follow from it."""
+    created: int
+    """When it is answered, in unix seconds."""
+    model: str
+    """The snapshot the answer names."""
+
+    def letters(self, count: int, what: str = "") -> str:
+        """Letters and digits, at most 86, that only this question has, for each `what` others."""
+        return b64encode(blake2b(self.key + what.encode()).digest(), b"Aa")[:count].decode()
+
+    def digits(self) -> str:
+        """128 hexadecimal digits that only this question has."""
+        return blake2b(self.key).hexdigest()

@@ -1,0 +1,70 @@
+"""Finds the text in a request body, where anything may stand anywhere; no text counts as none."""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+Turn = tuple[Any, str]
+"""Who said something, and what."""
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a JSON value is a list."""
+    return isinstance(value, list)
+
+
+def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def members(value: Any) -> dict[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if is_object(value) else {}
+
+
+def elements(value: Any) -> list[Any]:
+    """The value if it is a list, else an empty one."""
+    return value if is_list(value) else []
+
+
+def text_of(content: Any) -> str:
+    """The text of a message: its content, or the text parts of its content joined."""
+    if isinstance(content, str):
+        return content
+    return "".join(map(_text_of_part, elements(content)))
+
+
+def _text_of_part(part: Any) -> str:
+    text = part.get("text") if is_object(part) else part
+    return text if isinstance(text, str) else ""
+
+
+def turns(conversation: Any) -> list[Turn]:
+    """What was said, in order; a conversation that is a bare string is said by the user."""
+    if isinstance(conversation, str):
+        return [("user", conversation)]
+    return [
+        (item.get("role"), text_of(item["content"]))
+        for item in elements(conversation)
+        if is_object(item) and "content" in item
+    ]
+
+
+def last_question(said: list[Turn]) -> str:
+    """What the user said last; without a user what was said last; without that nothing."""
+    for role, text in reversed(said):
+        if role == "user":
+            return text
+    return said[-1][1] if said else ""
+
+
+def prompts(value: Any) -> list[Any]:
+    """The prompts of one request, each a text or a list of token numbers."""
+    one = not is_list(value) or (len(value) > 0 and isinstance(value[0], int))
+    return [value] if one else value
+
+
+def copies(n: Any) -> int:
+    """How many choices `n` asks for; the API takes 1 to 128."""
+    return n if type(n) is int and 1 <= n <= 128 else 1

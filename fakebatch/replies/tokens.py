@@ -1,0 +1,55 @@
+"""Counts tokens: plausible numbers for our own replies, the printed ones for anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fakebatch.replies.text import elements, members
+
+
+def count(texts: Iterable[str]) -> int:
+    """About four characters a token, as English has; one at least where there is text."""
+    return -(-sum(map(len, texts)) // 4)
+
+
+def count_prompt(prompt: Any) -> int:
+    """The tokens of a prompt, which is a text or a list of token numbers."""
+    return count([prompt]) if isinstance(prompt, str) else len(elements(prompt))
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a reply, or a batch of them, was charged for."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+def usage(body: Any) -> Usage:
+    """What a reply body says it used, in either vocabulary; zero where it says nothing sensible."""
+    used = members(members(body).get("usage"))
+    # /v1/responses says input and output, the older endpoints prompt and completion.
+    taken, given = ("input", "output") if "input_tokens" in used else ("prompt", "completion")
+    return Usage(
+        _number(used, f"{taken}_tokens"),
+        _number(used, f"{given}_tokens"),
+        _number(used.get(f"{taken}_tokens_details"), "cached_tokens"),
+        _number(used.get(f"{given}_tokens_details"), "reasoning_tokens"),
+    )
+
+
+def _number(counts: Any, name: str) -> int:
+    number = members(counts).get(name)
+    return number if type(number) is int and number > 0 else 0

@@ -1,0 +1,109 @@
+"""`files.*`: keep, list, show, delete, hand out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fakebatch.batch.input_file import looks_like_jsonl
+from fakebatch.batch.lifecycle import Status
+from fakebatch.dialects import Reason, Refusal
+from fakebatch.durations import SECOND
+from fakebatch.service import view
+from fakebatch.service.shelf import FileRecord
+from fakebatch.service.view import Wire
+from fakebatch.service.world import World
+
+
+class Files:
+    """The files of a provider."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def create(
+        self, *, purpose: str, filename: str, content: bytes, expires_after: int | None = None
+    ) -> Wire:
+        """Keep an upload. Of batch input only the length and the first line are looked at.
+
+        It lives `expires_after` seconds: by default a batch file 30 days, others for ever.
+
+        Raises:
+            Refusal: an unknown purpose, too large, or no JSON lines for a batch.
+        """
+        self._check(purpose, content)
+        with self._world.lock:
+            now = self._world.clock()
+            record = FileRecord(
+                id=self._world.mint.file(self._world.next()),
+                purpose=purpose,
+                filename=filename,
+                created=now,
+                expires=self._expiry(now, purpose, expires_after),
+                load=lambda: content,
+            )
+            self._world.files.put(record)
+            return view.file_object(record)
+
+    def list(self, *, purpose: str | None, limit: int, order: str, after: str | None) -> Wire:
+        """A page of files, newest first unless `order` is "asc"."""
+        with self._world.lock:
+            now = self._world.settled()
+            try:
+                found, has_more = self._world.files.page(
+                    now,
+                    after=after,
+                    limit=limit,
+                    newest_first=order == "desc",
+                    where=lambda record: purpose in (None, record.purpose),
+                )
+            except KeyError:
+                raise Refusal(Reason.NO_SUCH_FILE, id=after) from None
+            return view.page([view.file_object(record) for record in found], has_more=has_more)
+
+    def retrieve(self, id_: str) -> Wire:
+        """A file's object."""
+        with self._world.lock:
+            return view.file_object(self._find(id_, self._world.settled()))
+
+    def delete(self, id_: str) -> Wire:
+        """Delete a file. A batch that still validates it will fail."""
+        with self._world.lock:
+            now = self._world.settled()
+            self._world.files.put(replace(self._find(id_, now), deleted=now))
+            for record in self._world.batches.all(now):
+                plan = record.plan
+                if plan.input.asked.input_file_id == id_ and plan.status(now) is Status.VALIDATING:
+                    self._world.batches.put(replace(record, plan=plan.without_input()))
+            return view.deleted_file(id_)
+
+    def content(self, id_: str) -> tuple[str, bytes]:
+        """A file's name and its bytes: the same at every download."""
+        with self._world.lock:
+            record = self._find(id_, self._world.settled())
+            return record.filename, record.load()
+
+    def known(self) -> Iterator[FileRecord]:
+        """Every file there is now, oldest first."""
+        with self._world.lock:
+            return iter([*self._world.files.all(self._world.settled())])
+
+    def _check(self, purpose: str, content: bytes) -> None:
+        dialect = self._world.dialect
+        if purpose not in dialect.purposes:
+            raise Refusal(Reason.BAD_PURPOSE, value=purpose, known=[*dialect.purposes])
+        if len(content) > dialect.limits.file_bytes:
+            raise Refusal(Reason.FILE_TOO_LARGE)
+        if purpose == "batch" and not looks_like_jsonl(content):
+            raise Refusal(Reason.NOT_JSONL)
+
+    def _expiry(self, now: int, purpose: str, after: int | None) -> int | None:
+        if after is not None:
+            return now + after * SECOND
+        return now + self._world.dialect.pace.keeps_batch_files if purpose == "batch" else None
+
+    def _find(self, id_: str, now: int) -> FileRecord:
+        record = self._world.files.get(id_, now)
+        if record is None:
+            raise Refusal(Reason.NO_SUCH_FILE, id=id_)
+        return record

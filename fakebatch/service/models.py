@@ -1,0 +1,51 @@
+"""`models.*` and the direct calls that batch clients make beside their batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fakebatch.batch.answering import Answered, answer
+from fakebatch.batch.input_file import ASKS, RequestLine, is_plausible_model
+from fakebatch.dialects import Reason, Refusal
+from fakebatch.ids import Mint
+from fakebatch.service import view
+from fakebatch.service.view import Wire
+from fakebatch.service.world import World
+
+
+class Models:
+    """The models of a provider, and what they answer."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def ask(self, endpoint: str, body: Mapping[str, Any]) -> Answered:
+        """A direct call: what a line of a batch with this body would get."""
+        line = RequestLine(None, None, endpoint, body)
+        if not line.model:
+            raise Refusal(Reason.NO_MODEL)
+        asks = ASKS[endpoint]
+        if all(body.get(name) is None for name in asks):
+            raise Refusal(Reason.MISSING, name=asks[0])
+        self._check(line.model)
+        with self._world.lock:
+            mint = Mint(self._world.mint.digest("direct", self._world.next(), size=32))
+            world = self._world
+            return answer(line, world.scenario, world.dialect, mint, world.clock())
+
+    def list(self) -> Wire:
+        """The models known by name."""
+        snapshots = self._world.dialect.snapshots
+        known = self._world.models or {*snapshots, *snapshots.values()}
+        return {"object": "list", "data": [view.model_object(name) for name in sorted(known)]}
+
+    def retrieve(self, id_: str) -> Wire:
+        """A model's object."""
+        self._check(id_)
+        return view.model_object(id_)
+
+    def _check(self, model: str) -> None:
+        known = self._world.models
+        if not (is_plausible_model(model) if known is None else model in known):
+            raise Refusal(Reason.NO_SUCH_MODEL, id=model)

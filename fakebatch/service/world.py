@@ -1,0 +1,80 @@
+"""What the operations share: the clock, the shelves, the scenario, the lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from threading import RLock
+
+from fakebatch.batch.result_files import has_errors, has_output
+from fakebatch.batch.scenario import Scenario
+from fakebatch.dialects import Dialect
+from fakebatch.durations import SECOND
+from fakebatch.ids import Mint
+from fakebatch.service.shelf import BatchRecord, FileRecord, Shelf
+
+RESULTS_PURPOSE = "batch_output"
+
+
+class World:
+    """The state of one provider. Whoever reads or writes it holds `lock`."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        clock: Callable[[], int],
+        seed: bytes,
+        models: frozenset[str] | None,
+    ) -> None:
+        self.dialect = dialect
+        self.clock = clock
+        self.models = models
+        self.scenario = Scenario()
+        self.lock = RLock()
+        self.mint = Mint(seed)
+        self.files: Shelf[FileRecord] = Shelf()
+        self.batches: Shelf[BatchRecord] = Shelf()
+        self._minted = 0
+        self._unsettled: list[tuple[int, str]] = []
+
+    def next(self) -> int:
+        """A number that no other id was made of."""
+        self._minted += 1
+        return self._minted
+
+    def await_end(self, record: BatchRecord, at: int) -> None:
+        """Look at a batch again at `at`: its files may be there then."""
+        heappush(self._unsettled, (at, record.id))
+
+    def settled(self) -> int:
+        """What time it is, once the files of batches that have ended by now are on their shelf.
+
+        Nothing that could be seen changes: a file appears at its moment, whenever this runs.
+        """
+        now = self.clock()
+        while self._unsettled and self._unsettled[0][0] <= now:
+            _, id_ = heappop(self._unsettled)
+            record = self.batches.get(id_, now)
+            if record is not None:
+                self._settle(record, now)
+        return now
+
+    def _settle(self, record: BatchRecord, now: int) -> None:
+        end = record.plan.timeline.end.at
+        if end > now:
+            self.await_end(record, end)
+            return
+        if has_output(record.plan):
+            self._keep(record, record.output_file_id, "output", lambda: record.results.output)
+        if has_errors(record.plan):
+            self._keep(record, record.error_file_id, "error", lambda: record.results.errors)
+
+    def _keep(self, record: BatchRecord, id_: str, kind: str, load: Callable[[], bytes]) -> None:
+        if id_ in self.files:
+            return
+        seconds = record.plan.input.asked.output_expires_after
+        lives = self.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
+        end = record.plan.timeline.end.at
+        name = f"{record.id}_{kind}.jsonl"
+        self.files.put(FileRecord(id_, RESULTS_PURPOSE, name, end, end + lives, load))

@@ -1,0 +1,1 @@
+"""HTTP and JSON: from a Request to a Reply."""

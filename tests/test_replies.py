@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types import Completion, CreateEmbeddingResponse, ModerationCreateResponse
+from openai.types.chat import ChatCompletion
+from openai.types.responses import Response
+from pydantic import BaseModel
+
+from fakebatch.replies import ENDPOINTS, Question, echo, usage, worded
+
+CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
+COMPLETIONS, EMBEDDINGS, MODERATIONS = "/v1/completions", "/v1/embeddings", "/v1/moderations"
+
+TYPES: dict[str, type[BaseModel]] = {
+    CHAT: ChatCompletion,
+    RESPONSES: Response,
+    COMPLETIONS: Completion,
+    EMBEDDINGS: CreateEmbeddingResponse,
+    MODERATIONS: ModerationCreateResponse,
+}
+
+
+def ask(endpoint: str, body: dict[str, Any], key: bytes = b"key") -> Question:
+    return Question(endpoint, body, key, 1_787_150_606, "gpt-5-nano-2025-08-07")
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def words(body: dict[str, Any]) -> list[str]:
+    if "output" in body:
+        return [part["text"] for item in body["output"] for part in item["content"]]
+    return [
+        each["text"] if "text" in each else each["message"]["content"] for each in body["choices"]
+    ]
+
+
+WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object"}}
+
+VALID = {
+    "a chat": (CHAT, {"messages": [user("hi")]}),
+    "a chat with three choices": (CHAT, {"messages": [user("hi")], "n": 3}),
+    "a response": (RESPONSES, {"input": "hi"}),
+    "a response to every parameter": (
+        RESPONSES,
+        {
+            "input": [user([{"type": "input_text", "text": "hi"}])],
+            "instructions": "Be brief.",
+            "max_output_tokens": 9,
+            "metadata": {"a": "b"},
+            "reasoning": {"effort": "low"},
+            "store": False,
+            "temperature": 0.5,
+            "text": {"format": {"type": "json_schema", "name": "a", "schema": {}}},
+            "tool_choice": {"type": "function", "name": "weather"},
+            "tools": [WEATHER, {"type": "web_search"}],
+        },
+    ),
+    "a response to nulls": (RESPONSES, {"input": "hi", "temperature": None, "tools": None}),
+    "a completion": (COMPLETIONS, {"prompt": "hi"}),
+    "an embedding": (EMBEDDINGS, {"input": ["hi", "ho"]}),
+    "a moderation of texts": (MODERATIONS, {"input": ["hi", "ho"]}),
+    "a moderation of an image": (MODERATIONS, {"input": [{"type": "image_url", "image_url": {}}]}),
+}
+
+
+@pytest.mark.parametrize(("endpoint", "body"), VALID.values(), ids=VALID)
+def test_the_sdk_accepts_every_default_body_strictly(endpoint: str, body: dict[str, Any]) -> None:
+    """A default body is what the SDK's own type says it is, nothing converted."""
+    TYPES[endpoint].model_validate(echo(ask(endpoint, body)), strict=True)
+
+
+KEYS = {
+    CHAT: "id object created model choices usage service_tier system_fingerprint",
+    RESPONSES: """id object created_at status background billing completed_at error
+        frequency_penalty incomplete_details instructions max_output_tokens max_tool_calls model
+        moderation output parallel_tool_calls presence_penalty previous_response_id
+        prompt_cache_key prompt_cache_retention reasoning safety_identifier service_tier store
+        temperature text tool_choice tool_usage tools top_logprobs top_p truncation usage user
+        metadata""",
+    COMPLETIONS: "id object created model choices usage",
+    EMBEDDINGS: "object data model usage",
+    MODERATIONS: "id model results",
+}
+
+
+@pytest.mark.parametrize(("endpoint", "keys"), KEYS.items(), ids=KEYS)
+def test_keys_come_in_the_order_of_the_wire(endpoint: str, keys: str) -> None:
+    """Every key the service prints is there, in its order, and no other."""
+    assert list(echo(ask(endpoint, {}))) == keys.split()
+
+
+IDS = {
+    CHAT: r"chatcmpl-[0-9A-Za-z]{29}",
+    RESPONSES: r"resp_[0-9a-f]{16}006a85c10e[0-9a-f]{4}8190[0-9a-f]{16}",
+    COMPLETIONS: r"cmpl-[0-9A-Za-z]{29}",
+    MODERATIONS: r"modr-[0-9a-f]{32}",
+}
+
+
+@pytest.mark.parametrize(("endpoint", "pattern"), IDS.items(), ids=IDS)
+def test_an_id_has_its_form_and_follows_from_the_key(endpoint: str, pattern: str) -> None:
+    """Ids look as on the wire; another request has another id, the same request the same."""
+    first, again, other = (echo(ask(endpoint, {}, key))["id"] for key in (b"1", b"1", b"2"))
+    assert re.fullmatch(pattern, first)
+    assert first == again != other
+
+
+SAID = {
+    "the only message": (CHAT, {"messages": [user("hi")]}, ["hi"]),
+    "the last of the user's": (
+        CHAT,
+        {"messages": [user("a"), user("b"), {"role": "assistant", "content": "c"}]},
+        ["b"],
+    ),
+    "the text parts, joined": (
+        CHAT,
+        {"messages": [user([{"type": "text", "text": "a"}, {"type": "image_url"}, {"text": "b"}])]},
+        ["ab"],
+    ),
+    "without a user the last message": (
+        CHAT,
+        {"messages": [{"role": "system", "content": "a"}, {"role": "developer", "content": "b"}]},
+        ["b"],
+    ),
+    "as often as n asks": (CHAT, {"messages": [user("hi")], "n": 2}, ["hi", "hi"]),
+    "nothing for no content": (CHAT, {"messages": [user(None)]}, [""]),
+    "messages that are a bare string": (CHAT, {"messages": "hi"}, ["hi"]),
+    "nothing for no messages": (CHAT, {}, [""]),
+    "an input that is a string": (RESPONSES, {"input": "hi", "instructions": "no"}, ["hi"]),
+    "an input of messages": (
+        RESPONSES,
+        {"input": [user([{"type": "input_text", "text": "hi"}]), {"type": "reasoning"}]},
+        ["hi"],
+    ),
+    "a prompt": (COMPLETIONS, {"prompt": "hi"}, ["hi"]),
+    "each prompt, n times": (COMPLETIONS, {"prompt": ["a", "b"], "n": 2}, ["a", "a", "b", "b"]),
+    "nothing for token numbers": (COMPLETIONS, {"prompt": [1, 2, 3]}, [""]),
+    "nothing for lists of token numbers": (COMPLETIONS, {"prompt": [[1], [2]]}, ["", ""]),
+}
+
+
+@pytest.mark.parametrize(("endpoint", "body", "expected"), SAID.values(), ids=SAID)
+def test_the_default_answer_echoes(
+    endpoint: str, body: dict[str, Any], expected: list[str]
+) -> None:
+    """An answer says what the user said last, or the prompt."""
+    assert words(echo(ask(endpoint, body))) == expected
+
+
+@pytest.mark.parametrize("endpoint", [CHAT, RESPONSES, COMPLETIONS])
+def test_a_worded_answer_differs_in_its_words_alone(endpoint: str) -> None:
+    """Wording an answer as its own echo changes nothing; other words are said instead."""
+    question = ask(endpoint, {"messages": "hi", "input": "hi", "prompt": "hi"})
+    assert worded(question, "hi") == echo(question)
+    assert words(worded(question, "sunny")) == ["sunny"]
+
+
+REFUSED = {
+    "an embedding": (EMBEDDINGS, "An answer of /v1/embeddings holds no words"),
+    "a moderation": (MODERATIONS, "An answer of /v1/moderations holds no words"),
+    "an unknown endpoint": ("/v1/videos", "There is no default answer for /v1/videos, only for"),
+}
+
+
+@pytest.mark.parametrize(("endpoint", "message"), REFUSED.values(), ids=REFUSED)
+def test_words_are_refused_by(endpoint: str, message: str) -> None:
+    """An answer that cannot say a text tells so."""
+    with pytest.raises(ValueError, match=message):
+        worded(ask(endpoint, {}), "sunny")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+PARTS = JSON | st.lists(JSON | st.fixed_dictionaries({"type": st.text(), "text": JSON}))
+MESSAGES = JSON | st.lists(JSON | st.fixed_dictionaries({"role": JSON, "content": PARTS}))
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={"messages": MESSAGES, "input": MESSAGES, "prompt": PARTS, "n": JSON}
+    | dict.fromkeys(("dimensions", "instructions", "reasoning", "text", "tools", "metadata"), JSON),
+)
+
+
+@given(st.sampled_from(sorted(ENDPOINTS)), BODIES)
+def test_any_body_has_an_answer(endpoint: str, body: dict[str, Any]) -> None:
+    """Whatever a request holds, its answer is JSON, pure, and leaves the request as it was."""
+    before = copy.deepcopy(body)
+    answer = echo(ask(endpoint, body))
+    printed = json.dumps(answer)
+    assert json.dumps(echo(ask(endpoint, body))) == printed
+    assert body == before
+
+
+@given(st.sampled_from(sorted(set(ENDPOINTS) - {MODERATIONS})), BODIES)
+def test_token_counts_add_up(endpoint: str, body: dict[str, Any]) -> None:
+    """The total is the sum, and there are output tokens just where there are words."""
+    answer = echo(ask(endpoint, body))
+    used = usage(answer)
+    assert answer["usage"]["total_tokens"] == used.input_tokens + used.output_tokens
+    assert (used.output_tokens > 0) == (endpoint != EMBEDDINGS and any(words(answer)))

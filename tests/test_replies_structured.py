@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from openai.types.chat import ChatCompletion
+from openai.types.responses import Response
+
+from fakebatch.replies import Question, echo
+
+PERSON = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+CHAT_TOOLS: list[dict[str, Any]] = [
+    {"type": "function", "function": {"name": "nap"}},
+    {"type": "function", "function": {"name": "greet", "parameters": PERSON}},
+]
+TOOLS = [{"type": "web_search"}] + [{"type": "function"} | tool["function"] for tool in CHAT_TOOLS]
+
+
+def chat(**demands: Any) -> dict[str, Any]:
+    body = {"messages": [{"role": "user", "content": "Ann"}], **demands}
+    answer = echo(Question("/v1/chat/completions", body, b"key", 0, "gpt"))
+    ChatCompletion.model_validate(answer, strict=True)
+    return answer
+
+
+def response(**demands: Any) -> dict[str, Any]:
+    body = {"input": "Ann", **demands}
+    answer = echo(Question("/v1/responses", body, b"key", 0, "gpt"))
+    Response.model_validate(answer, strict=True)
+    return answer
+
+
+FORMATS: dict[str, tuple[dict[str, Any], dict[str, Any], Any]] = {
+    "a schema": (
+        {"type": "json_schema", "json_schema": {"name": "person", "schema": PERSON}},
+        {"type": "json_schema", "name": "person", "schema": PERSON},
+        {"name": "Ann"},
+    ),
+    "any object": ({"type": "json_object"}, {"type": "json_object"}, {"echo": "Ann"}),
+}
+
+
+@pytest.mark.parametrize(("chat_format", "format_", "expected"), FORMATS.values(), ids=FORMATS)
+def test_a_format_is_kept(chat_format: Any, format_: Any, expected: Any) -> None:
+    """Where a request demands JSON, its answer is JSON of that form."""
+    [choice] = chat(response_format=chat_format)["choices"]
+    assert json.loads(choice["message"]["content"]) == expected
+    [item] = response(text={"format": format_})["output"]
+    assert json.loads(item["content"][0]["text"]) == expected
+
+
+CALLS = {
+    "by its name": (
+        {"type": "function", "function": {"name": "greet"}},
+        {"type": "function", "name": "greet"},
+        ("greet", '{"name":"Ann"}'),
+    ),
+    "the first, where any will do": ("required", "required", ("nap", "{}")),
+}
+
+
+@pytest.mark.parametrize(("chat_choice", "choice", "expected"), CALLS.values(), ids=CALLS)
+def test_a_function_is_called(chat_choice: Any, choice: Any, expected: tuple[str, str]) -> None:
+    """Where a request insists on a call, its answer is that call with valid arguments."""
+    for each in chat(tools=CHAT_TOOLS, tool_choice=chat_choice, n=2)["choices"]:
+        assert (each["finish_reason"], each["message"]["content"]) == ("tool_calls", None)
+        [call] = each["message"]["tool_calls"]
+        assert (call["function"]["name"], call["function"]["arguments"]) == expected
+    [item] = response(tools=TOOLS, tool_choice=choice)["output"]
+    assert item["type"] == "function_call"
+    assert (item["name"], item["arguments"]) == expected
+
+
+@pytest.mark.parametrize("choice", [None, "auto", "none", "required", {"type": "function"}])
+def test_no_function_is_called_unless_there_is_one(choice: Any) -> None:
+    """Without a function that is demanded and known, the answer is in words."""
+    tools = CHAT_TOOLS if choice != "required" else []
+    [answer] = chat(tools=tools, tool_choice=choice)["choices"]
+    assert answer["message"]["content"] == "Ann"
+
+
+def test_a_schema_that_nothing_fits_is_answered_in_words() -> None:
+    """A demand that nobody can meet leaves the echo."""
+    impossible = {"type": "object", "properties": {"a": False}, "required": ["a"]}
+    [item] = response(text={"format": FORMATS["a schema"][1] | {"schema": impossible}})["output"]
+    assert item["content"][0]["text"] == "Ann"
