@@ -262,6 +262,6 @@ def _type_facts(name: str, wanted: type, value: object) -> dict[str, Any]:
 
 def _inputs(asked: Any) -> int:
     # a list of token ids is one input; a list of texts or of token lists is one each
-    if not isinstance(asked, list) or (asked and isinstance(asked[0], int)):
+    if json_type(asked) != "an array" or (asked and isinstance(asked[0], int)):
         return 1
     return len(asked)

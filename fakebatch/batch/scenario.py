@@ -113,9 +113,8 @@ def _holds(value: Any, text: str) -> bool:
     match value:
         case str():
             return text in value
-        case Mapping():
-            return any(_holds(part, text) for part in value.values())
-        case list():
-            return any(_holds(part, text) for part in value)
+        case Mapping() | list():
+            parts: Any = value.values() if isinstance(value, Mapping) else value
+            return any(_holds(part, text) for part in parts)
         case _:
             return False

@@ -14,8 +14,7 @@ from fakebatch.errors import RefusedRequest
 from fakebatch.loud import Witness
 
 _BETWEEN = frozenset({"asyncio", "concurrent", "fakebatch", "selectors", "socket", "threading"})
-_STDLIB_CLIENTS = frozenset({"http.client", "urllib.request"})
-_UNKNOWN = "a client"
+_STDLIB_CLIENTS = frozenset({"http.client"})
 
 
 @contextmanager
@@ -58,19 +57,17 @@ def _refusal(host: str) -> RefusedRequest:
 
 
 def _client(frame: FrameType | None) -> str:
-    """The package whose code asked: the first one that is not the machinery of sockets."""
+    """The package whose code asked, and the installed package that called it."""
     callers: list[str] = []
     while frame is not None and len(callers) < 2:
         module = str(frame.f_globals.get("__name__", ""))
         package = module if module in _STDLIB_CLIENTS else module.partition(".")[0]
-        if package not in _BETWEEN and package not in callers and _is_installed(frame, callers):
+        if package not in _BETWEEN and package not in callers:
+            if callers and "site-packages" not in frame.f_code.co_filename:
+                break
             callers.append(package)
         frame = frame.f_back
-    return ", called by ".join(callers) or _UNKNOWN
-
-
-def _is_installed(frame: FrameType, callers: list[str]) -> bool:
-    return not callers or "site-packages" in frame.f_code.co_filename
+    return ", called by ".join(callers) or "a client"
 
 
 def _text(host: object) -> str:

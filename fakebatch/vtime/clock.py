@@ -114,7 +114,7 @@ class Clock:
         self._moved += microseconds
 
 
-def moment(value: Moment) -> datetime:
+def moment(value: object) -> datetime:
     """A point in time, in UTC.
 
     Raises:

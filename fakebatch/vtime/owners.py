@@ -74,7 +74,7 @@ def owner_of_the_wall_clock(start: datetime) -> Generator[Owner]:
 
 def _travelling() -> Any | None:
     module = sys.modules.get("time_machine")
-    stack = getattr(module, "coordinates_stack", None) or []
+    stack: list[Any] = getattr(module, "coordinates_stack", [])
     return stack[-1] if stack else None
 
 

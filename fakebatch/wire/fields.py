@@ -115,10 +115,9 @@ def _string(value: Any, name: str) -> str:
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
+    if json_type(value) != "an object":
         raise Refusal(Reason.BAD_TYPE, name=name, wanted="an object", got=json_type(value))
-    fields: dict[str, Any] = value
-    return fields
+    return dict[str, Any](value)
 
 
 def _listed(known: tuple[str, ...]) -> str:

@@ -1,0 +1,102 @@
+"""One client for every test of the contract: the same calls, sync or async."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import time
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
+
+import openai
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")  # a slow machine is no failure
+
+ENDED = ("completed", "failed", "expired", "cancelled")
+
+
+class Driver:
+    """Calls the real SDK; what an async client returns is awaited on a loop of its own."""
+
+    def __init__(self, client: openai.OpenAI | openai.AsyncOpenAI) -> None:
+        self.client = client
+        self.runner = asyncio.Runner()
+
+    def __call__(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make one call: `do(client.files.list, limit=2)`."""
+        answer = call(*args, **kwargs)
+        if hasattr(answer, "__aiter__"):
+            return self.runner.run(_collected(answer))
+        return self.runner.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
+
+    @property
+    def is_async(self) -> bool:
+        return isinstance(self.client, openai.AsyncOpenAI)
+
+    def all(self, call: Callable[..., Any], **kwargs: Any) -> list[Any]:
+        """Every item of a listing, page after page."""
+        return [*self(call, **kwargs)]
+
+    def sleep(self, seconds: float) -> None:
+        if self.is_async:
+            self.runner.run(asyncio.sleep(seconds))
+        else:
+            time.sleep(seconds)
+
+    def upload(self, lines: Iterable[dict[str, Any]] | bytes, **kwargs: Any) -> Any:
+        content = lines if isinstance(lines, bytes) else jsonl(lines)
+        return self(self.client.files.create, file=("in.jsonl", content), purpose="batch", **kwargs)
+
+    def create(self, lines: Iterable[dict[str, Any]] | bytes, **kwargs: Any) -> Any:
+        given: dict[str, Any] = {
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+            **kwargs,
+        }
+        return self(self.client.batches.create, input_file_id=self.upload(lines).id, **given)
+
+    def poll(self, batch: Any, every: float = 60) -> list[Any]:
+        """The batch as it is at each poll until it has ended."""
+        seen = [batch]
+        while seen[-1].status not in ENDED:
+            self.sleep(every)
+            seen.append(self(self.client.batches.retrieve, batch.id))
+        return seen
+
+    def run(self, lines: Iterable[dict[str, Any]] | bytes, **kwargs: Any) -> Any:
+        """A batch after its end."""
+        return self.poll(self.create(lines, **kwargs), every=600)[-1]
+
+    def results(self, file_id: str | None) -> list[dict[str, Any]]:
+        content = self(self.client.files.content, file_id).content
+        return [json.loads(line) for line in content.split(b"\n") if line]
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer
+
+
+async def _collected(pages: Any) -> list[Any]:
+    return [item async for item in pages]
+
+
+def jsonl(lines: Iterable[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def chat(custom_id: str, text: str = "hi", **body: Any) -> dict[str, Any]:
+    asked = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}], **body}
+    return {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": asked}
+
+
+@pytest.fixture(params=["sync", "async"])
+def do(request: pytest.FixtureRequest, fakebatch: Any) -> Generator[Driver]:
+    """The real SDK against the emulator."""
+    client = openai.OpenAI() if request.param == "sync" else openai.AsyncOpenAI()
+    driver = Driver(client)
+    yield driver
+    driver.runner.close()

@@ -1,0 +1,65 @@
+"""The command line: the main job, and what it says when it cannot do it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import chat, jsonl
+from typer.testing import CliRunner
+
+from fakebatch.commands import commands
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.mark.parametrize("name", ["requests", "responses", "embeddings"])
+def test_an_example_goes_through_its_whole_life(name: str, tmp_path: Path) -> None:
+    """Every status with its virtual time, then an output line for each request."""
+    asked = (EXAMPLES / f"{name}.jsonl").read_text().splitlines()
+    result = CliRunner().invoke(
+        commands, ["run", str(EXAMPLES / f"{name}.jsonl"), "--out", str(tmp_path)]
+    )
+
+    assert result.exit_code == 0
+    for line in ("0:00:00  validating", "0:01:05  in_progress", "1:00:00  completed"):
+        assert line in result.output
+    answered = (tmp_path / f"{name}_output.jsonl").read_text().splitlines()
+    ids = [sorted(json.loads(line)["custom_id"] for line in lines) for lines in (asked, answered)]
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(b"", "Invalid file format for Batch API", id="an empty file is refused"),
+        pytest.param(
+            jsonl([chat("a"), chat("a")]),
+            "in.jsonl:2: duplicate_custom_id",
+            id="a bad line is named",
+        ),
+    ],
+)
+def test_what_cannot_run_is_said_in_the_services_words(
+    content: bytes, said: str, tmp_path: Path
+) -> None:
+    """Exit status 1, the reason, and no result files."""
+    (tmp_path / "in.jsonl").write_bytes(content)
+    result = CliRunner().invoke(commands, ["run", str(tmp_path / "in.jsonl")])
+
+    assert result.exit_code == 1
+    assert said in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_without_the_extra_it_says_how_to_get_it() -> None:
+    """Three lines and exit status 1, not a traceback."""
+    code = "import sys; sys.modules['typer'] = None; from fakebatch.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[2] == "Run: pip install 'fakebatch[cli]'"
+    assert len(done.stderr.splitlines()) == 3
