@@ -114,7 +114,7 @@ def parsed_object(raw: bytes) -> dict[str, Any] | None:
         ValueError: it is not JSON.
     """
     said = parsed(raw)
-    return said if isinstance(said, dict) else None
+    return said if json_type(said) == "an object" else None
 
 
 def find_lines(content: bytes) -> Lines:

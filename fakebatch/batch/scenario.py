@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from fakebatch.batch.input_file import RequestLine
 from fakebatch.durations import SECOND
@@ -113,8 +113,9 @@ def _holds(value: Any, text: str) -> bool:
     match value:
         case str():
             return text in value
-        case Mapping() | list():
-            parts: Any = value.values() if isinstance(value, Mapping) else value
-            return any(_holds(part, text) for part in parts)
+        case Mapping():
+            return _holds([*cast(Mapping[str, Any], value).values()], text)
+        case list():
+            return any(_holds(part, text) for part in cast(list[Any], value))
         case _:
             return False

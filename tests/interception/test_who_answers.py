@@ -91,7 +91,7 @@ def test_what_goes_elsewhere_is_refused_in_three_lines(get: Get, fakebatch: Fake
 
 def test_clients_made_before_are_intercepted_too() -> None:
     """It is the stack that is intercepted, not the client."""
-    clients = [httpx.Client(headers=KEY), httpx2.Client(headers=KEY)]
+    clients: list[Any] = [httpx.Client(headers=KEY), httpx2.Client(headers=KEY)]
     with FakeBatch():
         assert [client.get(BATCHES).status_code for client in clients] == [200, 200]
 
