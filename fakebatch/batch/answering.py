@@ -82,7 +82,7 @@ def _said(given: Answer, line: RequestLine, question: replies.Question) -> Mappi
                     "Give the whole response body as a dict.",
                 ) from error
         case Mapping():
-            return said
+            return said  # pyright: ignore[reportUnknownVariableType]  # JSON of the test's own
         case _:
             raise Misuse(
                 f"The reply to {_name(line)} is {said!r}.",

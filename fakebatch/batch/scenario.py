@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
-from fakebatch.batch.input_file import RequestLine
+from fakebatch.batch.input_file import RequestLine, json_type
 from fakebatch.durations import SECOND
 
 Answer = str | Mapping[str, Any] | Callable[[RequestLine], str | Mapping[str, Any]]
@@ -110,12 +110,12 @@ class Scenario:
 
 
 def _holds(value: Any, text: str) -> bool:
-    match value:
-        case str():
+    match json_type(value):
+        case "a string":
             return text in value
-        case Mapping():
-            return _holds([*cast(Mapping[str, Any], value).values()], text)
-        case list():
-            return any(_holds(part, text) for part in cast(list[Any], value))
+        case "an object":
+            return any(_holds(part, text) for part in value.values())
+        case "an array":
+            return any(_holds(part, text) for part in value)
         case _:
             return False
