@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 DUMMY_KEY = "sk-fakebatch-this-is-not-a-real-key"
-UNSET = ("OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+UNSET = ("OPENAI_ADMIN_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
 
 @contextmanager

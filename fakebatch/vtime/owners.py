@@ -17,6 +17,7 @@ import freezegun
 import freezegun.api
 
 from fakebatch.durations import SECOND
+from fakebatch.errors import Misuse
 
 UNTOUCHED = (
     *("openai", "httpx", "httpx2", "httpcore", "httpcore2", "h11", "respx", "pydantic", "anyio"),
@@ -48,33 +49,57 @@ class Freezegun:
 class TimeMachine:
     """A time-machine was travelling already: it is followed, nothing is frozen."""
 
-    def __init__(self, coordinates: Any) -> None:
-        self._coordinates = coordinates
+    def __init__(self, traveller: Any) -> None:
+        self._traveller = traveller
 
     def move(self, microseconds: int) -> None:
         """Shift the traveller."""
-        self._coordinates.shift(microseconds / SECOND)
+        self._traveller.shift(microseconds / SECOND)
 
 
 @contextmanager
 def owner_of_the_wall_clock(start: datetime) -> Generator[Owner]:
     """Freeze the wall clock at `start`, unless somebody has done so already."""
-    coordinates = _travelling()
-    if coordinates is not None:
-        yield TimeMachine(coordinates)
+    traveller = _travelling()
+    if traveller is not None:
+        yield TimeMachine(traveller)
     elif freezegun.api.freeze_factories:
         yield Freezegun()
     else:
         _import_before_freezing()
-        with freezegun.freeze_time(start, ignore=[*UNTOUCHED]):
+        with no_later_time_machine(), freezegun.freeze_time(start, ignore=[*UNTOUCHED]):
             # at run time the list would show real time to whatever is called from these modules
             freezegun.api.ignore_lists[-1] = ()
             yield Freezegun()
 
 
+@contextmanager
+def no_later_time_machine() -> Generator[None]:
+    """Tell a test that starts to travel while the clock is frozen what it can do instead."""
+    if find_spec("time_machine") is None:
+        yield
+        return
+    travel = import_module("time_machine").travel
+    start = travel.start
+    travel.start = _refuse_to_travel
+    try:
+        yield
+    finally:
+        travel.start = start
+
+
+def _refuse_to_travel(_: object) -> None:
+    raise Misuse(
+        "A time-machine was started while fakebatch has the clock frozen.",
+        "Two cannot own the clock; one that travels before fakebatch begins is followed.",
+        "Start it first, or use @pytest.mark.fakebatch(clock='real').",
+    )
+
+
 def _travelling() -> Any | None:
     module = sys.modules.get("time_machine")
-    stack: list[Any] = getattr(module, "coordinates_stack", [])
+    # the name since time-machine 3; in 2 it was coordinates_stack
+    stack: list[Any] = getattr(module, "traveller_stack", getattr(module, "coordinates_stack", []))
     return stack[-1] if stack else None
 
 
