@@ -29,8 +29,8 @@ class FakeBatch:
 
     Args:
         seed: decides ids, shuffles and vectors: the same seed gives the same bytes.
-        clock: "virtual" (sleeping moves time), "manual" (only `clock.advance` does), or "real"
-            (nothing is patched; the emulator goes by `time.time()`).
+        clock: "virtual" (the default: sleeping moves time), "manual" (only `clock.advance` does),
+            or "real" (nothing is patched; the emulator goes by `time.time()`).
         start: when the frozen clock begins: a datetime, ISO text or unix seconds.
         dialect: the provider to emulate.
         base_url: where it is emulated, in place of the provider's own addresses.
@@ -46,7 +46,7 @@ class FakeBatch:
         self,
         *,
         seed: int | str = 0,
-        clock: str = "virtual",
+        clock: str | None = None,
         start: datetime | str | float | None = None,
         dialect: str = "openai",
         base_url: str | None = None,
@@ -63,13 +63,13 @@ class FakeBatch:
             models=None if models is None else frozenset(models),
         )
         keys = None if api_keys is None else frozenset(api_keys)
-        app = App(self._service, api_keys=keys, seed=seeded)
+        self.clock = Clock(clock, start=start)
+        """The time everybody sees, and the way to move it."""
+        app = App(self._service, api_keys=keys, seed=seeded, changed=self.clock.progress)
         self.base_url = chosen.base_urls[0]
         """Where clients find the service: `https://api.openai.com/v1`."""
         self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
-        self.clock = Clock(clock, start=start)
-        """The time everybody sees, and the way to move it."""
         self._witness = Witness()
         self._active = ExitStack()
 

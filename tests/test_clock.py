@@ -158,7 +158,7 @@ def test_moving_to_a_moment(target: dt.datetime | str | float, fakebatch: FakeBa
     """A datetime, ISO text or unix seconds; without a zone it is UTC."""
     fakebatch.clock.move_to(target)
     assert fakebatch.clock.now == dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
-    with pytest.raises(Misuse, match="cannot go back"):
+    with pytest.raises(Misuse, match="asked to move back"):
         fakebatch.clock.move_to(NEW_YEAR)
 
 
@@ -192,7 +192,7 @@ def test_a_time_machine_on_its_way_is_followed() -> None:
 
 def test_a_time_machine_that_starts_later_is_told_what_to_do(fakebatch: FakeBatch) -> None:
     """Two cannot own the clock."""
-    with pytest.raises(Misuse, match=r"fakebatch\(clock='real'\)"):
+    with pytest.raises(Misuse, match="clock='real'"):
         time_machine.travel("2030-06-01").start()
 
 
@@ -201,7 +201,7 @@ def test_the_real_clock_is_followed_wherever_it_goes(fakebatch: FakeBatch) -> No
     """With clock="real" nothing is patched: a time-machine may travel."""
     with time_machine.travel("2030-06-01T00:00:00+00:00", tick=False):
         assert fakebatch.clock.now.isoformat() == "2030-06-01T00:00:00+00:00"
-    with pytest.raises(Misuse, match="It is real"):
+    with pytest.raises(Misuse, match="does not run or is real"):
         fakebatch.clock.advance(1)
 
 
@@ -209,11 +209,11 @@ def test_the_real_clock_is_followed_wherever_it_goes(fakebatch: FakeBatch) -> No
 @pytest.mark.parametrize("sleep", SLEEPS)
 def test_a_manual_clock_refuses_sleep(sleep: Callable[[], object], fakebatch: FakeBatch) -> None:
     """A sleep nobody would end is an error that says so."""
-    with pytest.raises(Misuse, match=r"only fakebatch\.clock\.advance moves it"):
+    with pytest.raises(Misuse, match="would last for ever"):
         sleep()
 
 
 def test_an_unknown_clock_is_told() -> None:
     """The message names the three there are."""
-    with pytest.raises(Misuse, match=r"no clock 'fast'.\nKnown are 'virtual', 'manual', 'real'."):
+    with pytest.raises(Misuse, match="The modes are 'virtual', 'manual', 'real'"):
         FakeBatch(clock="fast")

@@ -1,4 +1,6 @@
-"""The clock of a test: frozen, and moved by sleeping. Useful on its own."""
+"""The virtual clock: the wall clock stands still, and sleeping moves it."""
+
+from __future__ import annotations
 
 from fakebatch.vtime.clock import Clock
 

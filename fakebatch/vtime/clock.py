@@ -2,135 +2,160 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from fakebatch import durations
 from fakebatch.durations import SECOND, Duration
-from fakebatch.errors import Misuse
-from fakebatch.vtime import wall
-from fakebatch.vtime.owners import Owner, owner_of_the_wall_clock
-from fakebatch.vtime.sleeping import moved_by_sleeping
+from fakebatch.errors import FakeBatchError, Misuse
+from fakebatch.vtime import moments, running, wall
+from fakebatch.vtime.limits import Limits, Site, Verdict
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-START = datetime(2026, 1, 1, tzinfo=UTC)
+if TYPE_CHECKING:
+    from fakebatch.vtime.world import World
+
 MODES = ("virtual", "manual", "real")
-
-Moment = datetime | str | float
-"""A point in time: a datetime, ISO text, or unix seconds. Without a zone it is UTC."""
 
 
 class Clock:
     """The time of a test: it stands still, and moves when the code under test sleeps.
 
+    A clock started while another one runs joins it: the same time, an `elapsed` of its own.
+
     Args:
-        mode: "virtual": sleeping moves time; "manual": only `advance` and `move_to` do, and a
-            sleep is an error; "real": nothing is patched, the clock shows the wall clock.
-        start: where the wall clock is frozen; by default 2026-01-01T00:00:00Z. Where the test has
-            frozen it already, that one is followed.
+        mode: "virtual": sleeping moves time; "manual": only `advance` and `move_to` do; "real":
+            nothing is patched. None is "virtual", or whatever runs already.
+        start: where the wall clock is frozen; by default 2026-01-01T00:00:00Z, or wherever the
+            test has frozen it itself.
+        verdict: asked before each sleep; the error it returns is raised in the sleeper.
+        max_sleeps: how many sleeps may follow each other without `progress`.
+        max_elapsed: how much time may pass in all.
 
     Raises:
         Misuse: an argument means nothing.
     """
 
-    def __init__(self, mode: str = "virtual", *, start: Moment | None = None) -> None:
-        if mode not in MODES:
+    def __init__(
+        self,
+        mode: str | None = None,
+        *,
+        start: moments.Moment | None = None,
+        verdict: Verdict | None = None,
+        max_sleeps: int = 20_000,
+        max_elapsed: Duration = "400d",
+    ) -> None:
+        if mode is not None and mode not in MODES:
             raise Misuse(
-                f"There is no clock {mode!r}.",
-                f"Known are {', '.join(map(repr, MODES))}.",
-                "Write for example clock='manual'.",
+                f"clock={mode!r} is no mode of the clock.",
+                f"The modes are {', '.join(map(repr, MODES))}.",
+                "Leave it out to let sleeping move time.",
             )
-        self.mode = mode
-        self._start = START if start is None else moment(start)
-        self._moved = 0
-        self._owner: Owner | None = None
-        self._active = ExitStack()
+        self.on_sleep: Callable[[int, int], None] | None = None
+        """Called with the wall clock, in microseconds, before and after each virtual sleep."""
+        self._wanted = mode
+        self._start = None if start is None else moments.microseconds(start)
+        self._limits = Limits(verdict, max_sleeps, durations.microseconds(max_elapsed))
+        self._world: World | None = None
+        self._running = False
+        self._since = 0
+        self._elapsed = 0
+
+    @property
+    def mode(self) -> str:
+        """How time moves: "virtual", "manual" or "real"."""
+        return self._wanted or "virtual"
 
     @property
     def now(self) -> datetime:
-        """What time it is for everybody, in UTC."""
-        return EPOCH + timedelta(microseconds=wall.microseconds())
+        """The wall clock as the code under test sees it, aware and in UTC."""
+        return moments.as_datetime(wall.microseconds())
 
     @property
     def elapsed(self) -> float:
-        """Seconds that sleeps and `advance` have moved the clock since it was started."""
-        return self._moved / SECOND
-
-    def advance(self, duration: Duration) -> None:
-        """Move the clock forward.
-
-        Raises:
-            Misuse: `duration` is none, or nobody can move this clock.
-        """
-        self._move(durations.microseconds(duration))
-
-    def move_to(self, target: Moment) -> None:
-        """Move the clock forward to a moment.
-
-        Raises:
-            Misuse: the moment has passed, or is none.
-        """
-        there = moment(target)
-        ahead = (there - self.now) // timedelta(microseconds=1)
-        if ahead < 0:
-            raise Misuse(
-                f"The clock cannot go back to {there.isoformat()}.",
-                f"It is {self.now.isoformat()}.",
-                "Move it forward, or start a FakeBatch(start=…) of its own.",
-            )
-        self._move(ahead)
+        """Seconds that sleeping and moving have taken since the start; a freeze adds none."""
+        return self._elapsed_us() / SECOND
 
     def start(self) -> None:
-        """Freeze the wall clock; unless manual, let sleeping move it."""
+        """Let the clock run.
+
+        Raises:
+            Misuse: something owns time that cannot be moved, or a clock of another kind runs.
+        """
         if self.mode == "real":
-            return
-        with ExitStack() as stack:
-            self._owner = stack.enter_context(owner_of_the_wall_clock(self._start))
-            stack.enter_context(moved_by_sleeping(self._slept, lambda: self._moved))
-            self._active = stack.pop_all()
+            _refuse_to_be_real_in_virtual_time()
+        else:
+            # Not at the top: it imports asyncio and freezegun, and most tests need neither.
+            from fakebatch.vtime.world import World  # noqa: PLC0415
+
+            self._world = World.join(self, self._wanted, self._start)
+        self._since, self._running = self._reading(), True
+        self.progress()
 
     def stop(self) -> None:
-        """Put everything back. Stopping twice does no harm."""
-        self._active.close()
-        self._owner = None
+        """Put everything back as it was before the start; `elapsed` stays readable."""
+        self._elapsed, self._running = self._elapsed_us(), False
+        world, self._world = self._world, None
+        if world is not None:
+            world.leave(self)
 
-    def _slept(self, microseconds: int) -> None:
-        if self.mode == "manual":
+    def advance(self, duration: Duration) -> None:
+        """Move time forward, waking everybody who sleeps on the way.
+
+        Raises:
+            Misuse: the clock is real or does not run, or the duration means nothing.
+        """
+        self._movable().scheduler.advance(durations.microseconds(duration))
+
+    def move_to(self, moment: moments.Moment) -> None:
+        """Move time forward to a moment, waking everybody who sleeps on the way.
+
+        Raises:
+            Misuse: the clock is real or does not run, or the moment means nothing or is past.
+        """
+        distance = moments.microseconds(moment) - wall.microseconds()
+        if distance < 0:
             raise Misuse(
-                f"Something slept {microseconds / SECOND:g} s, and would sleep for ever.",
-                "The clock is manual: only fakebatch.clock.advance moves it.",
-                "Advance it before the code sleeps, or use clock='virtual'.",
+                f"the clock was asked to move back to {moment}.",
+                f"It shows {self.now.isoformat()}, and time never goes backwards.",
+                "Give an earlier start instead: start='…'.",
             )
-        self._move(microseconds)
+        self._movable().scheduler.advance(distance)
 
-    def _move(self, microseconds: int) -> None:
-        if self._owner is None:
+    def progress(self) -> None:
+        """A poller can see something new: the sleeps so far count no longer."""
+        self._limits.sleeps = 0
+
+    def limit(self, line: int, site: Site) -> FakeBatchError | None:
+        """What to raise instead of a sleep that would end at a point on the line of time."""
+        return self._limits.error(line - self._since, site)
+
+    def tell(self, duration: int) -> None:
+        """A sleep of so many microseconds is over."""
+        if self.on_sleep is not None:
+            end = wall.microseconds()
+            self.on_sleep(end - duration, end)
+
+    def _reading(self) -> int:
+        return self._world.scheduler.line if self._world else wall.microseconds()
+
+    def _elapsed_us(self) -> int:
+        return self._reading() - self._since if self._running else self._elapsed
+
+    def _movable(self) -> World:
+        if self._world is None:
             raise Misuse(
-                f"The clock cannot be moved by {microseconds / SECOND:g} s.",
-                "It is real, or its FakeBatch is not active.",
-                "Use clock='virtual' or 'manual', inside the `with` block or test.",
+                "a clock was asked to move that does not run or is real.",
+                f"Its mode is {self.mode!r}; a running 'virtual' or 'manual' clock can be moved.",
+                "Move it between start and stop, with clock='virtual' or clock='manual'.",
             )
-        self._owner.move(microseconds)
-        self._moved += microseconds
+        return self._world
 
 
-def moment(value: object) -> datetime:
-    """A point in time, in UTC.
-
-    Raises:
-        Misuse: the value is none.
-    """
-    try:
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value)
-        if isinstance(value, datetime):
-            return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return EPOCH + timedelta(seconds=value)
-    except (ValueError, OverflowError):
-        pass
-    raise Misuse(
-        f"{value!r} is not a moment.",
-        "A moment is a datetime, ISO text, or a number of unix seconds.",
-        "Write for example '2026-01-02T03:04:05' or 1767225600.",
-    )
+def _refuse_to_be_real_in_virtual_time() -> None:
+    if running.scheduler is not None:
+        raise Misuse(
+            "a clock with mode 'real' was started inside another.",
+            "A clock that moves time is running; there is only one time.",
+            "Leave the mode out to join it, or stop it first.",
+        )

@@ -1,112 +1,145 @@
-"""Who owns the wall clock: freezegun, started here or by the test, or a time-machine on its way.
-
-The one place that touches freezegun and time-machine. Tried with freezegun 1.5 and time-machine 3.
-"""
+"""Who owns the wall clock while a virtual clock runs, and how each is moved."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
-from importlib import import_module
-from importlib.util import find_spec
+import time
+from datetime import timedelta
 from typing import Any, Protocol
-
-import freezegun
-import freezegun.api
 
 from fakebatch.durations import SECOND
 from fakebatch.errors import Misuse
+from fakebatch.vtime import moments, names, running
+from fakebatch.vtime.patches import Patches
+from fakebatch.vtime.quarantine import of_freezegun
 
-UNTOUCHED = (
-    *("openai", "httpx", "httpx2", "httpcore", "httpcore2", "h11", "respx", "pydantic", "anyio"),
-    *("numpy", "pandas", "_pytest", "pytest", "pluggy", "threading", "queue", "selectors"),
-    *("concurrent", "multiprocessing", "subprocess", "xdist", "execnet", "pytest_timeout"),
-    *("asyncio", "hypothesis"),
-)
-"""Modules freezegun need not scan: with the SDK among them its first start takes 0.02 s, not 1 s,
-and what pytest bound by name (`from time import perf_counter`) goes on measuring real time."""
+DEFAULT_START = 1_767_225_600 * SECOND
+"""2026-01-01T00:00:00Z, in microseconds since 1970."""
 
 
-class Owner(Protocol):
-    """Whoever decides what `time.time()` says."""
+class WallOwner(Protocol):
+    """The wall clock, as somebody freezes or shifts it."""
 
-    def move(self, microseconds: int) -> None:
-        """Move the wall clock forward."""
-        ...
+    fakes: dict[Any, Any]
+    """The time functions that modules shall see, by those they replace."""
 
-
-class Freezegun:
-    """The clock is frozen by freezegun. A freeze of the test's own moves along."""
+    def start(self, patches: Patches) -> None:
+        """Take the clock over."""
 
     def move(self, microseconds: int) -> None:
-        """Move every freeze there is, the test's nested ones too."""
-        for factory in freezegun.api.freeze_factories:
-            factory.tick(timedelta(microseconds=microseconds))
+        """Move the clock forward."""
+
+    def stop(self) -> None:
+        """Give the clock back."""
 
 
-class TimeMachine:
-    """A time-machine was travelling already: it is followed, nothing is frozen."""
+def choose(start: int | None) -> WallOwner:
+    """The owner of the clock: a time-machine or a freeze already there, or a freeze of our own."""
+    travellers = getattr(sys.modules.get("time_machine"), "traveller_stack", [])
+    if travellers:
+        return Travel(travellers, start)
+    if of_freezegun.frozen() and start is None:
+        return UsersFreeze()
+    return OurFreeze(DEFAULT_START if start is None else start)
 
-    def __init__(self, traveller: Any) -> None:
-        self._traveller = traveller
+
+class UsersFreeze:
+    """A freeze of the test's own, around ours: followed and moved."""
+
+    def __init__(self) -> None:
+        self.fakes: dict[Any, Any] = {}
+
+    def start(self, patches: Patches) -> None:
+        """Show the same time to every thread and module."""
+        of_freezegun.show_to(patches, _keeps_real_time)
+        if travel := getattr(sys.modules.get("time_machine"), "travel", None):
+            patches.set(travel, "start", _refuse_travel)
 
     def move(self, microseconds: int) -> None:
-        """Shift the traveller."""
-        self._traveller.shift(microseconds / SECOND)
+        """Move every freeze there is."""
+        of_freezegun.shift(microseconds)
+
+    def stop(self) -> None:
+        """Leave the user's freeze to the user."""
 
 
-@contextmanager
-def owner_of_the_wall_clock(start: datetime) -> Generator[Owner]:
-    """Freeze the wall clock at `start`, unless somebody has done so already."""
-    traveller = _travelling()
-    if traveller is not None:
-        yield TimeMachine(traveller)
-    elif freezegun.api.freeze_factories:
-        yield Freezegun()
-    else:
-        _import_before_freezing()
-        with no_later_time_machine(), freezegun.freeze_time(start, ignore=[*UNTOUCHED]):
-            # at run time the list would show real time to whatever is called from these modules
-            freezegun.api.ignore_lists[-1] = ()
-            yield Freezegun()
+class OurFreeze(UsersFreeze):
+    """A freeze of our own."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__()
+        self._freeze = of_freezegun.Freeze(moments.as_datetime(start))
+        if not of_freezegun.frozen():
+            self.fakes = of_freezegun.fakes()
+
+    def start(self, patches: Patches) -> None:
+        """Freeze time."""
+        self._freeze.start()
+        super().start(patches)
+
+    def stop(self) -> None:
+        """Let time go on."""
+        self._freeze.stop()
 
 
-@contextmanager
-def no_later_time_machine() -> Generator[None]:
-    """Tell a test that starts to travel while the clock is frozen what it can do instead."""
-    if find_spec("time_machine") is None:
-        yield
-        return
-    travel = import_module("time_machine").travel
-    start = travel.start
-    travel.start = _refuse_to_travel
-    try:
-        yield
-    finally:
-        travel.start = start
+class Travel:
+    """A time-machine that was already travelling: followed and shifted."""
+
+    def __init__(self, travellers: list[Any], start: int | None) -> None:
+        if start is not None:
+            raise Misuse(
+                f"the clock was asked to start at {moments.as_datetime(start)} in a time-machine.",
+                "A time-machine that already travels is followed, not frozen.",
+                "Leave the start out, or travel there.",
+            )
+        self._travellers = travellers
+        # time-machine leaves these alone, and a deadline read from them would never come.
+        self.fakes = {
+            real: _moved_by_line(real, unit)
+            for real, unit in (
+                (time.monotonic, 1 / SECOND),
+                (time.perf_counter, 1 / SECOND),
+                (time.monotonic_ns, 1_000),
+                (time.perf_counter_ns, 1_000),
+            )
+        }
+
+    def start(self, patches: Patches) -> None:
+        """Let the monotonic clocks move as well."""
+        for real, fake in self.fakes.items():
+            patches.set(time, real.__name__, fake)
+
+    def move(self, microseconds: int) -> None:
+        """Shift every traveller."""
+        for traveller in self._travellers:
+            traveller.shift(timedelta(microseconds=microseconds))
+
+    def stop(self) -> None:
+        """Leave the journey to the user."""
 
 
-def _refuse_to_travel(_: object) -> None:
+def _moved_by_line(real: Any, unit: float) -> Any:
+    def read() -> float:
+        scheduler = running.for_this_thread()
+        if scheduler is None or _called_by_harness():
+            return real()  # type: ignore[no-any-return]
+        return real() + scheduler.line * unit  # type: ignore[no-any-return]
+
+    return read
+
+
+def _keeps_real_time() -> bool:
+    return running.for_this_thread() is None or _called_by_harness()
+
+
+def _called_by_harness() -> bool:
+    # The caller of the time function, which called the function that asks us.
+    return names.is_harness(sys._getframe(3).f_globals.get("__name__", ""))  # noqa: SLF001
+
+
+def _refuse_travel(*_: object) -> None:
     raise Misuse(
-        "A time-machine was started while fakebatch has the clock frozen.",
-        "Two cannot own the clock; one that travels before fakebatch begins is followed.",
-        "Start it first, or use @pytest.mark.fakebatch(clock='real').",
+        "a time-machine was started while fakebatch's own clock is running.",
+        "Only one of them can own the wall clock.",
+        "Start the time-machine before fakebatch, or leave time alone with clock='real'.",
     )
-
-
-def _travelling() -> Any | None:
-    module = sys.modules.get("time_machine")
-    # the name since time-machine 3; in 2 it was coordinates_stack
-    stack: list[Any] = getattr(module, "traveller_stack", getattr(module, "coordinates_stack", []))
-    return stack[-1] if stack else None
-
-
-def _import_before_freezing() -> None:
-    # a module first imported while the clock is frozen would keep fakes of what it binds by name
-    for name in ("httpx", "httpx2", "anyio", "concurrent.futures.thread"):
-        if find_spec(name):
-            import_module(name)
-    if find_spec("anyio"):
-        import_module("anyio._backends._asyncio")

@@ -168,8 +168,16 @@ def _pattern(path: str) -> tuple[str, str]:
 class App:
     """One emulated service behind HTTP."""
 
-    def __init__(self, service: Service, *, api_keys: frozenset[str] | None, seed: bytes) -> None:
+    def __init__(
+        self,
+        service: Service,
+        *,
+        api_keys: frozenset[str] | None,
+        seed: bytes,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self.service = service
+        self._changed = changed
         self._api_keys = api_keys
         self._mint = Mint(seed)
         self._answered = 0
@@ -187,6 +195,8 @@ class App:
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
+            if request.method != "GET":
+                self._changed()
         except Refusal as refusal:
             reply = self._refused(refusal, of_files=request.path.startswith("/files"))
         return self._signed(reply)

@@ -1,0 +1,57 @@
+"""Where the code under test sleeps: the innermost frame that belongs to the user."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+
+def _folder(path: str | Path) -> str:
+    return f"{path}{os.sep}"
+
+
+_OURS = _folder(Path(__file__).parents[1])
+# By their folders: a project's own code may lie beside or around its virtual environment.
+_INSTALLED = tuple(
+    _folder(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+def of_this_thread() -> str:
+    """The file:line at which the user's code called what is now sleeping."""
+    return _innermost(_callers(sys._getframe(1)))  # noqa: SLF001 - documented, the only way up
+
+
+def of_frame(frame: FrameType) -> str:
+    """The file:line at which the user's code called what a frame is doing."""
+    return _innermost(_callers(frame))
+
+
+def of_coroutine(coroutine: Any) -> str:
+    """The file:line at which the user's code awaits inside a suspended coroutine."""
+    return _innermost(reversed(list(_awaited(coroutine))))
+
+
+def _callers(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _awaited(coroutine: Any) -> Iterator[FrameType]:
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        yield frame
+        coroutine = coroutine.cr_await
+
+
+def _innermost(frames: Iterable[FrameType]) -> str:
+    places = [(frame.f_code.co_filename, frame.f_lineno) for frame in frames]
+    others = [place for place in places if not place[0].startswith((_OURS, "<"))]
+    users = [place for place in others if not place[0].startswith(_INSTALLED)]
+    file, line = (users or others or places)[0]
+    return f"{file}:{line}"

@@ -1,0 +1,57 @@
+"""The one grammar for moments: a datetime, ISO 8601 text or unix seconds."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+from fakebatch.durations import SECOND
+from fakebatch.errors import Misuse
+
+Moment = datetime | str | float
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def microseconds(moment: Moment) -> int:
+    """A moment in whole microseconds since 1970; without a zone it is UTC.
+
+    Raises:
+        Misuse: the value is no moment.
+    """
+    match moment:
+        case bool():
+            raise _no_moment(moment)
+        case int() | float() if math.isfinite(moment):
+            return round(moment * SECOND)
+        case str():
+            return _of_datetime(_parsed(moment))
+        case datetime():
+            return _of_datetime(moment)
+        case _:
+            raise _no_moment(moment)
+
+
+def as_datetime(microseconds: int) -> datetime:
+    """The aware UTC datetime of a moment in microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _parsed(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise _no_moment(text) from None
+
+
+def _of_datetime(moment: datetime) -> int:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1)
+
+
+def _no_moment(value: object) -> Misuse:
+    return Misuse(
+        f"{value!r} is not a moment.",
+        "A moment is a datetime, ISO 8601 text or unix seconds; without a zone it is UTC.",
+        "Write for example '2026-01-01T12:00:00Z' or datetime(2026, 1, 1, tzinfo=UTC).",
+    )

@@ -1,0 +1,116 @@
+"""Names of time functions that other modules have bound, found by identity and exchanged."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+_HARNESS = frozenset(
+    [
+        "_pytest",
+        "pluggy",
+        "xdist",
+        "execnet",
+        "pytest_timeout",
+        "pytest_benchmark",
+        "hypothesis",
+        "coverage",
+        "pdb",
+        "bdb",
+        "subprocess",
+        "multiprocessing",
+        "selectors",
+    ]
+)
+"""Packages that run or watch the tests, or talk to other processes: they keep real time."""
+_OURS = frozenset(
+    [
+        "fakebatch",
+        "conftest_plugin",
+        "freezegun",
+        "time_machine",
+        "time",
+        "datetime",
+        "_datetime",
+        "_pydatetime",
+        "threading",
+        "queue",
+    ]
+)
+_WITH_REAL_DATES = frozenset(
+    ["pydantic", "pydantic_core", "openai", "numpy", "pandas", "sqlalchemy"]
+)
+"""Packages that compare annotations with the datetime class itself: only functions change there."""
+_USUAL = frozenset(
+    [
+        "sleep",
+        "time",
+        "time_ns",
+        "monotonic",
+        "monotonic_ns",
+        "perf_counter",
+        "perf_counter_ns",
+        "gmtime",
+        "localtime",
+        "strftime",
+        "date",
+        "datetime",
+    ]
+)
+"""Names looked at even if they meant something else before, such as a test's own patch."""
+
+_seen: dict[str, tuple[int, int, tuple[str, ...]]] = {}
+
+
+def is_harness(module: str) -> bool:
+    """Whether a module keeps real time, whatever the clock shows others."""
+    return module.partition(".")[0] in _HARNESS
+
+
+class Exchange:
+    """Exchanges objects for others in the globals of all modules, and back.
+
+    Args:
+        fakes: what to put in, by what it replaces.
+    """
+
+    def __init__(self, fakes: Mapping[Any, Any]) -> None:
+        self._pairs = [(real, fake) for real, fake in fakes.items()]
+
+    def make(self) -> None:
+        """Put the fakes in."""
+        self._swap({id(real): fake for real, fake in self._pairs})
+
+    def undo(self) -> None:
+        """Put the reals back, also where a module bound a fake meanwhile."""
+        self._swap({id(fake): real for real, fake in self._pairs})
+
+    def _swap(self, new: Mapping[int, Any]) -> None:
+        both = frozenset(id(thing) for pair in self._pairs for thing in pair)
+        for root, namespace, name in _bindings(both):
+            value = new.get(id(namespace.get(name)))
+            if value is not None and not (isinstance(value, type) and root in _WITH_REAL_DATES):
+                namespace[name] = value
+
+
+def _bindings(wanted: frozenset[int]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    modules: list[tuple[str, object]] = list(sys.modules.items())
+    for key, module in modules:
+        root = key.partition(".")[0]
+        if isinstance(module, ModuleType) and root not in _HARNESS and root not in _OURS:
+            # By __dict__, never getattr: a lazy package (openai 3) would import 1,100 modules.
+            namespace: dict[str, Any] = object.__getattribute__(module, "__dict__")
+            for name in _candidates(key, namespace, wanted):
+                yield root, namespace, name
+
+
+def _candidates(key: str, namespace: dict[str, Any], wanted: frozenset[int]) -> tuple[str, ...]:
+    known = _seen.get(key)
+    if known is None or known[:2] != (id(namespace), len(namespace)):
+        names = tuple(
+            name for name, value in namespace.items() if id(value) in wanted or name in _USUAL
+        )
+        known = _seen[key] = (id(namespace), len(namespace), names)
+    return known[2]

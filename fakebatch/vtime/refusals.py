@@ -1,0 +1,69 @@
+"""What the virtual clock cannot move, told apart before it half works."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import AbstractEventLoop, BaseEventLoop
+from typing import Any
+
+from fakebatch.errors import Misuse
+from fakebatch.vtime import running
+from fakebatch.vtime.quarantine import of_asyncio
+
+_real_run = asyncio.Runner.run
+
+
+def check() -> None:
+    """Look at what is in force where the clock is started.
+
+    Raises:
+        Misuse: a running loop, a loop policy or a monkey patch owns sleeping.
+    """
+    for package in ("gevent", "eventlet"):
+        if _is_monkey_patched(package):
+            raise _refusal(f"{package} has patched time.sleep", "Do not monkey-patch here")
+    policy = type(of_asyncio.policy())
+    if policy.__module__.partition(".")[0] == "uvloop":
+        raise _refusal("uvloop is asyncio's loop policy", "Do not install uvloop in this test")
+    if loop := asyncio._get_running_loop():  # noqa: SLF001 - the public one raises
+        check_loop(loop)
+
+
+def check_loop(loop: AbstractEventLoop) -> None:
+    """Look at an event loop.
+
+    Raises:
+        Misuse: it is not one of asyncio's own.
+    """
+    if not isinstance(loop, BaseEventLoop):
+        kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
+        raise _refusal(f"the event loop is a {kind}", "Run this test on asyncio's own loop")
+
+
+def run(runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
+    """Run a coroutine as asyncio.run does, on a loop whose time can be moved."""
+    if running.scheduler is not None:
+        try:
+            check_loop(runner.get_loop())
+        except Misuse:
+            coro.close()
+            raise
+    return _real_run(runner, coro, **options)
+
+
+def _is_monkey_patched(package: str) -> bool:
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    match package:
+        case "gevent":
+            return bool(gevent and gevent.is_module_patched("time"))
+        case _:
+            return bool(eventlet and eventlet.is_monkey_patched("time"))
+
+
+def _refusal(what_came: str, remedy: str) -> Misuse:
+    return Misuse(
+        f"{what_came}.",
+        "The virtual clock moves threads, asyncio's own event loops and trio; nothing else.",
+        f"{remedy}, or let the emulator follow real time: clock='real'.",
+    )

@@ -1,0 +1,1 @@
+"""When threads run, and when time moves."""

@@ -1,0 +1,132 @@
+"""Which threads the virtual clock answers for, and which of them are blocked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import get_ident
+from types import FrameType
+
+from fakebatch.vtime.quarantine import of_threading as private
+from fakebatch.vtime.quarantine.of_freezegun import real_monotonic
+from fakebatch.vtime.scheduling.waiters import Waiter
+
+_LOCK = 0.0005
+"""Real seconds that a thread seen waiting for a lock must stay there to count as blocked."""
+_CALL = 0.1
+"""Real seconds after which any other call that has not moved counts as blocked; 5 ms were too few
+beside a busy core."""
+_HARNESS_THREADS = "pytest_timeout"
+_NOBODY = object()
+
+
+@dataclass(slots=True)
+class _Sighting:
+    """Where a thread was seen, and since when (real seconds) it has not moved."""
+
+    place: tuple[object, ...]
+    since: float
+
+
+class Scope:
+    """All threads but those alive before the clock; workers of a pool belong to it anyway."""
+
+    def __init__(self) -> None:
+        self.entered_by = get_ident()
+        self._visitors = {
+            ident: private.thread_of(ident)
+            for ident, frame in private.frames().items()
+            if ident != self.entered_by and not private.works_in_a_pool(frame)
+        }
+        self._watchman: int | None = None
+        self._ended: set[int] = set()
+        self._sightings: dict[int, _Sighting] = {}
+
+    def has(self, ident: int) -> bool:
+        """Whether a thread lives in virtual time."""
+        thread = private.thread_of(ident)
+        if thread is None:
+            return ident not in self._visitors
+        # An ident is used again once its thread is gone: the Thread object decides.
+        return self._visitors.get(ident, _NOBODY) is not thread and not thread.name.startswith(
+            _HARNESS_THREADS
+        )
+
+    def has_visitors(self) -> bool:
+        """Whether threads of real time are alive, which might wake one of the scope."""
+        return any(thread is None or thread.is_alive() for thread in self._visitors.values())
+
+    def appoint(self, watchman: int) -> None:
+        """One thread is our own and lives in nobody's time."""
+        self._watchman = watchman
+
+    def begin(self) -> None:
+        """The calling thread has begun; its ident may be that of one that has ended."""
+        self._ended.discard(get_ident())
+
+    def end(self) -> None:
+        """The calling thread has done its work and will never block again."""
+        self._ended.add(get_ident())
+
+    def alone(self) -> bool:
+        """Whether the calling thread is the only one of the scope."""
+        frames = private.frames()
+        return len(frames) == 1 or not any(True for _ in self._others(frames))
+
+    def all_parked(self, parked: Mapping[int, Waiter]) -> bool:
+        """Whether every other thread of the scope waits in a waiter: exact."""
+        others = self._others(private.frames())
+        return all(ident in parked for ident, _ in others) and _all_wait(parked)
+
+    def all_blocked(self, parked: Mapping[int, Waiter]) -> bool:
+        """Whether those that do not wait in a waiter, too, have stopped: as far as can be seen.
+
+        To be asked again and again, with the interpreter free in between.
+        """
+        now = real_monotonic()
+        outside = [
+            self._stopped(ident, frame, now)
+            for ident, frame in self._others(private.frames())
+            if ident not in parked
+        ]
+        return all(outside) and _all_wait(parked)
+
+    def _others(self, frames: Mapping[int, FrameType]) -> Iterator[tuple[int, FrameType]]:
+        left_out = {get_ident(), self._watchman, *self._ended}
+        for ident, frame in frames.items():
+            if ident not in left_out and self.has(ident):
+                yield ident, frame
+
+    def _stopped(self, ident: int, frame: FrameType, now: float) -> bool:
+        place = (id(frame), frame.f_lasti, _kernel_says(ident, "schedstat"))
+        seen = self._sightings.get(ident)
+        if seen is None or seen.place != place:
+            self._sightings[ident] = _Sighting(place, now)
+            return False
+        still = now - seen.since
+        if still >= _CALL:
+            return not _wants_a_core(ident)
+        return still >= _LOCK and _waits_for_a_lock(ident)
+
+
+def _all_wait(parked: Mapping[int, Waiter]) -> bool:
+    return all(waiter.blocked() for waiter in parked.values()) and not private.being_born()
+
+
+def _waits_for_a_lock(ident: int) -> bool:
+    # Not for the interpreter: it was free since the last look, and then the thread had run.
+    return _kernel_says(ident, "wchan").startswith("futex")
+
+
+def _wants_a_core(ident: int) -> bool:
+    return ") R " in _kernel_says(ident, "stat")
+
+
+def _kernel_says(ident: int, what: str) -> str:
+    """What Linux knows of a thread: where it sleeps, how long it has run; elsewhere nothing."""
+    thread = private.thread_of(ident)
+    try:
+        return Path(f"/proc/self/task/{thread.native_id if thread else None}/{what}").read_text()
+    except OSError:
+        return ""

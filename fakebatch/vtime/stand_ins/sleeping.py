@@ -1,0 +1,23 @@
+"""What stands in the place of time.sleep."""
+
+from __future__ import annotations
+
+import sys
+import time
+from threading import get_ident
+
+from fakebatch.vtime import names, running
+
+_real_sleep = time.sleep
+
+
+def sleep(seconds: float, /) -> None:
+    """Suspend execution for a number of virtual seconds."""
+    scheduler = running.scheduler
+    caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - who asks
+    if scheduler is None or names.is_harness(caller) or not scheduler.scope.has(get_ident()):
+        _real_sleep(seconds)
+    elif seconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    else:
+        scheduler.sleep(scheduler.deadline(seconds))
