@@ -18,10 +18,11 @@ from fakebatch.durations import Duration, microseconds
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.interception import EmulatedRouter, doors, dummy_environment, unresolvable
 from fakebatch.loud import Witness
+from fakebatch.patience import Patience
 from fakebatch.service import Service
 from fakebatch.testing import looking, saying
 from fakebatch.vtime import Clock, wall
-from fakebatch.wire.app import App
+from fakebatch.wire.app import App, Operation
 
 
 class FakeBatch:
@@ -63,9 +64,10 @@ class FakeBatch:
             models=None if models is None else frozenset(models),
         )
         keys = None if api_keys is None else frozenset(api_keys)
-        self.clock = Clock(clock, start=start)
+        self._patience = Patience(self._service)
+        self.clock = Clock(clock, start=start, verdict=self._patience.verdict)
         """The time everybody sees, and the way to move it."""
-        app = App(self._service, api_keys=keys, seed=seeded, changed=self.clock.progress)
+        app = App(self._service, api_keys=keys, seed=seeded, told=self._told)
         self.base_url = chosen.base_urls[0]
         """Where clients find the service: `https://api.openai.com/v1`."""
         self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
@@ -143,6 +145,13 @@ class FakeBatch:
         lost = self._witness.lost()
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
+
+    def _told(self, operation: Operation, id_: str) -> None:
+        if operation.method == "GET":
+            self._patience.asked(id_)
+        else:
+            self._patience.renewed()
+            self.clock.progress()
 
     def _add_rule(self, rule: LineRule) -> None:
         self._service.world.scenario = self._service.world.scenario.with_rule(rule)

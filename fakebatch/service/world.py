@@ -47,6 +47,12 @@ class World:
         """Look at a batch again at `at`: its files may be there then."""
         heappush(self._unsettled, (at, record.id))
 
+    def is_over(self) -> bool:
+        """Whether every batch has ended, so that time alone changes nothing any more."""
+        with self.lock:
+            self.settled()
+            return not self._unsettled
+
     def settled(self) -> int:
         """What time it is, once the files of batches that have ended by now are on their shelf.
 

@@ -174,10 +174,10 @@ class App:
         *,
         api_keys: frozenset[str] | None,
         seed: bytes,
-        changed: Callable[[], None] = lambda: None,
+        told: Callable[[Operation, str], None] | None = None,
     ) -> None:
         self.service = service
-        self._changed = changed
+        self._told = told
         self._api_keys = api_keys
         self._mint = Mint(seed)
         self._answered = 0
@@ -195,8 +195,8 @@ class App:
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
-            if request.method != "GET":
-                self._changed()
+            if self._told is not None:
+                self._told(operation, id_)
         except Refusal as refusal:
             reply = self._refused(refusal, of_files=request.path.startswith("/files"))
         return self._signed(reply)

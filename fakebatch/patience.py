@@ -1,0 +1,50 @@
+"""Tells a wait that will never end: nothing is left to happen, and the client asks on and on."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from fakebatch.errors import FakeBatchError
+from fakebatch.service import Service
+
+ENOUGH = 100
+"""How often the same object may be asked for once nothing is left to happen."""
+
+
+class Patience:
+    """Counts what is asked for since something could last change.
+
+    `while status != "completed"` on a failed batch is the mistake this is for.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._asked: Counter[str] = Counter()
+
+    def renewed(self) -> None:
+        """Something was created or changed: begin to count anew."""
+        self._asked.clear()
+
+    def asked(self, id_: str) -> None:
+        """A client has looked at an object."""
+        if self._service.world.is_over():
+            self._asked[id_] += 1
+        else:
+            self._asked.clear()
+
+    def verdict(self) -> FakeBatchError | None:
+        """What to tell who sleeps between two looks, if it is time to."""
+        id_, times = next(iter(self._asked.most_common(1)), ("", 0))
+        if times <= ENOUGH:
+            return None
+        return FakeBatchError(
+            f"{self._name(id_)} was asked for {times} times since, and will never change.",
+            "Every batch has ended: nothing is left to happen in the emulator.",
+            "Let the loop end at completed, failed, expired and cancelled, and at a deadline.",
+        )
+
+    def _name(self, id_: str) -> str:
+        known = {record.id for record in self._service.batches.known()}
+        if id_ not in known:
+            return repr(id_) if id_ else "A listing"
+        return f"{id_}, which is {self._service.batches.retrieve(id_)['status']!r},"
