@@ -13,6 +13,8 @@ import openai
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fakebatch.vtime import Clock
+
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")  # a slow machine is no failure
 
@@ -100,3 +102,21 @@ def do(request: pytest.FixtureRequest, fakebatch: Any) -> Generator[Driver]:
     driver = Driver(client)
     yield driver
     driver.runner.close()
+
+
+@pytest.fixture
+def clock() -> Generator[Clock]:
+    """A virtual clock by itself, without the emulator."""
+    yield from _running(Clock())
+
+
+@pytest.fixture
+def manual() -> Generator[Clock]:
+    """A clock that only the test moves."""
+    yield from _running(Clock("manual"))
+
+
+def _running(clock: Clock) -> Generator[Clock]:
+    clock.start()
+    yield clock
+    clock.stop()

@@ -33,8 +33,9 @@ def of_frame(frame: FrameType) -> str:
 
 
 def of_coroutine(coroutine: Any) -> str:
-    """The file:line at which the user's code awaits inside a suspended coroutine."""
-    return _innermost(reversed(list(_awaited(coroutine))))
+    """The file:line at which the user's code awaits in a suspended coroutine, or else ran it."""
+    awaited = reversed(list(_awaited(coroutine)))
+    return _innermost([*awaited, *_callers(sys._getframe(1))])  # noqa: SLF001
 
 
 def _callers(frame: FrameType | None) -> Iterator[FrameType]:

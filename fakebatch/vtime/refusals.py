@@ -30,7 +30,7 @@ def check() -> None:
         check_loop(loop)
 
 
-def check_loop(loop: AbstractEventLoop) -> None:
+def check_loop(loop: AbstractEventLoop, *_: object) -> None:
     """Look at an event loop.
 
     Raises:
@@ -39,6 +39,19 @@ def check_loop(loop: AbstractEventLoop) -> None:
     if not isinstance(loop, BaseEventLoop):
         kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
         raise _refusal(f"the event loop is a {kind}", "Run this test on asyncio's own loop")
+
+
+def replacements() -> list[tuple[Any, str, Any]]:
+    """What to patch so that a loop that comes later is looked at."""
+    uvloop = sys.modules.get("uvloop")
+    return [
+        (asyncio.Runner, "run", run),
+        *(
+            (uvloop.Loop, name, check_loop)
+            for name in ("run_forever", "run_until_complete")
+            if uvloop
+        ),
+    ]
 
 
 def run(runner: asyncio.Runner, coro: Any, **options: Any) -> Any:

@@ -10,7 +10,6 @@ import threading
 import time
 from contextlib import ExitStack
 from importlib.util import find_spec
-from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
 
 from fakebatch.errors import FakeBatchError, Misuse
@@ -103,8 +102,10 @@ class World:
 
 
 def _sleep() -> dict[Any, Any]:
-    # A test that has put its own in the place of time.sleep knows why.
-    return {time.sleep: sleeping.sleep} if isinstance(time.sleep, BuiltinFunctionType) else {}
+    if getattr(time.sleep, "__self__", None) is not time:
+        return {}  # A test that has put its own in the place of time.sleep knows why.
+    sleeping.real_sleep = time.sleep
+    return {time.sleep: sleeping.sleep}
 
 
 def _replacements() -> list[tuple[Any, str, Any]]:
@@ -115,7 +116,7 @@ def _replacements() -> list[tuple[Any, str, Any]]:
         *((time, "sleep", fake) for fake in _sleep().values()),
         *((loop_class, "time", loops.time) for loop_class in loop_classes),
         (asyncio.BaseEventLoop, "_run_once", loops.run_once),
-        (asyncio.Runner, "run", refusals.run),
+        *refusals.replacements(),
         (threading.Condition, "wait", conditions.wait),
         (threading.Thread, "join", threads.join),
         (threading.Thread, "_bootstrap_inner", threads.run),

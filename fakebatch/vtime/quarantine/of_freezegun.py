@@ -12,7 +12,6 @@ from fakebatch.vtime.patches import Patches
 
 _api: Any = freezegun.api
 _names: dict[str, Any] = _api.__dict__
-_STACKS = ("freeze_factories", "ignore_lists", "tick_flags", "tz_offsets")
 _FUNCTIONS = (
     "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns gmtime localtime strftime"
 )
@@ -24,7 +23,7 @@ real_monotonic: Callable[[], float] = _api.real_monotonic
 def missing() -> list[str]:
     """The names that are no longer there."""
     pairs = [f"{kind}_{name}" for name in _FUNCTIONS.split() for kind in ("real", "fake")]
-    used = [*_STACKS, *pairs, "_should_use_real_time", "FakeDate", "FakeDatetime"]
+    used = ["freeze_factories", *pairs, "_should_use_real_time", "FakeDate", "FakeDatetime"]
     return [f"freezegun.api.{name}" for name in used if name not in _names]
 
 
@@ -61,16 +60,11 @@ class Freeze:
         # The empty prefix makes freezegun's own scan skip every module. That scan fetches every
         # attribute of every module: with openai 3 loaded it takes 0.9 s and imports 1,100 modules.
         self._freeze: Any = _api.freeze_time(start, ignore=[""])
-        self._factory: object = None
 
     def start(self) -> None:
         """Freeze time."""
-        self._factory = self._freeze.start()
+        self._freeze.start()
 
     def stop(self) -> None:
-        """End this very freeze, also when another was started later and still lasts."""
-        places = [i for i, each in enumerate(_api.freeze_factories) if each is self._factory]
-        for name in _STACKS:
-            _names[name].extend([_names[name].pop(place) for place in places])
-        if frozen():
-            self._freeze.stop()
+        """Let time go on."""
+        self._freeze.stop()

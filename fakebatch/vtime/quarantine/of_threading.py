@@ -22,8 +22,7 @@ _USED: dict[Any, str] = {
     queue: "_PySimpleQueue time",
 }
 
-run_thread: Any = vars(threading.Thread).get("_bootstrap_inner")
-"""The body of every thread."""
+_run: Any = vars(threading.Thread).get("_bootstrap_inner")
 simple_queue: Any = vars(queue).get("_PySimpleQueue")
 """queue.SimpleQueue in Python: whoever waits in it waits in a Condition."""
 
@@ -36,6 +35,18 @@ def missing() -> list[str]:
         for name in names.split()
         if name not in vars(owner)
     ]
+
+
+def run_thread(thread: Any, *, quietly: type[BaseException]) -> None:
+    """Run the body of a thread, which may end with an exception of one kind unseen."""
+    report = thread._invoke_excepthook
+
+    def report_others(thread: Any) -> None:
+        if not isinstance(sys.exception(), quietly):
+            report(thread)
+
+    thread._invoke_excepthook = report_others
+    _run(thread)
 
 
 def frames() -> dict[int, FrameType]:

@@ -21,7 +21,7 @@ from fakebatch.vtime.quarantine import of_asyncio
 from fakebatch.vtime.quarantine.of_freezegun import real_monotonic
 from fakebatch.vtime.scheduling import standstill
 from fakebatch.vtime.scheduling.scope import Scope
-from fakebatch.vtime.scheduling.waiters import Sleeper, Turn, Waiter
+from fakebatch.vtime.scheduling.waiters import ClockStopped, Sleeper, Turn, Waiter
 from fakebatch.vtime.scheduling.watchman import Watchman
 
 _TURN = 0.05
@@ -204,11 +204,11 @@ class Scheduler:
             worked: seconds that the process has computed meanwhile.
         """
         with self._mutex:
+            blocked = self.scope.all_blocked(self._parked)
             overdue = worked > _TURN and self._somebody_is_due()
-            if overdue or waited > _BUSY or self.scope.all_blocked(self._parked):
-                woken = self._wake_next()
-                if not woken and standstill.certain(self.scope, self._parked, waited):
-                    self._report_standstill()
+            woken = (blocked or overdue or waited > _BUSY) and self._wake_next()
+            if blocked and not woken and standstill.certain(self.scope, self._parked, waited):
+                self._report_standstill()
 
     def dismiss(self) -> None:
         """Stop: send everybody who still waits on their way."""
@@ -220,7 +220,7 @@ class Scheduler:
             self._ended = real_monotonic()
             for waiter in self._parked.values():
                 if self._stuck:
-                    waiter.error = waiter.error or SystemExit("this thread waited for ever")
+                    waiter.error = waiter.error or ClockStopped()
                     waiter.wake()
                 else:
                     waiter.dismiss()

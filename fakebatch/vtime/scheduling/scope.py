@@ -92,6 +92,14 @@ class Scope:
         ]
         return all(outside) and _all_wait(parked)
 
+    def all_hopeless(self, parked: Mapping[int, Waiter]) -> bool:
+        """Whether only other threads could wake those that have stopped."""
+        others = self._others(private.frames())
+        return all(
+            parked[ident].hopeless() if ident in parked else _waits_for_a_lock(ident)
+            for ident, _ in others
+        )
+
     def _others(self, frames: Mapping[int, FrameType]) -> Iterator[tuple[int, FrameType]]:
         left_out = {get_ident(), self._watchman, *self._ended}
         for ident, frame in frames.items():

@@ -15,13 +15,9 @@ _PATIENCE, _PATIENCE_WITH_VISITORS = 1.0, 10.0
 
 
 def certain(scope: Scope, parked: Mapping[int, Waiter], waited: float) -> bool:
-    """Whether nobody will come, after `waited` real seconds without a move."""
+    """Whether nobody will come, all having stopped for `waited` real seconds."""
     patience = _PATIENCE_WITH_VISITORS if scope.has_visitors() else _PATIENCE
-    return (
-        waited > patience
-        and scope.all_parked(parked)
-        and all(waiter.hopeless() for waiter in parked.values())
-    )
+    return waited > patience and scope.all_hopeless(parked)
 
 
 def error(parked: Mapping[int, Waiter]) -> FakeBatchError:

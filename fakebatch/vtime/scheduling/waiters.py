@@ -6,6 +6,10 @@ import threading
 from dataclasses import dataclass, field
 
 
+class ClockStopped(SystemExit):
+    """Ends a thread that would go on sleeping in real time, for hours."""
+
+
 @dataclass(slots=True, eq=False)
 class Waiter:
     """A blocked thread: when time shall wake it, and in what order among equals."""
@@ -60,7 +64,6 @@ class Sleeper(Turn):
     """A thread that waits for time to pass."""
 
     def dismiss(self) -> None:
-        """End the thread: it would sleep on in real time, for hours."""
-        # threading ignores SystemExit silently; a pool hands it to whoever asks for the result.
-        self.error = SystemExit("the virtual clock of this thread has stopped")
+        """End the thread."""
+        self.error = ClockStopped()
         self.wake()

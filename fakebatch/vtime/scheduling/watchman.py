@@ -38,7 +38,9 @@ class Watchman:
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
-        self._nap = time.sleep
+        # A lock nobody releases: time.sleep may be anybody's.
+        self._pillow = _thread.allocate_lock()
+        self._pillow.acquire()
         self._bell = _thread.allocate_lock()
         self._ended: _thread.LockType | None = None
         self._dismissed = False
@@ -72,6 +74,7 @@ class Watchman:
                 self._bell.acquire()
             if moves != self._watched.moves:
                 moves, since, work = self._watched.moves, real_monotonic(), time.process_time()
-            self._nap(_BRISK if real_monotonic() - since < _CALM_AFTER else _CALM)
+            quiet = real_monotonic() - since
+            self._pillow.acquire(timeout=_BRISK if quiet < _CALM_AFTER else _CALM)
             self._watched.watch(real_monotonic() - since, time.process_time() - work)
         ended.release()

@@ -8,7 +8,8 @@ from threading import get_ident
 
 from fakebatch.vtime import names, running
 
-_real_sleep = time.sleep
+real_sleep = time.sleep
+"""Set anew by each clock: a test may have replaced it when this module was imported."""
 
 
 def sleep(seconds: float, /) -> None:
@@ -16,7 +17,7 @@ def sleep(seconds: float, /) -> None:
     scheduler = running.scheduler
     caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - who asks
     if scheduler is None or names.is_harness(caller) or not scheduler.scope.has(get_ident()):
-        _real_sleep(seconds)
+        real_sleep(seconds)
     elif seconds < 0:
         raise ValueError("sleep length must be non-negative")
     else:

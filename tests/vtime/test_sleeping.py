@@ -1,0 +1,232 @@
+"""Every way to sleep moves time, at once and exactly."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from datetime import UTC, datetime
+from time import sleep as bound_early
+
+import anyio
+import anyio.to_thread
+import pytest
+import tenacity
+import trio
+
+from fakebatch.vtime import Clock
+
+DEFAULT_START = 1767225600.0
+
+
+def many_short_sleeps() -> None:
+    for _ in range(600):
+        time.sleep(0.1)
+
+
+def timer_fires() -> None:
+    timer = threading.Timer(60, lambda: None)
+    timer.start()
+    timer.join()
+
+
+def queue_times_out() -> None:
+    with suppress(queue.Empty):
+        queue.Queue[None]().get(timeout=60)
+
+
+def semaphore_times_out() -> None:
+    threading.Semaphore(0).acquire(timeout=60)
+
+
+def barrier_times_out() -> None:
+    with suppress(threading.BrokenBarrierError):
+        threading.Barrier(2).wait(60)
+
+
+def join_times_out() -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    thread.join(60)
+    stop.set()
+    thread.join()
+
+
+def future_times_out() -> None:
+    with suppress(FutureTimeout):
+        Future[None]().result(60)
+
+
+def pool_sleeps() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        wait([pool.submit(time.sleep, seconds) for seconds in (10, 60, 30)])
+
+
+def tenacity_retries() -> None:
+    attempts = iter((1 / 3, 0, 0, 0))
+
+    @tenacity.retry(wait=tenacity.wait_fixed(20), retry=tenacity.retry_if_result(lambda r: r == 0))
+    def attempt() -> float:
+        return next(attempts, 1)
+
+    next(attempts)
+    attempt()
+
+
+def read_time() -> float:
+    return time.time()
+
+
+def read_monotonic() -> float:
+    return time.monotonic()
+
+
+def read_perf_counter() -> float:
+    return time.perf_counter()
+
+
+def deadline_by(read: Callable[[], float]) -> Callable[[], None]:
+    def poll() -> None:
+        deadline = read() + 60
+        while read() < deadline:
+            time.sleep(7.5)
+
+    return poll
+
+
+def in_asyncio(body: Callable[[], Awaitable[object]]) -> Callable[[], None]:
+    async def main() -> None:
+        await body()
+
+    return lambda: asyncio.run(main())
+
+
+async def gathers() -> None:
+    await asyncio.gather(*(asyncio.sleep(seconds) for seconds in (10, 60, 30)))
+
+
+async def groups() -> None:
+    async with asyncio.TaskGroup() as group:
+        for seconds in (10, 60, 30):
+            group.create_task(asyncio.sleep(seconds))
+
+
+async def waits_for() -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.Event().wait(), 60)
+
+
+async def times_out() -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(60):
+            await asyncio.sleep(3600)
+
+
+async def calls_later() -> None:
+    loop = asyncio.get_running_loop()
+    called = loop.create_future()
+    loop.call_later(60, called.set_result, None)
+    await called
+
+
+async def blocks_the_loop() -> None:
+    time.sleep(60)  # noqa: ASYNC251 - people do
+
+
+async def mixes_threads() -> None:
+    await asyncio.gather(
+        asyncio.to_thread(time.sleep, 60), asyncio.to_thread(time.sleep, 20), asyncio.sleep(30)
+    )
+
+
+def in_anyio(backend: str, body: Callable[[], Awaitable[object]]) -> Callable[[], None]:
+    async def main() -> None:
+        await body()
+
+    return lambda: anyio.run(main, backend=backend)
+
+
+async def moves_on() -> None:
+    with anyio.move_on_after(60):
+        await anyio.sleep_forever()
+
+
+async def nursery() -> None:
+    async with trio.open_nursery() as tasks:
+        for seconds in (10, 60, 30):
+            tasks.start_soon(trio.sleep, seconds)
+
+
+SIXTY_SECONDS = {
+    "time.sleep": lambda: time.sleep(60),
+    "time.sleep in fractions": many_short_sleeps,
+    "sleep bound before the clock": lambda: bound_early(60),
+    "Event.wait": lambda: threading.Event().wait(60),
+    "a Timer": timer_fires,
+    "Queue.get": queue_times_out,
+    "a semaphore": semaphore_times_out,
+    "a barrier": barrier_times_out,
+    "joining a thread": join_times_out,
+    "a future": future_times_out,
+    "sleeps in a pool": pool_sleeps,
+    "retries of tenacity": tenacity_retries,
+    "a deadline by time.time": deadline_by(read_time),
+    "a deadline by time.time_ns": deadline_by(lambda: time.time_ns() / 1e9),
+    "a deadline by time.monotonic": deadline_by(read_monotonic),
+    "a deadline by time.perf_counter": deadline_by(read_perf_counter),
+    "a deadline by datetime.now": deadline_by(lambda: datetime.now(UTC).timestamp()),
+    "asyncio.sleep": in_asyncio(lambda: asyncio.sleep(60)),
+    "asyncio.gather": in_asyncio(gathers),
+    "a TaskGroup": in_asyncio(groups),
+    "asyncio.wait_for": in_asyncio(waits_for),
+    "asyncio.timeout": in_asyncio(times_out),
+    "call_later": in_asyncio(calls_later),
+    "time.sleep inside a coroutine": in_asyncio(blocks_the_loop),
+    "to_thread beside a coroutine": in_asyncio(mixes_threads),
+    "anyio.sleep on asyncio": in_anyio("asyncio", lambda: anyio.sleep(60)),
+    "anyio.sleep on trio": in_anyio("trio", lambda: anyio.sleep(60)),
+    "move_on_after on asyncio": in_anyio("asyncio", moves_on),
+    "move_on_after on trio": in_anyio("trio", moves_on),
+    "a thread of anyio on asyncio": in_anyio(
+        "asyncio", lambda: anyio.to_thread.run_sync(time.sleep, 60)
+    ),
+    "a thread of anyio on trio": in_anyio("trio", lambda: anyio.to_thread.run_sync(time.sleep, 60)),
+    "trio.sleep": lambda: trio.run(trio.sleep, 60),
+    "a nursery of trio": lambda: trio.run(nursery),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("sleep", SIXTY_SECONDS.values(), ids=SIXTY_SECONDS)
+def test_sixty_seconds_are_sixty_seconds_on_every_clock(
+    clock: Clock, sleep: Callable[[], object]
+) -> None:
+    """Whatever sleeps for a minute moves every clock by a minute."""
+    monotonic, perf_counter = time.monotonic(), time.perf_counter()
+
+    sleep()
+
+    assert clock.elapsed == 60.0
+    assert time.time() == DEFAULT_START + 60
+    assert datetime.now(UTC) == clock.now == datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
+    assert time.monotonic() - monotonic == 60.0
+    assert time.perf_counter() - perf_counter == 60.0
+
+
+@pytest.mark.timeout(60)
+def test_a_loop_that_stops_only_past_its_deadline_stops(clock: Clock) -> None:
+    """A clock that stands exactly on a deadline does not stand there for ever."""
+    stop = threading.Event()
+
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(FutureTimeout):
+            list(as_completed([pool.submit(stop.wait)], timeout=60))
+        stop.set()
+
+    assert clock.elapsed == 60.000001
