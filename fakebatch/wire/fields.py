@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from fakebatch.batch.input_file import json_type, parsed_object
 from fakebatch.batch.plan import Asked
 from fakebatch.dialects import Dialect, Limits, Reason, Refusal
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def form_expiry(said: Mapping[str, str], name: str, limits: Limits) -> int | Non
     prefix = f"{name}["
     given = {key[len(prefix) : -1]: value for key, value in said.items() if key.startswith(prefix)}
     number = given.get("seconds", "")
-    seconds = int(number) if number.isdecimal() else number or None
+    seconds = int(number) if _INTEGER.fullmatch(number) else number or None
     return expiry({**given, "seconds": seconds} if given else None, name, limits)
 
 
@@ -93,7 +96,7 @@ def count(value: str | None, name: str, *, default: int, most: int) -> int:
     """A whole number from 1 in a query, or the default."""
     if value is None:
         return default
-    number = int(value) if value.lstrip("-").isdecimal() else value
+    number = int(value) if _INTEGER.fullmatch(value) else value
     return within(number, name, 1, most)
 
 
