@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import timedelta
 
@@ -12,6 +11,9 @@ SECOND = 1_000_000
 """One second in the unit of all inner moments and durations: whole microseconds."""
 
 type_names = "a number of seconds, a timedelta, or text of d/h/m/s such as '1h30m'"
+
+LONGEST = 10_000 * 366 * 86_400
+"""Seconds: no calendar reaches further."""
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = r"(?:\d+(?:\.\d+)?)"
@@ -27,7 +29,7 @@ def microseconds(value: Duration) -> int:
         Misuse: the value is no duration, or is negative or not finite.
     """
     seconds = _seconds(value)
-    if seconds is None or not math.isfinite(seconds) or seconds < 0:
+    if seconds is None or not 0 <= seconds < LONGEST:
         raise Misuse(
             f"{value!r} is not a duration.",
             f"A duration is {type_names}; never negative.",

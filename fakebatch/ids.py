@@ -14,6 +14,7 @@ from fakebatch.durations import SECOND
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_LEADING = 33  # a file id begins with a digit or a capital letter
 _FILE_ID_LENGTH = 22
+_KEY_LENGTH = 64  # of blake2b
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,14 @@ class Mint:
 
     seed: bytes
 
+    def __post_init__(self) -> None:
+        if len(self.seed) > _KEY_LENGTH:
+            object.__setattr__(self, "seed", blake2b(self.seed).digest())
+
     def digest(self, *parts: object, size: int = 16) -> bytes:
         """Seed material for `parts`: `size` bytes, at most 64."""
         text = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
-        return blake2b(text, digest_size=size, key=self.seed[:64]).digest()
+        return blake2b(text, digest_size=size, key=self.seed).digest()
 
     def stamped(self, prefix: str, at: int, *parts: object) -> str:
         """An id such as `batch_…`: 32 hex digits that begin with the unix second of minting."""

@@ -121,5 +121,14 @@ def _failed(what: str, line: RequestLine, error: Exception) -> Misuse:
     )
 
 
+def no_json(whose: str, error: Exception) -> Misuse:
+    """What to say of a reply that no JSON can hold."""
+    return Misuse(
+        f"The reply to {whose} cannot be written as JSON: {error}",
+        "A reply holds texts, finite numbers, true, false, null, lists and dicts alone.",
+        "Mend the body that was given to reply or fail.",
+    )
+
+
 def _name(line: RequestLine) -> str:
     return "a direct call" if line.custom_id is None else f"custom_id {line.custom_id!r}"

@@ -243,7 +243,7 @@ class _Checks:
     def _knows(self, model: object) -> bool:
         if self.models is None:
             return is_plausible_model(model)
-        return model in self.models
+        return isinstance(model, str) and model in self.models
 
 
 def is_plausible_model(name: object) -> bool:

@@ -127,10 +127,10 @@ class Plan:
         began = self.timeline.began(Status.IN_PROGRESS, now)
         if began is None:
             return 0
-        until = min(now, self._stops)
-        if until >= self.worked:
-            return len(self.input.lines)
-        return len(self.input.lines) * (until - began) // (self.worked - began)
+        total, takes = len(self.input.lines), self.worked - began
+        if takes == 0:
+            return total if self.worked <= self.expires else 0
+        return total * (min(now, self._stops) - began) // takes
 
     def counts(self, now: int) -> Counts:
         """Lines that never ran are in no count but the total (observed: expired, cancelled)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakebatch import replies
-from fakebatch.batch.answering import Answered, answer
+from fakebatch.batch.answering import Answered, answer, no_json
 from fakebatch.batch.input_file import RequestLine
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Plan
@@ -92,7 +92,10 @@ def _wire_line(plan: Plan, line: RequestLine, answered: Answered) -> bytes:
             "request_id": dashed(digits[32:]),
             "body": answered.body,
         }
-    return json.dumps(wire).encode() + b"\n"
+    try:
+        return json.dumps(wire, allow_nan=False).encode() + b"\n"
+    except (TypeError, ValueError) as error:
+        raise no_json(f"custom_id {line.custom_id!r}", error) from error
 
 
 def _written(plan: Plan) -> int:

@@ -87,7 +87,8 @@ class Batches:
         given = world.files.get(asked.input_file_id, now)
         content = None if given is None else given.load()
         future = Input(content, asked, world.scenario, world.dialect, world.models, mint)
-        return BatchRecord(id_, Plan(id_, now, future), mint.file("output"), mint.file("error"))
+        output_id, error_id = mint.file("output"), mint.file("error")
+        return BatchRecord(id_, Plan(id_, now, future), output_id, error_id, number)
 
     def _count_creation(self, now: int) -> None:
         limit = self._world.dialect.limits.creates_per_hour

@@ -33,9 +33,10 @@ class Files:
         """
         self._check(purpose, content)
         with self._world.lock:
-            now = self._world.clock()
+            now, number = self._world.clock(), self._world.next()
             record = FileRecord(
-                id=self._world.mint.file(self._world.next()),
+                id=self._world.mint.file(number),
+                number=number,
                 purpose=purpose,
                 filename=filename,
                 created=now,

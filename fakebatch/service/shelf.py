@@ -23,6 +23,8 @@ class FileRecord:
     expires: int | None
     load: Callable[[], bytes] = field(repr=False, compare=False)
     deleted: int | None = None
+    number: int = 0
+    """Decides between two of the same moment: what was asked for first comes first."""
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the file at `now`."""
@@ -38,6 +40,7 @@ class BatchRecord:
     plan: Plan
     output_file_id: str
     error_file_id: str
+    number: int = 0
 
     @cached_property
     def results(self) -> Results:
@@ -67,10 +70,18 @@ class Kept(Protocol):
         """When it came to be, in microseconds since the epoch."""
         ...
 
+    @property
+    def number(self) -> int:
+        """What decides between two of the same moment."""
+        ...
+
     def exists(self, now: int) -> bool:
         """Whether a client can see it at `now`."""
         ...
 
+
+Place = tuple[int, int, int, str]
+"""Moment, number, how many came before, id: what the order of a listing goes by."""
 
 RecordT = TypeVar("RecordT", bound=Kept)
 
@@ -80,8 +91,8 @@ class Shelf(Generic[RecordT]):
 
     def __init__(self) -> None:
         self._records: dict[str, RecordT] = {}
-        self._places: dict[str, tuple[int, int]] = {}
-        self._order: list[tuple[int, int, str]] = []
+        self._places: dict[str, tuple[int, int, int]] = {}
+        self._order: list[Place] = []
 
     def __len__(self) -> int:
         return len(self._records)
@@ -92,7 +103,7 @@ class Shelf(Generic[RecordT]):
     def put(self, record: RecordT) -> None:
         """Remember a record, or its successor under the same id."""
         if record.id not in self._records:
-            place = (record.created, len(self._records))
+            place = (record.created, record.number, len(self._records))
             self._places[record.id] = place
             insort(self._order, (*place, record.id))
         self._records[record.id] = record
@@ -104,7 +115,7 @@ class Shelf(Generic[RecordT]):
 
     def all(self, now: int) -> Iterator[RecordT]:
         """Every record that exists at `now`, oldest first."""
-        kept = (self._records[id_] for _, _, id_ in self._order)
+        kept = (self._records[id_] for *_, id_ in self._order)
         return (record for record in kept if record.exists(now))
 
     def page(
@@ -122,7 +133,7 @@ class Shelf(Generic[RecordT]):
             KeyError: nothing was ever kept under the id `after`.
         """
         found: list[RecordT] = []
-        for _, _, id_ in self._from(after, newest_first=newest_first):
+        for *_, id_ in self._from(after, newest_first=newest_first):
             record = self._records[id_]
             if record.exists(now) and where(record):
                 if len(found) == limit:
@@ -130,7 +141,7 @@ class Shelf(Generic[RecordT]):
                 found.append(record)
         return found, False
 
-    def _from(self, after: str | None, *, newest_first: bool) -> Iterator[tuple[int, int, str]]:
+    def _from(self, after: str | None, *, newest_first: bool) -> Iterator[Place]:
         if newest_first:
             end = len(self._order) if after is None else self._position(after)
             return (self._order[at] for at in range(end - 1, -1, -1))

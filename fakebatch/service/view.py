@@ -94,7 +94,7 @@ def batch_object(record: BatchRecord, now: int) -> Wire:
         **_moments(plan, status, now),
         "request_counts": asdict(_counts(plan, status, now)),
         "usage": _usage(record.results.usage if left else replies.Usage()),
-        "metadata": asked.metadata,
+        "metadata": None if asked.metadata is None else dict(asked.metadata),
     }
 
 

@@ -83,4 +83,6 @@ class World:
         lives = self.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
         end = record.plan.timeline.end.at
         name = f"{record.id}_{kind}.jsonl"
-        self.files.put(FileRecord(id_, RESULTS_PURPOSE, name, end, end + lives, load))
+        self.files.put(
+            FileRecord(id_, RESULTS_PURPOSE, name, end, end + lives, load, number=record.number)
+        )

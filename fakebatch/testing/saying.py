@@ -129,12 +129,13 @@ def recording(path: str | Path, missing: str | None) -> Recorded:
 def _recorded_line(raw: bytes, number: int, path: str | Path) -> tuple[str, Says | Fails]:
     try:
         said = json.loads(raw)
-        response, error = said["response"], said.get("error")
+        response, custom_id = said["response"], said["custom_id"]
+        hash(custom_id)  # it will be a key
         if response is None:
-            return said["custom_id"], Fails(None, {**error})
+            return custom_id, Fails(None, {**said["error"]})
         if response["status_code"] >= 400:
-            return said["custom_id"], Fails(response["status_code"], response["body"])
-        return said["custom_id"], Says({**response["body"]})
+            return custom_id, Fails(response["status_code"], response["body"])
+        return custom_id, Says({**response["body"]})
     except (ValueError, LookupError, TypeError) as error:
         raise Misuse(
             f"Line {number} of {str(path)!r} is no result line: {error!r}.",
@@ -144,10 +145,10 @@ def _recorded_line(raw: bytes, number: int, path: str | Path) -> tuple[str, Says
 
 
 def which(where: Callable[..., bool] | None, given: Mapping[str, Any]) -> Which:
-    """A selection of request lines.
+    """A selection of request lines; without any condition, all of them.
 
     Raises:
-        Misuse: nothing selects, or by something unknown.
+        Misuse: a condition is unknown.
     """
     known = [name for name in Which.__dataclass_fields__ if name != "where"]
     unknown = [name for name in given if name not in known]

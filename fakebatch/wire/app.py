@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
+from fakebatch.batch.answering import no_json
 from fakebatch.dialects import Reason, Refusal
 from fakebatch.errors import Misuse, RefusedRequest
 from fakebatch.ids import Mint
@@ -24,7 +27,10 @@ Handler = Callable[[Service, Request, str], Reply]
 
 def _json(body: Mapping[str, Any], *, status: int = 200, end: str = "") -> Reply:
     # two spaces of indent, as observed in Aug 2026; bodies of files routes end with a newline
-    text = json.dumps(body, indent=2) + end
+    try:
+        text = json.dumps(body, indent=2, allow_nan=False) + end
+    except (TypeError, ValueError) as error:
+        raise no_json("a direct call", error) from error
     return Reply(status, {"content-type": "application/json"}, text.encode())
 
 
@@ -70,9 +76,16 @@ def _file_content(service: Service, _: Request, id_: str) -> Reply:
     filename, content = service.files.content(id_)
     headers = {
         "content-type": "application/octet-stream",
-        "content-disposition": f'attachment; filename="{filename}"',
+        "content-disposition": _attachment(filename),
     }
     return Reply(200, headers, content)
+
+
+def _attachment(filename: str) -> str:
+    # a header is ASCII: other names go by RFC 6266, with a fallback for those who do not read it
+    plain = re.sub(r'[^ -~]|["\\]', "_", filename)
+    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
+    return f'attachment; filename="{plain}"{extended}'
 
 
 def _create_batch(service: Service, request: Request, _: str) -> Reply:

@@ -1,0 +1,92 @@
+"""Plans to look at: ten chat requests by default, a line every ten seconds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fakebatch.batch.input_file import RequestLine
+from fakebatch.batch.plan import Asked, Input, Plan
+from fakebatch.batch.scenario import Fails, LineRule, Scenario, Schedule, Which
+from fakebatch.dialects import OPENAI
+from fakebatch.durations import SECOND
+from fakebatch.ids import Mint
+from fakebatch.service.shelf import BatchRecord
+from fakebatch.service.view import batch_object
+
+CHAT = "/v1/chat/completions"
+T0 = 1_787_150_474 * SECOND
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
+
+SCHEDULE = Schedule(validating=10 * SECOND, in_progress=100 * SECOND, finalizing=5 * SECOND)
+"""Runs from second 10, a line every ten seconds; finalizing at 110, completed at 115."""
+
+OVERDUE = Schedule(validating=10 * SECOND, in_progress=2 * (DAY - 10 * SECOND), finalizing=0)
+"""Half of the lines are done when the window ends."""
+
+
+def request(custom_id: str, /, **changes: Any) -> dict[str, Any]:
+    """One line of an input file, as an object."""
+    body = {"model": "gpt-5-nano", "messages": [{"role": "user", "content": custom_id}]}
+    return {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": body, **changes}
+
+
+def jsonl(*lines: object) -> bytes:
+    """An input file: bytes are taken as they are, everything else as JSON."""
+    return b"".join(_raw(line) + b"\n" for line in lines)
+
+
+def _raw(line: object) -> bytes:
+    return line if isinstance(line, bytes) else json.dumps(line).encode()
+
+
+def requests(count: int) -> bytes:
+    """An input file of `count` good lines, from r-0 on."""
+    return jsonl(*(request(f"r-{number}") for number in range(count)))
+
+
+def failing(*custom_ids: str, schedule: Schedule = SCHEDULE) -> Scenario:
+    """A scenario in which these lines fail with a 429."""
+    fails = Fails(429, {"error": {"message": "Slow down.", "code": "rate_limit_exceeded"}})
+    return Scenario(schedule, tuple(LineRule(Which(custom_id=id_), fails) for id_ in custom_ids))
+
+
+def plan(
+    content: bytes | None = None,
+    *,
+    scenario: Scenario | None = None,
+    missing: bool = False,
+    cancelled: int | None = None,
+    seed: bytes = b"0",
+) -> Plan:
+    """A plan made at T0; `cancelled` counts seconds from there."""
+    given = Input(
+        None if missing else requests(10) if content is None else content,
+        Asked(CHAT, "24h", "file-1", None, None),
+        scenario or Scenario(SCHEDULE),
+        OPENAI,
+        None,
+        Mint(seed),
+    )
+    return Plan("batch_1", T0, given, None if cancelled is None else after(cancelled))
+
+
+def record(of: Plan) -> BatchRecord:
+    """The batch that has this plan."""
+    return BatchRecord(of.id, of, "file-output", "file-error")
+
+
+def seen(of: Plan, seconds: float) -> dict[str, Any]:
+    """What a client sees of it so many seconds after T0."""
+    return batch_object(record(of), after(seconds))
+
+
+def after(seconds: float) -> int:
+    """So many seconds after T0."""
+    return T0 + round(seconds * SECOND)
+
+
+def line(custom_id: str | None = "r-1", url: str = CHAT, **body: Any) -> RequestLine:
+    """A request as a rule or a callable sees it."""
+    return RequestLine(None if custom_id is None else 0, custom_id, url, body)

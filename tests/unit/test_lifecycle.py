@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise, product
+
+import pytest
+from plans import DAY, OVERDUE, after, jsonl, plan, requests
+
+from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Mark, Status, Timeline
+from fakebatch.batch.plan import Plan
+from fakebatch.batch.scenario import Scenario, Schedule
+from fakebatch.durations import SECOND
+
+LIFE = Timeline(
+    (
+        Mark(0, Status.VALIDATING),
+        Mark(10, Status.IN_PROGRESS),
+        Mark(20, Status.FINALIZING),
+        Mark(20, Status.COMPLETED),
+    )
+)
+
+MOMENTS = {
+    "before it began: the first status": (-1, Status.VALIDATING),
+    "at its beginning": (0, Status.VALIDATING),
+    "just before a change": (9, Status.VALIDATING),
+    "at a change: the new status": (10, Status.IN_PROGRESS),
+    "between changes": (15, Status.IN_PROGRESS),
+    "two changes at one moment: the later status": (20, Status.COMPLETED),
+    "long after": (10**18, Status.COMPLETED),
+}
+
+
+@pytest.mark.parametrize(("now", "expected"), MOMENTS.values(), ids=MOMENTS)
+def test_a_status_holds_from_its_mark_to_the_next(now: int, expected: Status) -> None:
+    """At any moment the status is that of the last mark that has begun."""
+    assert expected is LIFE.at(now).status
+
+
+def test_a_status_has_begun_only_when_its_mark_has_come() -> None:
+    """`began` knows the past, `starts` knows the future as well."""
+    assert LIFE.began(Status.FINALIZING, 19) is None
+    assert LIFE.began(Status.FINALIZING, 20) == 20
+    assert LIFE.starts(Status.FINALIZING) == 20
+    assert LIFE.starts(Status.EXPIRED) is None
+    assert LIFE.end == Mark(20, Status.COMPLETED)
+
+
+def test_another_future_keeps_the_past() -> None:
+    """What has begun by now stays; what had not is replaced."""
+    over = Mark(99, Status.CANCELLED)
+    assert (*LIFE.marks[:2], over) == LIFE.until(19, over).marks
+
+
+def test_four_statuses_are_final() -> None:
+    """Completed, failed, expired and cancelled have no successor; every status can be reached."""
+    final = {Status.COMPLETED, Status.FAILED, Status.EXPIRED, Status.CANCELLED}
+    assert final == TERMINAL
+    assert set(Status) == {Status.VALIDATING}.union(*TRANSITIONS.values())
+
+
+CONTENTS = {
+    "no file": None,
+    "no line": b"",
+    "a bad line": jsonl(b"{"),
+    "one line": requests(1),
+    "three lines": requests(3),
+}
+SPANS = [0, 1, 10 * SECOND, DAY - 1, DAY, DAY + 1, DAY + SECOND, 3 * DAY]
+CANCELS = [None, 0, 9, 10, 20, DAY // SECOND, DAY // SECOND + 1, 3 * DAY // SECOND]
+
+
+def every_plan() -> Iterator[Plan]:
+    for content, validating, working, cancel in product(CONTENTS.values(), SPANS, SPANS, CANCELS):
+        scenario = Scenario(Schedule(validating, working, 7 * SECOND))
+        made = plan(content, scenario=scenario, missing=content is None)
+        if cancel is None:
+            yield made
+        elif made.status(after(cancel)) not in TERMINAL:
+            yield plan(content, scenario=scenario, missing=content is None, cancelled=cancel)
+
+
+def test_every_plan_follows_the_transitions() -> None:
+    """All plans together take every step of the table, and none takes another."""
+    steps = {
+        (one.status, following.status)
+        for made in every_plan()
+        for one, following in pairwise(made.timeline.marks)
+    }
+    assert {(one, following) for one in Status for following in TRANSITIONS[one]} == steps
+
+
+def test_every_plan_begins_validating_and_ends_in_order() -> None:
+    """Marks ascend from creation to a final status."""
+    for made in every_plan():
+        moments = [mark.at for mark in made.timeline.marks]
+        assert made.timeline.marks[0] == Mark(made.created, Status.VALIDATING)
+        assert moments == sorted(moments)
+        assert made.timeline.end.status in TERMINAL
+
+
+PLANS = {
+    "valid": plan(),
+    "overdue": plan(scenario=Scenario(OVERDUE)),
+    "without input": plan(missing=True),
+    "cancelled": plan(cancelled=5),
+}
+
+
+@pytest.mark.parametrize("made", PLANS.values(), ids=PLANS)
+def test_every_plan_agrees_with_its_timeline(made: Plan) -> None:
+    """The status told before anything is evaluated is the one the timeline gives."""
+    for mark in made.timeline.marks:
+        for now in (mark.at - 1, mark.at, mark.at + 1):
+            assert made.status(now) is made.timeline.at(now).status

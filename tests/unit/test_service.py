@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from plans import CHAT, DAY, HOUR, SCHEDULE, T0, failing, requests
+
+from fakebatch.batch.plan import Asked
+from fakebatch.batch.scenario import Scenario, Schedule
+from fakebatch.dialects import OPENAI, Limits, Reason, Refusal
+from fakebatch.durations import SECOND
+from fakebatch.service import Service
+
+MONTH = 30 * DAY
+
+
+class Provider:
+    """A service, the time it has, and short ways to say what every test says."""
+
+    def __init__(self, limits: Limits = OPENAI.limits) -> None:
+        self.now = T0
+        dialect = replace(OPENAI, limits=limits)
+        self.service = Service(dialect, clock=lambda: self.now, seed=b"0")
+        self.service.world.scenario = Scenario(SCHEDULE)
+
+    def upload(self, content: bytes | None = None, purpose: str = "batch", **more: Any) -> str:
+        given = requests(10) if content is None else content
+        create = self.service.files.create
+        return str(create(purpose=purpose, filename="in.jsonl", content=given, **more)["id"])
+
+    def create(self, file: str | None = None, lives: int | None = None) -> str:
+        asked = Asked(CHAT, "24h", file or self.upload(), None, lives)
+        return str(self.service.batches.create(asked)["id"])
+
+    def seen(self, batch: str) -> dict[str, Any]:
+        return self.service.batches.retrieve(batch)
+
+    def there(self, *, purpose: str | None = None) -> list[str]:
+        page = self.service.files.list(purpose=purpose, limit=99, order="asc", after=None)
+        return [file["id"] for file in page["data"]]
+
+    def wait(self, microseconds: int) -> None:
+        self.now += microseconds
+
+
+def refused(call: Callable[[], object]) -> Reason:
+    with pytest.raises(Refusal) as caught:
+        call()
+    return caught.value.reason
+
+
+UPLOADS: dict[str, tuple[str, int | None, int | None]] = {
+    "batch input lives for 30 days": ("batch", None, MONTH),
+    "any other upload stays": ("user_data", None, None),
+    "an upload lives as long as it is told to": ("user_data", 3_600, HOUR),
+    "batch input too": ("batch", 3_600, HOUR),
+}
+
+
+@pytest.mark.parametrize(("purpose", "told", "lives"), UPLOADS.values(), ids=UPLOADS)
+def test_an_upload_lives_as_long_as_its_purpose_says(
+    purpose: str, told: int | None, lives: int | None
+) -> None:
+    """A file is there until the moment it expires, and gone at it."""
+    of = Provider()
+    file = of.upload(purpose=purpose, expires_after=told)
+    of.wait((10 * MONTH if lives is None else lives) - 1)
+    assert of.there() == [file]
+    of.wait(1)
+    assert of.there() == ([file] if lives is None else [])
+
+
+RESULTS = {
+    "30 days": (None, MONTH),
+    "as long as the batch was told": (3_600, HOUR),
+}
+
+
+@pytest.mark.parametrize(("told", "lives"), RESULTS.values(), ids=RESULTS)
+def test_result_files_live_from_the_end_on(told: int | None, lives: int) -> None:
+    """The life of a result file begins when the batch ends, not when it was created."""
+    of = Provider()
+    batch = of.create(lives=told)
+    of.wait(115 * SECOND - 1)
+    assert of.there(purpose="batch_output") == []
+    of.wait(1)
+    assert of.there(purpose="batch_output") == [of.seen(batch)["output_file_id"]]
+    of.wait(lives - 1)
+    assert len(of.there(purpose="batch_output")) == 1
+    of.wait(1)
+    assert of.there(purpose="batch_output") == []
+
+
+def test_result_files_are_named_after_their_batch() -> None:
+    """Output and error file carry the id of the batch, and are result files by purpose."""
+    of = Provider()
+    of.service.world.scenario = failing("r-0")
+    batch = of.create()
+    of.wait(HOUR)
+    ids = [of.seen(batch)[key] for key in ("output_file_id", "error_file_id")]
+    files = [of.service.files.retrieve(id_) for id_ in ids]
+    assert [file["filename"] for file in files] == [f"{batch}_output.jsonl", f"{batch}_error.jsonl"]
+    assert [file["purpose"] for file in files] == ["batch_output"] * 2
+
+
+def test_files_are_listed_by_purpose() -> None:
+    """A purpose nobody used lists nothing."""
+    of = Provider()
+    batch, other = of.upload(), of.upload(purpose="evals")
+    assert (of.there(), of.there(purpose="evals")) == ([batch, other], [other])
+    assert of.there(purpose="vision") == []
+
+
+def test_an_upload_is_as_large_as_may_be_and_no_larger() -> None:
+    """The limit is the most bytes there may be."""
+    of = Provider(Limits(file_bytes=2))
+    of.upload(b"{}")
+    assert refused(lambda: of.upload(b"{ }")) is Reason.FILE_TOO_LARGE
+
+
+def test_batches_are_counted_by_the_hour() -> None:
+    """Creations of the last hour count; the oldest is forgotten when it is an hour old."""
+    of = Provider(Limits(creates_per_hour=2))
+    of.create()
+    of.wait(1)
+    of.create()
+    assert refused(of.create) is Reason.TOO_MANY_BATCHES
+    of.wait(HOUR - 2)
+    assert refused(of.create) is Reason.TOO_MANY_BATCHES
+    of.wait(1)
+    of.create()
+    assert refused(of.create) is Reason.TOO_MANY_BATCHES
+
+
+DELETIONS = {
+    "while it validates: the batch fails": (10 * SECOND - 1, "failed"),
+    "once it runs: nothing happens to it": (10 * SECOND, "completed"),
+}
+
+
+@pytest.mark.parametrize(("after", "status"), DELETIONS.values(), ids=DELETIONS)
+def test_an_input_file_is_needed_until_it_is_validated(after: int, status: str) -> None:
+    """Deleting the input file fails a batch that has not read it yet."""
+    of = Provider()
+    file = of.upload()
+    batch, other = of.create(file), of.create()
+    of.wait(after)
+    of.service.files.delete(file)
+    of.wait(HOUR)
+    assert (of.seen(batch)["status"], of.seen(other)["status"]) == (status, "completed")
+
+
+def test_an_input_file_may_expire_while_its_batch_validates() -> None:
+    """What is captured at creation is not lost by time alone."""
+    of = Provider()
+    file = of.upload(expires_after=3_600)
+    of.wait(HOUR - 1)
+    batch = of.create(file)
+    of.wait(HOUR)
+    assert of.seen(batch)["status"] == "completed"
+
+
+CANCELS = {"validating": 0, "in progress": 60 * SECOND, "finalizing": 112 * SECOND}
+
+
+@pytest.mark.parametrize("after", CANCELS.values(), ids=CANCELS)
+def test_a_batch_is_cancelled_once(after: int) -> None:
+    """A second cancel answers as the first, and moves nothing."""
+    of = Provider()
+    batch = of.create()
+    of.wait(after)
+    first = of.service.batches.cancel(batch)
+    of.wait(SECOND)
+    assert ("cancelling", first) == (first["status"], of.service.batches.cancel(batch))
+    of.wait(HOUR)
+    assert of.service.batches.cancel(batch)["cancelling_at"] == first["cancelling_at"]
+
+
+@pytest.mark.parametrize("file", [None, "file-none"], ids=["completed", "failed"])
+def test_what_has_ended_is_not_cancelled(file: str | None) -> None:
+    """A completed and a failed batch say so when they are cancelled."""
+    of = Provider()
+    batch = of.create(file)
+    of.wait(HOUR)
+    assert refused(lambda: of.service.batches.cancel(batch)) is Reason.CANNOT_CANCEL
+
+
+def long_run(of: Provider) -> str:
+    """A batch that would run for twenty hours, looked at, and cancelled after one."""
+    of.service.world.scenario = Scenario(Schedule(in_progress=20 * HOUR))
+    batch = of.create()
+    of.wait(HOUR)
+    of.there()
+    of.service.batches.cancel(batch)
+    return batch
+
+
+def test_the_files_of_a_cancelled_batch_do_not_wait_for_its_first_future() -> None:
+    """A cancel brings the end forward: the files are there when the batch is cancelled."""
+    of = Provider()
+    batch = long_run(of)
+    of.wait(606 * SECOND)
+    assert of.there(purpose="batch_output") == [of.seen(batch)["error_file_id"]]
+
+
+def test_a_deleted_result_file_stays_deleted() -> None:
+    """Nothing brings it back, not even the moment at which the batch would have ended."""
+    of = Provider()
+    batch = long_run(of)
+    of.wait(606 * SECOND)
+    of.service.files.delete(of.seen(batch)["error_file_id"])
+    of.wait(DAY)
+    assert of.there(purpose="batch_output") == []
+    assert of.seen(batch)["error_file_id"] is not None
+
+
+def test_what_is_said_later_changes_no_batch_that_exists() -> None:
+    """A batch has the scenario of the moment in which it was created."""
+    of = Provider()
+    earlier = of.create()
+    of.service.world.scenario = failing(*(f"r-{number}" for number in range(10)))
+    later = of.create()
+    of.wait(HOUR)
+    assert [of.seen(batch)["request_counts"]["failed"] for batch in (earlier, later)] == [0, 10]
+
+
+def test_batches_are_listed_newest_first() -> None:
+    """Of one moment too, the later is the newer."""
+    of = Provider()
+    batches = [of.create() for _ in range(3)]
+    page = of.service.batches.list(limit=2, after=None)
+    assert [batch["id"] for batch in page["data"]] == [batches[2], batches[1]]
+    assert page["has_more"] is True
+
+
+def test_all_is_over_once_every_batch_has_ended() -> None:
+    """Whether time alone changes anything any more is known at any moment."""
+    of = Provider()
+    assert of.service.world.is_over()
+    of.create()
+    assert not of.service.world.is_over()
+    of.wait(115 * SECOND)
+    assert of.service.world.is_over()
