@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +30,33 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         names.insert(0, "fakebatch")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Generator[None, object, object]:
+    """Make our errors failures to pytest: after another BaseException it does not clear up."""
+    try:
+        return (yield)
+    except BaseException as error:
+        _fail_for(error)
+        raise
+
+
 @pytest.fixture
 def fakebatch(request: pytest.FixtureRequest) -> Generator[FakeBatch]:
     """An emulated Batch API: whatever httpx or httpx2 sends to its base URL is answered here."""
     from fakebatch.emulator import FakeBatch  # noqa: PLC0415  # heavy: only where it is used
 
-    with FakeBatch(**_options(request.node)) as fake:
-        yield fake
+    try:
+        with FakeBatch(**_options(request.node)) as fake:
+            yield fake
+    except BaseException as error:
+        _fail_for(error)
+        raise
+
+
+def _fail_for(error: BaseException) -> None:
+    errors = sys.modules.get("fakebatch.errors")
+    if errors is not None and isinstance(error, errors.FakeBatchError):
+        raise pytest.fail.Exception(str(error), pytrace=False) from error
 
 
 def _options(node: pytest.Item) -> dict[str, Any]:

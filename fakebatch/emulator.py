@@ -16,7 +16,13 @@ from fakebatch.batch.scenario import Answer, LineRule, Says
 from fakebatch.dialects import DIALECTS, Dialect
 from fakebatch.durations import Duration, microseconds
 from fakebatch.errors import FakeBatchError, Misuse
-from fakebatch.interception import EmulatedRouter, doors, dummy_environment, unresolvable
+from fakebatch.interception import (
+    EmulatedRouter,
+    doors,
+    dummy_environment,
+    is_loopback,
+    unresolvable,
+)
 from fakebatch.loud import Witness
 from fakebatch.patience import Patience
 from fakebatch.service import Service
@@ -55,6 +61,9 @@ class FakeBatch:
         models: list[str] | None = None,
         limits: dict[str, int] | None = None,
     ) -> None:
+        for name, several in (("api_keys", api_keys), ("models", models)):
+            if isinstance(several, str):
+                raise _no_list(name, several)
         chosen = _dialect(dialect, base_url, limits or {})
         seeded = str(seed).encode()
         self._service = Service(
@@ -74,6 +83,7 @@ class FakeBatch:
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
         self._witness = Witness()
         self._active = ExitStack()
+        self._entered = False
 
     @property
     def batches(self) -> looking.Seen[looking.Batch]:
@@ -125,7 +135,13 @@ class FakeBatch:
         self._otherwise(saying.recording(path, missing))
 
     def __enter__(self) -> Self:
-        hosts = frozenset(self.router.hosts)
+        if self._entered:
+            raise Misuse(
+                "This FakeBatch is active already.",
+                "It was entered by `with` or by the fixture, and is not left yet.",
+                "Use it as it is, or make another one: with FakeBatch() as inner.",
+            )
+        hosts = frozenset(host for host in self.router.hosts if not is_loopback(host))
         with ExitStack() as stack:
             stack.enter_context(dummy_environment())
             stack.enter_context(unresolvable(hosts, self._witness))
@@ -133,6 +149,7 @@ class FakeBatch:
             self.clock.start()
             stack.callback(self.clock.stop)
             self._active = stack.pop_all()
+            self._entered = True
         return self
 
     def __exit__(
@@ -141,6 +158,7 @@ class FakeBatch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._entered = False
         self._active.close()
         lost = self._witness.lost()
         if lost is not None and not isinstance(error, FakeBatchError):
@@ -160,6 +178,14 @@ class FakeBatch:
         self._service.world.scenario = replace(self._service.world.scenario, otherwise=outcome)
 
 
+def _no_list(name: str, given: str) -> Misuse:
+    return Misuse(
+        f"{name}={given!r} is a text.",
+        f"{name} takes a list of texts.",
+        f"Write {name}=[{given!r}].",
+    )
+
+
 def _dialect(name: str, base_url: str | None, limits: dict[str, int]) -> Dialect:
     dialect = DIALECTS.get(name)
     if dialect is None:
@@ -175,6 +201,12 @@ def _dialect(name: str, base_url: str | None, limits: dict[str, int]) -> Dialect
             f"There is no limit {', '.join(map(repr, unknown))}.",
             f"Known are {', '.join(known)}.",
             "Write for example FakeBatch(limits={'batch_lines': 10}).",
+        )
+    if base_url is not None and not base_url.startswith(("http://", "https://")):
+        raise Misuse(
+            f"base_url={base_url!r} is no address.",
+            f"The provider's own is {dialect.base_urls[0]}.",
+            "Write it with its scheme: base_url='http://localhost:8000/v1'.",
         )
     dialect = replace(dialect, limits=replace(dialect.limits, **limits))
     return dialect if base_url is None else replace(dialect, base_urls=(base_url.rstrip("/"),))

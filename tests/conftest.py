@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -29,11 +28,9 @@ class Driver:
         self.runner = asyncio.Runner()
 
     def __call__(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Make one call: `do(client.files.list, limit=2)`."""
+        """Make one call: `do(client.files.list, limit=2)` is the first page."""
         answer = call(*args, **kwargs)
-        if hasattr(answer, "__aiter__"):
-            return self.runner.run(_collected(answer))
-        return self.runner.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
+        return strictly(self.runner.run(_awaited(answer)) if self.is_async else answer)
 
     @property
     def is_async(self) -> bool:
@@ -41,7 +38,14 @@ class Driver:
 
     def all(self, call: Callable[..., Any], **kwargs: Any) -> list[Any]:
         """Every item of a listing, page after page."""
-        return [*self(call, **kwargs)]
+        pages = call(**kwargs)
+        items = self.runner.run(_collected(pages)) if self.is_async else [*pages]
+        return [strictly(item) for item in items]
+
+    def wire(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The JSON of an answer as it was sent: `do.wire(client.files.with_raw_response.list)`."""
+        sent: dict[str, Any] = json.loads(self(call, *args, **kwargs).content)
+        return sent
 
     def sleep(self, seconds: float) -> None:
         if self.is_async:
@@ -76,6 +80,17 @@ class Driver:
     def results(self, file_id: str | None) -> list[dict[str, Any]]:
         content = self(self.client.files.content, file_id).content
         return [json.loads(line) for line in content.split(b"\n") if line]
+
+
+def strictly(answer: Any) -> Any:
+    """An answer whose every field has the type that the SDK declares; the SDK does not look.
+
+    The types of openai 1.x are left out: they know less than the service says by now.
+    """
+    if isinstance(answer, openai.BaseModel) and not openai.__version__.startswith("1."):
+        said = answer.model_dump_json(by_alias=True, warnings=False)
+        type(answer).model_validate_json(said, strict=True)
+    return answer
 
 
 async def _awaited(answer: Any) -> Any:

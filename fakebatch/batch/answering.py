@@ -28,7 +28,11 @@ class Answered:
         return self.status is not None and self.status < 400
 
 
-def outcome_of(line: RequestLine, scenario: Scenario) -> Says | Fails | Echoes:
+Decided = Says | Fails | Echoes
+"""What can come of a line once it is known which line it is."""
+
+
+def outcome_of(line: RequestLine, scenario: Scenario) -> Decided:
     """What shall come of a line, decided without making the answer.
 
     Raises:
@@ -46,15 +50,12 @@ def may_fail(scenario: Scenario) -> bool:
     return bool(scenario.rules) or not isinstance(scenario.otherwise, Echoes | Says)
 
 
-def answer(
-    line: RequestLine, scenario: Scenario, dialect: Dialect, mint: Mint, now: int
-) -> Answered:
-    """The whole answer to a request, made at `now`.
+def answer(line: RequestLine, outcome: Decided, dialect: Dialect, mint: Mint, now: int) -> Answered:
+    """The whole answer to a request to which `outcome` comes, made at `now`.
 
     Raises:
         Misuse: a callable of the test failed, or gave what is no answer.
     """
-    outcome = outcome_of(line, scenario)
     if isinstance(outcome, Fails):
         return Answered(outcome.status, outcome.body)
     question = replies.Question(

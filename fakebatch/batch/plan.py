@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from fakebatch.batch.answering import may_fail, outcome_of
-from fakebatch.batch.input_file import Entry, Judgement, Lines, judge
+from fakebatch.batch.answering import Decided, may_fail, outcome_of
+from fakebatch.batch.input_file import Entry, Judgement, Lines, RequestLine, judge
 from fakebatch.batch.lifecycle import Mark, Status, Timeline
 from fakebatch.batch.scenario import Fails, Scenario
 from fakebatch.dialects import Dialect, Flaw
@@ -67,8 +67,20 @@ class Input:
             return []
         return [place for place, index in enumerate(self.order) if self._fails(index)]
 
+    @cached_property
+    def _decided(self) -> dict[int, Decided]:
+        return {}
+
+    def outcome(self, index: int, line: RequestLine) -> Decided:
+        """What comes of a line: decided once, since a predicate may count."""
+        if not may_fail(self.scenario):
+            return outcome_of(line, self.scenario)
+        if index not in self._decided:
+            self._decided[index] = outcome_of(line, self.scenario)
+        return self._decided[index]
+
     def _fails(self, index: int) -> bool:
-        return isinstance(outcome_of(self.lines.request(index), self.scenario), Fails)
+        return isinstance(self.outcome(index, self.lines.request(index)), Fails)
 
 
 @dataclass(frozen=True, slots=True)

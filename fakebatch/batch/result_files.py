@@ -55,7 +55,8 @@ def results(plan: Plan) -> Results:
     failed: dict[int, bytes] = {}
     for index in sorted(order):
         line = given.lines.request(index)
-        answered = answer(line, given.scenario, given.dialect, given.mint, _written(plan))
+        outcome = given.outcome(index, line)
+        answered = answer(line, outcome, given.dialect, given.mint, _written(plan))
         usage += replies.usage(answered.body)
         (succeeded if answered.succeeded else failed)[index] = _wire_line(plan, line, answered)
     lost = b"".join(_lost_lines(plan))

@@ -10,15 +10,25 @@ DUMMY_KEY = "sk-fakebatch-this-is-not-a-real-key"
 UNSET = ("OPENAI_ADMIN_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
 
+_saved: list[dict[str, str | None]] = []
+"""What the variables were, one entry for each fake that is active; the first is the truth."""
+
+
 @contextmanager
 def dummy_environment() -> Generator[None]:
-    """A client made inside finds the dummy key. What was set before is set again at exit."""
-    saved = {name: os.environ.pop(name, None) for name in ("OPENAI_API_KEY", *UNSET)}
+    """A client made inside finds the dummy key; the last to leave sets everything again."""
+    _saved.append({name: os.environ.pop(name, None) for name in ("OPENAI_API_KEY", *UNSET)})
     os.environ["OPENAI_API_KEY"] = DUMMY_KEY
     try:
         yield
     finally:
-        for name, value in saved.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+        if len(_saved) == 1:
+            _restore(_saved[0])
+        _saved.pop()
+
+
+def _restore(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -17,35 +18,55 @@ _BETWEEN = frozenset({"asyncio", "concurrent", "fakebatch", "selectors", "socket
 _STDLIB_CLIENTS = frozenset({"http.client"})
 
 
+_LOOKUPS: tuple[tuple[Any, str, int], ...] = (
+    (socket, "getaddrinfo", 0),
+    (socket, "gethostbyname", 0),
+    (socket, "gethostbyname_ex", 0),
+    (asyncio.BaseEventLoop, "getaddrinfo", 1),
+)
+"""Who resolves names, and which argument is the host."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Guard:
+    """The hosts one fake emulates, and who is told when a client looks one up."""
+
+    hosts: frozenset[str]
+    witness: Witness
+
+
+_guards: list[Guard] = []
+_originals: list[Callable[..., Any]] = []
+
+
 @contextmanager
 def unresolvable(hosts: frozenset[str], witness: Witness) -> Generator[None]:
-    """Refuse to resolve `hosts`, for threads and for event loops; restore at exit."""
-    patched: list[tuple[Any, Any]] = [
-        (owner, owner.getaddrinfo) for owner in (socket, asyncio.BaseEventLoop)
-    ]
+    """Refuse to resolve `hosts`, for threads and for event loops; the last to leave restores."""
+    guard = Guard(hosts, witness)
+    if not _guards:
+        _originals[:] = [getattr(owner, name) for owner, name, _ in _LOOKUPS]
+        for (owner, name, position), original in zip(_LOOKUPS, _originals, strict=True):
+            setattr(owner, name, _refusing(original, position))
+    _guards.append(guard)
     try:
-        for owner, original in patched:
-            owner.getaddrinfo = _refusing(original, hosts, witness)
         yield
     finally:
-        for owner, original in patched:
-            owner.getaddrinfo = original
+        _guards.remove(guard)
+        if not _guards:
+            for (owner, name, _), original in zip(_LOOKUPS, _originals, strict=True):
+                setattr(owner, name, original)
 
 
-def _refusing(
-    original: Callable[..., Any], hosts: frozenset[str], witness: Witness
-) -> Callable[..., Any]:
-    # on the loop's class it is a method: the host is then the second argument
-    position = 0 if original is socket.getaddrinfo else 1
-
-    def getaddrinfo(*args: Any, **kwargs: Any) -> Any:
-        host = kwargs.get("host", args[position] if len(args) > position else None)
-        if _text(host) in hosts:
-            with witness:
-                raise _refusal(_text(host))
+def _refusing(original: Callable[..., Any], position: int) -> Callable[..., Any]:
+    def look_up(*args: Any, **kwargs: Any) -> Any:
+        host = _text(kwargs.get("host", args[position] if len(args) > position else None))
+        for guard in _guards:
+            if host in guard.hosts:
+                with guard.witness:
+                    raise _refusal(host)
         return original(*args, **kwargs)
 
-    return getaddrinfo
+    return look_up
 
 
 def _refusal(host: str) -> RefusedRequest:
@@ -71,4 +92,6 @@ def _client(frame: FrameType | None) -> str:
 
 
 def _text(host: object) -> str:
-    return host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+    # names know no case, and one may end with the dot of the root
+    name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+    return name.lower().rstrip(".")

@@ -101,7 +101,7 @@ class EmulatedRouter(respx.Router):
             with suppress(AllMockedAssertionError):
                 return super().handler(request)
         app, path, record = self._emulated(request)
-        given = _given(record, request)
+        given = self._given(record, request)
         return self._answered(app, path, record, request, given)
 
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
@@ -110,10 +110,26 @@ class EmulatedRouter(respx.Router):
             with suppress(AllMockedAssertionError):
                 return await super().async_handler(request)
         app, path, record = self._emulated(request)
-        given = _given(record, request)
+        given = self._given(record, request)
         if isawaitable(given):
             given = await given
         return self._answered(app, path, record, request, given)
+
+    def reset(self) -> None:
+        """Forget all calls."""
+        super().reset()
+        for record in self._known.values():
+            record.reset()
+
+    def _given(self, record: OperationRoute | None, request: httpx.Request) -> object:
+        """What the test itself answers for an operation, if it does."""
+        if record is None or not record.is_mocked:
+            return None
+        try:
+            return record.resolve(request)
+        except SideEffectError as error:
+            self._record(record, request, None)
+            raise error.origin from error
 
     def _emulated(self, request: httpx.Request) -> tuple[App, str, OperationRoute | None]:
         for base, app in self._apps:
@@ -140,22 +156,13 @@ class EmulatedRouter(respx.Router):
         return response
 
     def _record(
-        self, record: respx.Route, request: httpx.Request, response: httpx.Response
+        self, record: respx.Route, request: httpx.Request, response: httpx.Response | None
     ) -> None:
-        call = Call(_kept_request(request), _kept_response(response))
+        kept = None if response is None else _kept_response(response)
+        call = Call(_kept_request(request), kept)
         with self._recording:
             self.calls.append(call)
             record.calls.append(call)  # pyright: ignore[reportUnknownMemberType]
-
-
-def _given(record: OperationRoute | None, request: httpx.Request) -> object:
-    """What the test itself answers for an operation, if it does."""
-    if record is None or not record.is_mocked:
-        return None
-    try:
-        return record.resolve(request)
-    except SideEffectError as error:
-        raise error.origin from error
 
 
 def _below(base: httpx.URL, url: httpx.URL) -> str | None:

@@ -1,4 +1,4 @@
-"""Nothing stays patched."""
+"""Nothing stays: neither a patch nor a change of the environment."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import asyncio
 import datetime as dt
 import os
 import socket
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import httpcore
 import httpcore2
+import openai
 import pytest
 from respx.mocks import Mocker
 
@@ -22,6 +26,8 @@ NAMES: list[tuple[Any, str]] = [
     *((dt, name) for name in ("datetime", "date")),
     *((asyncio.BaseEventLoop, name) for name in ("time", "_run_once", "getaddrinfo")),
     (socket, "getaddrinfo"),
+    (os, "environ"),
+    *((mocker, "routers") for mocker in Mocker.registry.values()),
     *(
         (getattr(core, name), method)
         for core in (httpcore, httpcore2)
@@ -35,24 +41,80 @@ NAMES: list[tuple[Any, str]] = [
         )
     ),
 ]
+SAID = {
+    "OPENAI_API_KEY": "sk-real",
+    "OPENAI_ADMIN_KEY": "sk-admin",
+    "OPENAI_BASE_URL": "https://proxy.example/v1",
+    "OPENAI_ORG_ID": "org-real",
+    "OPENAI_PROJECT_ID": "proj-real",
+}
 
 
-def _now() -> list[object]:
-    names = [owner.__dict__.get(name) for owner, name in NAMES]
-    return [*names, dict(os.environ), [[*m.routers] for m in Mocker.registry.values()]]
+def _objects() -> list[object]:
+    return [getattr(owner, name) for owner, name in NAMES]
+
+
+def _routers() -> dict[str, list[object]]:
+    return {name: [*mocker.routers] for name, mocker in Mocker.registry.items()}
 
 
 @pytest.mark.parametrize("clock", ["virtual", "manual", "real"])
-@pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt, SystemExit])
 def test_every_patched_name_is_itself_again(clock: str, error: type[BaseException] | None) -> None:
     """After the block each name is the very object it was, whatever ended the block."""
-    before = _now()
-    try:
-        with FakeBatch(clock=clock), FakeBatch(clock=clock):
-            if error:
-                raise error
-    except (ValueError, KeyboardInterrupt):
-        pass
+    objects, routers, environment = _objects(), _routers(), dict(os.environ)
+    outer, inner = FakeBatch(clock=clock), FakeBatch(clock=clock)
+    with suppress(ValueError, KeyboardInterrupt, SystemExit), outer, inner:
+        openai.OpenAI().batches.list()
+        if error is not None:
+            raise error
 
-    after = _now()
-    assert [x is y or x == y for x, y in zip(before, after, strict=True)] == [True] * len(before)
+    others = [
+        name for name, old, new in zip(NAMES, objects, _objects(), strict=True) if old is not new
+    ]
+    assert others == []
+    assert routers == _routers()
+    assert environment == dict(os.environ)
+
+
+def test_a_fake_inside_itself_leaves_nothing_either() -> None:
+    """Entered while it is active, a fake is refused or entered twice; never left half open."""
+    code = (
+        "import time; from contextlib import suppress; from fakebatch import FakeBatch\n"
+        "before, fake = [time.time], FakeBatch()\n"
+        "with suppress(BaseException), fake, fake: pass\n"
+        "print([time.time] == before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("value", [None, "something"], ids=["unset before", "set before"])
+def test_the_environment_is_put_back(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str | None
+) -> None:
+    """What was set is set again, what was not is not, also when the block changed or failed."""
+    monkeypatch.delenv(name, raising=False)
+    if value is not None:
+        monkeypatch.setenv(name, value)
+    with suppress(ValueError), FakeBatch():
+        os.environ[name] = "changed inside"
+        raise ValueError
+
+    assert os.environ.get(name) == value
+
+
+def test_a_client_made_inside_has_a_dummy_key_and_no_other_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A real key is out of reach while a fake is active, and so is a proxy."""
+    for name, value in SAID.items():
+        monkeypatch.setenv(name, value)
+    with FakeBatch():
+        client = openai.OpenAI()
+        assert [name for name in SAID if name in os.environ] == ["OPENAI_API_KEY"]
+
+    assert "fakebatch" in client.api_key
+    assert (client.organization, client.project) == (None, None)
+    assert str(client.base_url) == "https://api.openai.com/v1/"

@@ -39,7 +39,7 @@ def told(call: Callable[[], object]) -> list[str]:
 
 
 def answered(one: RequestLine, outcome: Outcome) -> Answered:
-    return answer(one, Scenario(otherwise=outcome), OPENAI, Mint(b"0"), 0)
+    return answer(one, outcome_of(one, Scenario(otherwise=outcome)), OPENAI, Mint(b"0"), 0)
 
 
 RULES: dict[str, tuple[tuple[LineRule, ...], Outcome]] = {
