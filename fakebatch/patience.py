@@ -37,6 +37,7 @@ class Patience:
         id_, times = next(iter(self._asked.most_common(1)), ("", 0))
         if times <= ENOUGH:
             return None
+        self._asked.clear()  # told once: a loop that is being closed may sleep in peace
         return FakeBatchError(
             f"{self._name(id_)} was asked for {times} times since, and will never change.",
             "Every batch has ended: nothing is left to happen in the emulator.",
