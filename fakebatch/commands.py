@@ -18,8 +18,8 @@ from fakebatch.dialects import OPENAI, Refusal
 from fakebatch.durations import SECOND
 from fakebatch.service import Service
 from fakebatch.service.view import Wire
+from fakebatch.vtime.moments import DEFAULT_START
 
-STARTS = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z, as the fixture's clock
 POLLS_EVERY = 60 * SECOND
 
 commands = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -35,7 +35,7 @@ class Run:
     """One batch in an emulated service whose clock only we move."""
 
     def __init__(self, seed: str) -> None:
-        self.now = STARTS
+        self.now = DEFAULT_START
         self.service = Service(OPENAI, clock=lambda: self.now, seed=seed.encode())
 
     def start(self, filename: str, content: bytes) -> Wire:

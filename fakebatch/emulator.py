@@ -43,7 +43,7 @@ class FakeBatch:
         base_url: where it is emulated, in place of the provider's own addresses.
         api_keys: the keys that are accepted; by default every key is.
         models: the models that exist; by default every plausible name does.
-        limits: what the service accepts, by the names of `fakebatch.Limits`.
+        limits: what the service accepts: `{"batch_lines": 10}`; an unknown name is told the others.
 
     Raises:
         Misuse: an argument without meaning.
@@ -121,7 +121,8 @@ class FakeBatch:
 
         Among rules that match a line the later wins. Batches that exist already keep theirs.
         """
-        return saying.On(saying.which(where, which), self._add_rule)
+        usual = self._service.world.dialect.line_errors
+        return saying.On(saying.which(where, which), self._add_rule, usual)
 
     def reply(self, answer: Answer) -> None:
         """What answers where no rule does: a text, a response body, or a callable(line)."""

@@ -33,7 +33,7 @@ class Heard:
 
 
 class Witness:
-    """Notes every loud error that passes it. A context manager without state of its own."""
+    """Notes every loud error that passes out of its `with` block; any thread may enter it."""
 
     def __init__(self) -> None:
         self._home = threading.get_ident()

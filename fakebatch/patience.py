@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from fakebatch.errors import FakeBatchError
 from fakebatch.service import Service
@@ -32,20 +33,20 @@ class Patience:
         else:
             self._asked.clear()
 
-    def verdict(self) -> FakeBatchError | None:
-        """What to tell who sleeps between two looks, if it is time to."""
+    def verdict(self, site: Callable[[], str]) -> FakeBatchError | None:
+        """What to tell who sleeps between two looks, if it is time to; once."""
         id_, times = next(iter(self._asked.most_common(1)), ("", 0))
         if times <= ENOUGH:
             return None
-        self._asked.clear()  # told once: a loop that is being closed may sleep in peace
+        self._asked.clear()  # a loop that is being closed sleeps once more, and in peace
         return FakeBatchError(
-            f"{self._name(id_)} was asked for {times} times since, and will never change.",
-            "Every batch has ended: nothing is left to happen in the emulator.",
+            f"the wait at {site()} never ends.",
+            f"Every batch has ended, and {self._name(id_)} was asked for {times} times since.",
             "Let the loop end at completed, failed, expired and cancelled, and at a deadline.",
         )
 
     def _name(self, id_: str) -> str:
         known = {record.id for record in self._service.batches.known()}
         if id_ not in known:
-            return repr(id_) if id_ else "A listing"
+            return repr(id_) if id_ else "a listing"
         return f"{id_}, which is {self._service.batches.retrieve(id_)['status']!r},"

@@ -23,7 +23,6 @@ class Reason(StrEnum):
     NO_SUCH_ROUTE = auto()
     WRONG_METHOD = auto()
     NOT_JSON = auto()
-    NOT_MULTIPART = auto()
     BAD_PURPOSE = auto()
     NOT_JSONL = auto()
     FILE_TOO_LARGE = auto()
@@ -58,7 +57,6 @@ class Flaw(StrEnum):
     TOO_MANY_LINES = auto()
     TOO_LARGE = auto()
     TOO_MANY_INPUTS = auto()
-    TOKEN_LIMIT = auto()
 
 
 class Refusal(Exception):  # an answer, no error of ours
@@ -133,6 +131,8 @@ class Dialect:
     flaws: Mapping[Flaw, Words]
     lost_lines: Mapping[str, str]
     """What the error file says of a line that never ran, by the code of its error."""
+    line_errors: Mapping[int, Words]
+    """What a line's HTTP error says, by status, where the test does not say it."""
     elsewhere: frozenset[str]
     """First path segments that the provider serves and fakebatch does not."""
     headers: Mapping[str, str]

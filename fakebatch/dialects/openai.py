@@ -40,7 +40,6 @@ REFUSALS = {
         "sent was not valid JSON. If you have trouble figuring out how to fix this, please contact "
         "us through our help center at help.openai.com.)"
     ),
-    Reason.NOT_MULTIPART: Words("Missing required parameter: 'file'.", param="file"),
     Reason.BAD_PURPOSE: Words("'{value}' is not one of {known} - 'purpose'", param="purpose"),
     Reason.NOT_JSONL: Words("Invalid file format for Batch API. Must be .jsonl"),
     Reason.FILE_TOO_LARGE: Words("File is too large."),
@@ -163,17 +162,27 @@ FLAWS = {
         "The batch contains too many embedding inputs. The maximum across all requests is {limit}.",
         code="too_many_inputs",
     ),
-    Flaw.TOKEN_LIMIT: Words(
-        "Enqueued token limit reached for {model} in organization org-fakebatch. Limit: {limit:,} "
-        "enqueued tokens. Please try again once some in_progress batches have been completed.",
-        code="token_limit_exceeded",
-    ),
 }
 
 LOST_LINES = {
     "batch_expired": "This request could not be executed before the completion window expired.",
     "batch_cancelled": "This request was cancelled.",
     "request_timeout": "This request timed out.",
+}
+
+LINE_ERRORS = {
+    400: Words("The request is invalid."),
+    401: Words("Incorrect API key provided.", code="invalid_api_key"),
+    403: Words("You are not allowed to use this model."),
+    404: Words("The model does not exist.", code="model_not_found"),
+    429: Words(
+        "Rate limit reached. Please try again later.", code="rate_limit_exceeded", type="requests"
+    ),
+    500: Words(
+        "The server had an error while processing your request. Sorry about that!",
+        type="server_error",
+    ),
+    503: Words("The engine is currently overloaded, please try again later.", type="server_error"),
 }
 
 SNAPSHOTS = {
@@ -206,6 +215,7 @@ OPENAI = Dialect(
     refusals=REFUSALS,
     flaws=FLAWS,
     lost_lines=LOST_LINES,
+    line_errors=LINE_ERRORS,
     elsewhere=frozenset(
         (
             *("assistants", "audio", "chat", "completions", "containers", "conversations"),

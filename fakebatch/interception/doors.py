@@ -76,11 +76,11 @@ class Door:
         yield from self._routers[self._routers.index(self) + 1 :]
 
     def _nobody(self, request: httpx.Request) -> BaseException:
-        if is_loopback(request.url.host):
-            # respx only shows the origin; a route made for that would cost more than the request
+        if is_loopback(request.url.host) or self.mocker.name not in PATCHED:
+            # A mocker nearer to the client lets go what is not its own: an in-process transport
+            # may answer, and what goes on to a network comes to a door below.
+            # respx only shows the origin; a route made for that would cost more than the request.
             return PassThrough("stays on this machine", request=request, origin=None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-        if self.mocker.name not in PATCHED:
-            return AllMockedAssertionError(f"RESPX: {request!r} not mocked!")
         return RefusedRequest(
             f"{request.method} {request.url.copy_with(query=None)} was refused: nothing leaves "
             "this machine.",

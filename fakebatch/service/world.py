@@ -6,6 +6,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from threading import RLock
 
+from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.result_files import has_errors, has_output
 from fakebatch.batch.scenario import Scenario
 from fakebatch.dialects import Dialect
@@ -50,8 +51,10 @@ class World:
     def is_over(self) -> bool:
         """Whether every batch has ended, so that time alone changes nothing any more."""
         with self.lock:
-            self.settled()
-            return not self._unsettled
+            now = self.settled()
+            # a batch that was cancelled may be awaited for its former end still
+            awaited = (self.batches.get(id_, now) for _, id_ in self._unsettled)
+            return all(one is not None and one.plan.status(now) in TERMINAL for one in awaited)
 
     def settled(self) -> int:
         """What time it is, once the files of batches that have ended by now are on their shelf.

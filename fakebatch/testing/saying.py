@@ -8,30 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from fakebatch.batch.scenario import Answer, Echoes, Fails, LineRule, Outcome, Recorded, Says, Which
+from fakebatch.dialects import Words
 from fakebatch.errors import Misuse
 
-HTTP_ERRORS: dict[int, tuple[str, str | None, str]] = {
-    400: ("invalid_request_error", None, "The request is invalid."),
-    401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
-    403: ("invalid_request_error", None, "You are not allowed to use this model."),
-    404: ("invalid_request_error", "model_not_found", "The model does not exist."),
-    429: ("requests", "rate_limit_exceeded", "Rate limit reached. Please try again later."),
-    500: (
-        "server_error",
-        None,
-        "The server had an error while processing your request. Sorry about that!",
-    ),
-    503: ("server_error", None, "The engine is currently overloaded, please try again later."),
-}
-"""The default type, code and message of a line's HTTP error (docs/fidelity.md, section 5)."""
+LineErrors = Mapping[int, Words]
+"""The provider's usual words for a line's HTTP error, by status."""
 
 
 class On:
     """The request lines a test has selected; say what comes of them."""
 
-    def __init__(self, which: Which, add: Callable[[LineRule], None]) -> None:
+    def __init__(self, which: Which, add: Callable[[LineRule], None], usual: LineErrors) -> None:
         self._which = which
         self._add = add
+        self._usual = usual
 
     def reply(self, answer: Answer) -> None:
         """They succeed with a text, a whole response body, or what a callable makes of the line."""
@@ -50,11 +40,13 @@ class On:
         Raises:
             Misuse: neither a status of 400 to 599 nor a code.
         """
-        self._add(LineRule(self._which, failure(status, code=code, message=message, body=body)))
+        fails = failure(self._usual, status, code=code, message=message, body=body)
+        self._add(LineRule(self._which, fails))
 
 
 def failure(
-    status: int | None,
+    usual: LineErrors,
+    status: int | None = None,
     *,
     code: str | None = None,
     message: str | None = None,
@@ -71,12 +63,12 @@ def failure(
         )
     if body is not None:
         return Fails(status, body)
-    kind, usual_code, usual = HTTP_ERRORS.get(status, HTTP_ERRORS[400 if status < 500 else 500])
+    words = usual.get(status) or usual[400 if status < 500 else 500]
     error = {
-        "message": message or usual,
-        "type": kind,
+        "message": message or words.message,
+        "type": words.type,
         "param": None,
-        "code": code or usual_code,
+        "code": code or words.code,
     }
     return Fails(status, {"error": error})
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 
-Verdict = Callable[[], FakeBatchError | None]
 Site = Callable[[], str]
 """Finds the file:line of a sleep; slow, so called for errors only."""
+Verdict = Callable[[Site], FakeBatchError | None]
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class Limits:
     def error(self, elapsed: int, site: Site) -> FakeBatchError | None:
         """Count one sleep that ends after `elapsed` microseconds; what to raise instead, if any."""
         self.sleeps += 1
-        if self.verdict is not None and (error := self.verdict()) is not None:
+        if self.verdict is not None and (error := self.verdict(site)) is not None:
             return error
         if self.sleeps > self.max_sleeps:
             return _never_ends(site(), f"{self.max_sleeps} sleeps without any progress of a batch")

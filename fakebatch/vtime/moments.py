@@ -10,6 +10,9 @@ from fakebatch.errors import Misuse
 
 Moment = datetime | str | float
 
+DEFAULT_START = 1_767_225_600 * SECOND
+"""2026-01-01T00:00:00Z, in microseconds since 1970."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

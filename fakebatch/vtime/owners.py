@@ -13,9 +13,6 @@ from fakebatch.vtime import moments, names, running
 from fakebatch.vtime.patches import Patches
 from fakebatch.vtime.quarantine import of_freezegun
 
-DEFAULT_START = 1_767_225_600 * SECOND
-"""2026-01-01T00:00:00Z, in microseconds since 1970."""
-
 
 class WallOwner(Protocol):
     """The wall clock, as somebody freezes or shifts it."""
@@ -40,7 +37,7 @@ def choose(start: int | None) -> WallOwner:
         return Travel(travellers, start)
     if of_freezegun.frozen() and start is None:
         return UsersFreeze()
-    return OurFreeze(DEFAULT_START if start is None else start)
+    return OurFreeze(moments.DEFAULT_START if start is None else start)
 
 
 class UsersFreeze:

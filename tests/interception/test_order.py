@@ -110,3 +110,12 @@ def test_a_fake_can_be_entered_again() -> None:
 
 def _calls(fake: FakeBatch) -> int:
     return fake.router["batches.list"].call_count
+
+
+def test_a_router_nearer_to_the_client_lets_go_what_is_not_its_own(fakebatch: FakeBatch) -> None:
+    """Under `using="httpx"` too, in-process transports answer and other hosts are refused."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(202))
+    with respx.mock(using="httpx"), httpx.Client(transport=transport) as client:
+        assert client.get(ELSEWHERE).status_code == 202
+        with pytest.raises(RefusedRequest):
+            httpx.get(ELSEWHERE)

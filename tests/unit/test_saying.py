@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,7 +9,11 @@ from plans import CHAT, line
 
 from fakebatch import Misuse
 from fakebatch.batch.scenario import Fails, LineRule, Says, Which
-from fakebatch.testing.saying import On, checked_answer, failure, which
+from fakebatch.dialects import OPENAI
+from fakebatch.testing import saying
+from fakebatch.testing.saying import On, checked_answer, which
+
+failure = partial(saying.failure, OPENAI.line_errors)
 
 
 def told(call: Callable[[], object]) -> list[str]:
@@ -96,7 +101,7 @@ def test_what_cannot_be_an_answer_is_told(answer: Any) -> None:
 def test_what_is_said_of_lines_becomes_a_rule() -> None:
     """`on(...).reply` and `on(...).fail` each add one rule."""
     rules: list[LineRule] = []
-    on = On(Which(index=0), rules.append)
+    on = On(Which(index=0), rules.append, OPENAI.line_errors)
     on.reply("hi")
     on.fail(code="request_timeout")
     expected = [Says("hi"), failure(None, code="request_timeout")]

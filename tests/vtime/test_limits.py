@@ -91,7 +91,7 @@ def test_a_verdict_is_raised_in_the_sleeper(wait: Callable[[], object]) -> None:
     verdict = FakeBatchError("every batch has ended.", "They are …", "Look at …")
 
     with (
-        running(verdict=lambda: next(verdicts, verdict)) as clock,
+        running(verdict=lambda _: next(verdicts, verdict)) as clock,
         pytest.raises(BaseException) as caught,  # noqa: PT011 - the next line says which
     ):
         wait()
