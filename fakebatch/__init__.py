@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fakebatch.batch.input_file import RequestLine
-    from fakebatch.batch.scenario import Scenario
     from fakebatch.emulator import FakeBatch
     from fakebatch.errors import FakeBatchError, Misuse, RefusedRequest
+    from fakebatch.request_line import RequestLine
+    from fakebatch.scenario import Scenario
 
 __all__ = [
     "FakeBatch",
@@ -24,8 +24,8 @@ _HOMES = {
     "FakeBatchError": "fakebatch.errors",
     "Misuse": "fakebatch.errors",
     "RefusedRequest": "fakebatch.errors",
-    "RequestLine": "fakebatch.batch.input_file",
-    "Scenario": "fakebatch.batch.scenario",
+    "RequestLine": "fakebatch.request_line",
+    "Scenario": "fakebatch.scenario",
 }
 
 

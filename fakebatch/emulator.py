@@ -11,8 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fakebatch.batch.input_file import RequestLine
-from fakebatch.batch.scenario import Answer, LineRule, Says
 from fakebatch.dialects import DIALECTS, Dialect
 from fakebatch.durations import Duration, microseconds
 from fakebatch.errors import FakeBatchError, Misuse
@@ -25,6 +23,8 @@ from fakebatch.interception import (
 )
 from fakebatch.loud import Witness
 from fakebatch.patience import Patience
+from fakebatch.request_line import RequestLine
+from fakebatch.scenario import Answer, LineRule, Says
 from fakebatch.service import Service
 from fakebatch.testing import looking, saying
 from fakebatch.vtime import Clock, wall

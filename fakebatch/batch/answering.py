@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakebatch import replies
-from fakebatch.batch.input_file import RequestLine
-from fakebatch.batch.scenario import Answer, Echoes, Fails, Recorded, Says, Scenario
 from fakebatch.dialects import Dialect
 from fakebatch.durations import SECOND
 from fakebatch.errors import Misuse
 from fakebatch.ids import Mint
+from fakebatch.request_line import RequestLine
+from fakebatch.scenario import Answer, Echoes, Fails, Recorded, Says, Scenario
 
 
 @dataclass(frozen=True, slots=True)

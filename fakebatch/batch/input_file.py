@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from fakebatch.dialects import Dialect, Flaw
+from fakebatch.request_line import JSON_TYPES, RequestLine, json_type
 
 REQUIRED = ("custom_id", "method", "url", "body")
 
@@ -25,33 +26,6 @@ ASKS = {
 
 _PLAUSIBLE_MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,255}")
 _BRACE = ord("}")
-
-_TYPES: dict[type, str] = {
-    type(None): "null",
-    bool: "a boolean",
-    int: "an integer",
-    float: "a decimal",
-    str: "a string",
-    list: "an array",
-    dict: "an object",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLine:
-    """One request of a batch, or one made directly (then without custom_id and index)."""
-
-    index: int | None
-    """Place among the requests of the file, from 0."""
-    custom_id: str | None
-    url: str
-    """The endpoint: `/v1/chat/completions`."""
-    body: Mapping[str, Any]
-
-    @property
-    def model(self) -> str:
-        """The model the request names; empty where it names none."""
-        return str(self.body.get("model") or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,13 +225,8 @@ def is_plausible_model(name: object) -> bool:
     return isinstance(name, str) and _PLAUSIBLE_MODEL.fullmatch(name) is not None
 
 
-def json_type(value: object) -> str:
-    """What OpenAI calls the type of a JSON value in its messages."""
-    return _TYPES[type(value)]
-
-
 def _type_facts(name: str, wanted: type, value: object) -> dict[str, Any]:
-    return {"name": name, "wanted": _TYPES[wanted], "got": json_type(value)}
+    return {"name": name, "wanted": JSON_TYPES[wanted], "got": json_type(value)}
 
 
 def _inputs(asked: Any) -> int:

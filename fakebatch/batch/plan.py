@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fakebatch.batch.answering import Decided, may_fail, outcome_of
-from fakebatch.batch.input_file import Entry, Judgement, Lines, RequestLine, judge
+from fakebatch.batch.input_file import Entry, Judgement, Lines, judge
 from fakebatch.batch.lifecycle import Mark, Status, Timeline
-from fakebatch.batch.scenario import Fails, Scenario
 from fakebatch.dialects import Dialect, Flaw
 from fakebatch.ids import Mint
+from fakebatch.request_line import RequestLine
+from fakebatch.scenario import Fails, Scenario
 
 NO_LINES = Lines(b"", array("Q"), array("Q"), array("Q"))
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from fakebatch import replies
 from fakebatch.batch.answering import Answered, answer, no_json
-from fakebatch.batch.input_file import RequestLine
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Plan
 from fakebatch.ids import dashed, stamp
+from fakebatch.request_line import RequestLine
 
 UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
 """The error code of lines that never ran, by how the batch ended."""

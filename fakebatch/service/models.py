@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakebatch.batch.answering import Answered, answer, outcome_of
-from fakebatch.batch.input_file import ASKS, RequestLine, is_plausible_model
+from fakebatch.batch.input_file import ASKS, is_plausible_model
 from fakebatch.dialects import Reason, Refusal
 from fakebatch.ids import Mint
+from fakebatch.request_line import RequestLine
 from fakebatch.service import view
 from fakebatch.service.view import Wire
 from fakebatch.service.world import World

@@ -8,10 +8,10 @@ from threading import RLock
 
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.result_files import has_errors, has_output
-from fakebatch.batch.scenario import Scenario
 from fakebatch.dialects import Dialect
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
+from fakebatch.scenario import Scenario
 from fakebatch.service.shelf import BatchRecord, FileRecord, Shelf
 
 RESULTS_PURPOSE = "batch_output"

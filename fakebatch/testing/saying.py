@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fakebatch.batch.scenario import Answer, Echoes, Fails, LineRule, Outcome, Recorded, Says, Which
 from fakebatch.dialects import Words
 from fakebatch.errors import Misuse
+from fakebatch.scenario import Answer, Echoes, Fails, LineRule, Outcome, Recorded, Says, Which
 
 LineErrors = Mapping[int, Words]
 """The provider's usual words for a line's HTTP error, by status."""

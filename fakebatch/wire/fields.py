@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fakebatch.batch.input_file import json_type, parsed_object
+from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.plan import Asked
 from fakebatch.dialects import Dialect, Limits, Reason, Refusal
+from fakebatch.request_line import json_type
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
 

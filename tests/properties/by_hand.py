@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl
 
 from hypothesis import strategies as st
 
-from fakebatch.batch.scenario import Fails, LineRule, Scenario, Schedule, Which
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
+from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
 from fakebatch.service import Service
 from fakebatch.wire.app import App
 from fakebatch.wire.exchange import Reply, Request

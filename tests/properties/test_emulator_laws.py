@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from fakebatch.batch.input_file import judge
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Status
 from fakebatch.batch.plan import Asked
-from fakebatch.batch.scenario import Fails, LineRule, Scenario, Schedule, Which
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
+from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
 from fakebatch.service import Service
 from fakebatch.wire.app import App
 from fakebatch.wire.exchange import Request

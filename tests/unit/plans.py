@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fakebatch.batch.input_file import RequestLine
 from fakebatch.batch.plan import Asked, Input, Plan
-from fakebatch.batch.scenario import Fails, LineRule, Scenario, Schedule, Which
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
+from fakebatch.request_line import RequestLine
+from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
 from fakebatch.service.shelf import BatchRecord
 from fakebatch.service.view import batch_object
 

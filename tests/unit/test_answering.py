@@ -8,8 +8,10 @@ from plans import CHAT, line
 
 from fakebatch import Misuse
 from fakebatch.batch.answering import Answered, answer, may_fail, outcome_of
-from fakebatch.batch.input_file import RequestLine
-from fakebatch.batch.scenario import (
+from fakebatch.dialects import OPENAI
+from fakebatch.ids import Mint
+from fakebatch.request_line import RequestLine
+from fakebatch.scenario import (
     Answer,
     Echoes,
     Fails,
@@ -20,8 +22,6 @@ from fakebatch.batch.scenario import (
     Scenario,
     Which,
 )
-from fakebatch.dialects import OPENAI
-from fakebatch.ids import Mint
 
 ASKED = line("r-1", model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
 EMBED = line("r-1", "/v1/embeddings", model="text-embedding-3-small", input="hi")

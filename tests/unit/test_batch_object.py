@@ -6,8 +6,8 @@ import pytest
 from plans import CHAT, DAY, OVERDUE, T0, failing, plan, requests, seen
 
 from fakebatch.batch.plan import Plan
-from fakebatch.batch.scenario import Scenario
 from fakebatch.durations import SECOND
+from fakebatch.scenario import Scenario
 
 CREATED = T0 // SECOND
 OVER = DAY // SECOND

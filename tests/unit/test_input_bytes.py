@@ -9,7 +9,6 @@ from plans import CHAT, jsonl, request
 from fakebatch.batch.input_file import (
     Judgement,
     find_lines,
-    json_type,
     judge,
     looks_like_jsonl,
     parsed,

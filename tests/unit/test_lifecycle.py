@@ -8,8 +8,8 @@ from plans import DAY, OVERDUE, after, jsonl, plan, requests
 
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Mark, Status, Timeline
 from fakebatch.batch.plan import Plan
-from fakebatch.batch.scenario import Scenario, Schedule
 from fakebatch.durations import SECOND
+from fakebatch.scenario import Scenario, Schedule
 
 LIFE = Timeline(
     (

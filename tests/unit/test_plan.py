@@ -18,8 +18,8 @@ from plans import (
 from fakebatch import Misuse
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Counts, Plan
-from fakebatch.batch.scenario import Fails, LineRule, Scenario, Schedule, Which
 from fakebatch.durations import SECOND
+from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
 from fakebatch.service import view
 
 OVER = DAY // SECOND

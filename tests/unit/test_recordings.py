@@ -9,7 +9,7 @@ import pytest
 from plans import CHAT
 
 from fakebatch import Misuse
-from fakebatch.batch.scenario import Echoes, Fails, Says
+from fakebatch.scenario import Echoes, Fails, Says
 from fakebatch.testing.saying import recording
 
 

@@ -10,8 +10,8 @@ from plans import CHAT, DAY, OVERDUE, SCHEDULE, failing, jsonl, plan, request, r
 from fakebatch import Misuse
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_files import has_errors, has_output, results
-from fakebatch.batch.scenario import Fails, LineRule, Outcome, Says, Scenario, Which
 from fakebatch.durations import SECOND
+from fakebatch.scenario import Fails, LineRule, Outcome, Says, Scenario, Which
 
 OVER = DAY // SECOND
 

@@ -8,8 +8,8 @@ import pytest
 from plans import CHAT, line
 
 from fakebatch import Misuse
-from fakebatch.batch.scenario import Fails, LineRule, Says, Which
 from fakebatch.dialects import OPENAI
+from fakebatch.scenario import Fails, LineRule, Says, Which
 from fakebatch.testing import saying
 from fakebatch.testing.saying import On, checked_answer, which
 

@@ -8,9 +8,9 @@ import pytest
 from plans import CHAT, DAY, HOUR, SCHEDULE, T0, failing, requests
 
 from fakebatch.batch.plan import Asked
-from fakebatch.batch.scenario import Scenario, Schedule
 from fakebatch.dialects import OPENAI, Limits, Reason, Refusal
 from fakebatch.durations import SECOND
+from fakebatch.scenario import Scenario, Schedule
 from fakebatch.service import Service
 
 MONTH = 30 * DAY

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from plans import DAY, SCHEDULE, T0, plan, record, requests, seen
 
-from fakebatch.batch.scenario import Says, Scenario
 from fakebatch.durations import SECOND
+from fakebatch.scenario import Says, Scenario
 from fakebatch.service.shelf import FileRecord
 from fakebatch.service.view import batch_object, deleted_file, file_object, page
 

@@ -1,28 +1,15 @@
-"""What shall happen, as frozen data: the schedule of a batch and what answers its lines."""
+"""Which request lines, and what comes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from fakebatch.batch.input_file import RequestLine, json_type
-from fakebatch.durations import SECOND
+from fakebatch.request_line import RequestLine, json_type
 
 Answer = str | Mapping[str, Any] | Callable[[RequestLine], str | Mapping[str, Any]]
 """What a model says: a text, a whole response body, or a callable that makes either."""
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How long a batch stays in each status, in microseconds.
-
-    The default is an hour in which a poller that asks each minute sees every status.
-    """
-
-    validating: int = 65 * SECOND
-    in_progress: int = 3_470 * SECOND
-    finalizing: int = 65 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +76,6 @@ class LineRule:
 
     which: Which
     outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """All that was said about the future of batches, at one moment."""
-
-    schedule: Schedule = Schedule()
-    rules: tuple[LineRule, ...] = ()
-    otherwise: Outcome = Echoes()
-
-    def with_rule(self, rule: LineRule) -> Scenario:
-        """The same and one rule more; among rules that match, the later wins."""
-        return replace(self, rules=(*self.rules, rule))
-
-    def outcome(self, line: RequestLine) -> Outcome:
-        """What comes of a line."""
-        matching = (rule.outcome for rule in reversed(self.rules) if rule.which(line))
-        return next(matching, self.otherwise)
 
 
 def _holds(value: Any, text: str) -> bool:
