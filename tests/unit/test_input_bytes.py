@@ -14,6 +14,7 @@ from fakebatch.batch.input_file import (
     parsed,
 )
 from fakebatch.dialects import OPENAI, Flaw
+from fakebatch.request_line import json_type
 
 GOOD = json.dumps(request("r-1")).encode()
 BOM = b"\xef\xbb\xbf"
