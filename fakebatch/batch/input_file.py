@@ -21,6 +21,9 @@ ASKS = {
     "/v1/embeddings": ("input",),
     "/v1/completions": ("prompt",),
     "/v1/moderations": ("input",),
+    "/v1/images/generations": ("prompt",),
+    "/v1/images/edits": ("prompt",),
+    "/v1/videos": ("prompt",),
 }
 """What the body of a line must hold: one of these, the first is named when none is there."""
 

@@ -42,6 +42,8 @@ class Input:
     dialect: Dialect
     models: frozenset[str] | None
     mint: Mint
+    refused: Entry | None = None
+    """What else fails the batch, though its lines are good."""
 
     @cached_property
     def judged(self) -> Judgement:
@@ -49,7 +51,10 @@ class Input:
         if self.content is None:
             missing = Entry(Flaw.NO_INPUT_FILE, {"id": self.asked.input_file_id})
             return Judgement(NO_LINES, (missing,), None)
-        return judge(self.content, self.asked.endpoint, self.dialect, self.models)
+        found = judge(self.content, self.asked.endpoint, self.dialect, self.models)
+        if found.entries or self.refused is None:
+            return found
+        return replace(found, entries=(self.refused,))
 
     @property
     def lines(self) -> Lines:

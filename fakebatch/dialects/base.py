@@ -37,6 +37,8 @@ class Reason(StrEnum):
     BAD_ORDER = auto()
     CANNOT_CANCEL = auto()
     TOO_MANY_BATCHES = auto()
+    TOO_MANY_UPLOADS = auto()
+    WRONG_PURPOSE = auto()
 
 
 class Flaw(StrEnum):
@@ -57,6 +59,7 @@ class Flaw(StrEnum):
     TOO_MANY_LINES = auto()
     TOO_LARGE = auto()
     TOO_MANY_INPUTS = auto()
+    OVER_QUOTA = auto()
 
 
 class Refusal(Exception):  # an answer, no error of ours
@@ -89,13 +92,21 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the service accepts. Sizes in bytes, times in microseconds."""
+    """What the service accepts. Sizes in bytes, times in seconds; None is without limit."""
 
     batch_lines: int = 50_000
     batch_bytes: int = 209_715_200
     batch_inputs: int = 50_000
     file_bytes: int = 512 * 1024 * 1024
     creates_per_hour: int = 2_000
+    uploads_per_minute: int | None = None
+    """1,000 are documented. Off by default: here an upload takes no time, so that a client which
+    could never send that many a minute would meet it."""
+    enqueued_tokens: int | None = None
+    """Prompt tokens of one model in all its batches that have not ended: 90,000 for gpt-4o in
+    tier 1, 2,000,000 for gpt-4o-mini in another. Off by default: it hangs on the account."""
+    enqueued_release: int = 60
+    """Seconds after its end for which a batch still counts."""
     metadata_pairs: int = 16
     metadata_key: int = 64
     metadata_value: int = 512

@@ -88,6 +88,18 @@ REFUSALS = {
     ),
     Reason.BAD_ORDER: Words("order must be asc or desc."),
     Reason.CANNOT_CANCEL: Words("Cannot cancel a batch with status '{status}'.", status=409),
+    Reason.WRONG_PURPOSE: Words(
+        "Invalid file purpose '{purpose}' for file '{id}'. The input file of a batch must have the "
+        "purpose 'batch'.",
+        param="input_file_id",
+    ),
+    Reason.TOO_MANY_UPLOADS: Words(
+        "Rate limit reached for file uploads in organization org-fakebatch: Limit {limit} per "
+        "minute. Please try again later.",
+        code="rate_limit_exceeded",
+        type="requests",
+        status=429,
+    ),
     Reason.TOO_MANY_BATCHES: Words(
         "Rate limit reached for batch creation in organization org-fakebatch: Limit {limit} per "
         "hour. Please try again later.",
@@ -162,6 +174,11 @@ FLAWS = {
         "The batch contains too many embedding inputs. The maximum across all requests is {limit}.",
         code="too_many_inputs",
     ),
+    Flaw.OVER_QUOTA: Words(
+        "Enqueued token limit reached for {model} in organization org-fakebatch. Limit: {limit:,} "
+        "enqueued tokens. Please try again once some in_progress batches have been completed.",
+        code="token_limit_exceeded",
+    ),
 }
 
 LOST_LINES = {
@@ -208,6 +225,9 @@ OPENAI = Dialect(
         "/v1/embeddings",
         "/v1/responses",
         "/v1/moderations",
+        "/v1/images/generations",
+        "/v1/images/edits",
+        "/v1/videos",
     ),
     windows={"24h": 86_400},
     purposes=("fine-tune", "assistants", "batch", "user_data", "vision", "evals"),
@@ -228,5 +248,11 @@ OPENAI = Dialect(
         "openai-version": "2020-10-01",
         "openai-organization": "org-fakebatch",
         "openai-project": "proj_fakebatch",
+        "x-openai-proxy-wasm": "v0.1",
+        "access-control-expose-headers": "CF-Ray, X-Request-ID",
+        "strict-transport-security": "max-age=31536000; includeSubDomains; preload",
+        "x-content-type-options": "nosniff",
+        "cf-cache-status": "DYNAMIC",
+        "server": "cloudflare",
     },
 )

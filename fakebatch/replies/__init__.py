@@ -6,11 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fakebatch.replies import chat, completions, embeddings, moderations, responses
+from fakebatch.replies import (
+    chat,
+    completions,
+    embeddings,
+    images,
+    moderations,
+    responses,
+    videos,
+)
 from fakebatch.replies.question import Question
-from fakebatch.replies.tokens import Usage, usage
+from fakebatch.replies.tokens import Usage, asked, usage
 
-__all__ = ["ENDPOINTS", "Endpoint", "Question", "Usage", "echo", "usage", "worded"]
+__all__ = ["ENDPOINTS", "Endpoint", "Question", "Usage", "asked", "echo", "usage", "worded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +34,11 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/v1/chat/completions": Endpoint(chat.echo, chat.worded),
     "/v1/completions": Endpoint(completions.echo, completions.worded),
     "/v1/embeddings": Endpoint(embeddings.echo),
+    "/v1/images/edits": Endpoint(images.echo),
+    "/v1/images/generations": Endpoint(images.echo),
     "/v1/moderations": Endpoint(moderations.echo),
     "/v1/responses": Endpoint(responses.echo, responses.worded),
+    "/v1/videos": Endpoint(videos.echo),
 }
 
 

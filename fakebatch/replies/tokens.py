@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fakebatch.replies.text import elements, members
+from fakebatch.replies.text import elements, is_object, members, prompts, turns
 
 
 def count(texts: Iterable[str]) -> int:
@@ -17,6 +17,18 @@ def count(texts: Iterable[str]) -> int:
 def count_prompt(prompt: Any) -> int:
     """The tokens of a prompt, which is a text or a list of token numbers."""
     return count([prompt]) if isinstance(prompt, str) else len(elements(prompt))
+
+
+def asked(body: Mapping[str, Any]) -> int:
+    """The tokens of what a request asks, whichever endpoint it is for."""
+    return sum(_heard(body.get(name)) for name in ("instructions", "messages", "input", "prompt"))
+
+
+def _heard(said: Any) -> int:
+    inputs = prompts(said)
+    if any(map(is_object, inputs)):
+        return count(text for _, text in turns(said))
+    return sum(map(count_prompt, inputs))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
+from fakebatch.batch.input_file import Entry
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.batch.plan import Asked, Input, Plan
-from fakebatch.dialects import Reason, Refusal
+from fakebatch.dialects import Flaw, Reason, Refusal
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
 from fakebatch.service import view
+from fakebatch.service.quota import Quota, Rate, Share, prompt_tokens
 from fakebatch.service.shelf import BatchRecord
 from fakebatch.service.view import Wire
 from fakebatch.service.world import World
 
-HOUR = 3_600 * SECOND
+INPUT_PURPOSE = "batch"
 
 
 class Batches:
@@ -24,17 +25,20 @@ class Batches:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._creations: deque[int] = deque()
+        self._creations = Rate(3_600 * SECOND)
+        self._quota = Quota(self._released)
 
     def create(self, asked: Asked) -> Wire:
         """Define the whole future of a batch. An unknown input file makes it fail later.
 
         Raises:
-            Refusal: too many were created within the hour.
+            Refusal: its input file is none of a batch, or too many were created within the hour.
         """
         with self._world.lock:
-            now = self._world.clock()
-            self._count_creation(now)
+            now = self._world.settled()
+            limit = self._world.dialect.limits.creates_per_hour
+            if not self._creations.allows(limit, now):
+                raise Refusal(Reason.TOO_MANY_BATCHES, limit=limit)
             record = self._record(asked, now)
             self._world.batches.put(record)
             self._world.await_end(record, record.plan.validated)
@@ -84,19 +88,39 @@ class Batches:
         number = world.next()
         id_ = world.mint.stamped("batch_", now, number)
         mint = Mint(world.mint.digest("batch", number, size=32))
-        given = world.files.get(asked.input_file_id, now)
-        content = None if given is None else given.load()
+        content = self._content(asked.input_file_id, now)
         future = Input(content, asked, world.scenario, world.dialect, world.models, mint)
         output_id, error_id = mint.file("output"), mint.file("error")
-        return BatchRecord(id_, Plan(id_, now, future), output_id, error_id, number)
+        plan = self._within_quota(Plan(id_, now, future))
+        return BatchRecord(id_, plan, output_id, error_id, number)
 
-    def _count_creation(self, now: int) -> None:
-        limit = self._world.dialect.limits.creates_per_hour
-        while self._creations and self._creations[0] <= now - HOUR:
-            self._creations.popleft()
-        if len(self._creations) >= limit:
-            raise Refusal(Reason.TOO_MANY_BATCHES, limit=limit)
-        self._creations.append(now)
+    def _content(self, file_id: str, now: int) -> bytes | None:
+        """The input, if it is there until it is validated."""
+        world = self._world
+        given = world.files.get(file_id, now)
+        if given is None:
+            return None
+        if given.purpose != INPUT_PURPOSE:
+            raise Refusal(Reason.WRONG_PURPOSE, id=file_id, purpose=given.purpose)
+        needed = now + world.scenario.schedule.validating
+        return given.load() if given.expires is None or needed < given.expires else None
+
+    def _within_quota(self, plan: Plan) -> Plan:
+        """The plan, or one that fails because too many tokens of its model wait already."""
+        limit = self._world.dialect.limits.enqueued_tokens
+        if limit is None or plan.input.judged.entries:
+            return plan
+        judged = plan.input.judged
+        share = Share(plan.id, judged.model or "", prompt_tokens(judged))
+        if self._quota.enqueue(share, limit, plan.created):
+            return plan
+        refused = Entry(Flaw.OVER_QUOTA, {"model": share.model, "limit": limit})
+        return replace(plan, input=replace(plan.input, refused=refused))
+
+    def _released(self, id_: str) -> int:
+        world = self._world
+        end = self._find(id_, world.clock()).plan.timeline.end.at
+        return end + world.dialect.limits.enqueued_release * SECOND
 
     def _find(self, id_: str, now: int) -> BatchRecord:
         record = self._world.batches.get(id_, now)

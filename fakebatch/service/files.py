@@ -10,6 +10,7 @@ from fakebatch.batch.lifecycle import Status
 from fakebatch.dialects import Reason, Refusal
 from fakebatch.durations import SECOND
 from fakebatch.service import view
+from fakebatch.service.quota import Rate
 from fakebatch.service.shelf import FileRecord
 from fakebatch.service.view import Wire
 from fakebatch.service.world import World
@@ -20,6 +21,7 @@ class Files:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._uploads = Rate(60 * SECOND)
 
     def create(
         self, *, purpose: str, filename: str, content: bytes, expires_after: int | None = None
@@ -29,11 +31,15 @@ class Files:
         It lives `expires_after` seconds: by default a batch file 30 days, others for ever.
 
         Raises:
-            Refusal: an unknown purpose, too large, or no JSON lines for a batch.
+            Refusal: an unknown purpose, too large, no JSON lines for a batch, or too many uploads
+                within a minute.
         """
         self._check(purpose, content)
         with self._world.lock:
-            now, number = self._world.clock(), self._world.next()
+            now, limit = self._world.clock(), self._world.dialect.limits.uploads_per_minute
+            if not self._uploads.allows(limit, now):
+                raise Refusal(Reason.TOO_MANY_UPLOADS, limit=limit)
+            number = self._world.next()
             record = FileRecord(
                 id=self._world.mint.file(number),
                 number=number,

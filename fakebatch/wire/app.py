@@ -25,10 +25,12 @@ BATCHES_DEFAULT = 20
 Handler = Callable[[Service, Request, str], Reply]
 
 
-def _json(body: Mapping[str, Any], *, status: int = 200, end: str = "") -> Reply:
+def _json(
+    body: Mapping[str, Any], *, status: int = 200, end: str = "", indent: int | None = 2
+) -> Reply:
     # two spaces of indent, as observed in Aug 2026; bodies of files routes end with a newline
     try:
-        text = json.dumps(body, indent=2, allow_nan=False) + end
+        text = json.dumps(body, indent=indent, allow_nan=False) + end
     except (TypeError, ValueError) as error:
         raise no_json("a direct call", error) from error
     return Reply(status, {"content-type": "application/json"}, text.encode())
@@ -105,7 +107,8 @@ def _retrieve_batch(service: Service, _: Request, id_: str) -> Reply:
 
 
 def _cancel_batch(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.batches.cancel(id_))
+    # alone among them on one line (observed in 2025)
+    return _json(service.batches.cancel(id_), indent=None)
 
 
 def _ask(service: Service, request: Request, _: str) -> Reply:

@@ -48,8 +48,29 @@ ENDPOINTS = [
     ),
 ]
 
+IN_BATCHES_ALONE = [
+    pytest.param(
+        "/v1/images/generations",
+        {"model": "gpt-image-1", "prompt": "a cat", "n": 2},
+        types.ImagesResponse,
+        id="images",
+    ),
+    pytest.param(
+        "/v1/images/edits",
+        {"model": "gpt-image-1", "prompt": "a dog", "images": []},
+        types.ImagesResponse,
+        id="edits of images",
+    ),
+    pytest.param(
+        "/v1/videos",
+        {"model": "sora-2", "prompt": "a cat"},
+        getattr(types, "Video", openai.BaseModel),  # openai 1.x has no videos
+        id="videos",
+    ),
+]
 
-@pytest.mark.parametrize(("url", "body", "kind"), ENDPOINTS)
+
+@pytest.mark.parametrize(("url", "body", "kind"), [*ENDPOINTS, *IN_BATCHES_ALONE])
 def test_a_line_of_each_endpoint_succeeds(
     do: Driver, url: str, body: dict[str, Any], kind: type[openai.BaseModel]
 ) -> None:

@@ -96,6 +96,9 @@ def test_an_answer_is_signed_as_the_service_signs(do: Driver) -> None:
     assert raw.headers["content-type"] == "application/json"
     assert raw.request_id.startswith("req_")
     assert raw.content.startswith(b'{\n  "object": "list"')
+    assert raw.headers["openai-version"] == "2020-10-01"
+    assert int(raw.headers["openai-processing-ms"]) > 0
+    assert not [name for name in raw.headers if name.startswith("x-ratelimit")]
 
 
 @pytest.mark.parametrize("every", [1, 59, 60, 599, 3600, 86_400], ids="each {} s".format)

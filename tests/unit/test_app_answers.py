@@ -111,6 +111,16 @@ def test_json_is_written_as_the_service_writes_it() -> None:
         assert json.dumps(json.loads(answer.body), indent=2) + end == answer.body.decode()
 
 
+def test_a_cancel_is_written_on_one_line() -> None:
+    """It alone was seen without line ends."""
+    of = app()
+    asked = {**BATCH, "input_file_id": upload(of, requests(1))["id"]}
+    batch = json.loads(call(of, "POST", "/batches", asked).body)
+    body = call(of, "POST", f"/batches/{batch['id']}/cancel").body
+    assert b"\n" not in body
+    assert json.loads(body)["status"] == "cancelling"
+
+
 def test_the_same_calls_get_the_same_bytes() -> None:
     """One seed, one sequence of calls: ids, headers and bodies are the same."""
     assert created() == created()

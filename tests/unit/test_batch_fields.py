@@ -26,8 +26,8 @@ BATCH = {
     "completion_window": "24h",
 }
 ENDPOINTS = (
-    "'/v1/chat/completions', '/v1/completions', '/v1/embeddings', '/v1/responses', and "
-    "'/v1/moderations'"
+    "'/v1/chat/completions', '/v1/completions', '/v1/embeddings', '/v1/responses', "
+    "'/v1/moderations', '/v1/images/generations', '/v1/images/edits', and '/v1/videos'"
 )
 LIFE = "output_expires_after"
 
