@@ -11,6 +11,7 @@ from typing import Any
 import openai
 import pytest
 from hypothesis import HealthCheck, settings
+from live import Record, client, today, wanted
 from typed import every_reply_checked
 
 from fakebatch.vtime import Clock
@@ -120,13 +121,45 @@ def _every_reply_is_what_the_sdk_declares() -> Generator[None]:
         yield
 
 
-@pytest.fixture(params=["sync", "async"])
+CLIENTS: dict[str, Any] = {"sync": openai.OpenAI, "async": openai.AsyncOpenAI}
+
+
+@pytest.fixture(params=CLIENTS)
 def do(request: pytest.FixtureRequest, fakebatch: Any) -> Generator[Driver]:
     """The real SDK against the emulator."""
-    client = openai.OpenAI() if request.param == "sync" else openai.AsyncOpenAI()
+    yield from _driving(CLIENTS[request.param]())
+
+
+@pytest.fixture(params=CLIENTS)
+def service(request: pytest.FixtureRequest) -> Generator[Driver]:
+    """The real SDK against the emulator or, with --live, against the real service."""
+    kind = CLIENTS[request.param]
+    if not wanted(request.config):
+        request.getfixturevalue("fakebatch")
+    yield from _driving(client(kind) if wanted(request.config) else kind())
+
+
+def _driving(client: openai.OpenAI | openai.AsyncOpenAI) -> Generator[Driver]:
     driver = Driver(client)
     yield driver
     driver.runner.close()
+
+
+@pytest.fixture(scope="session")
+def record(request: pytest.FixtureRequest) -> Generator[Record]:
+    """What the real service says otherwise than the table; written only by a live run."""
+    differences = Record(today() if wanted(request.config) else None)
+    yield differences
+    differences.write()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--live", action="store_true", help="the contract table, on the real API")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if wanted(config):
+        items[:] = [item for item in items if item.get_closest_marker("live")]
 
 
 @pytest.fixture

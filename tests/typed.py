@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import openai
+import pytest
 from openai.pagination import SyncCursorPage, SyncPage
 from openai.types import Batch, FileDeleted, FileObject, Model
 
@@ -50,10 +51,9 @@ def _no_extras(where: str, answer: openai.BaseModel) -> None:
 @contextmanager
 def every_reply_checked() -> Generator[None]:
     """Look at all replies of all emulators until the end of the block."""
-    plain = App.handle
-    App.handle = _checking(plain)  # type: ignore[method-assign]
-    yield
-    App.handle = plain  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(App, "handle", _checking(App.handle))
+        yield
 
 
 def _checking(plain: Callable[[App, Request], Reply]) -> Callable[[App, Request], Reply]:
