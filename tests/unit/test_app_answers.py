@@ -77,6 +77,7 @@ def test_every_answer_is_signed() -> None:
     answers = [call(of, "GET", path) for path in ("/files", "/files/x", "/batches", "/nowhere")]
     for answer in answers:
         assert answer.headers["openai-version"] == "2020-10-01"
+        assert answer.headers["server"] == "cloudflare"
         assert re.fullmatch(r"\d+", answer.headers["openai-processing-ms"])
         assert re.fullmatch(r"req_[0-9a-f]{32}", answer.headers["x-request-id"])
     assert len({answer.headers["x-request-id"] for answer in answers}) == 4
