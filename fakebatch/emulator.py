@@ -24,9 +24,11 @@ from fakebatch.interception import (
 from fakebatch.loud import Witness
 from fakebatch.patience import Patience
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Answer, LineRule, Says
+from fakebatch.scenario import Answer, BatchRule, FileRule, LineRule, Says, WhichBatches, WhichFiles
 from fakebatch.service import Service
 from fakebatch.testing import looking, saying
+from fakebatch.testing.keeping import OnFile
+from fakebatch.testing.living import OnBatch
 from fakebatch.vtime import Clock, wall
 from fakebatch.wire.app import App, Operation
 
@@ -107,9 +109,11 @@ class FakeBatch:
         validating: Duration | None = None,
         in_progress: Duration | None = None,
         finalizing: Duration | None = None,
+        cancelling: Duration | None = None,
     ) -> None:
         """How long batches created from now on stay in each status; what is left out stays."""
-        given = {"validating": validating, "in_progress": in_progress, "finalizing": finalizing}
+        given = {"validating": validating, "in_progress": in_progress}
+        given |= {"finalizing": finalizing, "cancelling": cancelling}
         changed = {name: microseconds(d) for name, d in given.items() if d is not None}
         scenario = self._service.world.scenario
         self._service.world.scenario = replace(
@@ -117,12 +121,24 @@ class FakeBatch:
         )
 
     def on(self, where: Callable[[RequestLine], bool] | None = None, **which: Any) -> saying.On:
-        """Select lines by custom_id, index, model, endpoint, contains, or a predicate.
+        """Select lines by custom_id, index, model, endpoint, contains, fraction, or a predicate.
 
         Among rules that match a line the later wins. Batches that exist already keep theirs.
         """
         usual = self._service.world.dialect.line_errors
         return saying.On(saying.which(where, which), self._add_rule, usual)
+
+    def on_batch(
+        self, nth: int = 1, *, times: int | None = None, endpoint: str | None = None
+    ) -> OnBatch:
+        """Select batches: the nth to be created and those that follow, or so many of them."""
+        return OnBatch(WhichBatches(nth, times, endpoint), self._add_rule)
+
+    def on_file(
+        self, nth: int = 1, *, times: int | None = None, purpose: str | None = None
+    ) -> OnFile:
+        """Select uploads: the nth and those that follow, or so many of them."""
+        return OnFile(WhichFiles(nth, times, purpose), self._add_rule)
 
     def reply(self, answer: Answer) -> None:
         """What answers where no rule does: a text, a response body, or a callable(line)."""
@@ -172,7 +188,7 @@ class FakeBatch:
             self._patience.renewed()
             self.clock.progress()
 
-    def _add_rule(self, rule: LineRule) -> None:
+    def _add_rule(self, rule: LineRule | BatchRule | FileRule) -> None:
         self._service.world.scenario = self._service.world.scenario.with_rule(rule)
 
     def _otherwise(self, outcome: saying.Outcome) -> None:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from fakebatch import replies
 from fakebatch.batch.answering import Answered, answer, no_json
+from fakebatch.batch.choosing import Decided, Decision
+from fakebatch.batch.damaging import copied, joined, renamed
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Plan
 from fakebatch.ids import dashed, stamp
 from fakebatch.request_line import RequestLine
+from fakebatch.scenario import Echoes, Fails
 
 UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
 """The error code of lines that never ran, by how the batch ended."""
+
+
+CONFLICTS: dict[str, tuple[str, Decided]] = {
+    "success": ("output", Echoes(" (another answer)")),
+    "error": ("error", Fails(500, {"error": {"message": "Conflict.", "type": "server_error"}})),
+}
+"""What else there can be for a custom_id, and in which file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +39,18 @@ class Results:
 
 
 def has_output(plan: Plan) -> bool:
-    """Whether a batch leaves an output file: at least one line succeeded."""
-    return plan.counts(plan.timeline.end.at).completed > 0
+    """Whether a batch leaves an output file: at least one line succeeded, or passes for it."""
+    end = plan.timeline.end.at
+    misfiled = bisect_left(plan.input.misfiled, plan.finished(end))
+    return plan.counts(end).completed + misfiled > 0
 
 
 def has_errors(plan: Plan) -> bool:
     """Whether a batch leaves an error file: a line failed, or never ran."""
     counts = plan.counts(plan.timeline.end.at)
-    return counts.failed > 0 or (
-        plan.timeline.end.status in UNFINISHED and counts.total > counts.completed
+    misfiled = bisect_left(plan.input.misfiled, counts.completed + counts.failed)
+    return counts.failed > misfiled or (
+        plan.timeline.end.status in UNFINISHED and counts.total > counts.completed + counts.failed
     )
 
 
@@ -51,50 +65,82 @@ def results(plan: Plan) -> Results:
     given, end = plan.input, plan.timeline.end
     order = given.order[: plan.finished(end.at)]
     usage = replies.Usage()
-    succeeded: dict[int, bytes] = {}
-    failed: dict[int, bytes] = {}
+    files: dict[str, dict[int, list[bytes]]] = {"output": {}, "error": {}}
     for index in sorted(order):
         line = given.lines.request(index)
-        outcome = given.outcome(index, line)
-        answered = answer(line, outcome, given.dialect, given.mint, _written(plan))
+        decision = given.choices.decide(line)
+        answered = _answer(plan, line, decision.outcome)
         usage += replies.usage(answered.body)
-        (succeeded if answered.succeeded else failed)[index] = _wire_line(plan, line, answered)
-    lost = b"".join(_lost_lines(plan))
-    return Results(_joined(order, succeeded), _joined(order, failed) + lost, usage)
+        files[_file(answered, decision.outcome)][index] = _lines(plan, line, answered, decision)
+        for file, other in _conflicting(plan, line, decision):
+            files[file].setdefault(index, []).append(other)
+    lost = dict(_lost_lines(plan))
+    errors = joined([*order, *lost], files["error"] | lost, given.life)
+    return Results(joined(order, files["output"], given.life), errors, usage)
 
 
-def _joined(order: list[int], lines: dict[int, bytes]) -> bytes:
-    return b"".join(lines[index] for index in order if index in lines)
+def _answer(plan: Plan, line: RequestLine, outcome: Decided) -> Answered:
+    return answer(line, outcome, plan.input.dialect, plan.input.mint, _written(plan))
 
 
-def _lost_lines(plan: Plan) -> Iterator[bytes]:
+def _file(answered: Answered, outcome: Decided) -> str:
+    passes = isinstance(outcome, Fails) and outcome.file == "output"
+    return "output" if answered.succeeded or passes else "error"
+
+
+def _lines(plan: Plan, line: RequestLine, answered: Answered, decision: Decision) -> list[bytes]:
+    wire = _wire(plan, line, answered)
+    for damage in decision.damages:
+        wire = renamed(wire, damage, line.index or 0)
+    lines = [_written_line(plan, line, wire)]
+    for damage in decision.damages:
+        lines = [copy for one in lines for copy in copied(one, damage)]
+    return lines
+
+
+def _conflicting(plan: Plan, line: RequestLine, decision: Decision) -> Iterator[tuple[str, bytes]]:
+    for damage in decision.damages:
+        if damage.conflict is not None:
+            file, outcome = CONFLICTS[damage.conflict]
+            wire = _wire(plan, line, _answer(plan, line, outcome))
+            yield file, _written_line(plan, line, wire)
+
+
+def _lost_lines(plan: Plan) -> Iterator[tuple[int, list[bytes]]]:
     end = plan.timeline.end
     code = UNFINISHED.get(end.status)
     if code is None or not has_errors(plan):
         return
     lost = Answered(None, {"code": code, "message": plan.input.dialect.lost_lines[code]})
     for index in plan.input.order[plan.finished(end.at) :]:
-        yield _wire_line(plan, plan.input.lines.request(index), lost)
+        line = plan.input.lines.request(index)
+        yield index, [_written_line(plan, line, _wire(plan, line, lost))]
 
 
-def _wire_line(plan: Plan, line: RequestLine, answered: Answered) -> bytes:
+def _wire(plan: Plan, line: RequestLine, answered: Answered) -> dict[str, Any]:
     digits = plan.input.mint.digest("line", line.index, size=32).hex()
     wire: dict[str, Any] = {
         "id": "batch_req_" + stamp(digits[:32], _written(plan)),
         "custom_id": line.custom_id,
         "response": None,
-        "error": None,
+        "error": answered.error,
     }
-    if answered.status is None:
-        wire["error"] = answered.body
-    else:
+    if answered.status is not None:
         wire["response"] = {
             "status_code": answered.status,
-            "request_id": dashed(digits[32:]),
+            # a line that nobody answered has no request either (observed, ellmer #830)
+            "request_id": dashed(digits[32:]) if answered.status else "",
             "body": answered.body,
         }
+    elif answered.error is None:
+        wire["error"] = answered.body
+    return wire
+
+
+def _written_line(plan: Plan, line: RequestLine, wire: dict[str, Any]) -> bytes:
     try:
-        return json.dumps(wire, allow_nan=False).encode() + b"\n"
+        text = json.dumps(wire, allow_nan=False, ensure_ascii=not plan.input.life.raw)
+        return text.encode(errors="surrogatepass")
     except (TypeError, ValueError) as error:
         raise no_json(f"custom_id {line.custom_id!r}", error) from error
 

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     TOO_MANY_BATCHES = auto()
     TOO_MANY_UPLOADS = auto()
     WRONG_PURPOSE = auto()
+    FILE_NOT_READY = auto()
 
 
 class Flaw(StrEnum):

@@ -93,6 +93,11 @@ REFUSALS = {
         "purpose 'batch'.",
         param="input_file_id",
     ),
+    Reason.FILE_NOT_READY: Words(
+        "The input file '{id}' is in '{status}' state. Only files with status 'processed' can be "
+        "used to create a batch.",
+        param="input_file_id",
+    ),
     Reason.TOO_MANY_UPLOADS: Words(
         "Rate limit reached for file uploads in organization org-fakebatch: Limit {limit} per "
         "minute. Please try again later.",

@@ -13,12 +13,24 @@ from fakebatch.replies import (
     images,
     moderations,
     responses,
+    unusable,
     videos,
 )
 from fakebatch.replies.question import Question
 from fakebatch.replies.tokens import Usage, asked, usage
 
-__all__ = ["ENDPOINTS", "Endpoint", "Question", "Usage", "asked", "echo", "usage", "worded"]
+__all__ = [
+    "ENDPOINTS",
+    "Endpoint",
+    "Question",
+    "Usage",
+    "asked",
+    "echo",
+    "followed",
+    "spoiled",
+    "usage",
+    "worded",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +40,18 @@ class Endpoint:
     echo: Callable[[Question], dict[str, Any]]
     worded: Callable[[Question, str], dict[str, Any]] | None = None
     """None where an answer holds no words."""
+    spoiled: Callable[[Question, dict[str, Any], str], dict[str, Any]] = unusable.data
+    """The default answer, made unusable in a way."""
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {
-    "/v1/chat/completions": Endpoint(chat.echo, chat.worded),
-    "/v1/completions": Endpoint(completions.echo, completions.worded),
+    "/v1/chat/completions": Endpoint(chat.echo, chat.worded, unusable.chat),
+    "/v1/completions": Endpoint(completions.echo, completions.worded, unusable.completions),
     "/v1/embeddings": Endpoint(embeddings.echo),
     "/v1/images/edits": Endpoint(images.echo),
     "/v1/images/generations": Endpoint(images.echo),
     "/v1/moderations": Endpoint(moderations.echo),
-    "/v1/responses": Endpoint(responses.echo, responses.worded),
+    "/v1/responses": Endpoint(responses.echo, responses.worded, unusable.responses),
     "/v1/videos": Endpoint(videos.echo),
 }
 
@@ -49,6 +63,18 @@ def echo(question: Question) -> dict[str, Any]:
         ValueError: nobody knows what the endpoint answers.
     """
     return _endpoint(question).echo(question)
+
+
+def followed(question: Question, text: str) -> dict[str, Any]:
+    """The default body; whatever it says is followed by a text."""
+    body = _endpoint(question).echo(question)
+    return unusable.followed(body, text) if text else body
+
+
+def spoiled(question: Question, how: str) -> dict[str, Any]:
+    """The default body, made unusable in a way: `length`, `refusal`, `null` and others."""
+    endpoint = _endpoint(question)
+    return endpoint.spoiled(question, endpoint.echo(question), how)
 
 
 def worded(question: Question, text: str) -> dict[str, Any]:

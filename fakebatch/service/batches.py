@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from fakebatch.batch.input_file import Entry
@@ -11,6 +12,7 @@ from fakebatch.batch.plan import Asked, Input, Plan
 from fakebatch.dialects import Flaw, Reason, Refusal
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
+from fakebatch.scenario import Fails
 from fakebatch.service import view
 from fakebatch.service.quota import Quota, Rate, Share, prompt_tokens
 from fakebatch.service.shelf import BatchRecord
@@ -89,7 +91,16 @@ class Batches:
         id_ = world.mint.stamped("batch_", now, number)
         mint = Mint(world.mint.digest("batch", number, size=32))
         content = self._content(asked.input_file_id, now)
-        future = Input(content, asked, world.scenario, world.dialect, world.models, mint)
+        future = Input(
+            content,
+            asked,
+            world.scenario,
+            world.dialect,
+            world.models,
+            mint,
+            number=len(world.batches) + 1,
+            earlier=self._earlier(),
+        )
         output_id, error_id = mint.file("output"), mint.file("error")
         plan = self._within_quota(Plan(id_, now, future))
         return BatchRecord(id_, plan, output_id, error_id, number)
@@ -102,8 +113,22 @@ class Batches:
             return None
         if given.purpose != INPUT_PURPOSE:
             raise Refusal(Reason.WRONG_PURPOSE, id=file_id, purpose=given.purpose)
+        if given.status(now) != "processed":
+            raise Refusal(Reason.FILE_NOT_READY, id=file_id, status=given.status(now))
         needed = now + world.scenario.schedule.validating
         return given.load() if given.expires is None or needed < given.expires else None
+
+    def _earlier(self) -> Mapping[str, int]:
+        """In how many batches each custom_id was, if there are lines that heal."""
+        rules = self._world.scenario.rules
+        if not any(isinstance(rule.outcome, Fails) and rule.outcome.times for rule in rules):
+            return {}
+        good = (one.plan.input for one in self.known() if not one.plan.input.fails)
+        return Counter(
+            lines.request(index).custom_id or ""
+            for lines in (one.lines for one in good)
+            for index in range(len(lines))
+        )
 
     def _within_quota(self, plan: Plan) -> Plan:
         """The plan, or one that fails because too many tokens of its model wait already."""

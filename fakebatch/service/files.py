@@ -9,6 +9,7 @@ from fakebatch.batch.input_file import looks_like_jsonl
 from fakebatch.batch.lifecycle import Status
 from fakebatch.dialects import Reason, Refusal
 from fakebatch.durations import SECOND
+from fakebatch.scenario import Keeping
 from fakebatch.service import view
 from fakebatch.service.quota import Rate
 from fakebatch.service.shelf import FileRecord
@@ -40,17 +41,21 @@ class Files:
             if not self._uploads.allows(limit, now):
                 raise Refusal(Reason.TOO_MANY_UPLOADS, limit=limit)
             number = self._world.next()
+            self._world.uploads += 1
+            scenario, uploads = self._world.scenario, self._world.uploads
+            keeping = scenario.keeping(uploads, purpose) or Keeping()
             record = FileRecord(
                 id=self._world.mint.file(number),
                 number=number,
                 purpose=purpose,
                 filename=filename,
                 created=now,
-                expires=self._expiry(now, purpose, expires_after),
+                expires=self._expiry(now, purpose, expires_after, keeping),
                 load=lambda: content,
+                keeping=keeping,
             )
             self._world.files.put(record)
-            return view.file_object(record)
+            return view.file_object(record, now)
 
     def list(self, *, purpose: str | None, limit: int, order: str, after: str | None) -> Wire:
         """A page of files, newest first unless `order` is "asc"."""
@@ -66,12 +71,13 @@ class Files:
                 )
             except KeyError:
                 raise Refusal(Reason.NO_SUCH_FILE, id=after) from None
-            return view.page([view.file_object(record) for record in found], has_more=has_more)
+            return view.page([view.file_object(record, now) for record in found], has_more=has_more)
 
     def retrieve(self, id_: str) -> Wire:
         """A file's object."""
         with self._world.lock:
-            return view.file_object(self._find(id_, self._world.settled()))
+            now = self._world.settled()
+            return view.file_object(self._find(id_, now), now)
 
     def delete(self, id_: str) -> Wire:
         """Delete a file. A batch that still validates it will fail."""
@@ -104,7 +110,9 @@ class Files:
         if purpose == "batch" and not looks_like_jsonl(content):
             raise Refusal(Reason.NOT_JSONL)
 
-    def _expiry(self, now: int, purpose: str, after: int | None) -> int | None:
+    def _expiry(self, now: int, purpose: str, after: int | None, keeping: Keeping) -> int | None:
+        if keeping.lives is not None:
+            return now + keeping.lives
         if after is not None:
             return now + after * SECOND
         return now + self._world.dialect.pace.keeps_batch_files if purpose == "batch" else None

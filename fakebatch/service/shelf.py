@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
+from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_files import Results, results
+from fakebatch.scenario import Keeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,19 @@ class FileRecord:
     deleted: int | None = None
     number: int = 0
     """Decides between two of the same moment: what was asked for first comes first."""
+    keeping: Keeping = Keeping()
+    """How it differs from the usual."""
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the file at `now`."""
         gone = [at for at in (self.expires, self.deleted) if at is not None]
-        return self.created <= now and all(now < at for at in gone)
+        return self.created + (self.keeping.hidden or 0) <= now and all(now < at for at in gone)
+
+    def status(self, now: int) -> str:
+        """`processed`, unless something was said to the contrary."""
+        if now < self.created + (self.keeping.pending or 0):
+            return "uploaded"
+        return "error" if self.keeping.broken else "processed"
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,13 @@ class BatchRecord:
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the batch at `now`."""
-        return self.created <= now
+        vanishes = self.plan.input.life.vanishes
+        return self.created <= now and (vanishes is None or not self._has_begun(vanishes, now))
+
+    def _has_begun(self, status: str, now: int) -> bool:
+        if now < self.plan.validated and status != "validating" and self.plan.cancelled is None:
+            return False
+        return self.plan.timeline.began(Status(status), now) is not None
 
 
 class Kept(Protocol):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from heapq import heappop, heappush
 from threading import RLock
+from typing import Any
 
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.result_files import has_errors, has_output
+from fakebatch.batch.work import NEVER
 from fakebatch.dialects import Dialect
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
-from fakebatch.scenario import Scenario
+from fakebatch.scenario import Keeping, Scenario
 from fakebatch.service.shelf import BatchRecord, FileRecord, Shelf
 
 RESULTS_PURPOSE = "batch_output"
@@ -28,9 +31,11 @@ class World:
         seed: bytes,
         models: frozenset[str] | None,
     ) -> None:
-        self.dialect = dialect
+        self._native = dialect
         self.clock = clock
         self.models = models
+        self.uploads = 0
+        """How many files were uploaded so far."""
         self.scenario = Scenario()
         self.lock = RLock()
         self.mint = Mint(seed)
@@ -38,6 +43,17 @@ class World:
         self.batches: Shelf[BatchRecord] = Shelf()
         self._minted = 0
         self._unsettled: list[tuple[int, str]] = []
+
+    @property
+    def scenario(self) -> Scenario:
+        """What shall happen from now on."""
+        return self._scenario
+
+    @scenario.setter
+    def scenario(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        limits: dict[str, Any] = dict(scenario.limits)
+        self.dialect = replace(self._native, limits=replace(self._native.limits, **limits))
 
     def next(self) -> int:
         """A number that no other id was made of."""
@@ -54,7 +70,7 @@ class World:
             now = self.settled()
             # a batch that was cancelled may be awaited for its former end still
             awaited = (self.batches.get(id_, now) for _, id_ in self._unsettled)
-            return all(one is not None and one.plan.status(now) in TERMINAL for one in awaited)
+            return all(one is None or one.plan.rests_by(now) for one in awaited)
 
     def settled(self) -> int:
         """What time it is, once the files of batches that have ended by now are on their shelf.
@@ -70,10 +86,15 @@ class World:
         return now
 
     def _settle(self, record: BatchRecord, now: int) -> None:
-        end = record.plan.timeline.end.at
-        if end > now:
-            self.await_end(record, end)
-            return
+        end = record.plan.timeline.end
+        if end.at > now:
+            self.await_end(record, end.at)
+        elif end.status in TERMINAL:
+            self._write(record)
+        else:
+            self.await_end(record, NEVER)
+
+    def _write(self, record: BatchRecord) -> None:
         if has_output(record.plan):
             self._keep(record, record.output_file_id, "output", lambda: record.results.output)
         if has_errors(record.plan):
@@ -86,6 +107,16 @@ class World:
         lives = self.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
         end = record.plan.timeline.end.at
         name = f"{record.id}_{kind}.jsonl"
+        keeping = Keeping(hidden=record.plan.input.life.files_late)
         self.files.put(
-            FileRecord(id_, RESULTS_PURPOSE, name, end, end + lives, load, number=record.number)
+            FileRecord(
+                id_,
+                RESULTS_PURPOSE,
+                name,
+                end,
+                end + lives,
+                load,
+                number=record.number,
+                keeping=keeping,
+            )
         )
