@@ -31,9 +31,21 @@ NOT_IN_THE_TYPES = {"object", "first_id", "last_id"}
 """Keys of a page that the SDK does not read."""
 
 
+def strictly(answer: Any) -> Any:
+    """An answer whose every field has the type that the SDK declares; the SDK does not look.
+
+    The types of openai 1.x are left out: they know less than the service says by now.
+    """
+    new = not openai.__version__.startswith("1.")
+    if new and not _untyped and isinstance(answer, openai.BaseModel):
+        said = answer.model_dump_json(by_alias=True, warnings=False)
+        type(answer).model_validate_json(said, strict=True)
+    return answer
+
+
 def check(operation: str, body: bytes) -> None:
     """Fail where an answer has a field of another type, or one that the SDK does not know."""
-    if operation in TYPES:
+    if operation in TYPES and not _untyped:
         answer = TYPES[operation].model_validate_json(body, strict=True)
         _no_extras(operation, answer)
 
@@ -46,6 +58,18 @@ def _no_extras(where: str, answer: openai.BaseModel) -> None:
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, openai.BaseModel):
                 _no_extras(f"{where}.{name}", one)
+
+
+_untyped: list[str] = []
+"""The tests that are allowed to get other answers, while they run."""
+
+
+@contextmanager
+def unchecked(test: str) -> Generator[None]:
+    """Let a test get answers that the SDK declares otherwise."""
+    _untyped.append(test)
+    yield
+    _untyped.remove(test)
 
 
 @contextmanager

@@ -49,9 +49,19 @@ def has_errors(plan: Plan) -> bool:
     """Whether a batch leaves an error file: a line failed, or never ran."""
     counts = plan.counts(plan.timeline.end.at)
     misfiled = bisect_left(plan.input.misfiled, counts.completed + counts.failed)
-    return counts.failed > misfiled or (
-        plan.timeline.end.status in UNFINISHED and counts.total > counts.completed + counts.failed
+    lost = plan.timeline.end.status in UNFINISHED and (
+        counts.total > counts.completed + counts.failed
     )
+    return counts.failed > misfiled or lost or _has_conflicts(plan)
+
+
+def _has_conflicts(plan: Plan) -> bool:
+    given = plan.input
+    if not any(rule.damage and rule.damage.conflict == "error" for rule in given.scenario.rules):
+        return False
+    finished = given.order[: plan.finished(plan.timeline.end.at)]
+    damages = (damage for index in finished for damage in given.decision(index).damages)
+    return any(damage.conflict == "error" for damage in damages)
 
 
 def results(plan: Plan) -> Results:

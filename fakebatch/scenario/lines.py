@@ -91,7 +91,7 @@ class Spoils:
 class Hangs:
     """The line never finishes, so that its batch expires."""
 
-    until: Literal["expiry"] = "expiry"
+    until: Literal["expiry"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class On:
 
     def hang(self) -> None:
         """They never finish, so that their batch expires."""
-        self._add(LineRule(self._which, Hangs()))
+        self._add(LineRule(self._which, Hangs("expiry")))
 
     def drop(self) -> None:
         """They are run and counted, and are in no file."""
