@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
-from operator import or_
 
 from fakebatch.dialects import Limits
 from fakebatch.errors import Misuse
@@ -21,6 +19,7 @@ from fakebatch.scenario.batches import (
     Stall,
     Stallable,
     WhichBatches,
+    merged,
 )
 from fakebatch.scenario.files import FileRule, Keeping, WhichFiles
 from fakebatch.scenario.lines import (
@@ -100,7 +99,7 @@ class Scenario:
                     "Write for example FakeBatch(limits={'batch_lines': 10}).",
                 )
         for which in {rule.which for rule in self.batches}:
-            reduce(or_, (rule.life for rule in self.batches if rule.which == which), USUAL)
+            merged(rule.life for rule in self.batches if rule.which == which)
 
     def __or__(self, other: Scenario) -> Scenario:
         """Both; where they contradict each other, the other."""
@@ -126,8 +125,7 @@ class Scenario:
 
     def life(self, number: int, endpoint: str) -> Life:
         """What differs about the `number`th batch that is created."""
-        matching = (rule.life for rule in self.batches if rule.which(number, endpoint))
-        return reduce(or_, matching, USUAL)
+        return merged(rule.life for rule in self.batches if rule.which(number, endpoint))
 
     def keeping(self, number: int, purpose: str) -> Keeping | None:
         """What differs about the `number`th upload."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self, get_args
 
@@ -238,3 +238,11 @@ def _shown(life: Life, name: str) -> str:
 
 
 USUAL = Life()
+
+
+def merged(lives: Iterable[Life]) -> Life:
+    """One life of several; where two say something, the later."""
+    whole = USUAL
+    for life in lives:
+        whole = whole | life
+    return whole

@@ -68,7 +68,7 @@ def dump(scenario: Scenario) -> dict[str, Any]:
 def _adapter() -> TypeAdapter[Scenario]:
     for kind in [Scenario, *(one for room in (lines, batches, files) for one in _kinds(room))]:
         # pydantic has no other way to be strict about the keys of a standard dataclass
-        kind.__pydantic_config__ = ConfigDict(extra="forbid")
+        setattr(kind, "__pydantic_config__", ConfigDict(extra="forbid"))  # noqa: B010  # not declared
     return TypeAdapter(Scenario)
 
 

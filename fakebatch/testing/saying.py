@@ -118,7 +118,7 @@ def failure(
     """A failure with the provider's usual words where the test gives none of its own."""
     if status is None and code is not None:
         return Fails(None, {"code": code, "message": message or f"The request failed: {code}."})
-    if status == 0 and not isinstance(status, bool):
+    if type(status) is int and status == 0:
         return Fails(0, body or {})
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise Misuse(
