@@ -77,7 +77,7 @@ def _cancelling(of: Wanted) -> Life:
 
 
 def _cancelled(of: Wanted) -> Life:
-    at = max(of.age - of.cancelling, 0) // 2
+    at = min(max(of.age - of.cancelling, 0), of.window) // 2
     return of.working(at, of.usual.in_progress // 2 + 1), at
 
 

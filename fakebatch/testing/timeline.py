@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
@@ -11,13 +11,15 @@ from fakebatch.durations import SECOND
 from fakebatch.journal import Called, Journal, Run, Slept, moment_text, span_text
 from fakebatch.service import Service
 from fakebatch.service.shelf import BatchRecord
-from fakebatch.testing.collecting import Result, results_by
+from fakebatch.testing.collecting import results_by
 from fakebatch.vtime.moments import as_datetime
 
 LONGEST = 40
 """Lines of a timeline."""
-SHOWN = 4
-"""Lines of one kind below the events."""
+STATES = 2
+"""Batches told of below the events."""
+NOTES = 4
+"""Sentences of one kind below them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,24 @@ class Event:
     """With a place for what it is about."""
     id: str = ""
     until: int = 0
-    every: int = 0
+    spans: tuple[int, ...] = ()
+    """Of calls the least and the longest interval, of sleeps the shortest and the longest."""
     times: int = 1
     ids: int = 1
     """How many objects it is about."""
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether it is a sleep."""
+        return not self.text
 
 
 def timeline(service: Service, journal: Journal, notes: Notes, began: int, now: int) -> str:
     """The timeline up to `now`; its clock shows zero when the fake `began`."""
     with service.world.lock:
         records = [*service.world.batches.all(now)]
-    events = sorted(_events(records, journal, now), key=lambda event: (event.at, event.rank))
+    made = sorted(_events(records, journal, now), key=lambda event: (event.at, event.rank))
+    events = [*_uneven(made)]
     foot = [f"{_clock(now - began)}  now", *_foot(records, journal, notes, now)]
     room = LONGEST - 1 - len(foot)
     if len(events) > room:
@@ -76,9 +85,8 @@ def _events(records: list[BatchRecord], journal: Journal, now: int) -> Iterator[
 
 
 def _slept(run: Run, duration: int) -> Event:
-    slept = _event(run, f"slept {span_text(duration)}")
-    every = 0 if run.every == duration else run.every
-    return replace(slept, until=run.last + duration, every=every)
+    until = run.last + duration
+    return Event(run.first, run.number, "", until=until, spans=(duration,), times=run.times)
 
 
 def _call_that_shows(mark: Mark) -> str:
@@ -113,8 +121,31 @@ def _times_before(run: Run, moment: int) -> int:
     return -(-(moment - run.first) // run.every)
 
 
-def _event(run: Run, text: str, id_: str = "") -> Event:
-    return Event(run.first, run.number, text, id_, run.last, run.every, run.times)
+def _event(run: Run, text: str, id_: str) -> Event:
+    spans = (run.every,) if run.times > 1 else ()
+    return Event(run.first, run.number, text, id_, run.last, spans, run.times)
+
+
+def _uneven(events: list[Event]) -> Iterator[Event]:
+    """Calls of one kind that nothing but sleeps comes between, as one; and so the sleeps."""
+    stretch: list[Event] = []
+    for event in events:
+        last = next((one for one in stretch if not one.sleeps), None)
+        if not event.sleeps and last and (last.text, last.id) != (event.text, event.id):
+            yield from _in_one(stretch)
+            stretch = []
+        stretch.append(event)
+    yield from _in_one(stretch)
+
+
+def _in_one(stretch: list[Event]) -> list[Event]:
+    calls = [event for event in stretch if not event.sleeps]
+    sleeps = [event for event in stretch if event.sleeps]
+    gaps = [after.at - before.until for before, after in pairwise(calls)]
+    told = [
+        _as_one(events, gaps if events is calls else []) for events in (calls, sleeps) if events
+    ]
+    return sorted(told, key=lambda event: (event.at, event.rank))
 
 
 def _at_once(events: list[Event]) -> Iterator[Event]:
@@ -130,15 +161,17 @@ def _in_a_row(events: Iterable[Event]) -> Iterator[Event]:
     return (_as_one([*same]) for _, same in groupby(events, key=lambda event: event.text))
 
 
-def _as_one(events: list[Event]) -> Event:
+def _as_one(events: list[Event], gaps: Sequence[int] = ()) -> Event:
     if len(events) == 1:
         return events[0]
+    ids = len({event.id for event in events})
+    spans = [*gaps, *(span for event in events for span in event.spans)]
     return replace(
         events[0],
         until=max(event.until for event in events),
-        every=0,
+        spans=(min(spans), max(spans)) if spans and ids == 1 else (),
         times=sum(event.times for event in events),
-        ids=len({event.id for event in events}),
+        ids=ids,
     )
 
 
@@ -152,12 +185,17 @@ def _shortened(lines: list[str], room: int) -> list[str]:
 
 
 def _line(event: Event, start: int) -> str:
-    said = f"{_clock(event.at - start)}  {event.text.format(_about(event))}".rstrip()
+    what = f"slept {_range(event)}" if event.sleeps else event.text.format(_about(event))
+    said = f"{_clock(event.at - start)}  {what}".rstrip()
     if event.times in (1, event.ids):
         return said
-    every = f", every {span_text(event.every)}" if event.every else ""
+    every = f", every {_range(event)}" if event.spans and not event.sleeps else ""
     until = f", until {_clock(event.until - start)}" if event.until > event.at else ""
-    return f"{said}  {event.times} times{every}{until}"
+    return f"{said}  {event.times} times{every if until else ''}{until}"
+
+
+def _range(event: Event) -> str:
+    return " to ".join(map(span_text, sorted({*event.spans})))
 
 
 def _about(event: Event) -> str:
@@ -184,28 +222,26 @@ def _clock(microseconds: int) -> str:
 
 
 def _foot(records: list[BatchRecord], journal: Journal, notes: Notes, now: int) -> Iterator[str]:
-    states = [_state(record, journal, now) for record in records]
-    yield from _few("", states)
-    yield from _few("injected: ", [*notes.injected])
-    yield from _few("absorbed: ", [*notes.absorbed])
-    yield from _few("never used: ", [*notes.unused])
+    for record in records[:STATES]:
+        yield from _state(record, journal, now)
+    if len(records) > STATES:
+        yield f"  … {len(records) - STATES} more batches"
+    yield from _few("injected", notes.injected)
+    yield from _few("absorbed", notes.absorbed)
+    yield from _few("never used", notes.unused)
 
 
-def _few(head: str, lines: list[str]) -> Iterator[str]:
-    yield from (f"  {head}{line}" for line in lines[:SHOWN])
-    if len(lines) > SHOWN:
-        yield f"  {head}… {len(lines) - SHOWN} more"
-
-
-def _state(record: BatchRecord, journal: Journal, now: int) -> str:
+def _state(record: BatchRecord, journal: Journal, now: int) -> Iterator[str]:
     plan = record.plan
     counts = plan.counts(now)
-    said = f"{short(record.id)} {plan.status(now)}"
-    if counts.total:
-        said += f": {counts.completed} of {counts.total} lines succeeded, {counts.failed} failed"
-    return "; ".join([said, *map(_result, results_by(record, journal, now))])
+    told = f": {counts.completed} of {counts.total} lines succeeded, {counts.failed} failed"
+    yield f"  {short(record.id)} {plan.status(now)}{told if counts.total else ''}"
+    for result in results_by(record, journal, now):
+        done = "downloaded" if result.collected else "never downloaded"
+        yield f"    {result.kind} {short(result.id)} {done}"
 
 
-def _result(result: Result) -> str:
-    done = "downloaded" if result.collected else "never downloaded"
-    return f"{result.kind} {short(result.id)} {done}"
+def _few(head: str, lines: tuple[str, ...]) -> Iterator[str]:
+    yield from (f"  {head}: {line}" for line in lines[:NOTES])
+    if len(lines) > NOTES:
+        yield f"  {head}: … {len(lines) - NOTES} more"
