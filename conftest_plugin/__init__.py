@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from conftest_plugin import report
+
 if TYPE_CHECKING:
     from fakebatch import FakeBatch
 
@@ -19,8 +21,9 @@ MARKER = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and failing tests tell what happened."""
     config.addinivalue_line("markers", MARKER)
+    config.pluginmanager.register(report, "fakebatch-report")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from inspect import signature
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 from fakebatch.dialects import DIALECTS, Dialect
 from fakebatch.durations import Duration, microseconds
@@ -21,19 +22,23 @@ from fakebatch.interception import (
     is_loopback,
     unresolvable,
 )
+from fakebatch.journal import Called, Journal, Noted
 from fakebatch.loud import Witness
 from fakebatch.patience import Patience
 from fakebatch.request_line import RequestLine
 from fakebatch.scenario import Answer, BatchRule, FileRule, LineRule, Says, WhichBatches, WhichFiles
-from fakebatch.service import Service
-from fakebatch.testing import looking, saying
-from fakebatch.testing.keeping import OnFile
-from fakebatch.testing.living import OnBatch
+from fakebatch.service import Saved, Service
+from fakebatch.testing import placing, saying
+from fakebatch.testing.asserting import Asserting
+from fakebatch.testing.on_batch import OnBatch
+from fakebatch.testing.on_file import OnFile
+from fakebatch.testing.timeline import Notes, timeline
 from fakebatch.vtime import Clock, wall
-from fakebatch.wire.app import App, Operation
+from fakebatch.wire.app import OPERATIONS, App, Operation
+from fakebatch.wire.exchange import Reply, Request
 
 
-class FakeBatch:
+class FakeBatch(Asserting):
     """An OpenAI Batch API of your own, active between `with` and the end of its block.
 
     Args:
@@ -74,11 +79,18 @@ class FakeBatch:
             seed=seeded,
             models=None if models is None else frozenset(models),
         )
+        self.journal = Journal([operation.name for operation in OPERATIONS])
+        """The calls that were made, and the sleeps between them."""
+        self.files = placing.Files(self._service, self.journal)
+        """The files by id, in order of creation; result files are among them once they exist."""
+        self.batches = placing.Batches(self._service, self.files)
+        """The batches by id, in order of creation."""
         keys = None if api_keys is None else frozenset(api_keys)
         self._patience = Patience(self._service)
         self.clock = Clock(clock, start=start, verdict=self._patience.verdict)
         """The time everybody sees, and the way to move it."""
-        app = App(self._service, api_keys=keys, seed=seeded, told=self._told)
+        self.clock.on_sleep = self.journal.slept
+        app = App(self._service, api_keys=keys, seed=seeded, told=self._told, noted=self._noted)
         self.base_url = chosen.base_urls[0]
         """Where clients find the service: `https://api.openai.com/v1`."""
         self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
@@ -86,22 +98,7 @@ class FakeBatch:
         self._witness = Witness()
         self._active = ExitStack()
         self._entered = False
-
-    @property
-    def batches(self) -> looking.Seen[looking.Batch]:
-        """The batches by id, in order of creation."""
-        service = self._service
-        return looking.Seen(
-            "batches",
-            service.batches.known,
-            lambda id_: looking.Batch(id_, service.batches.retrieve),
-        )
-
-    @property
-    def files(self) -> looking.Seen[looking.File]:
-        """The files by id, in order of creation; result files are among them once they exist."""
-        service = self._service
-        return looking.Seen("files", service.files.known, lambda id_: looking.File(id_, service))
+        self._began = self._left = 0
 
     def schedule(
         self,
@@ -151,6 +148,22 @@ class FakeBatch:
         """
         self._otherwise(saying.recording(path, missing))
 
+    def snapshot(self) -> Snapshot:
+        """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
+        return Snapshot(self._service.save(), self.journal.snapshot())
+
+    def restore(self, saved: Snapshot) -> None:
+        """As if nothing had been done since the snapshot; the clock alone goes on."""
+        self._service.restore(saved.service)
+        self.journal.restore(saved.journal)
+        self._patience.renewed()
+        self.clock.progress()
+
+    def timeline(self) -> str:
+        """What happened, in at most 40 lines; pytest shows it where a test fails."""
+        now = self._service.world.clock() if self._entered else self._left
+        return timeline(self._service, self.journal, self._notes(), self._began, now)
+
     def __enter__(self) -> Self:
         if self._entered:
             raise Misuse(
@@ -167,6 +180,8 @@ class FakeBatch:
             stack.callback(self.clock.stop)
             self._active = stack.pop_all()
             self._entered = True
+        self._began = self._service.world.clock()
+        _ENTERED[self] = None
         return self
 
     def __exit__(
@@ -175,7 +190,7 @@ class FakeBatch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._entered = False
+        self._left, self._entered = self._service.world.clock(), False
         self._active.close()
         lost = self._witness.lost()
         if lost is not None and not isinstance(error, FakeBatchError):
@@ -188,11 +203,37 @@ class FakeBatch:
             self._patience.renewed()
             self.clock.progress()
 
+    def _noted(self, request: Request, operation: Operation | None, id_: str, reply: Reply) -> None:
+        name = operation.name if operation else f"{request.method} {request.path}"
+        changes = request.method != "GET" and reply.status < 400
+        self.journal.called(
+            self._service.world.clock(), Called(name, id_, reply.status), changes=changes
+        )
+
+    def _notes(self) -> Notes:
+        return Notes()
+
     def _add_rule(self, rule: LineRule | BatchRule | FileRule) -> None:
         self._service.world.scenario = self._service.world.scenario.with_rule(rule)
 
     def _otherwise(self, outcome: saying.Outcome) -> None:
         self._service.world.scenario = replace(self._service.world.scenario, otherwise=outcome)
+
+
+_ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
+
+
+def entered() -> list[FakeBatch]:
+    """The fakes that are or were active and still exist, in the order they became so."""
+    return [*_ENTERED]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a FakeBatch at one moment."""
+
+    service: Saved
+    journal: Noted
 
 
 def _no_list(name: str, given: str) -> Misuse:

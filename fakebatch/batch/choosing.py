@@ -93,7 +93,8 @@ class Choices:
     @cached_property
     def _drawn(self) -> dict[int, frozenset[int]]:
         """The lines of each rule that takes a fraction; each goes on where the last one ended."""
-        order, start, drawn = self.mint.order(self.total, "lots"), 0, {}
+        order, start = self.mint.order(self.total, "lots"), 0
+        drawn: dict[int, frozenset[int]] = {}
         for place, rule in enumerate(self.scenario.rules):
             if rule.which.fraction is not None:
                 end = start + ceil(rule.which.fraction * self.total)

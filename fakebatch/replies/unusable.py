@@ -62,7 +62,7 @@ def responses(question: Question, body: Body, how: str) -> Body:
     reasons = {"length": "max_output_tokens", "content_filter": "content_filter"}
     if how in reasons:
         # seen: nothing but what the model thought before it had to stop
-        thought = {"id": "rs_" + question.digits()[:48], "type": "reasoning", "summary": []}
+        thought: Body = {"id": "rs_" + question.digits()[:48], "type": "reasoning", "summary": []}
         changes = {"status": "incomplete", "incomplete_details": {"reason": reasons[how]}}
         return body | changes | {"output": [thought] if how == "length" else []}
     if how == "tool_calls":

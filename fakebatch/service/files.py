@@ -22,14 +22,21 @@ class Files:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._uploads = Rate(60 * SECOND)
+        self.uploads = Rate(60 * SECOND)
 
     def create(
-        self, *, purpose: str, filename: str, content: bytes, expires_after: int | None = None
+        self,
+        *,
+        purpose: str,
+        filename: str,
+        content: bytes,
+        expires_after: int | None = None,
+        created: int | None = None,
     ) -> Wire:
         """Keep an upload. Of batch input only the length and the first line are looked at.
 
-        It lives `expires_after` seconds: by default a batch file 30 days, others for ever.
+        It lives `expires_after` seconds: by default a batch file 30 days, others for ever. It was
+        `created` now, unless a test puts it in place as an older one.
 
         Raises:
             Refusal: an unknown purpose, too large, no JSON lines for a batch, or too many uploads
@@ -37,8 +44,9 @@ class Files:
         """
         self._check(purpose, content)
         with self._world.lock:
-            now, limit = self._world.clock(), self._world.dialect.limits.uploads_per_minute
-            if not self._uploads.allows(limit, now):
+            now = self._world.clock() if created is None else created
+            limit = self._world.dialect.limits.uploads_per_minute
+            if created is None and not self.uploads.allows(limit, now):
                 raise Refusal(Reason.TOO_MANY_UPLOADS, limit=limit)
             number = self._world.next()
             self._world.uploads += 1

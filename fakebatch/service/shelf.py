@@ -116,6 +116,13 @@ class Shelf(Generic[RecordT]):
     def __contains__(self, id_: str) -> bool:
         return id_ in self._records
 
+    def copy(self) -> Shelf[RecordT]:
+        """Another shelf with the same records."""
+        other = Shelf[RecordT]()
+        other._records, other._places = self._records.copy(), self._places.copy()
+        other._order = self._order.copy()
+        return other
+
     def put(self, record: RecordT) -> None:
         """Remember a record, or its successor under the same id."""
         if record.id not in self._records:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from threading import RLock
 from typing import Any
@@ -18,6 +18,17 @@ from fakebatch.scenario import Keeping, Scenario
 from fakebatch.service.shelf import BatchRecord, FileRecord, Shelf
 
 RESULTS_PURPOSE = "batch_output"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedWorld:
+    """Files, batches, and what shall happen to new ones, as they were at one moment."""
+
+    files: Shelf[FileRecord]
+    batches: Shelf[BatchRecord]
+    scenario: Scenario
+    minted: int
+    unsettled: tuple[tuple[int, str], ...]
 
 
 class World:
@@ -59,6 +70,24 @@ class World:
         """A number that no other id was made of."""
         self._minted += 1
         return self._minted
+
+    def save(self) -> SavedWorld:
+        """All that is remembered. Records never change, so that copies of the shelves will do."""
+        with self.lock:
+            return SavedWorld(
+                self.files.copy(),
+                self.batches.copy(),
+                self.scenario,
+                self._minted,
+                tuple(self._unsettled),
+            )
+
+    def restore(self, saved: SavedWorld) -> None:
+        """Remember what was saved, and nothing of what came since. The clock is not touched."""
+        with self.lock:
+            self.files, self.batches = saved.files.copy(), saved.batches.copy()
+            self.scenario, self._minted = saved.scenario, saved.minted
+            self._unsettled = [*saved.unsettled]
 
     def await_end(self, record: BatchRecord, at: int) -> None:
         """Look at a batch again at `at`: its files may be there then."""

@@ -166,6 +166,16 @@ _BY_ROUTE = {(operation.method, operation.path): operation for operation in OPER
 _PATHS = {operation.path for operation in OPERATIONS}
 
 
+Noted = Callable[[Request, Operation | None, str, Reply], None]
+"""Told of every answer: the operation and the id it was about, of a `create` the new one."""
+
+
+def _created(operation: Operation, reply: Reply) -> str:
+    if operation.name not in ("files.create", "batches.create"):
+        return ""
+    return str(json.loads(reply.body)["id"])
+
+
 def route(method: str, path: str) -> tuple[Operation | None, str]:
     """The operation a request is for, if there is one, and the id in its path."""
     operation = _BY_ROUTE.get((method, path))
@@ -191,9 +201,11 @@ class App:
         api_keys: frozenset[str] | None,
         seed: bytes,
         told: Callable[[Operation, str], None] | None = None,
+        noted: Noted | None = None,
     ) -> None:
         self.service = service
         self._told = told
+        self._noted = noted
         self._api_keys = api_keys
         self._mint = Mint(seed)
         self._answered = 0
@@ -211,10 +223,13 @@ class App:
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
+            id_ = id_ or _created(operation, reply)
             if self._told is not None:
                 self._told(operation, id_)
         except Refusal as refusal:
             reply = self._refused(refusal, of_files=request.path.startswith("/files"))
+        if self._noted is not None:
+            self._noted(request, operation, id_, reply)
         return self._signed(reply)
 
     def _check_key(self, request: Request) -> None:
