@@ -24,9 +24,9 @@ from fakebatch.interception import (
 from fakebatch.loud import Witness
 from fakebatch.patience import Patience
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Answer, LineRule, Says
+from fakebatch.scenario import Answer, CallFault, LineRule, Says
 from fakebatch.service import Service
-from fakebatch.testing import looking, saying
+from fakebatch.testing import calling, looking, saying
 from fakebatch.vtime import Clock, wall
 from fakebatch.wire.app import App, Operation
 
@@ -76,7 +76,9 @@ class FakeBatch:
         self._patience = Patience(self._service)
         self.clock = Clock(clock, start=start, verdict=self._patience.verdict)
         """The time everybody sees, and the way to move it."""
-        app = App(self._service, api_keys=keys, seed=seeded, told=self._told)
+        app = App(self._service, api_keys=keys, seed=seeded, told=self._told, elapsed=self._elapsed)
+        self.faults = app.faults
+        """Which faults of `on_call` hit a request (`fired`), and which never did (`unused()`)."""
         self.base_url = chosen.base_urls[0]
         """Where clients find the service: `https://api.openai.com/v1`."""
         self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
@@ -123,6 +125,44 @@ class FakeBatch:
         """
         usual = self._service.world.dialect.line_errors
         return saying.On(saying.which(where, which), self._add_rule, usual)
+
+    def on_call(
+        self,
+        operation: str = "*",
+        *,
+        nth: int | None = None,
+        times: float | None = None,
+        between: tuple[Duration, Duration | None] | None = None,
+        chance: float | None = None,
+        key: str | None = None,
+        through_retries: bool = False,
+    ) -> calling.OnCall:
+        """Select HTTP requests, and say what goes wrong with them.
+
+        Among faults that hit a request the later wins.
+
+        Args:
+            operation: named as the SDK names it, or a pattern: `batches.*`.
+            nth: hit the nth of them, and no other unless `times` says so.
+            times: how many are hit; without nth, all of them. `math.inf` is no end.
+            between: only from one time since the start up to another; None is no end.
+            chance: how likely each is hit, from 0 to 1; decided by the seed.
+            key: only requests with this API key.
+            through_retries: hit the SDK's retries of a call too, and count a call as one.
+
+        Raises:
+            Misuse: an unknown operation, or numbers that select nothing.
+        """
+        which = calling.which_calls(
+            operation,
+            nth=nth,
+            times=times,
+            between=between,
+            chance=chance,
+            key=key,
+            through_retries=through_retries,
+        )
+        return calling.OnCall(which, self._add_fault)
 
     def reply(self, answer: Answer) -> None:
         """What answers where no rule does: a text, a response body, or a callable(line)."""
@@ -171,6 +211,12 @@ class FakeBatch:
         else:
             self._patience.renewed()
             self.clock.progress()
+
+    def _elapsed(self) -> int:
+        return microseconds(self.clock.elapsed)
+
+    def _add_fault(self, fault: CallFault) -> None:
+        self._service.world.scenario = self._service.world.scenario.with_call(fault)
 
     def _add_rule(self, rule: LineRule) -> None:
         self._service.world.scenario = self._service.world.scenario.with_rule(rule)

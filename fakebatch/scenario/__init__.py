@@ -5,6 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fakebatch.request_line import RequestLine
+from fakebatch.scenario.calls import (
+    Answers,
+    Breaks,
+    CallFault,
+    CallOutcome,
+    Cuts,
+    Limits,
+    Relabels,
+    Slows,
+    WhichCalls,
+)
 from fakebatch.scenario.life import Schedule
 from fakebatch.scenario.lines import (
     Answer,
@@ -19,15 +30,24 @@ from fakebatch.scenario.lines import (
 
 __all__ = [
     "Answer",
+    "Answers",
+    "Breaks",
+    "CallFault",
+    "CallOutcome",
+    "Cuts",
     "Echoes",
     "Fails",
+    "Limits",
     "LineRule",
     "Outcome",
     "Recorded",
+    "Relabels",
     "Says",
     "Scenario",
     "Schedule",
+    "Slows",
     "Which",
+    "WhichCalls",
 ]
 
 
@@ -38,10 +58,15 @@ class Scenario:
     schedule: Schedule = Schedule()
     rules: tuple[LineRule, ...] = ()
     otherwise: Outcome = Echoes()
+    calls: tuple[CallFault, ...] = ()
 
     def with_rule(self, rule: LineRule) -> Scenario:
         """The same and one rule more; among rules that match, the later wins."""
         return replace(self, rules=(*self.rules, rule))
+
+    def with_call(self, fault: CallFault) -> Scenario:
+        """The same and one fault more; among faults that hit a call, the later wins."""
+        return replace(self, calls=(*self.calls, fault))
 
     def outcome(self, line: RequestLine) -> Outcome:
         """What comes of a line."""
