@@ -21,12 +21,21 @@ Framing = Literal["content_length", "chunked", "silent"]
 """What a client knows of the length of a body: its size, that an end mark follows, or nothing."""
 
 
+OPERATIONS = (
+    *("files.create", "files.list", "files.retrieve", "files.delete", "files.content"),
+    *("batches.create", "batches.list", "batches.retrieve", "batches.cancel"),
+    *("chat.completions.create", "responses.create", "embeddings.create", "completions.create"),
+    *("moderations.create", "models.list", "models.retrieve"),
+)
+"""What a client can do, named as the SDK names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class WhichCalls:
     """Selects HTTP requests: of those for which the rest holds, the nth and those that follow.
 
     Raises:
-        Misuse: it selects nothing, or means nothing.
+        Misuse: no operation has such a name, or the numbers select nothing.
     """
 
     operation: str = "*"
@@ -46,6 +55,12 @@ class WhichCalls:
     """Count a call of the SDK as one, and hit its retries too until it gives up."""
 
     def __post_init__(self) -> None:
+        if not any(fnmatchcase(name, str(self.operation)) for name in OPERATIONS):
+            raise Misuse(
+                f"There is no operation {self.operation!r}.",
+                f"Known are {', '.join(OPERATIONS)}, and patterns such as 'batches.*'.",
+                "Write for example fakebatch.on_call('batches.retrieve', nth=3).",
+            )
         if not _counts(self.nth) or not (self.times is None or _counts(self.times)):
             raise _meaningless(f"nth={self.nth!r}, times={self.times!r}")
         if self.until is not None and self.until <= self.since:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any, get_args
 
 from fakebatch.durations import Duration, microseconds
@@ -21,7 +20,6 @@ from fakebatch.scenario import (
     WhichCalls,
 )
 from fakebatch.scenario.calls import Framing, Unreachable
-from fakebatch.wire.app import OPERATIONS
 
 
 class OnCall:
@@ -160,7 +158,6 @@ def which_calls(
     Raises:
         Misuse: no operation has such a name, or the selection means nothing.
     """
-    check_operation(operation)
     if times is None and nth is not None:
         times = 1
     since, until = _span(between)
@@ -174,21 +171,6 @@ def which_calls(
         key=key,
         through_retries=through_retries,
     )
-
-
-def check_operation(pattern: str) -> None:
-    """Make sure that a pattern is the name of an operation, or that of several.
-
-    Raises:
-        Misuse: it is not.
-    """
-    known = [operation.name for operation in OPERATIONS]
-    if not any(fnmatchcase(name, str(pattern)) for name in known):
-        raise Misuse(
-            f"There is no operation {pattern!r}.",
-            f"Known are {', '.join(known)}, and patterns such as 'batches.*'.",
-            "Write for example fakebatch.on_call('batches.retrieve', nth=3).",
-        )
 
 
 def _span(between: tuple[Duration, Duration | None] | None) -> tuple[int, int | None]:
