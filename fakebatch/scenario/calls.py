@@ -109,7 +109,7 @@ class Answers:
             json.dumps(self.body, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise Misuse(
-                f"The body of an answer cannot be sent: {error}.",
+                f"body={self.body!r} is no JSON.",
                 "A body is a dict of JSON, or a text; without one, the provider's usual words.",
                 "Write for example body={'error': {'message': 'No.'}} or body='<html>…'.",
             ) from error
@@ -178,7 +178,7 @@ class Slows:
     def __post_init__(self) -> None:
         if not _counts(self.pieces) or not (self.first_byte or (self.gap and self.pieces > 1)):
             raise Misuse(
-                "slow() without a first_byte, or a gap between two pieces or more, is not slow.",
+                "slow() needs a first_byte, or a gap between two pieces or more.",
                 f"It was told first_byte={self.first_byte / SECOND:g}, gap={self.gap / SECOND:g} "
                 f"and pieces={self.pieces!r}.",
                 "Write for example .slow(first_byte='30s') or .slow(gap='2m', pieces=5).",
