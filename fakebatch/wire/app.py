@@ -220,7 +220,7 @@ class App:
                 outcome,
                 true=lambda: self._answer(operation, id_, request),
                 usual=lambda status: failure(self.service.world.dialect, call, status),
-                now=self.service.world.clock(),
+                clock=self.service.world.clock,
             ),
         )
         return self._signed(reply)

@@ -20,7 +20,7 @@ def spoilt(
     *,
     true: Callable[[], Reply],
     usual: Callable[[int], Reply],
-    now: int,
+    clock: Callable[[], int],
 ) -> Reply:
     """The reply to a call with this outcome.
 
@@ -28,13 +28,13 @@ def spoilt(
         outcome: None: the true reply.
         true: carries the operation out.
         usual: what the provider says with a status.
-        now: the wall clock, in microseconds.
+        clock: the time, in microseconds since the epoch.
     """
     match outcome:
         case Answers():
             if outcome.applied:
                 true()
-            return _answer(outcome, usual, now)
+            return _answer(outcome, usual, clock)
         case Breaks():
             return replace(true() if outcome.applied else _NO_REPLY, trouble=outcome)
         case Cuts() | Slows():
@@ -46,12 +46,13 @@ def spoilt(
             return true()
 
 
-def _answer(outcome: Answers, usual: Callable[[int], Reply], now: int) -> Reply:
+def _answer(outcome: Answers, usual: Callable[[int], Reply], clock: Callable[[], int]) -> Reply:
     body = outcome.body
     reply = usual(outcome.status) if body is None else _said(outcome.status, body)
     headers = {name.lower(): value for name, value in outcome.headers.items()}
     if outcome.retry_after is not None:
-        told = _date(now + outcome.retry_after) if outcome.dated else _seconds(outcome.retry_after)
+        wait = outcome.retry_after
+        told = _date(clock() + wait) if outcome.dated else _seconds(wait)
         headers = {"retry-after": told, **headers}
     return replace(reply, headers={**reply.headers, **headers})
 
