@@ -34,6 +34,11 @@ def pytest_runtest_makereport(
     return report
 
 
+def has_failed(item: pytest.Item) -> bool:
+    """Whether a test has failed already, so that its fixtures need not complain any more."""
+    return item.stash.get(_TOLD, False)
+
+
 def _fakes() -> list[FakeBatch]:
     emulator = sys.modules.get("fakebatch.emulator")
     return [] if emulator is None else emulator.entered()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from inspect import signature
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 from fakebatch.dialects import DIALECTS, Dialect
-from fakebatch.durations import Duration, microseconds
+from fakebatch.durations import microseconds
 from fakebatch.errors import FakeBatchError, Misuse
+from fakebatch.incidents import Incident
 from fakebatch.interception import (
     EmulatedRouter,
     doors,
@@ -25,20 +24,23 @@ from fakebatch.interception import (
 from fakebatch.journal import Called, Journal, Noted
 from fakebatch.loud import Witness
 from fakebatch.patience import Patience
-from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Answer, BatchRule, FileRule, LineRule, Says, WhichBatches, WhichFiles
+from fakebatch.scenario import Breaks, Rule, Scenario
+from fakebatch.scenario.as_said import as_said
 from fakebatch.service import Saved, Service
-from fakebatch.testing import placing, saying
+from fakebatch.testing import placing
 from fakebatch.testing.asserting import Asserting
-from fakebatch.testing.on_batch import OnBatch
-from fakebatch.testing.on_file import OnFile
+from fakebatch.testing.scripting import Scripting
 from fakebatch.testing.timeline import Notes, timeline
+from fakebatch.testing.unused import complaint, unused
 from fakebatch.vtime import Clock, wall
 from fakebatch.wire.app import OPERATIONS, App, Operation
 from fakebatch.wire.exchange import Reply, Request
+from fakebatch.wire.faults import Fired
+
+UNUSED = ("error", "note", "ignore")
 
 
-class FakeBatch(Asserting):
+class FakeBatch(Asserting, Scripting):
     """An OpenAI Batch API of your own, active between `with` and the end of its block.
 
     Args:
@@ -51,6 +53,9 @@ class FakeBatch(Asserting):
         api_keys: the keys that are accepted; by default every key is.
         models: the models that exist; by default every plausible name does.
         limits: what the service accepts: `{"batch_lines": 10}`; an unknown name is told the others.
+        incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
+        unused: what to do about rules of the test that nothing met: "error" at the end, "note" in
+            the timeline alone, "ignore". Rules of a named incident are only noted.
 
     Raises:
         Misuse: an argument without meaning.
@@ -67,7 +72,11 @@ class FakeBatch(Asserting):
         api_keys: list[str] | None = None,
         models: list[str] | None = None,
         limits: dict[str, int] | None = None,
+        incident: Incident = (),
+        unused: str = "error",
     ) -> None:
+        if unused not in UNUSED:
+            raise _no_way(unused)
         for name, several in (("api_keys", api_keys), ("models", models)):
             if isinstance(several, str):
                 raise _no_list(name, several)
@@ -90,7 +99,16 @@ class FakeBatch(Asserting):
         self.clock = Clock(clock, start=start, verdict=self._patience.verdict)
         """The time everybody sees, and the way to move it."""
         self.clock.on_sleep = self.journal.slept
-        app = App(self._service, api_keys=keys, seed=seeded, told=self._told, noted=self._noted)
+        app = App(
+            self._service,
+            api_keys=keys,
+            seed=seeded,
+            told=self._told,
+            noted=self._noted,
+            elapsed=self._elapsed,
+        )
+        self.faults = app.faults
+        """Which faults of `on_call` hit a request (`fired`), and which never did (`unused()`)."""
         self.base_url = chosen.base_urls[0]
         """Where clients find the service: `https://api.openai.com/v1`."""
         self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
@@ -99,54 +117,35 @@ class FakeBatch(Asserting):
         self._active = ExitStack()
         self._entered = False
         self._began = self._left = 0
+        self.unused = unused
+        """"error", "note" or "ignore": what to do at the end about rules that nothing met."""
+        self._incidental: set[int] = set()
+        self.incident(incident)
 
-    def schedule(
-        self,
-        *,
-        validating: Duration | None = None,
-        in_progress: Duration | None = None,
-        finalizing: Duration | None = None,
-        cancelling: Duration | None = None,
-    ) -> None:
-        """How long batches created from now on stay in each status; what is left out stays."""
-        given = {"validating": validating, "in_progress": in_progress}
-        given |= {"finalizing": finalizing, "cancelling": cancelling}
-        changed = {name: microseconds(d) for name, d in given.items() if d is not None}
-        scenario = self._service.world.scenario
-        self._service.world.scenario = replace(
-            scenario, schedule=replace(scenario.schedule, **changed)
-        )
+    @property
+    def scenario(self) -> Scenario:
+        """What shall happen from now on: all that was said, as one value."""
+        return self._service.world.scenario
 
-    def on(self, where: Callable[[RequestLine], bool] | None = None, **which: Any) -> saying.On:
-        """Select lines by custom_id, index, model, endpoint, contains, fraction, or a predicate.
+    @scenario.setter
+    def scenario(self, scenario: Scenario) -> None:
+        self._service.world.scenario = scenario
 
-        Among rules that match a line the later wins. Batches that exist already keep theirs.
+    @property
+    def dialect(self) -> Dialect:
+        """The provider."""
+        return self._service.world.dialect
+
+    def incident(self, which: Incident, **parameters: Any) -> None:
+        """Let a known incident happen: its name, a Scenario, a file, or several as a tuple.
+
+        `fakebatch incidents` lists the names, `fakebatch incidents NAME` the parameters of one.
+
+        Raises:
+            Misuse: there is no such incident, or it has no such parameter.
         """
-        usual = self._service.world.dialect.line_errors
-        return saying.On(saying.which(where, which), self._add_rule, usual)
-
-    def on_batch(
-        self, nth: int = 1, *, times: int | None = None, endpoint: str | None = None
-    ) -> OnBatch:
-        """Select batches: the nth to be created and those that follow, or so many of them."""
-        return OnBatch(WhichBatches(nth, times, endpoint), self._add_rule)
-
-    def on_file(
-        self, nth: int = 1, *, times: int | None = None, purpose: str | None = None
-    ) -> OnFile:
-        """Select uploads: the nth and those that follow, or so many of them."""
-        return OnFile(WhichFiles(nth, times, purpose), self._add_rule)
-
-    def reply(self, answer: Answer) -> None:
-        """What answers where no rule does: a text, a response body, or a callable(line)."""
-        self._otherwise(Says(saying.checked_answer(answer)))
-
-    def reply_from(self, path: str | Path, *, missing: str | None = None) -> None:
-        """Answer from a recorded output file, by custom_id, where no rule does.
-
-        A custom_id the file lacks fails the test, unless `missing` is "echo".
-        """
-        self._otherwise(saying.recording(path, missing))
+        super().incident(which, **parameters)
+        self._incidental |= {id(rule) for rule in self.scenario.said}
 
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
@@ -195,6 +194,8 @@ class FakeBatch(Asserting):
         lost = self._witness.lost()
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
+        if error is None:
+            self._complain()
 
     def _told(self, operation: Operation, id_: str) -> None:
         if operation.method == "GET":
@@ -203,21 +204,38 @@ class FakeBatch(Asserting):
             self._patience.renewed()
             self.clock.progress()
 
-    def _noted(self, request: Request, operation: Operation | None, id_: str, reply: Reply) -> None:
+    def _noted(
+        self,
+        request: Request,
+        operation: Operation | None,
+        id_: str,
+        reply: Reply,
+        hit: Fired | None,
+    ) -> None:
         name = operation.name if operation else f"{request.method} {request.path}"
+        status = None if isinstance(reply.trouble, Breaks) else reply.status
+        called = Called(name, id_, status, None if hit is None else as_said(hit.fault))
         changes = request.method != "GET" and reply.status < 400
-        self.journal.called(
-            self._service.world.clock(), Called(name, id_, reply.status), changes=changes
-        )
+        self.journal.called(self._service.world.clock(), called, changes=changes)
 
     def _notes(self) -> Notes:
-        return Notes()
+        fired = self.faults.fired
+        return Notes(
+            injected=tuple({as_said(one.fault): None for one in fired}),
+            absorbed=tuple({as_said(one.fault): None for one in fired if one.absorbed}),
+            unused=tuple(map(as_said, self._unused())),
+        )
 
-    def _add_rule(self, rule: LineRule | BatchRule | FileRule) -> None:
-        self._service.world.scenario = self._service.world.scenario.with_rule(rule)
+    def _unused(self) -> list[Rule]:
+        return [] if self.unused == "ignore" else unused(self._service, self.faults)
 
-    def _otherwise(self, outcome: saying.Outcome) -> None:
-        self._service.world.scenario = replace(self._service.world.scenario, otherwise=outcome)
+    def _complain(self) -> None:
+        asked = [rule for rule in self._unused() if id(rule) not in self._incidental]
+        if asked and self.unused == "error":
+            raise complaint(asked, self._service)
+
+    def _elapsed(self) -> int:
+        return microseconds(self.clock.elapsed)
 
 
 _ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
@@ -234,6 +252,14 @@ class Snapshot:
 
     service: Saved
     journal: Noted
+
+
+def _no_way(given: str) -> Misuse:
+    return Misuse(
+        f"unused={given!r} is nothing that can be done about rules that nothing met.",
+        f"Known are {', '.join(map(repr, UNUSED))}.",
+        "Leave it out to be told of them as an error.",
+    )
 
 
 def _no_list(name: str, given: str) -> Misuse:

@@ -12,7 +12,7 @@ import pytest
 from openai.pagination import SyncCursorPage, SyncPage
 from openai.types import Batch, FileDeleted, FileObject, Model
 
-from fakebatch.wire.app import App, route
+from fakebatch.wire.app import App, Operation
 from fakebatch.wire.exchange import Reply, Request
 
 TYPES: dict[str, Any] = {
@@ -76,20 +76,24 @@ def unchecked(test: str) -> Generator[None]:
 def every_reply_checked() -> Generator[None]:
     """Look at all replies of all emulators until the end of the block."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(App, "handle", _checking(App.handle))
+        patch.setattr(App, "_answer", _checking(App._answer))  # what a test lets go wrong is not
         yield
 
 
-def _checking(plain: Callable[[App, Request], Reply]) -> Callable[[App, Request], Reply]:
+Answer = Callable[[App, Operation | None, str, Request], tuple[Reply, str]]
+
+
+def _checking(plain: Answer) -> Answer:
     @functools.wraps(plain)
-    def handle(app: App, request: Request) -> Reply:
-        reply = plain(app, request)
-        operation, _ = route(request.method, request.path)
+    def answer(
+        app: App, operation: Operation | None, id_: str, request: Request
+    ) -> tuple[Reply, str]:
+        reply, about = plain(app, operation, id_, request)
         if operation is not None and reply.status == 200 and _speaks_as_openai(app):
             check(operation.name, reply.body)
-        return reply
+        return reply, about
 
-    return handle
+    return answer
 
 
 def _speaks_as_openai(app: App) -> bool:

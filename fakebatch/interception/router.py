@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from inspect import isawaitable
 from threading import Lock
 from typing import Any
@@ -12,6 +12,7 @@ import httpx
 import respx
 from respx.models import AllMockedAssertionError, Call, CallList, SideEffectError
 
+from fakebatch.interception.breaking import Body, Timeouts, arrive, arrive_async, headers
 from fakebatch.wire.app import OPERATIONS, App, Operation, route
 from fakebatch.wire.exchange import Reply, Request
 
@@ -66,6 +67,13 @@ class OperationRoute(respx.Route):
         """Whether the test has given this route an answer of its own."""
         return bool(self.side_effect or self.return_value)
 
+    def _next_side_effect(self) -> Any:
+        # respx gives a message to classes of httpx alone; those of httpx2 need one as well
+        effect = super()._next_side_effect()  # pyright: ignore[reportUnknownMemberType]
+        if isinstance(effect, type) and effect.__module__.startswith("httpx2"):
+            return effect("Mock Error")
+        return effect
+
 
 class EmulatedRouter(respx.Router):
     """Answers what goes to an emulated base URL; knows the routes a test adds to it as well."""
@@ -102,7 +110,12 @@ class EmulatedRouter(respx.Router):
                 return super().handler(request)
         app, path, record = self._emulated(request)
         given = self._given(record, request)
-        return self._answered(app, path, record, request, given)
+        if isinstance(given, httpx.Response):
+            return self._recorded(record, request, given)
+        reply = app.handle(_request(path, request))
+        with self._lost(record, request):
+            arrive(reply, _timeouts(request))
+        return self._recorded(record, request, _response(reply, request))
 
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
         """The same, where side effects of the test may be coroutine functions."""
@@ -113,7 +126,12 @@ class EmulatedRouter(respx.Router):
         given = self._given(record, request)
         if isawaitable(given):
             given = await given
-        return self._answered(app, path, record, request, given)
+        if isinstance(given, httpx.Response):
+            return self._recorded(record, request, given)
+        reply = app.handle(_request(path, request))
+        with self._lost(record, request):
+            await arrive_async(reply, _timeouts(request))
+        return self._recorded(record, request, _response(reply, request))
 
     def reset(self) -> None:
         """Forget all calls."""
@@ -139,26 +157,26 @@ class EmulatedRouter(respx.Router):
                 return app, path, None if operation is None else self._route(operation.name)
         raise AllMockedAssertionError(f"fakebatch does not emulate {request.url}")
 
-    def _answered(
-        self,
-        app: App,
-        path: str,
-        record: OperationRoute | None,
-        request: httpx.Request,
-        given: object,
+    @contextmanager
+    def _lost(self, record: OperationRoute | None, request: httpx.Request) -> Generator[None]:
+        """Record a call whose reply never arrives."""
+        try:
+            yield
+        except Exception:
+            self._record(record, request, None)
+            raise
+
+    def _recorded(
+        self, record: OperationRoute | None, request: httpx.Request, response: httpx.Response
     ) -> httpx.Response:
-        if isinstance(given, httpx.Response):
-            response = given
-        else:
-            response = _response(app.handle(_request(path, request)), request)
-        if record is not None:
-            self._record(record, request, response)
+        self._record(record, request, _kept_response(response))
         return response
 
     def _record(
-        self, record: respx.Route, request: httpx.Request, response: httpx.Response | None
+        self, record: OperationRoute | None, request: httpx.Request, kept: httpx.Response | None
     ) -> None:
-        kept = None if response is None else _kept_response(response)
+        if record is None:
+            return
         call = Call(_kept_request(request), kept)
         with self._recording:
             self.calls.append(call)
@@ -182,7 +200,16 @@ def _request(path: str, request: httpx.Request) -> Request:
     )
 
 
+def _timeouts(request: httpx.Request) -> Timeouts:
+    timeouts: Timeouts = request.extensions.get("timeout", {})
+    return timeouts
+
+
 def _response(reply: Reply, request: httpx.Request) -> httpx.Response:
+    if reply.trouble is not None or "content-encoding" in reply.headers:
+        # given as content, httpx would decode it here and not where the client reads it
+        stream = Body(reply, _timeouts(request))
+        return httpx.Response(reply.status, headers=headers(reply), stream=stream, request=request)
     return httpx.Response(
         reply.status, headers=dict(reply.headers), content=reply.body, request=request
     )

@@ -21,6 +21,17 @@ from fakebatch.scenario.batches import (
     WhichBatches,
     merged,
 )
+from fakebatch.scenario.calls import (
+    Answers,
+    Breaks,
+    CallFault,
+    CallOutcome,
+    Cuts,
+    Relabels,
+    Slows,
+    Throttles,
+    WhichCalls,
+)
 from fakebatch.scenario.files import FileRule, Keeping, WhichFiles
 from fakebatch.scenario.lines import (
     Answer,
@@ -43,9 +54,14 @@ from fakebatch.scenario.lines import (
 __all__ = [
     "USUAL",
     "Answer",
+    "Answers",
     "BatchRule",
+    "Breaks",
+    "CallFault",
+    "CallOutcome",
     "Corruption",
     "Counting",
+    "Cuts",
     "Damage",
     "Echoes",
     "ErrorEntry",
@@ -60,18 +76,27 @@ __all__ = [
     "Order",
     "Outcome",
     "Recorded",
+    "Relabels",
     "Renaming",
+    "Rule",
     "Says",
     "Scenario",
     "Schedule",
+    "Slows",
     "Spoils",
     "Stall",
     "Stallable",
+    "Throttles",
     "Unusable",
     "Which",
     "WhichBatches",
+    "WhichCalls",
     "WhichFiles",
 ]
+
+
+Rule = LineRule | BatchRule | FileRule | CallFault
+"""One thing that was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +114,7 @@ class Scenario:
     files: tuple[FileRule, ...] = ()
     limits: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
     """What the service accepts, where it is not what the provider says."""
+    calls: tuple[CallFault, ...] = ()
 
     def __post_init__(self) -> None:
         for name in self.limits:
@@ -111,9 +137,15 @@ class Scenario:
             self.batches + other.batches,
             self.files + other.files,
             {**self.limits, **other.limits},
+            self.calls + other.calls,
         )
 
-    def with_rule(self, rule: LineRule | BatchRule | FileRule) -> Scenario:
+    @property
+    def said(self) -> tuple[Rule, ...]:
+        """Every rule: of lines, batches, files and calls."""
+        return (*self.rules, *self.batches, *self.files, *self.calls)
+
+    def with_rule(self, rule: Rule) -> Scenario:
         """The same and one rule more."""
         match rule:
             case LineRule():
@@ -122,12 +154,9 @@ class Scenario:
                 return replace(self, batches=(*self.batches, rule))
             case FileRule():
                 return replace(self, files=(*self.files, rule))
+            case CallFault():
+                return replace(self, calls=(*self.calls, rule))
 
     def life(self, number: int, endpoint: str) -> Life:
         """What differs about the `number`th batch that is created."""
         return merged(rule.life for rule in self.batches if rule.which(number, endpoint))
-
-    def keeping(self, number: int, purpose: str) -> Keeping | None:
-        """What differs about the `number`th upload."""
-        matching = (rule.keeping for rule in reversed(self.files) if rule.which(number, purpose))
-        return next(matching, None)

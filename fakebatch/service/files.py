@@ -50,8 +50,7 @@ class Files:
                 raise Refusal(Reason.TOO_MANY_UPLOADS, limit=limit)
             number = self._world.next()
             self._world.uploads += 1
-            scenario, uploads = self._world.scenario, self._world.uploads
-            keeping = scenario.keeping(uploads, purpose) or Keeping()
+            keeping = self._keeping(purpose)
             record = FileRecord(
                 id=self._world.mint.file(number),
                 number=number,
@@ -117,6 +116,13 @@ class Files:
             raise Refusal(Reason.FILE_TOO_LARGE)
         if purpose == "batch" and not looks_like_jsonl(content):
             raise Refusal(Reason.NOT_JSONL)
+
+    def _keeping(self, purpose: str) -> Keeping:
+        """What was said of the upload that comes now."""
+        rules = self._world.scenario.files
+        met = [rule for rule in rules if rule.which(self._world.uploads, purpose)]
+        self._world.used.update(map(id, met))
+        return met[-1].keeping if met else Keeping()
 
     def _expiry(self, now: int, purpose: str, after: int | None, keeping: Keeping) -> int | None:
         if keeping.lives is not None:

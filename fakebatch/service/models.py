@@ -35,6 +35,7 @@ class Models:
             mint = Mint(self._world.mint.digest("direct", self._world.next(), size=32))
             world = self._world
             decision = Choices(world.scenario, 1, mint).decide(line)
+            self._world.used.update(map(id, decision.rules))
             return answer(line, decision.outcome, world.dialect, mint, world.clock())
 
     def list(self) -> Wire:

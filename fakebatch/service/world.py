@@ -47,6 +47,8 @@ class World:
         self.models = models
         self.uploads = 0
         """How many files were uploaded so far."""
+        self.used: set[int] = set()
+        """The rules, by identity, that a batch, an upload or a direct call has met so far."""
         self.scenario = Scenario()
         self.lock = RLock()
         self.mint = Mint(seed)

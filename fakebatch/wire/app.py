@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -15,8 +15,11 @@ from fakebatch.errors import Misuse, RefusedRequest
 from fakebatch.ids import Mint
 from fakebatch.service import Service
 from fakebatch.wire import fields
-from fakebatch.wire.exchange import Reply, Request
+from fakebatch.wire.exchange import Reply, Request, json_reply
+from fakebatch.wire.faults import Call, Faults, Fired
 from fakebatch.wire.multipart import parts
+from fakebatch.wire.spoiling import spoilt
+from fakebatch.wire.wording import failure, masked, refused
 
 FILES_PAGE = 10_000
 BATCHES_PAGE = 100
@@ -28,12 +31,10 @@ Handler = Callable[[Service, Request, str], Reply]
 def _json(
     body: Mapping[str, Any], *, status: int = 200, end: str = "", indent: int | None = 2
 ) -> Reply:
-    # two spaces of indent, as observed in Aug 2026; bodies of files routes end with a newline
     try:
-        text = json.dumps(body, indent=indent, allow_nan=False) + end
+        return json_reply(status, body, end=end, indent=indent)
     except (TypeError, ValueError) as error:
         raise no_json("a direct call", error) from error
-    return Reply(status, {"content-type": "application/json"}, text.encode())
 
 
 def _create_file(service: Service, request: Request, _: str) -> Reply:
@@ -166,8 +167,8 @@ _BY_ROUTE = {(operation.method, operation.path): operation for operation in OPER
 _PATHS = {operation.path for operation in OPERATIONS}
 
 
-Noted = Callable[[Request, Operation | None, str, Reply], None]
-"""Told of every answer: the operation and the id it was about, of a `create` the new one."""
+Noted = Callable[[Request, Operation | None, str, Reply, Fired | None], None]
+"""Told of every answer: its operation, the id it is about (also a new one), what fault hit it."""
 
 
 def _created(operation: Operation, reply: Reply) -> str:
@@ -202,6 +203,7 @@ class App:
         seed: bytes,
         told: Callable[[Operation, str], None] | None = None,
         noted: Noted | None = None,
+        elapsed: Callable[[], int] = lambda: 0,
     ) -> None:
         self.service = service
         self._told = told
@@ -209,15 +211,47 @@ class App:
         self._api_keys = api_keys
         self._mint = Mint(seed)
         self._answered = 0
+        world = service.world
+        self.faults = Faults(
+            lambda: world.scenario.calls, self._mint, clock=world.clock, elapsed=elapsed
+        )
 
     def handle(self, request: Request) -> Reply:
-        """The service's answer to a request.
+        """The service's answer to a request, or what a fault makes of it.
 
         Raises:
             RefusedRequest: the real service has this route, fakebatch does not.
             Misuse: the test gave an answer that is none.
         """
         operation, id_ = route(request.method, request.path)
+        about, hit = [id_], None
+
+        def true() -> Reply:
+            reply, about[0] = self._answer(operation, id_, request)
+            return reply
+
+        if operation is None:
+            reply = true()
+        else:
+            reply, hit = self._around(Call(operation.name, id_, request), true)
+        if self._noted is not None:
+            self._noted(request, operation, about[0], reply, hit)
+        return self._signed(reply)
+
+    def _around(self, call: Call, true: Callable[[], Reply]) -> tuple[Reply, Fired | None]:
+        dialect, clock = self.service.world.dialect, self.service.world.clock
+        return self.faults.around(
+            call,
+            lambda outcome: spoilt(
+                outcome,
+                true=true,
+                usual=lambda status: failure(dialect, call, status),
+                clock=clock,
+            ),
+        )
+
+    def _answer(self, operation: Operation | None, id_: str, request: Request) -> tuple[Reply, str]:
+        """The true answer, and the id it is about."""
         try:
             self._check_key(request)
             if operation is None:
@@ -227,10 +261,9 @@ class App:
             if self._told is not None:
                 self._told(operation, id_)
         except Refusal as refusal:
-            reply = self._refused(refusal, of_files=request.path.startswith("/files"))
-        if self._noted is not None:
-            self._noted(request, operation, id_, reply)
-        return self._signed(reply)
+            of_files = request.path.startswith("/files")
+            return refused(self.service.world.dialect, refusal, of_files=of_files), id_
+        return reply, id_
 
     def _check_key(self, request: Request) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -251,38 +284,13 @@ class App:
             "Answer it with a respx route of your own, or do not call it in this test.",
         )
 
-    def _refused(self, refusal: Refusal, *, of_files: bool) -> Reply:
-        words = self.service.world.dialect.refusals[refusal.reason]
-        message = words.message_for(refusal.facts)
-        error = {
-            "message": message,
-            "type": words.type,
-            "param": words.param_for(refusal.facts),
-            "code": words.code,
-        }
-        body: dict[str, Any] = {"error": error}
-        if of_files and words.status != 401:
-            body["detail"] = {"message": message, "code": words.code}
-        reply = _json(body, status=words.status, end="\n")
-        if words.status == 401:
-            challenge = {"www-authenticate": 'Bearer realm="OpenAI API"'}
-            return Reply(reply.status, {**reply.headers, **challenge}, reply.body)
-        return reply
-
     def _signed(self, reply: Reply) -> Reply:
         self._answered += 1
         digest = self._mint.request(self._answered)
         headers = {
-            **reply.headers,
             **self.service.world.dialect.headers,
             "openai-processing-ms": str(20 + int(digest[-2:], 16)),
             "x-request-id": digest,
+            **reply.headers,
         }
-        return Reply(reply.status, headers, reply.body)
-
-
-def masked(key: str) -> str:
-    """A key as the service quotes it: the middle of a long one in stars, all of a short one."""
-    if len(key) <= 12:
-        return "*" * len(key)
-    return key[:8] + "*" * (len(key) - 12) + key[-4:]
+        return replace(reply, headers=headers)

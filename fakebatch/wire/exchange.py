@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from fakebatch.scenario import Breaks, Cuts, Slows
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,11 @@ class Request:
     """Names in lower case."""
     body: bytes
 
+    @property
+    def key(self) -> str:
+        """The API key it carries, if any."""
+        return self.headers.get("authorization", "").partition(" ")[2].strip()
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -26,3 +35,23 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    trouble: Breaks | Cuts | Slows | None = None
+    """What happens to it on the way; whoever carries it makes that happen to the client."""
+
+
+def json_reply(
+    status: int, body: Mapping[str, Any], *, end: str = "", indent: int | None = 2
+) -> Reply:
+    """A reply of JSON.
+
+    Args:
+        status: of the reply.
+        body: what it says.
+        end: a newline on files routes and in refusals.
+        indent: two spaces on most routes, as observed in Aug 2026.
+
+    Raises:
+        TypeError, ValueError: the body is no JSON.
+    """
+    text = json.dumps(body, indent=indent, allow_nan=False) + end
+    return Reply(status, {"content-type": "application/json"}, text.encode())

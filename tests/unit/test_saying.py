@@ -10,10 +10,9 @@ from plans import CHAT, line
 from fakebatch import Misuse
 from fakebatch.dialects import OPENAI
 from fakebatch.scenario import Fails, LineRule, Says, Which
-from fakebatch.testing import saying
-from fakebatch.testing.saying import On, checked_answer, which
+from fakebatch.testing.on_line import On, checked_answer, which
 
-failure = partial(saying.failure, OPENAI.line_errors)
+failure = partial(on_line.failure, OPENAI.line_errors)
 
 
 def told(call: Callable[[], object]) -> list[str]:
