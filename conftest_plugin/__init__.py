@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 MARKER = (
     "fakebatch(seed=..., clock=..., start=..., dialect=..., base_url=..., api_keys=..., "
-    "models=..., limits=..., incident=..., unused=...): emulate the OpenAI Batch API in this test; keywords of several "
-    "markers merge, the closest wins"
+    "models=..., limits=..., incident=..., unused=...): emulate the OpenAI Batch API in this test; "
+    "keywords of several markers merge, the closest wins"
 )
 
 

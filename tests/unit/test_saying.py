@@ -11,8 +11,9 @@ from fakebatch import Misuse
 from fakebatch.dialects import OPENAI
 from fakebatch.scenario import Fails, LineRule, Says, Which
 from fakebatch.testing.on_line import On, checked_answer, which
+from fakebatch.testing.on_line import failure as failure_of
 
-failure = partial(on_line.failure, OPENAI.line_errors)
+failure = partial(failure_of, OPENAI.line_errors)
 
 
 def told(call: Callable[[], object]) -> list[str]:
