@@ -8,6 +8,7 @@ from fakebatch.dialects import Dialect
 from fakebatch.service.batches import Batches
 from fakebatch.service.files import Files
 from fakebatch.service.models import Models
+from fakebatch.service.uploads import Uploads
 from fakebatch.service.world import World
 
 __all__ = ["Service", "World"]
@@ -33,5 +34,6 @@ class Service:
     ) -> None:
         self.world = World(dialect, clock=clock, seed=seed, models=models)
         self.files = Files(self.world)
+        self.uploads = Uploads(self.world, self.files)
         self.batches = Batches(self.world)
         self.models = Models(self.world)

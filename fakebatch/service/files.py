@@ -34,23 +34,47 @@ class Files:
             Refusal: an unknown purpose, too large, no JSON lines for a batch, or too many uploads
                 within a minute.
         """
-        self._check(purpose, content)
+        self.check_purpose(purpose)
+        if len(content) > self._world.dialect.limits.file_bytes:
+            raise Refusal(Reason.FILE_TOO_LARGE)
         with self._world.lock:
             now, limit = self._world.clock(), self._world.dialect.limits.uploads_per_minute
             if not self._uploads.allows(limit, now):
                 raise Refusal(Reason.TOO_MANY_UPLOADS, limit=limit)
-            number = self._world.next()
-            record = FileRecord(
-                id=self._world.mint.file(number),
-                number=number,
-                purpose=purpose,
-                filename=filename,
-                created=now,
-                expires=self._expiry(now, purpose, expires_after),
-                load=lambda: content,
-            )
-            self._world.files.put(record)
-            return view.file_object(record)
+            return self.keep(now, purpose, filename, content, expires_after)
+
+    def keep(
+        self, created: int, purpose: str, filename: str, content: bytes, expires_after: int | None
+    ) -> Wire:
+        """Keep what has been received, in whatever way. The caller holds the lock.
+
+        Raises:
+            Refusal: no JSON lines for a batch.
+        """
+        if purpose == "batch" and not looks_like_jsonl(content):
+            raise Refusal(Reason.NOT_JSONL)
+        number = self._world.next()
+        record = FileRecord(
+            id=self._world.mint.file(number),
+            number=number,
+            purpose=purpose,
+            filename=filename,
+            created=created,
+            expires=self._expiry(created, purpose, expires_after),
+            load=lambda: content,
+        )
+        self._world.files.put(record)
+        return view.file_object(record)
+
+    def check_purpose(self, purpose: str) -> None:
+        """Refuse a purpose that no upload may have.
+
+        Raises:
+            Refusal: an unknown purpose.
+        """
+        known = self._world.dialect.purposes
+        if purpose not in known:
+            raise Refusal(Reason.BAD_PURPOSE, value=purpose, known=[*known])
 
     def list(self, *, purpose: str | None, limit: int, order: str, after: str | None) -> Wire:
         """A page of files, newest first unless `order` is "asc"."""
@@ -94,15 +118,6 @@ class Files:
         """Every file there is now, oldest first."""
         with self._world.lock:
             return iter([*self._world.files.all(self._world.settled())])
-
-    def _check(self, purpose: str, content: bytes) -> None:
-        dialect = self._world.dialect
-        if purpose not in dialect.purposes:
-            raise Refusal(Reason.BAD_PURPOSE, value=purpose, known=[*dialect.purposes])
-        if len(content) > dialect.limits.file_bytes:
-            raise Refusal(Reason.FILE_TOO_LARGE)
-        if purpose == "batch" and not looks_like_jsonl(content):
-            raise Refusal(Reason.NOT_JSONL)
 
     def _expiry(self, now: int, purpose: str, after: int | None) -> int | None:
         if after is not None:

@@ -32,6 +32,38 @@ class FileRecord:
         return self.created <= now and all(now < at for at in gone)
 
 
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A file that will come in parts, as its client has announced it."""
+
+    purpose: str
+    filename: str
+    bytes: int
+    expires_after: int | None = None
+    """Seconds the file will live, where the client said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """A file on its way, part by part."""
+
+    id: str
+    file: Announced
+    created: int
+    expires: int
+    number: int
+    ended: str | None = None
+    """The status it was given: completed or cancelled."""
+
+    def status(self, now: int) -> str:
+        """The status at `now`."""
+        return self.ended or ("pending" if now < self.expires else "expired")
+
+    def exists(self, now: int) -> bool:
+        """Whether a client can see the upload at `now`."""
+        return self.created <= now
+
+
 @dataclass(frozen=True)
 class BatchRecord:
     """A batch: its plan, and the ids its result files will have."""
