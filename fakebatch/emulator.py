@@ -28,6 +28,8 @@ from fakebatch.scenario import Answer, LineRule, Says
 from fakebatch.service import Service
 from fakebatch.testing import looking, saying
 from fakebatch.vtime import Clock, wall
+from fakebatch.vtime.limits import Site
+from fakebatch.webhooks import Webhooks
 from fakebatch.wire.app import App, Operation
 
 
@@ -74,7 +76,9 @@ class FakeBatch:
         )
         keys = None if api_keys is None else frozenset(api_keys)
         self._patience = Patience(self._service)
-        self.clock = Clock(clock, start=start, verdict=self._patience.verdict)
+        self.webhooks = Webhooks(self._service.world)
+        """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
+        self.clock = Clock(clock, start=start, verdict=self._verdict)
         """The time everybody sees, and the way to move it."""
         app = App(self._service, api_keys=keys, seed=seeded, told=self._told)
         self.base_url = chosen.base_urls[0]
@@ -144,11 +148,12 @@ class FakeBatch:
             )
         hosts = frozenset(host for host in self.router.hosts if not is_loopback(host))
         with ExitStack() as stack:
-            stack.enter_context(dummy_environment())
+            stack.enter_context(dummy_environment(self.webhooks.secret))
             stack.enter_context(unresolvable(hosts, self._witness))
             stack.enter_context(doors(self.router, self._witness))
             self.clock.start()
             stack.callback(self.clock.stop)
+            stack.callback(self.webhooks.courier.close)
             self._active = stack.pop_all()
             self._entered = True
         return self
@@ -161,7 +166,7 @@ class FakeBatch:
     ) -> None:
         self._entered = False
         self._active.close()
-        lost = self._witness.lost()
+        lost = self.webhooks.courier.error() or self._witness.lost()
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
 
@@ -171,6 +176,10 @@ class FakeBatch:
         else:
             self._patience.renewed()
             self.clock.progress()
+            self.webhooks.courier.look()
+
+    def _verdict(self, site: Site) -> FakeBatchError | None:
+        return self.webhooks.courier.error() or self._patience.verdict(site)
 
     def _add_rule(self, rule: LineRule) -> None:
         self._service.world.scenario = self._service.world.scenario.with_rule(rule)

@@ -134,6 +134,10 @@ class Pace:
     keeps_batch_files: int = 30 * DAY
     keeps_uploads: int = 3_600 * SECOND
     """How long an upload takes parts."""
+    webhook_retry: int = 5 * SECOND
+    """How long until the second attempt of a webhook; each further one waits twice as long."""
+    webhook_lives: int = 3 * DAY
+    """For how long it is attempted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,7 @@ class Dialect:
     elsewhere: frozenset[str]
     """First path segments that the provider serves and fakebatch does not."""
     headers: Mapping[str, str]
+    webhook_headers: Mapping[str, str]
     limits: Limits = Limits()
     pace: Pace = Pace()
 

@@ -254,6 +254,7 @@ OPENAI = Dialect(
             *("vector_stores", "videos", "webhook_endpoints"),
         )
     ),
+    webhook_headers={"user-agent": "OpenAI/1.0 (+https://platform.openai.com/docs/webhooks)"},
     headers={
         "openai-version": "2020-10-01",
         "openai-organization": "org-fakebatch",

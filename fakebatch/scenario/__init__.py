@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fakebatch.request_line import RequestLine
+from fakebatch.scenario.arrivals import Arrivals
 from fakebatch.scenario.life import Schedule
 from fakebatch.scenario.lines import (
     Answer,
@@ -19,6 +20,7 @@ from fakebatch.scenario.lines import (
 
 __all__ = [
     "Answer",
+    "Arrivals",
     "Echoes",
     "Fails",
     "LineRule",
@@ -38,6 +40,7 @@ class Scenario:
     schedule: Schedule = Schedule()
     rules: tuple[LineRule, ...] = ()
     otherwise: Outcome = Echoes()
+    arrivals: Arrivals = Arrivals()
 
     def with_rule(self, rule: LineRule) -> Scenario:
         """The same and one rule more; among rules that match, the later wins."""

@@ -36,6 +36,10 @@ class World:
         self.mint = Mint(seed)
         self.files: Shelf[FileRecord] = Shelf()
         self.batches: Shelf[BatchRecord] = Shelf()
+        self.untold: list[str] = []
+        """Batches whose end became known or changed since the webhooks last looked."""
+        self.in_transit = 0
+        """Webhooks of batches that have ended which will still come."""
         self._minted = 0
         self._unsettled: list[tuple[int, str]] = []
 
@@ -47,10 +51,13 @@ class World:
     def await_end(self, record: BatchRecord, at: int) -> None:
         """Look at a batch again at `at`: its files may be there then."""
         heappush(self._unsettled, (at, record.id))
+        self.untold.append(record.id)
 
     def is_over(self) -> bool:
         """Whether every batch has ended, so that time alone changes nothing any more."""
         with self.lock:
+            if self.in_transit:
+                return False
             now = self.settled()
             # a batch that was cancelled may be awaited for its former end still
             awaited = (self.batches.get(id_, now) for _, id_ in self._unsettled)
@@ -72,7 +79,7 @@ class World:
     def _settle(self, record: BatchRecord, now: int) -> None:
         end = record.plan.timeline.end.at
         if end > now:
-            self.await_end(record, end)
+            heappush(self._unsettled, (end, record.id))
             return
         if has_output(record.plan):
             self._keep(record, record.output_file_id, "output", lambda: record.results.output)
