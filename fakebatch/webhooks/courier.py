@@ -72,14 +72,10 @@ class Courier:
     def bring(self, target: Target, arrivals: Arrivals) -> None:
         """Bring everything to this target from now on; what is due is brought before it returns."""
         with self._changed:
-            self._target, self._arrivals = target, arrivals
+            self._target, self._arrivals, self._resting = target, arrivals, False
             self._outbox.come_early(arrivals.early)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name="fakebatch webhooks", daemon=True
-                )
-                self._thread.start()
-            self._resting = False
+        self._start()  # which waits, and so must not hold the lock the courier begins with
+        with self._changed:
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._resting or self._closed)
 
@@ -102,6 +98,13 @@ class Courier:
         """What went wrong, such as a handler that raised, and has not been told yet; told once."""
         error, self._error = self._error, None
         return error
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._work, name="fakebatch webhooks", daemon=True
+            )
+            self._thread.start()
 
     def _work(self) -> None:
         try:

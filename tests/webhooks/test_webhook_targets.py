@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import httpx
@@ -37,12 +38,55 @@ def test_a_url_is_answered_by_a_route_of_the_test(
     assert len({request.content for request in sent}) == 1
 
 
-def test_a_server_on_this_machine_is_reached_or_tried_again(fakebatch: FakeBatch) -> None:
-    """Loopback is let through: where nobody listens, the attempt has failed."""
+class Server(HTTPServer):
+    """An application on this machine: it notes when it is asked, and refuses at first."""
+
+    def __init__(self, fake: FakeBatch) -> None:
+        super().__init__(("127.0.0.1", 0), Page)
+        self.clock = fake.clock
+        self.came: list[float] = []
+
+    def serve(self, times: int) -> None:
+        for _ in range(times):
+            self.handle_request()
+
+
+class Page(BaseHTTPRequestHandler):
+    """What the application answers."""
+
+    server: Server
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.came.append(self.server.clock.elapsed)
+        self.send_response(503 if len(self.server.came) == 1 else 204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_on_this_machine_is_reached(fakebatch: FakeBatch) -> None:
+    """Loopback is let through, and time waits for the answer."""
+    with Server(fakebatch) as server:
+        serving = threading.Thread(target=server.serve, args=(2,))
+        serving.start()
+        fakebatch.webhooks.deliver_to(f"http://127.0.0.1:{server.server_port}/hook")
+        create()
+        time.sleep(2 * HOUR)
+        serving.join()
+        assert server.came == [HOUR, HOUR + 5]
+
+
+def test_where_nobody_listens_the_attempt_has_failed(fakebatch: FakeBatch) -> None:
+    """It is made again; a later target gets the webhook."""
     fakebatch.webhooks.deliver_to("http://127.0.0.1:9/hook")
     create()
     time.sleep(HOUR)
-    assert fakebatch.webhooks.due() == []
+    inbox = Inbox()
+    fakebatch.webhooks.deliver_to(inbox)
+    time.sleep(HOUR)
+    assert inbox.moments == [HOUR + 5]
 
 
 UNHEARD = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from inbox import HOUR, Inbox, create
 
 from fakebatch import FakeBatch
+from fakebatch.scenario import Arrivals
 
 
 def test_each_webhook_comes_more_than_once(fakebatch: FakeBatch) -> None:
@@ -109,3 +111,14 @@ def test_the_same_seed_brings_the_same() -> None:
         return inbox.came
 
     assert come(1) == come(1) != come(2)
+
+
+def test_the_scenario_says_what_the_call_does_not(fakebatch: FakeBatch) -> None:
+    """So that an incident can bring it along."""
+    world = fakebatch._service.world
+    world.scenario = replace(world.scenario, arrivals=Arrivals(duplicates=1, lost=1))
+    inbox = Inbox()
+    fakebatch.webhooks.deliver_to(inbox, lost=0)
+    create()
+    fakebatch.clock.advance("1h")
+    assert inbox.moments == [HOUR, HOUR]

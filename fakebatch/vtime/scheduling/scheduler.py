@@ -189,7 +189,11 @@ class Scheduler:
 
     @contextmanager
     def precedence(self) -> Generator[None]:
-        """Of those due at one moment the calling thread is the first, however long it works."""
+        """Of those due at one moment the calling thread is the first, and time waits for it.
+
+        It waits as long as it does for any thread that does not stop running: also while this one
+        computes for long, or for an answer from a socket.
+        """
         with self._mutex:
             self._first.add(get_ident())
         try:
@@ -217,9 +221,9 @@ class Scheduler:
             worked: seconds that the process has computed meanwhile.
         """
         with self._mutex:
-            blocked = self.scope.all_blocked(self._parked)
-            slow = worked > _TURN and self._first <= self._parked.keys()
-            overdue = slow and self._somebody_is_due()
+            held = not self._first <= self._parked.keys()
+            blocked = not held and self.scope.all_blocked(self._parked)
+            overdue = not held and worked > _TURN and self._somebody_is_due()
             woken = (blocked or overdue or waited > _BUSY) and self._wake_next()
             if blocked and not woken and standstill.certain(self.scope, self._parked, waited):
                 self._report_standstill()
