@@ -33,6 +33,8 @@ from fakebatch.testing.scripting import Scripting
 from fakebatch.testing.timeline import Notes, timeline
 from fakebatch.testing.unused import complaint, unused
 from fakebatch.vtime import Clock, wall
+from fakebatch.vtime.limits import Site
+from fakebatch.webhooks import Webhooks
 from fakebatch.wire.app import OPERATIONS, App, Operation
 from fakebatch.wire.exchange import Reply, Request
 from fakebatch.wire.faults import Fired
@@ -96,7 +98,9 @@ class FakeBatch(Asserting, Scripting):
         """The batches by id, in order of creation."""
         keys = None if api_keys is None else frozenset(api_keys)
         self._patience = Patience(self._service)
-        self.clock = Clock(clock, start=start, verdict=self._patience.verdict)
+        self.webhooks = Webhooks(self._service.world)
+        """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
+        self.clock = Clock(clock, start=start, verdict=self._verdict)
         """The time everybody sees, and the way to move it."""
         self.clock.on_sleep = self.journal.slept
         app = App(
@@ -172,11 +176,12 @@ class FakeBatch(Asserting, Scripting):
             )
         hosts = frozenset(host for host in self.router.hosts if not is_loopback(host))
         with ExitStack() as stack:
-            stack.enter_context(dummy_environment())
+            stack.enter_context(dummy_environment(self.webhooks.secret))
             stack.enter_context(unresolvable(hosts, self._witness))
             stack.enter_context(doors(self.router, self._witness))
             self.clock.start()
             stack.callback(self.clock.stop)
+            stack.callback(self.webhooks.courier.close)
             self._active = stack.pop_all()
             self._entered = True
         self._began = self._service.world.clock()
@@ -191,7 +196,7 @@ class FakeBatch(Asserting, Scripting):
     ) -> None:
         self._left, self._entered = self._service.world.clock(), False
         self._active.close()
-        lost = self._witness.lost()
+        lost = self.webhooks.courier.error() or self._witness.lost()
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
         if error is None:
@@ -203,6 +208,10 @@ class FakeBatch(Asserting, Scripting):
         else:
             self._patience.renewed()
             self.clock.progress()
+            self.webhooks.courier.look()
+
+    def _verdict(self, site: Site) -> FakeBatchError | None:
+        return self.webhooks.courier.error() or self._patience.verdict(site)
 
     def _noted(
         self,
@@ -230,8 +239,10 @@ class FakeBatch(Asserting, Scripting):
         return [] if self.unused == "ignore" else unused(self._service, self.faults)
 
     def _complain(self) -> None:
+        if self.unused != "error":
+            return
         asked = [rule for rule in self._unused() if id(rule) not in self._incidental]
-        if asked and self.unused == "error":
+        if asked:
             raise complaint(asked, self._service)
 
     def _elapsed(self) -> int:

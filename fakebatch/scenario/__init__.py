@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from fakebatch.dialects import Limits
 from fakebatch.errors import Misuse
+from fakebatch.scenario.arrivals import Arrivals
 from fakebatch.scenario.batches import (
     USUAL,
     BatchRule,
@@ -55,6 +56,7 @@ __all__ = [
     "USUAL",
     "Answer",
     "Answers",
+    "Arrivals",
     "BatchRule",
     "Breaks",
     "CallFault",
@@ -115,6 +117,7 @@ class Scenario:
     limits: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
     """What the service accepts, where it is not what the provider says."""
     calls: tuple[CallFault, ...] = ()
+    arrivals: Arrivals = Arrivals()
 
     def __post_init__(self) -> None:
         for name in self.limits:
@@ -138,6 +141,7 @@ class Scenario:
             self.files + other.files,
             {**self.limits, **other.limits},
             self.calls + other.calls,
+            self.arrivals if other.arrivals == usual.arrivals else other.arrivals,
         )
 
     @property

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from fakebatch.errors import Misuse
-from fakebatch.scenario import Scenario, batches, calls, files, lines
+from fakebatch.scenario import Scenario, arrivals, batches, calls, files, lines
 
 
 def read(said: Mapping[str, Any], source: str = "The scenario") -> Scenario:
@@ -68,7 +68,7 @@ def dump(scenario: Scenario) -> dict[str, Any]:
 def _adapter() -> TypeAdapter[Scenario]:
     for kind in [
         Scenario,
-        *(one for room in (lines, batches, files, calls) for one in _kinds(room)),
+        *(one for room in (lines, batches, files, calls, arrivals) for one in _kinds(room)),
     ]:
         # pydantic has no other way to be strict about the keys of a standard dataclass
         setattr(kind, "__pydantic_config__", ConfigDict(extra="forbid"))  # noqa: B010  # not declared

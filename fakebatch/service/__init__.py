@@ -10,6 +10,7 @@ from fakebatch.service.batches import Batches
 from fakebatch.service.files import Files
 from fakebatch.service.models import Models
 from fakebatch.service.quota import Quota, Rate
+from fakebatch.service.uploads import Uploads
 from fakebatch.service.world import SavedWorld, World
 
 __all__ = ["Saved", "Service", "World"]
@@ -45,6 +46,7 @@ class Service:
     ) -> None:
         self.world = World(dialect, clock=clock, seed=seed, models=models)
         self.files = Files(self.world)
+        self.uploads = Uploads(self.world, self.files)
         self.batches = Batches(self.world)
         self.models = Models(self.world)
 

@@ -141,7 +141,7 @@ class Batches:
         rules = self._world.scenario.rules
         if not any(isinstance(rule.outcome, Fails) and rule.outcome.times for rule in rules):
             return {}
-        good = (one.plan.input for one in self.known() if not one.plan.input.fails)
+        good = (one.plan.input for one in self._world.batches.ever() if not one.plan.input.fails)
         return Counter(
             lines.request(index).custom_id or ""
             for lines in (one.lines for one in good)

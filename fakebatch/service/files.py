@@ -42,27 +42,51 @@ class Files:
             Refusal: an unknown purpose, too large, no JSON lines for a batch, or too many uploads
                 within a minute.
         """
-        self._check(purpose, content)
+        self.check_purpose(purpose)
+        if len(content) > self._world.dialect.limits.file_bytes:
+            raise Refusal(Reason.FILE_TOO_LARGE)
         with self._world.lock:
             now = self._world.clock() if created is None else created
             limit = self._world.dialect.limits.uploads_per_minute
             if created is None and not self.uploads.allows(limit, now):
                 raise Refusal(Reason.TOO_MANY_UPLOADS, limit=limit)
-            number = self._world.next()
-            self._world.uploads += 1
-            keeping = self._keeping(purpose)
-            record = FileRecord(
-                id=self._world.mint.file(number),
-                number=number,
-                purpose=purpose,
-                filename=filename,
-                created=now,
-                expires=self._expiry(now, purpose, expires_after, keeping),
-                load=lambda: content,
-                keeping=keeping,
-            )
-            self._world.files.put(record)
-            return view.file_object(record, now)
+            return self.keep(now, purpose, filename, content, expires_after)
+
+    def keep(
+        self, created: int, purpose: str, filename: str, content: bytes, expires_after: int | None
+    ) -> Wire:
+        """Keep what has been received, in whatever way. The caller holds the lock.
+
+        Raises:
+            Refusal: no JSON lines for a batch.
+        """
+        if purpose == "batch" and not looks_like_jsonl(content):
+            raise Refusal(Reason.NOT_JSONL)
+        number = self._world.next()
+        self._world.uploaded += 1
+        keeping = self._keeping(purpose)
+        record = FileRecord(
+            id=self._world.mint.file(number),
+            number=number,
+            purpose=purpose,
+            filename=filename,
+            created=created,
+            expires=self._expiry(created, purpose, expires_after, keeping),
+            load=lambda: content,
+            keeping=keeping,
+        )
+        self._world.files.put(record)
+        return view.file_object(record, self._world.clock())
+
+    def check_purpose(self, purpose: str) -> None:
+        """Refuse a purpose that no upload may have.
+
+        Raises:
+            Refusal: an unknown purpose.
+        """
+        known = self._world.dialect.purposes
+        if purpose not in known:
+            raise Refusal(Reason.BAD_PURPOSE, value=purpose, known=[*known])
 
     def list(self, *, purpose: str | None, limit: int, order: str, after: str | None) -> Wire:
         """A page of files, newest first unless `order` is "asc"."""
@@ -108,19 +132,10 @@ class Files:
         with self._world.lock:
             return iter([*self._world.files.all(self._world.settled())])
 
-    def _check(self, purpose: str, content: bytes) -> None:
-        dialect = self._world.dialect
-        if purpose not in dialect.purposes:
-            raise Refusal(Reason.BAD_PURPOSE, value=purpose, known=[*dialect.purposes])
-        if len(content) > dialect.limits.file_bytes:
-            raise Refusal(Reason.FILE_TOO_LARGE)
-        if purpose == "batch" and not looks_like_jsonl(content):
-            raise Refusal(Reason.NOT_JSONL)
-
     def _keeping(self, purpose: str) -> Keeping:
         """What was said of the upload that comes now."""
         rules = self._world.scenario.files
-        met = [rule for rule in rules if rule.which(self._world.uploads, purpose)]
+        met = [rule for rule in rules if rule.which(self._world.uploaded, purpose)]
         self._world.used.update(map(id, met))
         return met[-1].keeping if met else Keeping()
 

@@ -42,6 +42,38 @@ class FileRecord:
         return "error" if self.keeping.broken else "processed"
 
 
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A file that will come in parts, as its client has announced it."""
+
+    purpose: str
+    filename: str
+    bytes: int
+    expires_after: int | None = None
+    """Seconds the file will live, where the client said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """A file on its way, part by part."""
+
+    id: str
+    file: Announced
+    created: int
+    expires: int
+    number: int
+    ended: str | None = None
+    """The status it was given: completed or cancelled."""
+
+    def status(self, now: int) -> str:
+        """The status at `now`."""
+        return self.ended or ("pending" if now < self.expires else "expired")
+
+    def exists(self, now: int) -> bool:
+        """Whether a client can see the upload at `now`."""
+        return self.created <= now
+
+
 @dataclass(frozen=True)
 class BatchRecord:
     """A batch: its plan, and the ids its result files will have."""
@@ -135,6 +167,10 @@ class Shelf(Generic[RecordT]):
         """The record a client finds under this id at `now`."""
         record = self._records.get(id_)
         return record if record is not None and record.exists(now) else None
+
+    def ever(self) -> Iterator[RecordT]:
+        """Every record there ever was, oldest first, whether a client can see it or not."""
+        return (self._records[id_] for *_, id_ in self._order)
 
     def all(self, now: int) -> Iterator[RecordT]:
         """Every record that exists at `now`, oldest first."""

@@ -15,7 +15,7 @@ from fakebatch.batch.result_files import has_errors, has_output
 from fakebatch.dialects import Flaw, Words
 from fakebatch.durations import SECOND
 from fakebatch.scenario import ErrorEntry
-from fakebatch.service.shelf import BatchRecord, FileRecord
+from fakebatch.service.shelf import BatchRecord, FileRecord, UploadRecord
 from fakebatch.service.showing import counts_of, shown
 
 Wire = dict[str, Any]
@@ -58,6 +58,30 @@ def file_object(record: FileRecord, now: int) -> Wire:
 def deleted_file(id_: str) -> Wire:
     """The answer to the deletion of a file."""
     return {"object": "file", "deleted": True, "id": id_}
+
+
+def upload_object(record: UploadRecord, now: int) -> Wire:
+    """An Upload object; the recorded ones have no `file` before they are completed."""
+    return {
+        "id": record.id,
+        "object": "upload",
+        "bytes": record.file.bytes,
+        "created_at": seconds(record.created),
+        "filename": record.file.filename,
+        "purpose": record.file.purpose,
+        "status": record.status(now),
+        "expires_at": seconds(record.expires),
+    }
+
+
+def part_object(id_: str, created: int, upload_id: str) -> Wire:
+    """An Upload Part object."""
+    return {
+        "id": id_,
+        "object": "upload.part",
+        "created_at": seconds(created),
+        "upload_id": upload_id,
+    }
 
 
 def model_object(id_: str) -> Wire:

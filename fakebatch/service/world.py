@@ -28,6 +28,7 @@ class SavedWorld:
     batches: Shelf[BatchRecord]
     scenario: Scenario
     minted: int
+    uploaded: int
     unsettled: tuple[tuple[int, str], ...]
 
 
@@ -45,7 +46,7 @@ class World:
         self._native = dialect
         self.clock = clock
         self.models = models
-        self.uploads = 0
+        self.uploaded = 0
         """How many files were uploaded so far."""
         self.used: set[int] = set()
         """The rules, by identity, that a batch, an upload or a direct call has met so far."""
@@ -54,6 +55,10 @@ class World:
         self.mint = Mint(seed)
         self.files: Shelf[FileRecord] = Shelf()
         self.batches: Shelf[BatchRecord] = Shelf()
+        self.untold: list[str] = []
+        """Batches whose end became known or changed since the webhooks last looked."""
+        self.in_transit = 0
+        """Webhooks of batches that have ended which will still come."""
         self._minted = 0
         self._unsettled: list[tuple[int, str]] = []
 
@@ -81,6 +86,7 @@ class World:
                 self.batches.copy(),
                 self.scenario,
                 self._minted,
+                self.uploaded,
                 tuple(self._unsettled),
             )
 
@@ -89,15 +95,19 @@ class World:
         with self.lock:
             self.files, self.batches = saved.files.copy(), saved.batches.copy()
             self.scenario, self._minted = saved.scenario, saved.minted
+            self.uploaded = saved.uploaded
             self._unsettled = [*saved.unsettled]
 
     def await_end(self, record: BatchRecord, at: int) -> None:
         """Look at a batch again at `at`: its files may be there then."""
         heappush(self._unsettled, (at, record.id))
+        self.untold.append(record.id)
 
     def is_over(self) -> bool:
         """Whether every batch has ended, so that time alone changes nothing any more."""
         with self.lock:
+            if self.in_transit:
+                return False
             now = self.settled()
             # a batch that was cancelled may be awaited for its former end still
             awaited = (self.batches.get(id_, now) for _, id_ in self._unsettled)
@@ -119,11 +129,11 @@ class World:
     def _settle(self, record: BatchRecord, now: int) -> None:
         end = record.plan.timeline.end
         if end.at > now:
-            self.await_end(record, end.at)
+            heappush(self._unsettled, (end.at, record.id))
         elif end.status in TERMINAL:
             self._write(record)
         else:
-            self.await_end(record, NEVER)
+            heappush(self._unsettled, (NEVER, record.id))
 
     def _write(self, record: BatchRecord) -> None:
         if has_output(record.plan):

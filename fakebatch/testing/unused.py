@@ -17,7 +17,7 @@ from fakebatch.wire.faults import Faults
 
 def unused(service: Service, faults: Faults) -> list[Rule]:
     """The rules of the scenario that nothing has met, in the order in which they were said."""
-    scenario, plans = service.world.scenario, [one.plan for one in service.batches.known()]
+    scenario, plans = service.world.scenario, [one.plan for one in service.world.batches.ever()]
     never_fired = {id(fault) for fault in faults.unused()}
     return [rule for rule in scenario.said if not _was_used(rule, service, plans, never_fired)]
 
@@ -66,14 +66,14 @@ def complaint(rules: list[Rule], service: Service) -> Misuse:
     """What to say of rules that the test itself asked for."""
     custom_ids = [
         str(line.custom_id)
-        for one in service.batches.known()
+        for one in service.world.batches.ever()
         for line in islice(_lines(one.plan), 5)
     ]
     known = ", ".join(map(repr, custom_ids[:5])) or "none"
     more = " …" if len(custom_ids) > 5 else ""
     return Misuse(
         f"The test asked for what never happened: {'; '.join(map(as_said, rules))}.",
-        f"There were {service.world.uploads} uploads, {len(service.world.batches)} batches, and "
+        f"There were {service.world.uploaded} uploads, {len(service.world.batches)} batches, and "
         f"the custom_ids {known}{more}.",
         "Mend the rule or the test, or say FakeBatch(unused='note') or 'ignore'.",
     )

@@ -91,6 +91,28 @@ def _attachment(filename: str) -> str:
     return f'attachment; filename="{plain}"{extended}'
 
 
+def _create_upload(service: Service, request: Request, _: str) -> Reply:
+    file = fields.announced(fields.json_object(request.body), service.world.dialect.limits)
+    return _json(service.uploads.create(file), end="\n")
+
+
+def _create_part(service: Service, request: Request, id_: str) -> Reply:
+    form = parts(request.body, request.headers.get("content-type", ""))
+    if "data" not in form:
+        raise Refusal(Reason.MISSING, name="data")
+    return _json(service.uploads.add_part(id_, form["data"].content), end="\n")
+
+
+def _complete_upload(service: Service, request: Request, id_: str) -> Reply:
+    said = fields.json_object(request.body)
+    md5 = None if said.get("md5") is None else fields.text(said, "md5")
+    return _json(service.uploads.complete(id_, fields.texts(said, "part_ids"), md5), end="\n")
+
+
+def _cancel_upload(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.uploads.cancel(id_), end="\n")
+
+
 def _create_batch(service: Service, request: Request, _: str) -> Reply:
     asked = fields.batch_request(fields.json_object(request.body), service.world.dialect)
     return _json(service.batches.create(asked))
@@ -150,6 +172,10 @@ OPERATIONS = (
     Operation("files.retrieve", "GET", "/files/{id}", _retrieve_file),
     Operation("files.delete", "DELETE", "/files/{id}", _delete_file),
     Operation("files.content", "GET", "/files/{id}/content", _file_content),
+    Operation("uploads.create", "POST", "/uploads", _create_upload),
+    Operation("uploads.parts.create", "POST", "/uploads/{id}/parts", _create_part),
+    Operation("uploads.complete", "POST", "/uploads/{id}/complete", _complete_upload),
+    Operation("uploads.cancel", "POST", "/uploads/{id}/cancel", _cancel_upload),
     Operation("batches.create", "POST", "/batches", _create_batch),
     Operation("batches.list", "GET", "/batches", _list_batches),
     Operation("batches.retrieve", "GET", "/batches/{id}", _retrieve_batch),

@@ -125,13 +125,18 @@ class Faults:
         return tuple(self._fired)
 
     def unused(self) -> tuple[CallFault, ...]:
-        """The faults that never hit a request; a limit that was kept is not among them."""
+        """The faults that never hit a request, and had no chance to.
+
+        A limit that was kept is not among them.
+        """
         with self._lock:
             counts = self._known()
         return tuple(
             count.fault
             for count in counts
-            if not count.fired and not isinstance(count.fault.outcome, Throttles)
+            if not count.fired
+            and not isinstance(count.fault.outcome, Throttles)
+            and not (count.met and count.fault.which.chance)
         )
 
     def around(

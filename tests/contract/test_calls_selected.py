@@ -105,6 +105,7 @@ def _fails(do: Driver) -> bool:
     return False
 
 
+@pytest.mark.fakebatch(unused="ignore")
 def test_the_later_of_two_faults_wins(do: Driver, fakebatch: FakeBatch) -> None:
     """The one that never had its turn is told as unused."""
     fakebatch.on_call("batches.list", times=math.inf).fail(404)
