@@ -23,6 +23,7 @@ Framing = Literal["content_length", "chunked", "silent"]
 
 OPERATIONS = (
     *("files.create", "files.list", "files.retrieve", "files.delete", "files.content"),
+    *("uploads.create", "uploads.parts.create", "uploads.complete", "uploads.cancel"),
     *("batches.create", "batches.list", "batches.retrieve", "batches.cancel"),
     *("chat.completions.create", "responses.create", "embeddings.create", "completions.create"),
     *("moderations.create", "models.list", "models.retrieve"),
