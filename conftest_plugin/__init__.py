@@ -13,9 +13,16 @@ if TYPE_CHECKING:
 
 MARKER = (
     "fakebatch(seed=..., clock=..., start=..., dialect=..., base_url=..., api_keys=..., "
-    "models=..., limits=...): emulate the OpenAI Batch API in this test; keywords of several "
-    "markers merge, the closest wins"
+    "models=..., limits=..., patience=..., max_sleeps=..., max_elapsed=...): emulate the OpenAI "
+    "Batch API in this test; keywords of several markers merge, the closest wins"
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Make the ini option known."""
+    parser.addini(
+        "fakebatch_clock", "how time moves where a test does not say: virtual, manual or real"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,6 +71,8 @@ def _options(node: pytest.Item) -> dict[str, Any]:
     for marker in node.iter_markers("fakebatch"):  # the closest comes first
         _check(marker)
         options = {**marker.kwargs, **options}
+    if mode := node.config.getini("fakebatch_clock"):
+        options.setdefault("clock", mode)
     return options
 
 

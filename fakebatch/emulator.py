@@ -46,6 +46,10 @@ class FakeBatch:
         api_keys: the keys that are accepted; by default every key is.
         models: the models that exist; by default every plausible name does.
         limits: what the service accepts: `{"batch_lines": 10}`; an unknown name is told the others.
+        patience: how often a client may ask for the same object, sleeping in between, once nothing
+            is left to happen; then its loop is told that it never ends.
+        max_sleeps: how many sleeps may follow each other while nothing is created or changed.
+        max_elapsed: how much virtual time may pass in all.
 
     Raises:
         Misuse: an argument without meaning.
@@ -62,6 +66,9 @@ class FakeBatch:
         api_keys: list[str] | None = None,
         models: list[str] | None = None,
         limits: dict[str, int] | None = None,
+        patience: int = 100,
+        max_sleeps: int = 20_000,
+        max_elapsed: Duration = "400d",
     ) -> None:
         for name, several in (("api_keys", api_keys), ("models", models)):
             if isinstance(several, str):
@@ -75,17 +82,24 @@ class FakeBatch:
             models=None if models is None else frozenset(models),
         )
         keys = None if api_keys is None else frozenset(api_keys)
-        self._patience = Patience(self._service)
+        self._witness = Witness()
+        self._patience = Patience(self._service, patience)
         self.webhooks = Webhooks(self._service.world)
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
-        self.clock = Clock(clock, start=start, verdict=self._verdict)
+        self.clock = Clock(
+            clock,
+            start=start,
+            verdict=self._verdict,
+            max_sleeps=max_sleeps,
+            max_elapsed=max_elapsed,
+            raised=self._witness.note,
+        )
         """The time everybody sees, and the way to move it."""
         app = App(self._service, api_keys=keys, seed=seeded, told=self._told)
         self.base_url = chosen.base_urls[0]
         """Where clients find the service: `https://api.openai.com/v1`."""
         self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
-        self._witness = Witness()
         self._active = ExitStack()
         self._entered = False
 
@@ -170,9 +184,9 @@ class FakeBatch:
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
 
-    def _told(self, operation: Operation, id_: str) -> None:
-        if operation.method == "GET":
-            self._patience.asked(id_)
+    def _told(self, operation: Operation, id_: str, *, refused: bool) -> None:
+        if refused or operation.method == "GET":
+            self._patience.asked(id_ or operation.name)
         else:
             self._patience.renewed()
             self.clock.progress()

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from fakebatch.batch.answering import no_json
@@ -207,6 +207,13 @@ def _pattern(path: str) -> tuple[str, str]:
     return f"/{head}/{{id}}{slash}{tail}", id_
 
 
+class Told(Protocol):
+    """Hears of each call of an operation."""
+
+    def __call__(self, operation: Operation, id_: str, /, *, refused: bool) -> None:
+        """One has been answered."""
+
+
 class App:
     """One emulated service behind HTTP."""
 
@@ -216,7 +223,7 @@ class App:
         *,
         api_keys: frozenset[str] | None,
         seed: bytes,
-        told: Callable[[Operation, str], None] | None = None,
+        told: Told = lambda *_, **__: None,
     ) -> None:
         self.service = service
         self._told = told
@@ -237,9 +244,10 @@ class App:
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
-            if self._told is not None:
-                self._told(operation, id_)
+            self._told(operation, id_, refused=False)
         except Refusal as refusal:
+            if operation is not None:
+                self._told(operation, id_, refused=True)
             reply = self._refused(refusal, of_files=request.path.startswith("/files"))
         return self._signed(reply)
 
