@@ -223,7 +223,7 @@ class App:
         *,
         api_keys: frozenset[str] | None,
         seed: bytes,
-        told: Told = lambda *_, **__: None,
+        told: Told | None = None,
     ) -> None:
         self.service = service
         self._told = told
@@ -239,16 +239,17 @@ class App:
             Misuse: the test gave an answer that is none.
         """
         operation, id_ = route(request.method, request.path)
+        refused = False
         try:
             self._check_key(request)
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
-            self._told(operation, id_, refused=False)
         except Refusal as refusal:
-            if operation is not None:
-                self._told(operation, id_, refused=True)
+            refused = True
             reply = self._refused(refusal, of_files=request.path.startswith("/files"))
+        if operation is not None and self._told is not None:
+            self._told(operation, id_, refused=refused)
         return self._signed(reply)
 
     def _check_key(self, request: Request) -> None:
