@@ -11,7 +11,7 @@ from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 from fakebatch.dialects import DIALECTS, Dialect
-from fakebatch.durations import microseconds
+from fakebatch.durations import Duration, microseconds
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.incidents import Incident
 from fakebatch.interception import (
@@ -35,9 +35,7 @@ from fakebatch.testing.unused import complaint, unused
 from fakebatch.vtime import Clock, wall
 from fakebatch.vtime.limits import Site
 from fakebatch.webhooks import Webhooks
-from fakebatch.wire.app import OPERATIONS, App, Operation
-from fakebatch.wire.exchange import Reply, Request
-from fakebatch.wire.faults import Fired
+from fakebatch.wire.app import OPERATIONS, App, Handled
 
 UNUSED = ("error", "note", "ignore")
 
@@ -58,6 +56,10 @@ class FakeBatch(Asserting, Scripting):
         incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
         unused: what to do about rules of the test that nothing met: "error" at the end, "note" in
             the timeline alone, "ignore". Rules of a named incident are only noted.
+        patience: how often a client may ask for the same object, sleeping in between, once nothing
+            is left to happen; then its loop is told that it never ends.
+        max_sleeps: how many sleeps may follow each other while nothing is created or changed.
+        max_elapsed: how much virtual time may pass in all.
 
     Raises:
         Misuse: an argument without meaning.
@@ -76,6 +78,9 @@ class FakeBatch(Asserting, Scripting):
         limits: dict[str, int] | None = None,
         incident: Incident = (),
         unused: str = "error",
+        patience: int = 100,
+        max_sleeps: int = 20_000,
+        max_elapsed: Duration = "400d",
     ) -> None:
         if unused not in UNUSED:
             raise _no_way(unused)
@@ -97,17 +102,24 @@ class FakeBatch(Asserting, Scripting):
         self.batches = placing.Batches(self._service, self.files)
         """The batches by id, in order of creation."""
         keys = None if api_keys is None else frozenset(api_keys)
-        self._patience = Patience(self._service)
+        self._witness = Witness()
+        self._patience = Patience(self._service, patience)
         self.webhooks = Webhooks(self._service.world)
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
-        self.clock = Clock(clock, start=start, verdict=self._verdict)
+        self.clock = Clock(
+            clock,
+            start=start,
+            verdict=self._verdict,
+            max_sleeps=max_sleeps,
+            max_elapsed=max_elapsed,
+            raised=self._witness.note,
+        )
         """The time everybody sees, and the way to move it."""
         self.clock.on_sleep = self.journal.slept
         app = App(
             self._service,
             api_keys=keys,
             seed=seeded,
-            told=self._told,
             noted=self._noted,
             elapsed=self._elapsed,
         )
@@ -117,7 +129,6 @@ class FakeBatch(Asserting, Scripting):
         """Where clients find the service: `https://api.openai.com/v1`."""
         self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
-        self._witness = Witness()
         self._active = ExitStack()
         self._entered = False
         self._began = self._left = 0
@@ -202,30 +213,23 @@ class FakeBatch(Asserting, Scripting):
         if error is None:
             self._complain()
 
-    def _told(self, operation: Operation, id_: str) -> None:
-        if operation.method == "GET":
-            self._patience.asked(id_)
-        else:
-            self._patience.renewed()
-            self.clock.progress()
-            self.webhooks.courier.look()
-
     def _verdict(self, site: Site) -> FakeBatchError | None:
         return self.webhooks.courier.error() or self._patience.verdict(site)
 
-    def _noted(
-        self,
-        request: Request,
-        operation: Operation | None,
-        id_: str,
-        reply: Reply,
-        hit: Fired | None,
-    ) -> None:
+    def _noted(self, handled: Handled) -> None:
+        request, operation, reply = handled.request, handled.operation, handled.reply
         name = operation.name if operation else f"{request.method} {request.path}"
+        changes = handled.done and request.method != "GET"
         status = None if isinstance(reply.trouble, Breaks) else reply.status
-        called = Called(name, id_, status, None if hit is None else as_said(hit.fault))
-        changes = request.method != "GET" and reply.status < 400
+        injected = None if handled.hit is None else as_said(handled.hit.fault)
+        called = Called(name, handled.id, status, injected)
         self.journal.called(self._service.world.clock(), called, changes=changes)
+        if changes:
+            self._patience.renewed()
+            self.clock.progress()
+            self.webhooks.courier.look()
+        else:
+            self._patience.asked(handled.id or name)
 
     def _notes(self) -> Notes:
         fired = self.faults.fired

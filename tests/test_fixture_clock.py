@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from time import sleep as bound_before
 
 import anyio
@@ -162,6 +163,22 @@ def test_moving_to_a_moment(target: dt.datetime | str | float, fakebatch: FakeBa
         fakebatch.clock.move_to(NEW_YEAR)
 
 
+def test_every_thread_sees_the_clock_of_the_emulator(fakebatch: FakeBatch) -> None:
+    """`time.time`, `datetime.now` and `created_at` agree, in whatever thread they are read."""
+
+    def look() -> tuple[float, float, int]:
+        time.sleep(60)
+        batch = openai.OpenAI().batches.create(
+            input_file_id="file-1", endpoint="/v1/embeddings", completion_window="24h"
+        )
+        return time.time(), dt.datetime.now(dt.UTC).timestamp(), batch.created_at
+
+    with ThreadPoolExecutor(2) as pool:
+        seen = [seen.result() for seen in [pool.submit(look) for _ in range(2)]]
+    assert seen == [(NEW_YEAR + 60,) * 3] * 2
+    assert look() == (NEW_YEAR + 120,) * 3
+
+
 def test_a_freeze_around_is_followed() -> None:
     """A test that has frozen the clock itself keeps its date; sleeping moves it."""
     with freeze_time("2030-06-01"), FakeBatch() as fake:
@@ -217,3 +234,35 @@ def test_an_unknown_clock_is_told() -> None:
     """The message names the three there are."""
     with pytest.raises(Misuse, match="The modes are 'virtual', 'manual', 'real'"):
         FakeBatch(clock="fast")
+
+
+@pytest.mark.parametrize(
+    ("marker", "mode"),
+    [
+        pytest.param("", "manual", id="where a test does not say"),
+        pytest.param("@pytest.mark.fakebatch(clock='virtual')", "virtual", id="a marker wins"),
+        pytest.param("@pytest.mark.fakebatch(seed=1)", "manual", id="beside other keywords"),
+    ],
+)
+def test_the_ini_option_chooses_a_mode(marker: str, mode: str, pytester: pytest.Pytester) -> None:
+    """`fakebatch_clock` is the mode of every test of a project."""
+    pytester.makeini("[pytest]\nfakebatch_clock = manual\n")
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        {marker}
+        def test_mode(fakebatch):
+            assert fakebatch.clock.mode == "{mode}"
+        """
+    )
+    pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:asyncio").assert_outcomes(passed=1)
+
+
+def test_an_ini_option_without_meaning_is_told(pytester: pytest.Pytester) -> None:
+    """As an argument would be."""
+    pytester.makeini("[pytest]\nfakebatch_clock = fast\n")
+    pytester.makepyfile("def test_mode(fakebatch): pass")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:asyncio")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*fakebatch: clock='fast' is no mode of the clock."])

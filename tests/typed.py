@@ -80,18 +80,18 @@ def every_reply_checked() -> Generator[None]:
         yield
 
 
-Answer = Callable[[App, Operation | None, str, Request], tuple[Reply, str]]
+Answer = Callable[[App, Operation | None, str, Request], tuple[Reply, str, bool]]
 
 
 def _checking(plain: Answer) -> Answer:
     @functools.wraps(plain)
     def answer(
         app: App, operation: Operation | None, id_: str, request: Request
-    ) -> tuple[Reply, str]:
-        reply, about = plain(app, operation, id_, request)
+    ) -> tuple[Reply, str, bool]:
+        reply, about, done = plain(app, operation, id_, request)
         if operation is not None and reply.status == 200 and _speaks_as_openai(app):
             check(operation.name, reply.body)
-        return reply, about
+        return reply, about, done
 
     return answer
 

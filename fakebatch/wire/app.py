@@ -193,8 +193,19 @@ _BY_ROUTE = {(operation.method, operation.path): operation for operation in OPER
 _PATHS = {operation.path for operation in OPERATIONS}
 
 
-Noted = Callable[[Request, Operation | None, str, Reply, Fired | None], None]
-"""Told of every answer: its operation, the id it is about (also a new one), what fault hit it."""
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """One request, and what came of it."""
+
+    request: Request
+    operation: Operation | None
+    id: str
+    """Of the object it is about; of a `create` the new one."""
+    reply: Reply
+    hit: Fired | None
+    """The fault that hit it."""
+    done: bool
+    """Whether the operation was carried out, whatever the client was told."""
 
 
 def _created(operation: Operation, reply: Reply) -> str:
@@ -227,12 +238,10 @@ class App:
         *,
         api_keys: frozenset[str] | None,
         seed: bytes,
-        told: Callable[[Operation, str], None] | None = None,
-        noted: Noted | None = None,
+        noted: Callable[[Handled], None] = lambda _: None,
         elapsed: Callable[[], int] = lambda: 0,
     ) -> None:
         self.service = service
-        self._told = told
         self._noted = noted
         self._api_keys = api_keys
         self._mint = Mint(seed)
@@ -250,18 +259,19 @@ class App:
             Misuse: the test gave an answer that is none.
         """
         operation, id_ = route(request.method, request.path)
-        about, hit = [id_], None
+        truth: list[tuple[str, bool]] = []
 
         def true() -> Reply:
-            reply, about[0] = self._answer(operation, id_, request)
+            reply, about, done = self._answer(operation, id_, request)
+            truth.append((about, done))
             return reply
 
         if operation is None:
-            reply = true()
+            reply, hit = true(), None
         else:
             reply, hit = self._around(Call(operation.name, id_, request), true)
-        if self._noted is not None:
-            self._noted(request, operation, about[0], reply, hit)
+        about, done = truth[-1] if truth else (id_, False)
+        self._noted(Handled(request, operation, about, reply, hit, done))
         return self._signed(reply)
 
     def _around(self, call: Call, true: Callable[[], Reply]) -> tuple[Reply, Fired | None]:
@@ -276,20 +286,19 @@ class App:
             ),
         )
 
-    def _answer(self, operation: Operation | None, id_: str, request: Request) -> tuple[Reply, str]:
-        """The true answer, and the id it is about."""
+    def _answer(
+        self, operation: Operation | None, id_: str, request: Request
+    ) -> tuple[Reply, str, bool]:
+        """The true answer, the id it is about, and whether anything was done."""
         try:
             self._check_key(request)
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
-            id_ = id_ or _created(operation, reply)
-            if self._told is not None:
-                self._told(operation, id_)
         except Refusal as refusal:
             of_files = request.path.startswith("/files")
-            return refused(self.service.world.dialect, refusal, of_files=of_files), id_
-        return reply, id_
+            return refused(self.service.world.dialect, refusal, of_files=of_files), id_, False
+        return reply, id_ or _created(operation, reply), True
 
     def _check_key(self, request: Request) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import pytest
+import trio
 
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import Clock
-from fakebatch.vtime.scheduling import standstill
+from fakebatch.vtime.scheduling import scheduler, standstill
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -21,12 +22,16 @@ pytestmark = pytest.mark.timeout(60)
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     # pytest-timeout and xdist have threads of their own, which might wake ours.
-    monkeypatch.setattr(standstill, "_PATIENCE_WITH_VISITORS", 0.2)
+    monkeypatch.setattr(standstill, "_PATIENCE_WITH_STRANGERS", 0.2)
     monkeypatch.setattr(standstill, "_PATIENCE", 0.2)
 
 
 async def awaits_what_nobody_sets() -> None:
     await asyncio.Event().wait()
+
+
+async def awaits_what_nobody_sets_in_trio() -> None:
+    await trio.Event().wait()
 
 
 def joins_a_thread_that_waits() -> None:
@@ -40,6 +45,7 @@ DEADLOCKS: dict[str, Callable[[], object]] = {
     "a queue": lambda: queue.Queue[None]().get(),
     "a future": lambda: Future[None]().result(),
     "an asyncio event": lambda: asyncio.run(awaits_what_nobody_sets()),
+    "a trio event": lambda: trio.run(awaits_what_nobody_sets_in_trio),
     "a thread that waits itself": joins_a_thread_that_waits,
 }
 
@@ -81,3 +87,23 @@ def test_a_thread_that_computes_is_no_deadlock(clock: Clock) -> None:
 
     assert done.wait()
     assert clock.elapsed == 0.0
+
+
+def test_a_thread_that_never_stops_running_does_not_stop_time(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time waits for who works, but not for ever: a thread may spin until a sleeper has woken."""
+    monkeypatch.setattr(scheduler, "_BUSY", 0.1)
+    done = threading.Event()
+
+    def spin() -> None:
+        while not done.is_set():
+            sum(range(1_000))
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    time.sleep(60)
+    done.set()
+    thread.join()
+
+    assert clock.elapsed == 60.0

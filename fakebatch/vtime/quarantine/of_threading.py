@@ -9,6 +9,8 @@ import threading
 from types import FrameType
 from typing import Any
 
+from fakebatch.vtime import callsite
+
 _private: Any = threading
 _POOL_WORKERS = {
     ("concurrent.futures.thread", "_worker"),
@@ -60,18 +62,17 @@ def thread_of(ident: int) -> threading.Thread | None:
     return thread
 
 
-def being_born() -> bool:
-    """Whether a thread has been started that has no frame yet."""
-    return bool(_private._limbo)
+def being_born() -> set[threading.Thread]:
+    """The threads that have been started and do not run their own code yet."""
+    return set(_private._limbo)
 
 
-def works_in_a_pool(frame: FrameType | None) -> bool:
+def works_in_a_pool(frame: FrameType) -> bool:
     """Whether a stack belongs to a worker of a thread pool, idle or not."""
-    while frame is not None:
-        if (frame.f_globals.get("__name__"), frame.f_code.co_name) in _POOL_WORKERS:
-            return True
-        frame = frame.f_back
-    return False
+    return any(
+        (f.f_globals.get("__name__"), f.f_code.co_name) in _POOL_WORKERS
+        for f in callsite.outwards(frame)
+    )
 
 
 def enlist(condition: Any, lock: threading.Lock) -> object:

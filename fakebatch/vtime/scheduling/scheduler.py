@@ -7,28 +7,27 @@ at a time, and their order is decided by deadline and registration, not by the o
 from __future__ import annotations
 
 import threading
-from asyncio import BaseEventLoop
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import get_ident
-from weakref import WeakSet
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import callsite
 from fakebatch.vtime.limits import Site
-from fakebatch.vtime.quarantine import of_asyncio
 from fakebatch.vtime.quarantine.of_freezegun import real_monotonic
 from fakebatch.vtime.scheduling import standstill
 from fakebatch.vtime.scheduling.scope import Scope
 from fakebatch.vtime.scheduling.waiters import ClockStopped, Sleeper, Turn, Waiter
 from fakebatch.vtime.scheduling.watchman import Watchman
 
-_TURN = 0.05
-"""Seconds of work after which a thread goes on beside one that does not stop running; of work, as
-a thread that waits for a core shall not lose its turn."""
-_BUSY = 2.0
-"""Real seconds after which time moves although a thread does not stop running."""
+_BUSY = 1.0
+"""Seconds of work after which others go on beside a thread that does not stop running. Of work, not
+of waiting: a thread that gets no core on a busy machine loses nothing."""
+_ANSWER = 5.0
+"""Real seconds after which others go on beside one that has precedence and waits for a socket."""
 _GLANCES = 1_000
 """How many waits of no length a thread may make before each of them takes 1 us."""
 
@@ -58,10 +57,10 @@ class Scheduler:
         self.moves = 0
         """How often a thread has blocked or gone on."""
         self.scope = Scope()
-        self.loops: WeakSet[BaseEventLoop] = WeakSet()
-        """The asyncio loops that have waited."""
-        self._base = real_monotonic()
-        self._ended: float | None = None
+        self.shifts: WeakKeyDictionary[object, Callable[[Any, float], None]] = WeakKeyDictionary()
+        """The event loops that have waited, and how all timers of each are moved."""
+        self._began = real_monotonic()
+        self._ended = False
         self._stuck = False
         self._first: set[int] = set()
         self._here, self._glances = (0, 0), 0
@@ -72,15 +71,20 @@ class Scheduler:
         self._mutex = threading.RLock()
         self._watchman = Watchman(self)
 
+    @property
+    def seconds(self) -> float:
+        """Virtual seconds since the start."""
+        return self.line / SECOND
+
+    @property
     def monotonic(self) -> float:
-        """Seconds that start at the real monotonic clock and go on with the line."""
-        late = 0.0 if self._ended is None else real_monotonic() - self._ended
-        return self._base + self.line / SECOND + late
+        """Seconds that start at the real monotonic clock."""
+        return self._began + self.line / SECOND
 
     def line_at(self, monotonic: float) -> int:
-        """The point on the line at which `monotonic` reads as given."""
+        """The point on the line at which `monotonic` reads as given, or now if that is past."""
         # round, not ceil: ceil drifts by 1 us a sleep.
-        return round((monotonic - self._base) * SECOND)
+        return max(self.line, round((monotonic - self._began) * SECOND))
 
     def deadline(self, seconds: float) -> int:
         """The point on the line that lies so many seconds ahead."""
@@ -160,7 +164,7 @@ class Scheduler:
     def park(self, waiter: Waiter) -> None:
         """Count the calling thread as blocked; if it was the last one, time moves."""
         with self._mutex:
-            if self._ended is not None:
+            if self._ended:
                 waiter.dismiss()
                 return
             self.moves += 1
@@ -168,7 +172,8 @@ class Scheduler:
             waiter.order = waiter.order or (0 if first else self.moves)
             self._parked[get_ident()] = waiter
         self.pass_on()
-        self._watchman.rise()
+        if waiter.blocked():
+            self._watchman.rise()
 
     def unpark(self) -> None:
         """Count the calling thread as running."""
@@ -181,6 +186,11 @@ class Scheduler:
         with self._mutex:
             if self.scope.all_parked(self._parked):
                 self._wake_next()
+
+    def begin_thread(self, thread: threading.Thread) -> None:
+        """Let whoever started the calling thread first wait for it: else both would run at once."""
+        with self.scope.beginning(thread):
+            self.take_turn(0)
 
     def end_thread(self) -> None:
         """The calling thread has done its work and holds time back no longer."""
@@ -218,13 +228,13 @@ class Scheduler:
 
         Args:
             waited: real seconds for which no thread has blocked or gone on.
-            worked: seconds that the process has computed meanwhile.
+            worked: seconds that all other threads have computed meanwhile.
         """
         with self._mutex:
             held = not self._first <= self._parked.keys()
             blocked = not held and self.scope.all_blocked(self._parked)
-            overdue = not held and worked > _TURN and self._somebody_is_due()
-            woken = (blocked or overdue or waited > _BUSY) and self._wake_next()
+            overdue = worked > _BUSY or (held and waited > _ANSWER)
+            woken = (blocked or overdue) and self._wake_next()
             if blocked and not woken and standstill.certain(self.scope, self._parked, waited):
                 self._report_standstill()
 
@@ -232,10 +242,10 @@ class Scheduler:
         """Stop: send everybody who still waits on their way."""
         self._watchman.dismiss()
         with self._mutex:
-            distance = real_monotonic() - self.monotonic()
-            for loop in self.loops:
-                of_asyncio.shift_timers(loop, distance)
-            self._ended = real_monotonic()
+            distance = real_monotonic() - self.monotonic
+            for loop, shift in self.shifts.items():
+                shift(loop, distance)
+            self._ended = True
             for waiter in self._parked.values():
                 if self._stuck:
                     waiter.error = waiter.error or ClockStopped()
@@ -248,9 +258,6 @@ class Scheduler:
         self._glances = self._glances + 1 if here == self._here else 0
         self._here = here
         return self._glances
-
-    def _somebody_is_due(self) -> bool:
-        return any(deadline <= self.line for deadline, *_ in self._timed())
 
     def _wake_next(self) -> bool:
         first = min(self._movable(), key=lambda entry: entry[:2], default=None)

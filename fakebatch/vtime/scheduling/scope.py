@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import get_ident
+from threading import Thread, get_ident
 from types import FrameType
 
+from fakebatch.vtime import callsite, names
 from fakebatch.vtime.quarantine import of_threading as private
 from fakebatch.vtime.quarantine.of_freezegun import real_monotonic
 from fakebatch.vtime.scheduling.waiters import Waiter
 
-_LOCK = 0.0005
-"""Real seconds that a thread seen waiting for a lock must stay there to count as blocked."""
 _CALL = 0.1
 """Real seconds after which any other call that has not moved counts as blocked; 5 ms were too few
 beside a busy core."""
-_HARNESS_THREADS = "pytest_timeout"
 _NOBODY = object()
 
 
@@ -34,36 +34,49 @@ class Scope:
 
     def __init__(self) -> None:
         self.entered_by = get_ident()
-        self._visitors = {
-            ident: private.thread_of(ident)
+        outside = {
+            ident: frame
             for ident, frame in private.frames().items()
             if ident != self.entered_by and not private.works_in_a_pool(frame)
         }
+        self._visitors = {ident: private.thread_of(ident) for ident in outside}
+        self._strangers = [
+            self._visitors[ident]
+            for ident, frame in outside.items()
+            if not _serves_the_tests(self._visitors[ident], frame)
+        ]
         self._watchman: int | None = None
+        self._beginning: set[Thread] = set()
         self._ended: set[int] = set()
         self._sightings: dict[int, _Sighting] = {}
 
     def has(self, ident: int) -> bool:
         """Whether a thread lives in virtual time."""
+        if ident in (self.entered_by, self._watchman):
+            return ident == self.entered_by  # the watchman's own waits are a finalizer's, and real
         thread = private.thread_of(ident)
         if thread is None:
             return ident not in self._visitors
         # An ident is used again once its thread is gone: the Thread object decides.
-        return self._visitors.get(ident, _NOBODY) is not thread and not thread.name.startswith(
-            _HARNESS_THREADS
-        )
+        return self._visitors.get(ident, _NOBODY) is not thread and not serves_timeouts(thread)
 
-    def has_visitors(self) -> bool:
-        """Whether threads of real time are alive, which might wake one of the scope."""
-        return any(thread is None or thread.is_alive() for thread in self._visitors.values())
+    def has_strangers(self) -> bool:
+        """Whether threads of real time are alive that might wake one of the scope."""
+        return any(thread is None or thread.is_alive() for thread in self._strangers)
 
     def appoint(self, watchman: int) -> None:
         """One thread is our own and lives in nobody's time."""
         self._watchman = watchman
 
-    def begin(self) -> None:
+    @contextmanager
+    def beginning(self, thread: Thread) -> Generator[None]:
         """The calling thread has begun; its ident may be that of one that has ended."""
         self._ended.discard(get_ident())
+        self._beginning.add(thread)
+        try:
+            yield
+        finally:
+            self._beginning.discard(thread)
 
     def end(self) -> None:
         """The calling thread has done its work and will never block again."""
@@ -77,7 +90,7 @@ class Scope:
     def all_parked(self, parked: Mapping[int, Waiter]) -> bool:
         """Whether every other thread of the scope waits in a waiter: exact."""
         others = self._others(private.frames())
-        return all(ident in parked for ident, _ in others) and _all_wait(parked)
+        return all(ident in parked for ident, _ in others) and self._all_wait(parked)
 
     def all_blocked(self, parked: Mapping[int, Waiter]) -> bool:
         """Whether those that do not wait in a waiter, too, have stopped: as far as can be seen.
@@ -90,7 +103,7 @@ class Scope:
             for ident, frame in self._others(private.frames())
             if ident not in parked
         ]
-        return all(outside) and _all_wait(parked)
+        return all(outside) and self._all_wait(parked)
 
     def all_hopeless(self, parked: Mapping[int, Waiter]) -> bool:
         """Whether only other threads could wake those that have stopped."""
@@ -101,10 +114,15 @@ class Scope:
         )
 
     def _others(self, frames: Mapping[int, FrameType]) -> Iterator[tuple[int, FrameType]]:
-        left_out = {get_ident(), self._watchman, *self._ended}
+        left_out = {get_ident(), *self._ended}
         for ident, frame in frames.items():
             if ident not in left_out and self.has(ident):
                 yield ident, frame
+
+    def _all_wait(self, parked: Mapping[int, Waiter]) -> bool:
+        return all(waiter.blocked() for waiter in parked.values()) and (
+            private.being_born() <= self._beginning
+        )
 
     def _stopped(self, ident: int, frame: FrameType, now: float) -> bool:
         place = (id(frame), frame.f_lasti, _kernel_says(ident, "schedstat"))
@@ -114,21 +132,28 @@ class Scope:
             return False
         still = now - seen.since
         if still >= _CALL:
-            return not _wants_a_core(ident)
-        return still >= _LOCK and _waits_for_a_lock(ident)
+            return not _goes_on_by_itself(ident)
+        # Who waits for the interpreter stirs once in each of its switch intervals.
+        return still > 1.2 * sys.getswitchinterval() and _waits_for_a_lock(ident)
 
 
-def _all_wait(parked: Mapping[int, Waiter]) -> bool:
-    return all(waiter.blocked() for waiter in parked.values()) and not private.being_born()
+def _serves_the_tests(thread: Thread | None, frame: FrameType) -> bool:
+    modules = (f.f_globals.get("__name__", "") for f in callsite.outwards(frame))
+    return any(map(names.is_harness, modules)) or (thread is not None and serves_timeouts(thread))
+
+
+def serves_timeouts(thread: Thread) -> bool:
+    """Whether a thread is a timer of pytest-timeout, which may start it under the clock."""
+    return thread.name.startswith("pytest_timeout")
 
 
 def _waits_for_a_lock(ident: int) -> bool:
-    # Not for the interpreter: it was free since the last look, and then the thread had run.
     return _kernel_says(ident, "wchan").startswith("futex")
 
 
-def _wants_a_core(ident: int) -> bool:
-    return ") R " in _kernel_says(ident, "stat")
+def _goes_on_by_itself(ident: int) -> bool:
+    # It waits for a core, or for a disk.
+    return _kernel_says(ident, "stat").rpartition(") ")[2][:1] in {"R", "D"}
 
 
 def _kernel_says(ident: int, what: str) -> str:
