@@ -8,17 +8,20 @@ from dataclasses import replace
 from datetime import datetime
 from inspect import signature
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from fakebatch.dialects import DIALECTS, Dialect
 from fakebatch.durations import Duration, microseconds
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.interception import (
+    DUMMY_KEY,
     EmulatedRouter,
     doors,
     dummy_environment,
     is_loopback,
+    ready_client,
+    transport,
     unresolvable,
 )
 from fakebatch.loud import Witness
@@ -29,6 +32,9 @@ from fakebatch.service import Service
 from fakebatch.testing import looking, saying
 from fakebatch.vtime import Clock, wall
 from fakebatch.wire.app import App, Operation
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
 
 
 class FakeBatch:
@@ -81,6 +87,7 @@ class FakeBatch:
         """Where clients find the service: `https://api.openai.com/v1`."""
         self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
+        self._api_key = DUMMY_KEY if not api_keys else api_keys[0]
         self._witness = Witness()
         self._active = ExitStack()
         self._entered = False
@@ -100,6 +107,34 @@ class FakeBatch:
         """The files by id, in order of creation; result files are among them once they exist."""
         service = self._service
         return looking.Seen("files", service.files.known, lambda id_: looking.File(id_, service))
+
+    def openai(self, **options: Any) -> OpenAI:
+        """A client of the openai SDK that ends here: no respx in between, no TLS context.
+
+        It works without `with` too: then nothing is patched, and time is the one of `time.time()`.
+
+        Args:
+            options: what else `openai.OpenAI` shall be told: `api_key`, `max_retries` and so on.
+        """
+        client: OpenAI = ready_client(
+            "OpenAI", "DefaultHttpxClient", self.transport, self._options(options)
+        )
+        return client
+
+    def async_openai(self, **options: Any) -> AsyncOpenAI:
+        """The same for `openai.AsyncOpenAI`."""
+        client: AsyncOpenAI = ready_client(
+            "AsyncOpenAI", "DefaultAsyncHttpxClient", self.transport, self._options(options)
+        )
+        return client
+
+    def transport(self, stack: ModuleType) -> Any:
+        """A transport that ends here: `httpx2.Client(transport=fakebatch.transport(httpx2))`.
+
+        Args:
+            stack: the library of the client, httpx or httpx2; for its AsyncClient as well.
+        """
+        return transport(stack, self.router, self._witness)
 
     def schedule(
         self,
@@ -164,6 +199,9 @@ class FakeBatch:
         lost = self._witness.lost()
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
+
+    def _options(self, given: dict[str, Any]) -> dict[str, Any]:
+        return {"api_key": self._api_key, "base_url": self.base_url, **given}
 
     def _told(self, operation: Operation, id_: str) -> None:
         if operation.method == "GET":

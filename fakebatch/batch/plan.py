@@ -158,7 +158,7 @@ class Plan:
         failed = bisect_left(self.input.failing, finished)
         return Counts(len(self.input.lines), finished - failed, failed)
 
-    @property
+    @cached_property
     def _stops(self) -> int:
         stops = [self.cancelled, self.timeline.starts(Status.FINALIZING)]
         return min(at for at in (*stops, self.worked) if at is not None)

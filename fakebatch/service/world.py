@@ -29,7 +29,8 @@ class World:
         models: frozenset[str] | None,
     ) -> None:
         self.dialect = dialect
-        self.clock = clock
+        self._clock = clock
+        self._read = 0
         self.models = models
         self.scenario = Scenario()
         self.lock = RLock()
@@ -38,6 +39,11 @@ class World:
         self.batches: Shelf[BatchRecord] = Shelf()
         self._minted = 0
         self._unsettled: list[tuple[int, str]] = []
+
+    def clock(self) -> int:
+        """What time it is, in microseconds since the epoch."""
+        self._read = self._clock()
+        return self._read
 
     def next(self) -> int:
         """A number that no other id was made of."""
@@ -49,9 +55,12 @@ class World:
         heappush(self._unsettled, (at, record.id))
 
     def is_over(self) -> bool:
-        """Whether every batch has ended, so that time alone changes nothing any more."""
+        """Whether every batch had ended when last an operation read the clock.
+
+        Then time alone changes nothing any more. A frozen clock takes its time to be read again.
+        """
         with self.lock:
-            now = self.settled()
+            now = self._settled(self._read)
             # a batch that was cancelled may be awaited for its former end still
             awaited = (self.batches.get(id_, now) for _, id_ in self._unsettled)
             return all(one is not None and one.plan.status(now) in TERMINAL for one in awaited)
@@ -61,7 +70,9 @@ class World:
 
         Nothing that could be seen changes: a file appears at its moment, whenever this runs.
         """
-        now = self.clock()
+        return self._settled(self.clock())
+
+    def _settled(self, now: int) -> int:
         while self._unsettled and self._unsettled[0][0] <= now:
             _, id_ = heappop(self._unsettled)
             record = self.batches.get(id_, now)

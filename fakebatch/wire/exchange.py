@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -17,6 +17,8 @@ class Request:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+    pieces: Iterable[bytes] | None = None
+    """A long form as httpx streams it (see `multipart.parts`); then the body is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +28,5 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    pieces: Iterable[bytes] | None = None
+    """A body too large to hold, written while it is read; then the other is empty."""
