@@ -28,7 +28,8 @@ class Patience:
 
     def asked(self, id_: str) -> None:
         """A client has looked at an object."""
-        if self._service.world.is_over():
+        world = self._service.world
+        if world.is_over(world.looked):
             self._asked[id_] += 1
         else:
             self._asked.clear()

@@ -30,7 +30,8 @@ class World:
     ) -> None:
         self.dialect = dialect
         self._clock = clock
-        self._read = 0
+        self.looked = 0
+        """When an operation last looked at the clock; one that is frozen takes its time."""
         self.models = models
         self.scenario = Scenario()
         self.lock = RLock()
@@ -42,8 +43,8 @@ class World:
 
     def clock(self) -> int:
         """What time it is, in microseconds since the epoch."""
-        self._read = self._clock()
-        return self._read
+        self.looked = self._clock()
+        return self.looked
 
     def next(self) -> int:
         """A number that no other id was made of."""
@@ -54,13 +55,10 @@ class World:
         """Look at a batch again at `at`: its files may be there then."""
         heappush(self._unsettled, (at, record.id))
 
-    def is_over(self) -> bool:
-        """Whether every batch had ended when last an operation read the clock.
-
-        Then time alone changes nothing any more. A frozen clock takes its time to be read again.
-        """
+    def is_over(self, now: int) -> bool:
+        """Whether every batch has ended at `now`, so that time alone changes nothing any more."""
         with self.lock:
-            now = self._settled(self._read)
+            self._settled(now)
             # a batch that was cancelled may be awaited for its former end still
             awaited = (self.batches.get(id_, now) for _, id_ in self._unsettled)
             return all(one is not None and one.plan.status(now) in TERMINAL for one in awaited)

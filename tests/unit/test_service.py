@@ -238,8 +238,8 @@ def test_batches_are_listed_newest_first() -> None:
 def test_all_is_over_once_every_batch_has_ended() -> None:
     """Whether time alone changes anything any more is known at any moment."""
     of = Provider()
-    assert of.service.world.is_over()
+    assert of.service.world.is_over(of.now)
     of.create()
-    assert not of.service.world.is_over()
+    assert not of.service.world.is_over(of.now)
     of.wait(115 * SECOND)
-    assert of.service.world.is_over()
+    assert of.service.world.is_over(of.now)
