@@ -48,7 +48,9 @@ def table(taken: Mapping[str, list[float]], floor: str, unit: str = "us") -> Non
     print(f"{'':44} {'median':>10} {'least':>10}   ratio of least")
     for name, times in taken.items():
         middle, least = statistics.median(times), min(times)
-        print(f"{name:44} {middle:7.1f} {unit} {least:7.1f} {unit}   {least / min(taken[floor]):.2f}")
+        print(
+            f"{name:44} {middle:7.1f} {unit} {least:7.1f} {unit}   {least / min(taken[floor]):.2f}"
+        )
 
 
 class Peak:
@@ -83,4 +85,7 @@ def about() -> None:
             known.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
-    print(f"Python {sys.version.split()[0]}, {platform.system()} {platform.machine()}; " + ", ".join(known))
+    print(
+        f"Python {sys.version.split()[0]}, {platform.system()} {platform.machine()}; "
+        + ", ".join(known)
+    )

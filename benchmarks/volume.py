@@ -141,7 +141,9 @@ def report(path: Path, repeats: int) -> None:
     """Every way, the best of some runs, beside the floor."""
     best = min((in_a_process("floor", "", path) for _ in range(repeats)), key=_seconds)
     size = path.stat().st_size
-    print(f"input {size / MIB:.0f} MiB; floor {best['seconds']:.2f} s, output of {best['output'] / MIB:.0f} MiB")
+    print(
+        f"input {size / MIB:.0f} MiB; floor {best['seconds']:.2f} s, output of {best['output'] / MIB:.0f} MiB"
+    )
     print("extra memory is beyond what the caller holds; its limit counts input and output\n")
     for way in WAYS:
         for form in FORMS:
@@ -162,7 +164,9 @@ def _seconds(one: dict[str, Any]) -> float:
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--lines", type=int, default=50_000)
     parser.add_argument("--bytes", type=int, default=2_200, help="of each line")
     parser.add_argument("--repeats", type=int, default=3)

@@ -99,6 +99,7 @@ class FakeBatch:
         return looking.Seen(
             "batches",
             service.batches.known,
+            service.batches.has,
             lambda id_: looking.Batch(id_, service.batches.retrieve),
         )
 
@@ -106,7 +107,12 @@ class FakeBatch:
     def files(self) -> looking.Seen[looking.File]:
         """The files by id, in order of creation; result files are among them once they exist."""
         service = self._service
-        return looking.Seen("files", service.files.known, lambda id_: looking.File(id_, service))
+        return looking.Seen(
+            "files",
+            service.files.known,
+            service.files.has,
+            lambda id_: looking.File(id_, service),
+        )
 
     def openai(self, **options: Any) -> OpenAI:
         """A client of the openai SDK that ends here: no respx in between, no TLS context.

@@ -50,6 +50,13 @@ def may_fail(scenario: Scenario) -> bool:
     return bool(scenario.rules) or not isinstance(scenario.otherwise, Echoes | Says)
 
 
+def is_pure(scenario: Scenario) -> bool:
+    """Whether every answer follows from its request alone, whenever it is made."""
+    otherwise = scenario.otherwise
+    constant = isinstance(otherwise, Says) and not callable(otherwise.answer)
+    return not scenario.rules and (constant or isinstance(otherwise, Echoes))
+
+
 def answer(line: RequestLine, outcome: Decided, dialect: Dialect, mint: Mint, now: int) -> Answered:
     """The whole answer to a request to which `outcome` comes, made at `now`.
 
@@ -58,16 +65,21 @@ def answer(line: RequestLine, outcome: Decided, dialect: Dialect, mint: Mint, no
     """
     if isinstance(outcome, Fails):
         return Answered(outcome.status, outcome.body)
-    question = replies.Question(
+    asked = question(line, dialect, mint, now)
+    if isinstance(outcome, Echoes):
+        return Answered(200, replies.echo(asked))
+    return Answered(200, _said(outcome.answer, line, asked))
+
+
+def question(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> replies.Question:
+    """What a model is asked by a request, at `now`."""
+    return replies.Question(
         endpoint=line.url,
         body=dict(line.body),
-        key=mint.digest("answer", line.index),
+        key=mint.line(line.index)[32:],
         created=now // SECOND,
         model=dialect.snapshot(line.model),
     )
-    if isinstance(outcome, Echoes):
-        return Answered(200, replies.echo(question))
-    return Answered(200, _said(outcome.answer, line, question))
 
 
 def _said(given: Answer, line: RequestLine, question: replies.Question) -> Mapping[str, Any]:

@@ -18,7 +18,17 @@ from fakebatch.replies import (
 from fakebatch.replies.question import Question
 from fakebatch.replies.tokens import Usage, asked, usage
 
-__all__ = ["ENDPOINTS", "Endpoint", "Question", "Usage", "asked", "echo", "usage", "worded"]
+__all__ = [
+    "ENDPOINTS",
+    "Endpoint",
+    "Question",
+    "Usage",
+    "asked",
+    "charged",
+    "echo",
+    "usage",
+    "worded",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +38,14 @@ class Endpoint:
     echo: Callable[[Question], dict[str, Any]]
     worded: Callable[[Question, str], dict[str, Any]] | None = None
     """None where an answer holds no words."""
+    charge: Callable[[Question], Usage] | None = None
+    """What the default body is charged for, where that is known sooner than the body."""
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {
     "/v1/chat/completions": Endpoint(chat.echo, chat.worded),
     "/v1/completions": Endpoint(completions.echo, completions.worded),
-    "/v1/embeddings": Endpoint(embeddings.echo),
+    "/v1/embeddings": Endpoint(embeddings.echo, charge=embeddings.charge),
     "/v1/images/edits": Endpoint(images.echo),
     "/v1/images/generations": Endpoint(images.echo),
     "/v1/moderations": Endpoint(moderations.echo),
@@ -49,6 +61,12 @@ def echo(question: Question) -> dict[str, Any]:
         ValueError: nobody knows what the endpoint answers.
     """
     return _endpoint(question).echo(question)
+
+
+def charged(question: Question) -> Usage:
+    """What the default body is charged for."""
+    charge = _endpoint(question).charge
+    return usage(echo(question)) if charge is None else charge(question)
 
 
 def worded(question: Question, text: str) -> dict[str, Any]:

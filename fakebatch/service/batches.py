@@ -41,6 +41,7 @@ class Batches:
                 raise Refusal(Reason.TOO_MANY_BATCHES, limit=limit)
             record = self._record(asked, now)
             self._world.batches.put(record)
+            self._world.readers[asked.input_file_id].append(record.id)
             self._world.await_end(record, record.plan.validated)
             return view.batch_object(record, now)
 
@@ -78,6 +79,11 @@ class Batches:
                 self._world.await_end(record, record.plan.timeline.end.at)
             return view.batch_object(record, now)
 
+    def has(self, id_: str) -> bool:
+        """Whether there is such a batch now."""
+        with self._world.lock:
+            return self._world.batches.get(id_, self._world.clock()) is not None
+
     def known(self) -> Iterator[BatchRecord]:
         """Every batch there is now, oldest first."""
         with self._world.lock:
@@ -103,7 +109,7 @@ class Batches:
         if given.purpose != INPUT_PURPOSE:
             raise Refusal(Reason.WRONG_PURPOSE, id=file_id, purpose=given.purpose)
         needed = now + world.scenario.schedule.validating
-        return given.load() if given.expires is None or needed < given.expires else None
+        return bytes(given.load()) if given.expires is None or needed < given.expires else None
 
     def _within_quota(self, plan: Plan) -> Plan:
         """The plan, or one that fails because too many tokens of its model wait already."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
 from fakebatch.batch.plan import Plan
-from fakebatch.batch.result_files import Results, results
+from fakebatch.batch.result_files import Content, Results, results
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class FileRecord:
     filename: str
     created: int
     expires: int | None
-    load: Callable[[], bytes] = field(repr=False, compare=False)
+    load: Callable[[], Content] = field(repr=False, compare=False)
     deleted: int | None = None
     number: int = 0
     """Decides between two of the same moment: what was asked for first comes first."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from heapq import heappop, heappush
 from threading import RLock
 
 from fakebatch.batch.lifecycle import TERMINAL
-from fakebatch.batch.result_files import has_errors, has_output
+from fakebatch.batch.result_files import Content, has_errors, has_output
 from fakebatch.dialects import Dialect
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
@@ -38,6 +39,8 @@ class World:
         self.mint = Mint(seed)
         self.files: Shelf[FileRecord] = Shelf()
         self.batches: Shelf[BatchRecord] = Shelf()
+        self.readers: defaultdict[str, list[str]] = defaultdict(list)
+        """The batches of each input file, by their ids."""
         self._minted = 0
         self._unsettled: list[tuple[int, str]] = []
 
@@ -84,11 +87,11 @@ class World:
             self.await_end(record, end)
             return
         if has_output(record.plan):
-            self._keep(record, record.output_file_id, "output", lambda: record.results.output)
+            self._keep(record, record.output_file_id, "output", lambda: record.results.succeeded)
         if has_errors(record.plan):
             self._keep(record, record.error_file_id, "error", lambda: record.results.errors)
 
-    def _keep(self, record: BatchRecord, id_: str, kind: str, load: Callable[[], bytes]) -> None:
+    def _keep(self, record: BatchRecord, id_: str, kind: str, load: Callable[[], Content]) -> None:
         if id_ in self.files:
             return
         seconds = record.plan.input.asked.output_expires_after

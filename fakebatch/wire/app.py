@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -88,12 +89,14 @@ def _delete_file(service: Service, _: Request, id_: str) -> Reply:
 
 
 def _file_content(service: Service, _: Request, id_: str) -> Reply:
-    filename, content = service.files.content(id_)
+    filename, content = service.files.open(id_)
     headers = {
         "content-type": "application/octet-stream",
         "content-disposition": _attachment(filename),
     }
-    return Reply(200, headers, content)
+    if isinstance(content, bytes):
+        return Reply(200, headers, content)
+    return Reply(200, headers, b"", pieces=content)
 
 
 def _attachment(filename: str) -> str:
@@ -218,7 +221,7 @@ class App:
         self._told = told
         self._api_keys = api_keys
         self._mint = Mint(seed)
-        self._answered = 0
+        self._numbers = count(1)  # which threads may share
 
     def handle(self, request: Request) -> Reply:
         """The service's answer to a request.
@@ -277,15 +280,14 @@ class App:
         return reply
 
     def _signed(self, reply: Reply) -> Reply:
-        self._answered += 1
-        digest = self._mint.request(self._answered)
+        digest = self._mint.request(next(self._numbers))
         headers = {
             **reply.headers,
             **self.service.world.dialect.headers,
             "openai-processing-ms": str(20 + int(digest[-2:], 16)),
             "x-request-id": digest,
         }
-        return Reply(reply.status, headers, reply.body)
+        return replace(reply, headers=headers)
 
 
 def masked(key: str) -> str:
