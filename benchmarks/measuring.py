@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Self
 
 MIB = 2**20
 PACKAGES = ("openai", "httpx2", "httpx", "respx", "pytest-httpx2", "freezegun", "pydantic-core")
@@ -54,9 +55,9 @@ def table(taken: Mapping[str, list[float]], floor: str, unit: str = "us") -> Non
 
 
 class Peak:
-    """The most memory this process held at a time inside of a `with`, beyond what it held before."""
+    """The most memory that was held at a time inside of a `with`, beyond what was before."""
 
-    def __enter__(self) -> Peak:
+    def __enter__(self) -> Self:
         gc.collect()
         Path("/proc/self/clear_refs").write_text("5")  # Linux: the high-water mark starts anew
         self._before = _status("VmRSS")

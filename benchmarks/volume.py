@@ -4,8 +4,8 @@
     python benchmarks/volume.py --bytes 4400     # 200 MB and more
     python benchmarks/volume.py --one respx:bytes
 
-Each way runs in a process of its own. The floor is what no emulator can avoid: find the lines, parse
-each, write an answer for each from a template, here without SDK, HTTP or check.
+Each way runs in a process of its own. The floor is what no emulator can avoid: find the lines,
+parse each, write an answer for each from a template, here without SDK, HTTP or check.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from measuring import MIB, Peak, about, cpu
 WAYS = ("respx", "own")
 FORMS = ("bytes", "path", "open file")
 LINE = (
-    '{"custom_id": "request-%d", "method": "POST", "url": "/v1/chat/completions", "body": {"model": '
-    '"gpt-4o-mini", "messages": [{"role": "system", "content": "%s"}, {"role": "user", "content": '
-    '"%d: %s"}], "max_tokens": 1000}}\n'
+    '{"custom_id": "request-%d", "method": "POST", "url": "/v1/chat/completions", "body": '
+    '{"model": "gpt-4o-mini", "messages": [{"role": "system", "content": "%s"}, '
+    '{"role": "user", "content": "%d: %s"}], "max_tokens": 1000}}\n'
 )
 
 
@@ -141,21 +141,21 @@ def report(path: Path, repeats: int) -> None:
     """Every way, the best of some runs, beside the floor."""
     best = min((in_a_process("floor", "", path) for _ in range(repeats)), key=_seconds)
     size = path.stat().st_size
-    print(
-        f"input {size / MIB:.0f} MiB; floor {best['seconds']:.2f} s, output of {best['output'] / MIB:.0f} MiB"
-    )
-    print("extra memory is beyond what the caller holds; its limit counts input and output\n")
+    print(f"input {size / MIB:.0f} MiB, output {best['output'] / MIB:.0f} MiB")
+    print(f"floor {best['seconds']:.2f} s; extra memory is what the caller does not hold\n")
     for way in WAYS:
         for form in FORMS:
             runs = [in_a_process(way, form, path) for _ in range(repeats)]
             one = min(runs, key=_seconds)
             factor = 2.2 if way == "respx" and form != "bytes" else 1.2
-            limit = factor * size + one["output"] + 20 * MIB
+            limit = (factor * size + one["output"]) / MIB + 20
+            extra = min(run["extra"] for run in runs) / MIB
             steps = ", ".join(f"{name} {took:.2f}" for name, took in one["steps"].items())
+            ratio = one["seconds"] / best["seconds"]
             print(
-                f"{way + ', ' + form:18} {one['seconds']:.2f} s = {one['seconds'] / best['seconds']:.2f} floors"
-                f"   +{min(run['extra'] for run in runs) / MIB:.0f} MiB of {limit / MIB:.0f} allowed   ({steps})"
+                f"{way + ', ' + form:18} {one['seconds']:.2f} s, {ratio:.2f} of the floor", end=""
             )
+            print(f"   {extra:.0f} MiB of {limit:.0f} allowed   ({steps})")
 
 
 def _seconds(one: dict[str, Any]) -> float:
@@ -164,9 +164,8 @@ def _seconds(one: dict[str, Any]) -> float:
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--lines", type=int, default=50_000)
     parser.add_argument("--bytes", type=int, default=2_200, help="of each line")
     parser.add_argument("--repeats", type=int, default=3)
