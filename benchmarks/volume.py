@@ -71,7 +71,15 @@ def output_template() -> str:
                 "finish_reason": "stop",
             }
         ],
-        "usage": {"prompt_tokens": 500, "completion_tokens": 250, "total_tokens": 750},
+        "usage": {
+            "prompt_tokens": 500, "completion_tokens": 250, "total_tokens": 750,
+            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {
+                "reasoning_tokens": 0, "audio_tokens": 0,
+                "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,
+            },
+        },
+        "service_tier": "default",
         "system_fingerprint": "fp_0123456789",
     }  # fmt: skip
     line = {

@@ -206,3 +206,28 @@ def test_a_download_can_be_streamed(ready: Driver, fakebatch: FakeBatch) -> None
 
     assert b"".join(blocks) == LONG
     assert len(blocks) > 10
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["a ready client", "through respx"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_results_too_long_to_hold_are_streamed(
+    own: bool, is_async: bool, fakebatch: FakeBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They arrive whole, without a length beforehand, the same each time."""
+    monkeypatch.setattr("fakebatch.batch.result_files.HELD", 1000)
+    client: Any
+    if is_async:
+        client = fakebatch.async_openai() if own else openai.AsyncOpenAI()
+    else:
+        client = fakebatch.openai() if own else openai.OpenAI()
+    do = Driver(client)
+    file_id = do.run([chat(f"r-{number}") for number in range(20)]).output_file_id
+    first, second = (do(client.files.content, file_id) for _ in range(2))
+    do.runner.close()
+
+    assert first.content == second.content == fakebatch.files[file_id].content
+    assert first.content.count(b"\n") == 20
+    assert "content-length" not in first.response.headers
+    assert fakebatch.files[file_id].bytes == len(first.content)
+    kept = fakebatch.router["files.content"].calls.last.response
+    assert (kept.content, kept.headers["x-fakebatch-body"]) == (b"", "[left out: over 64 kB]")
