@@ -74,23 +74,30 @@ def cost() -> None:
 
 
 def memory(count: int) -> None:
-    """Many polls in one test."""
+    """Many polls in one test: what they leave, and their cost beside that of the floor."""
     with FakeBatch(clock="manual") as fake:
-        for name, client in {
-            "through respx": openai.OpenAI(),
-            "ready client": fake.openai(),
-        }.items():
-            id_ = batch_in_progress(fake, client)
-            for _ in range(1_000):
-                client.batches.retrieve(id_)
-            before, times = resident(), []
-            for _ in range(10):
-                began = cpu()
-                for _ in range(count // 10):
-                    client.batches.retrieve(id_)
-                times.append((cpu() - began) / (count // 10) * 1e6)
+        clients = {"through respx": openai.OpenAI(), "ready client": fake.openai()}
+        id_ = batch_in_progress(fake, clients["through respx"])
+        headers, body = constant(clients["through respx"], id_)
+        floor = over(
+            httpx2.MockTransport(lambda _: httpx2.Response(200, headers=headers, content=body))
+        )
+        for name, client in clients.items():
+            polled(client, id_, 1_000)
+            before = resident()
+            ratios = [
+                polled(client, id_, count // 10) / polled(floor, id_, 1_000) for _ in range(10)
+            ]
             print(f"{name}: {count} polls, memory {(resident() - before) / MIB:+.1f} MiB")
-            print("  us a poll, by tenths: " + " ".join(f"{each:.0f}" for each in times))
+            print("  of the floor, by tenths: " + " ".join(f"{each:.2f}" for each in ratios))
+
+
+def polled(client: openai.OpenAI, id_: str, times: int) -> float:
+    """Seconds a poll."""
+    began = cpu()
+    for _ in range(times):
+        client.batches.retrieve(id_)
+    return (cpu() - began) / times
 
 
 def main() -> None:
