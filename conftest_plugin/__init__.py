@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from conftest_plugin import report
+
 if TYPE_CHECKING:
     from fakebatch import FakeBatch
 
 MARKER = (
     "fakebatch(seed=..., clock=..., start=..., dialect=..., base_url=..., api_keys=..., "
-    "models=..., limits=...): emulate the OpenAI Batch API in this test; keywords of several "
-    "markers merge, the closest wins"
+    "models=..., limits=..., incident=..., unused=...): emulate the OpenAI Batch API in this test; "
+    "keywords of several markers merge, the closest wins"
 )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and failing tests tell what happened."""
     config.addinivalue_line("markers", MARKER)
+    config.pluginmanager.register(report, "fakebatch-report")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -46,8 +49,10 @@ def fakebatch(request: pytest.FixtureRequest) -> Generator[FakeBatch]:
     from fakebatch.emulator import FakeBatch  # noqa: PLC0415  # heavy: only where it is used
 
     try:
-        with FakeBatch(**_options(request.node)) as fake:
+        with FakeBatch(**_options(request)) as fake:
             yield fake
+            if report.has_failed(request.node):
+                fake.unused = "note"  # the timeline has told of it
     except BaseException as error:
         _fail_for(error)
         raise
@@ -59,12 +64,13 @@ def _fail_for(error: BaseException) -> None:
         raise pytest.fail.Exception(str(error), pytrace=False) from error
 
 
-def _options(node: pytest.Item) -> dict[str, Any]:
+def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    for marker in node.iter_markers("fakebatch"):  # the closest comes first
+    for marker in request.node.iter_markers("fakebatch"):  # the closest comes first
         _check(marker)
         options = {**marker.kwargs, **options}
-    return options
+    parameter = getattr(request, "param", None)  # of parametrize("fakebatch", …, indirect=True)
+    return options if parameter is None else {**options, "incident": parameter}
 
 
 def _check(marker: pytest.Mark) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Annotated, Any
 
 from fakebatch.errors import Misuse
 
@@ -20,6 +21,34 @@ _PART = r"(?:\d+(?:\.\d+)?)"
 _TEXT = re.compile(rf"(?:({_PART})d)?(?:({_PART})h)?(?:({_PART})m)?(?:({_PART})s)?")
 
 Duration = float | timedelta | str
+
+
+class _AsText:
+    """Tells pydantic to read any duration, and to write one as text."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema  # noqa: PLC0415  # only where scenarios are read
+
+        return core_schema.no_info_before_validator_function(
+            microseconds,
+            handler(source),
+            serialization=core_schema.plain_serializer_function_ser_schema(text),
+        )
+
+
+Microseconds = Annotated[int, _AsText()]
+"""A duration inside; in a file it is written as text: `1h30m`."""
+
+
+def text(duration: int) -> str:
+    """The text of a duration in microseconds: `1h30m`."""
+    rest, parts = duration, ""
+    for unit, seconds in _UNITS.items():
+        count, rest = divmod(rest, seconds * SECOND)
+        if unit == "s" and rest:
+            return f"{parts}{count}.{rest:06}".rstrip("0") + "s"
+        parts += f"{count}{unit}" if count else ""
+    return parts or "0s"
 
 
 def microseconds(value: Duration) -> int:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from inspect import signature
-from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary
 
 from fakebatch.dialects import DIALECTS, Dialect
-from fakebatch.durations import Duration, microseconds
+from fakebatch.durations import microseconds
 from fakebatch.errors import FakeBatchError, Misuse
+from fakebatch.incidents import Incident
 from fakebatch.interception import (
     DUMMY_KEY,
     EmulatedRouter,
@@ -24,20 +24,31 @@ from fakebatch.interception import (
     transport,
     unresolvable,
 )
+from fakebatch.journal import Called, Journal, Noted
 from fakebatch.loud import Witness
 from fakebatch.patience import Patience
-from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Answer, LineRule, Says
-from fakebatch.service import Service
-from fakebatch.testing import looking, saying
+from fakebatch.scenario import Breaks, Rule, Scenario
+from fakebatch.scenario.as_said import as_said
+from fakebatch.service import Saved, Service
+from fakebatch.testing import placing
+from fakebatch.testing.asserting import Asserting
+from fakebatch.testing.scripting import Scripting
+from fakebatch.testing.timeline import Notes, timeline
+from fakebatch.testing.unused import complaint, unused
 from fakebatch.vtime import Clock, wall
-from fakebatch.wire.app import App, Operation
+from fakebatch.vtime.limits import Site
+from fakebatch.webhooks import Webhooks
+from fakebatch.wire.app import OPERATIONS, App, Operation
+from fakebatch.wire.exchange import Reply, Request
+from fakebatch.wire.faults import Fired
+
+UNUSED = ("error", "note", "ignore")
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
 
-class FakeBatch:
+class FakeBatch(Asserting, Scripting):
     """An OpenAI Batch API of your own, active between `with` and the end of its block.
 
     Args:
@@ -50,6 +61,9 @@ class FakeBatch:
         api_keys: the keys that are accepted; by default every key is.
         models: the models that exist; by default every plausible name does.
         limits: what the service accepts: `{"batch_lines": 10}`; an unknown name is told the others.
+        incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
+        unused: what to do about rules of the test that nothing met: "error" at the end, "note" in
+            the timeline alone, "ignore". Rules of a named incident are only noted.
 
     Raises:
         Misuse: an argument without meaning.
@@ -66,7 +80,11 @@ class FakeBatch:
         api_keys: list[str] | None = None,
         models: list[str] | None = None,
         limits: dict[str, int] | None = None,
+        incident: Incident = (),
+        unused: str = "error",
     ) -> None:
+        if unused not in UNUSED:
+            raise _no_way(unused)
         for name, several in (("api_keys", api_keys), ("models", models)):
             if isinstance(several, str):
                 raise _no_list(name, several)
@@ -78,11 +96,29 @@ class FakeBatch:
             seed=seeded,
             models=None if models is None else frozenset(models),
         )
+        self.journal = Journal([operation.name for operation in OPERATIONS])
+        """The calls that were made, and the sleeps between them."""
+        self.files = placing.Files(self._service, self.journal)
+        """The files by id, in order of creation; result files are among them once they exist."""
+        self.batches = placing.Batches(self._service, self.files)
+        """The batches by id, in order of creation."""
         keys = None if api_keys is None else frozenset(api_keys)
         self._patience = Patience(self._service)
-        self.clock = Clock(clock, start=start, verdict=self._patience.verdict)
+        self.webhooks = Webhooks(self._service.world)
+        """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
+        self.clock = Clock(clock, start=start, verdict=self._verdict)
         """The time everybody sees, and the way to move it."""
-        app = App(self._service, api_keys=keys, seed=seeded, told=self._told)
+        self.clock.on_sleep = self.journal.slept
+        app = App(
+            self._service,
+            api_keys=keys,
+            seed=seeded,
+            told=self._told,
+            noted=self._noted,
+            elapsed=self._elapsed,
+        )
+        self.faults = app.faults
+        """Which faults of `on_call` hit a request (`fired`), and which never did (`unused()`)."""
         self.base_url = chosen.base_urls[0]
         """Where clients find the service: `https://api.openai.com/v1`."""
         self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
@@ -91,28 +127,25 @@ class FakeBatch:
         self._witness = Witness()
         self._active = ExitStack()
         self._entered = False
+        self._began = self._left = 0
+        self.unused = unused
+        """"error", "note" or "ignore": what to do at the end about rules that nothing met."""
+        self._incidental: set[int] = set()
+        self.incident(incident)
 
     @property
-    def batches(self) -> looking.Seen[looking.Batch]:
-        """The batches by id, in order of creation."""
-        service = self._service
-        return looking.Seen(
-            "batches",
-            service.batches.known,
-            service.batches.has,
-            lambda id_: looking.Batch(id_, service.batches.retrieve),
-        )
+    def scenario(self) -> Scenario:
+        """What shall happen from now on: all that was said, as one value."""
+        return self._service.world.scenario
+
+    @scenario.setter
+    def scenario(self, scenario: Scenario) -> None:
+        self._service.world.scenario = scenario
 
     @property
-    def files(self) -> looking.Seen[looking.File]:
-        """The files by id, in order of creation; result files are among them once they exist."""
-        service = self._service
-        return looking.Seen(
-            "files",
-            service.files.known,
-            service.files.has,
-            lambda id_: looking.File(id_, service),
-        )
+    def dialect(self) -> Dialect:
+        """The provider."""
+        return self._service.world.dialect
 
     def openai(self, **options: Any) -> OpenAI:
         """A client of the openai SDK that ends here: no respx in between, no TLS context.
@@ -123,14 +156,22 @@ class FakeBatch:
             options: what else `openai.OpenAI` shall be told: `api_key`, `max_retries` and so on.
         """
         client: OpenAI = ready_client(
-            "OpenAI", "DefaultHttpxClient", self.transport, self._options(options)
+            "OpenAI",
+            "DefaultHttpxClient",
+            self.transport,
+            self._options(options),
+            self.webhooks.secret,
         )
         return client
 
     def async_openai(self, **options: Any) -> AsyncOpenAI:
         """The same for `openai.AsyncOpenAI`."""
         client: AsyncOpenAI = ready_client(
-            "AsyncOpenAI", "DefaultAsyncHttpxClient", self.transport, self._options(options)
+            "AsyncOpenAI",
+            "DefaultAsyncHttpxClient",
+            self.transport,
+            self._options(options),
+            self.webhooks.secret,
         )
         return client
 
@@ -142,39 +183,32 @@ class FakeBatch:
         """
         return transport(stack, self.router, self._witness)
 
-    def schedule(
-        self,
-        *,
-        validating: Duration | None = None,
-        in_progress: Duration | None = None,
-        finalizing: Duration | None = None,
-    ) -> None:
-        """How long batches created from now on stay in each status; what is left out stays."""
-        given = {"validating": validating, "in_progress": in_progress, "finalizing": finalizing}
-        changed = {name: microseconds(d) for name, d in given.items() if d is not None}
-        scenario = self._service.world.scenario
-        self._service.world.scenario = replace(
-            scenario, schedule=replace(scenario.schedule, **changed)
-        )
+    def incident(self, which: Incident, **parameters: Any) -> None:
+        """Let a known incident happen: its name, a Scenario, a file, or several as a tuple.
 
-    def on(self, where: Callable[[RequestLine], bool] | None = None, **which: Any) -> saying.On:
-        """Select lines by custom_id, index, model, endpoint, contains, or a predicate.
+        `fakebatch incidents` lists the names, `fakebatch incidents NAME` the parameters of one.
 
-        Among rules that match a line the later wins. Batches that exist already keep theirs.
+        Raises:
+            Misuse: there is no such incident, or it has no such parameter.
         """
-        usual = self._service.world.dialect.line_errors
-        return saying.On(saying.which(where, which), self._add_rule, usual)
+        super().incident(which, **parameters)
+        self._incidental |= {id(rule) for rule in self.scenario.said}
 
-    def reply(self, answer: Answer) -> None:
-        """What answers where no rule does: a text, a response body, or a callable(line)."""
-        self._otherwise(Says(saying.checked_answer(answer)))
+    def snapshot(self) -> Snapshot:
+        """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
+        return Snapshot(self._service.save(), self.journal.snapshot())
 
-    def reply_from(self, path: str | Path, *, missing: str | None = None) -> None:
-        """Answer from a recorded output file, by custom_id, where no rule does.
+    def restore(self, saved: Snapshot) -> None:
+        """As if nothing had been done since the snapshot; the clock alone goes on."""
+        self._service.restore(saved.service)
+        self.journal.restore(saved.journal)
+        self._patience.renewed()
+        self.clock.progress()
 
-        A custom_id the file lacks fails the test, unless `missing` is "echo".
-        """
-        self._otherwise(saying.recording(path, missing))
+    def timeline(self) -> str:
+        """What happened, in at most 40 lines; pytest shows it where a test fails."""
+        now = self._service.world.clock() if self._entered else self._left
+        return timeline(self._service, self.journal, self._notes(), self._began, now)
 
     def __enter__(self) -> Self:
         if self._entered:
@@ -185,13 +219,16 @@ class FakeBatch:
             )
         hosts = frozenset(host for host in self.router.hosts if not is_loopback(host))
         with ExitStack() as stack:
-            stack.enter_context(dummy_environment())
+            stack.enter_context(dummy_environment(self.webhooks.secret))
             stack.enter_context(unresolvable(hosts, self._witness))
             stack.enter_context(doors(self.router, self._witness))
             self.clock.start()
             stack.callback(self.clock.stop)
+            stack.callback(self.webhooks.courier.close)
             self._active = stack.pop_all()
             self._entered = True
+        self._began = self._service.world.clock()
+        _ENTERED[self] = None
         return self
 
     def __exit__(
@@ -200,11 +237,13 @@ class FakeBatch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._entered = False
+        self._left, self._entered = self._service.world.clock(), False
         self._active.close()
-        lost = self._witness.lost()
+        lost = self.webhooks.courier.error() or self._witness.lost()
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
+        if error is None:
+            self._complain()
 
     def _options(self, given: dict[str, Any]) -> dict[str, Any]:
         return {"api_key": self._api_key, "base_url": self.base_url, **given}
@@ -215,12 +254,69 @@ class FakeBatch:
         else:
             self._patience.renewed()
             self.clock.progress()
+            self.webhooks.courier.look()
 
-    def _add_rule(self, rule: LineRule) -> None:
-        self._service.world.scenario = self._service.world.scenario.with_rule(rule)
+    def _verdict(self, site: Site) -> FakeBatchError | None:
+        return self.webhooks.courier.error() or self._patience.verdict(site)
 
-    def _otherwise(self, outcome: saying.Outcome) -> None:
-        self._service.world.scenario = replace(self._service.world.scenario, otherwise=outcome)
+    def _noted(
+        self,
+        request: Request,
+        operation: Operation | None,
+        id_: str,
+        reply: Reply,
+        hit: Fired | None,
+    ) -> None:
+        name = operation.name if operation else f"{request.method} {request.path}"
+        status = None if isinstance(reply.trouble, Breaks) else reply.status
+        called = Called(name, id_, status, None if hit is None else as_said(hit.fault))
+        changes = request.method != "GET" and reply.status < 400
+        self.journal.called(self._service.world.clock(), called, changes=changes)
+
+    def _notes(self) -> Notes:
+        fired = self.faults.fired
+        return Notes(
+            injected=tuple({as_said(one.fault): None for one in fired}),
+            absorbed=tuple({as_said(one.fault): None for one in fired if one.absorbed}),
+            unused=tuple(map(as_said, self._unused())),
+        )
+
+    def _unused(self) -> list[Rule]:
+        return [] if self.unused == "ignore" else unused(self._service, self.faults)
+
+    def _complain(self) -> None:
+        if self.unused != "error":
+            return
+        asked = [rule for rule in self._unused() if id(rule) not in self._incidental]
+        if asked:
+            raise complaint(asked, self._service)
+
+    def _elapsed(self) -> int:
+        return microseconds(self.clock.elapsed)
+
+
+_ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
+
+
+def entered() -> list[FakeBatch]:
+    """The fakes that are or were active and still exist, in the order they became so."""
+    return [*_ENTERED]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a FakeBatch at one moment."""
+
+    service: Saved
+    journal: Noted
+
+
+def _no_way(given: str) -> Misuse:
+    return Misuse(
+        f"unused={given!r} is nothing that can be done about rules that nothing met.",
+        f"Known are {', '.join(map(repr, UNUSED))}.",
+        "Leave it out to be told of them as an error.",
+    )
 
 
 def _no_list(name: str, given: str) -> Misuse:

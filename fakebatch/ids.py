@@ -54,6 +54,10 @@ class Mint:
         """The `x-request-id` of the n-th request: `req_` and 32 hex digits."""
         return "req_" + self.digest("request", number).hex()
 
+    def share(self, *parts: object) -> float:
+        """A number from 0 to less than 1."""
+        return int.from_bytes(self.digest("share", *parts, size=6)) / 2**48
+
     def order(self, count: int, *parts: object) -> list[int]:
         """A shuffle of range(count); with two or more never the order they came in."""
         places = list(range(count))

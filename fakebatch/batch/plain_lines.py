@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from fakebatch.batch.answering import Answered
 from fakebatch.batch.input_file import parsed
 from fakebatch.batch.plan import Plan
-from fakebatch.batch.result_line import Ids, ids, result_line
+from fakebatch.batch.result_line import Ids, ids, wire_line, written, written_line
 from fakebatch.durations import SECOND
 from fakebatch.replies import Usage, chat
 from fakebatch.scenario import Echoes, Outcome, Says
@@ -38,18 +38,17 @@ class Written(NamedTuple):
     """A result line, and what its answer was charged for."""
 
     line: bytes
-    succeeded: bool
     usage: Usage
 
 
 class PlainLines:
     """Writes the result lines of a batch whose every request is answered alike."""
 
-    def __init__(self, plan: Plan, written: int) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._lines = plan.input.lines
         self._mint = plan.input.mint
         self._dialect = plan.input.dialect
-        self._written = written
+        self._written = written(plan)
         self._text = _constant(plan.input.scenario.otherwise)
         self._templates: dict[str, _Template] = {}
 
@@ -65,7 +64,7 @@ class PlainLines:
         text, prompt, completion = answer
         model = body["model"]
         template = self._templates.get(model) or self._template(model)
-        written = template.filled(
+        filled = template.filled(
             (
                 given.line.encode(),
                 given.request.encode(),
@@ -77,13 +76,14 @@ class PlainLines:
                 b"%d" % (prompt + completion),
             )
         )
-        return Written(written, True, Usage(prompt, completion))
+        return Written(filled, Usage(prompt, completion))
 
     def _template(self, model: str) -> _Template:
         answer = chat.Plain(_TEXT, _PROMPT, _COMPLETION)
         snapshot = self._dialect.snapshot(model)
         body = chat.written(_ANSWER, self._written // SECOND, snapshot, answer)
-        line = result_line(_CUSTOM_ID, Ids(_LINE, _REQUEST), Answered(200, body))
+        wire = wire_line(_CUSTOM_ID, Ids(_LINE, _REQUEST), Answered(200, body))
+        line = written_line(_CUSTOM_ID, wire) + b"\n"
         return self._templates.setdefault(model, _Template(line))
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from fakebatch.batch.answering import Decided, may_fail, outcome_of
+from fakebatch.batch.choosing import Choices, Decision
 from fakebatch.batch.input_file import Entry, Judgement, Lines, judge
 from fakebatch.batch.lifecycle import Mark, Status, Timeline
+from fakebatch.batch.work import NEVER, WHOLE, Work, steady
 from fakebatch.dialects import Dialect, Flaw
 from fakebatch.ids import Mint
-from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Fails, Scenario
+from fakebatch.scenario import Fails, Hangs, Life, Scenario, Schedule
 
 NO_LINES = Lines(b"", array("Q"), array("Q"), array("Q"))
 
@@ -44,6 +44,22 @@ class Input:
     mint: Mint
     refused: Entry | None = None
     """What else fails the batch, though its lines are good."""
+    number: int = 1
+    """Which batch it is, in the order of creation."""
+    earlier: Mapping[str, int] = field(default_factory=dict[str, int])
+    """In how many batches before a custom_id was, where lines can heal."""
+
+    @cached_property
+    def life(self) -> Life:
+        """What differs about this batch."""
+        return self.scenario.life(self.number, self.asked.endpoint)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """How long it stays in each status."""
+        own = {name: getattr(self.life, name) for name in Schedule.__dataclass_fields__}
+        said = {name: value for name, value in own.items() if value is not None}
+        return replace(self.scenario.schedule, **said)
 
     @cached_property
     def judged(self) -> Judgement:
@@ -61,32 +77,50 @@ class Input:
         """The request lines."""
         return self.judged.lines
 
+    @property
+    def fails(self) -> bool:
+        """Whether validation fails it."""
+        return bool(self.judged.entries) or self.life.fails is not None
+
+    @cached_property
+    def choices(self) -> Choices:
+        """What comes of each line."""
+        return Choices(self.scenario, len(self.lines), self.mint, self.earlier)
+
+    def decision(self, index: int) -> Decision:
+        """What comes of one line."""
+        return self.choices.decide(self.lines.request(index))
+
+    @cached_property
+    def hanging(self) -> frozenset[int]:
+        """The request lines that never finish."""
+        if self.fails or not self.choices.may_hang:
+            return frozenset()
+        indices = range(len(self.lines))
+        return frozenset(i for i in indices if isinstance(self.decision(i).outcome, Hangs))
+
     @cached_property
     def order(self) -> list[int]:
-        """The request lines in the order in which they finish."""
-        return self.mint.order(len(self.lines), "lines")
+        """The request lines in the order in which they finish; last those that never do."""
+        order = self.mint.order(len(self.lines), "lines")
+        return sorted(order, key=self.hanging.__contains__) if self.hanging else order
 
     @cached_property
     def failing(self) -> list[int]:
         """Places in `order` of the lines that fail, ascending."""
-        if not may_fail(self.scenario):
-            return []
-        return [place for place, index in enumerate(self.order) if self._fails(index)]
+        return [place for place, fails in self._failures if fails]
 
     @cached_property
-    def _decided(self) -> dict[int, Decided]:
-        return {}
+    def misfiled(self) -> list[int]:
+        """Places in `order` of the lines that fail and are in the output file all the same."""
+        return [place for place, fails in self._failures if fails and fails.file == "output"]
 
-    def outcome(self, index: int, line: RequestLine) -> Decided:
-        """What comes of a line: decided once, since a predicate may count."""
-        if not may_fail(self.scenario):
-            return outcome_of(line, self.scenario)
-        if index not in self._decided:
-            self._decided[index] = outcome_of(line, self.scenario)
-        return self._decided[index]
-
-    def _fails(self, index: int) -> bool:
-        return isinstance(self.outcome(index, self.lines.request(index)), Fails)
+    @cached_property
+    def _failures(self) -> list[tuple[int, Fails | None]]:
+        if self.fails or self.choices.trivial:
+            return []
+        outcomes = ((place, self.decision(i).outcome) for place, i in enumerate(self.order))
+        return [(place, one if isinstance(one, Fails) else None) for place, one in outcomes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +148,54 @@ class Plan:
         """When the completion window ends."""
         return self.created + self.input.dialect.window(self.input.asked.window)
 
-    @property
+    @cached_property
     def validated(self) -> int:
         """When validation ends."""
-        return self.created + self.input.scenario.schedule.validating
+        schedule, stall = self.input.schedule, self._stalls(Status.VALIDATING)
+        return min(self.created + schedule.validating + stall, NEVER)
+
+    @cached_property
+    def work(self) -> Work:
+        """When how many lines would be done if nothing came between."""
+        life, takes = self.input.life, self.input.schedule.in_progress
+        if life.finished is not None:
+            return Work(((self.validated, 0), (self.expires, round(life.finished * WHOLE))))
+        work = steady(self.validated, takes, life.curve)
+        stall = life.stall
+        if stall is not None and stall.at == "in_progress":
+            work = work.stalled(round(stall.progress * WHOLE), self._stalls(Status.IN_PROGRESS))
+        if self.cancelled is not None and life.cancels_to == "completed":
+            work = work.finished_by(self.cancelled, self.cancelled + self._cancelling)
+        return work
 
     @property
     def worked(self) -> int:
-        """When the last line would finish if nothing came between."""
-        return self.validated + self.input.scenario.schedule.in_progress
+        """When the last line would finish."""
+        return NEVER if self.input.hanging else self.work.ends
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the window ends before the last line would finish, and the batch with it."""
+        life, stall = self.input.life, self.input.life.stall
+        stuck = self._stalls(Status.IN_PROGRESS) == NEVER and not (stall and stall.expires)
+        return self.worked > self.expires and not (stuck or life.overruns)
 
     @cached_property
     def timeline(self) -> Timeline:
         """When each status begins."""
-        planned = self._failing() if self.input.judged.entries else self._running()
+        planned = self._failing() if self.input.fails else self._running()
         return planned if self.cancelled is None else self._cancelled(planned, self.cancelled)
+
+    @property
+    def rests(self) -> int:
+        """From when on nothing changes any more."""
+        end = self.timeline.end.at
+        return end if self.input.fails else max(end, min(self._stops, self.work.rests))
+
+    def rests_by(self, now: int) -> bool:
+        """Whether time alone changes nothing any more."""
+        validates = self.cancelled is None and now < self.validated < NEVER
+        return not validates and self.rests <= now
 
     def without_input(self) -> Plan:
         """The plan once its input file is gone before validation ended."""
@@ -141,14 +208,11 @@ class Plan:
         return self.timeline.at(now).status
 
     def finished(self, now: int) -> int:
-        """How many lines have finished: they do so evenly while the batch is in progress."""
-        began = self.timeline.began(Status.IN_PROGRESS, now)
-        if began is None:
+        """How many lines have finished by now."""
+        if self.timeline.began(Status.IN_PROGRESS, now) is None:
             return 0
-        total, takes = len(self.input.lines), self.worked - began
-        if takes == 0:
-            return total if self.worked <= self.expires else 0
-        return total * (min(now, self._stops) - began) // takes
+        running = len(self.input.lines) - len(self.input.hanging)
+        return self.work.done(running, min(now, self._stops))
 
     def counts(self, now: int) -> Counts:
         """Lines that never ran are in no count but the total (observed: expired, cancelled)."""
@@ -160,25 +224,40 @@ class Plan:
 
     @cached_property
     def _stops(self) -> int:
-        stops = [self.cancelled, self.timeline.starts(Status.FINALIZING)]
-        return min(at for at in (*stops, self.worked) if at is not None)
+        if self.cancelled is not None and self.input.life.cancels_to != "completed":
+            return min(self.cancelled, self.expires if self.is_late else NEVER)
+        return self.expires if self.is_late else NEVER
+
+    @property
+    def _cancelling(self) -> int:
+        usual, own = self.input.dialect.pace.cancelling, self.input.schedule.cancelling
+        return (usual if own is None else own) + self._stalls(Status.CANCELLING)
+
+    def _stalls(self, status: Status) -> int:
+        stall = self.input.life.stall
+        if stall is None or stall.at != status:
+            return 0
+        return NEVER if stall.lasts is None else stall.lasts
 
     def _failing(self) -> Timeline:
         return self._begin(Mark(self.validated, Status.FAILED))
 
     def _running(self) -> Timeline:
-        pace = self.input.dialect.pace
+        pace, stall = self.input.dialect.pace, self._stalls(Status.FINALIZING)
         running = Mark(self.validated, Status.IN_PROGRESS)
-        if self.worked > self.expires:
+        if self.is_late:
             at = max(self.expires + pace.late, self.validated)
-            over = Mark(at + pace.expiring, Status.EXPIRED)
+            over = Mark(at + pace.expiring + stall, Status.EXPIRED)
             return self._begin(running, Mark(at, Status.FINALIZING), over)
-        done = Mark(self.worked + self.input.scenario.schedule.finalizing, Status.COMPLETED)
+        finalizing = self.input.schedule.finalizing + stall
+        done = Mark(self.worked + finalizing, Status.COMPLETED)
         return self._begin(running, Mark(self.worked, Status.FINALIZING), done)
 
     def _begin(self, *marks: Mark) -> Timeline:
-        return Timeline((Mark(self.created, Status.VALIDATING), *marks))
+        come = tuple(mark for mark in marks if mark.at < NEVER)
+        return Timeline((Mark(self.created, Status.VALIDATING), *come))
 
     def _cancelled(self, planned: Timeline, at: int) -> Timeline:
-        over = Mark(at + self.input.dialect.pace.cancelling, Status.CANCELLED)
-        return planned.until(at, Mark(at, Status.CANCELLING), over)
+        to = Status(self.input.life.cancels_to or Status.CANCELLED)
+        marks = (Mark(at, Status.CANCELLING), Mark(at + self._cancelling, to))
+        return planned.until(at, *(mark for mark in marks if mark.at < NEVER))

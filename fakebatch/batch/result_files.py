@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from io import BytesIO
+from typing import Any
 
 from fakebatch import replies
-from fakebatch.batch.answering import Answered, answer, is_pure, question
+from fakebatch.batch.answering import Answered, answer, question
+from fakebatch.batch.choosing import Decided, Decision
+from fakebatch.batch.damaging import copied, joined, renamed
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plain_lines import PlainLines, Written, answers_alike
 from fakebatch.batch.plan import Plan
-from fakebatch.batch.result_line import ids, result_line
-from fakebatch.scenario import Echoes
+from fakebatch.batch.result_line import ids, wire_line, written, written_line
+from fakebatch.request_line import RequestLine
+from fakebatch.scenario import Echoes, Fails, Says
 
 UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
 """The error code of lines that never ran, by how the batch ended."""
+
+
+CONFLICTS: dict[str, tuple[str, Decided]] = {
+    "success": ("output", Echoes(" (another answer)")),
+    "error": ("error", Fails(500, {"error": {"message": "Conflict.", "type": "server_error"}})),
+}
+"""What else there can be for a custom_id, and in which file."""
+
 
 HELD = 256 * 2**20
 """Up to how many bytes an output file is kept once it is written."""
@@ -60,16 +73,29 @@ class Results:
 
 
 def has_output(plan: Plan) -> bool:
-    """Whether a batch leaves an output file: at least one line succeeded."""
-    return plan.counts(plan.timeline.end.at).completed > 0
+    """Whether a batch leaves an output file: at least one line succeeded, or passes for it."""
+    end = plan.timeline.end.at
+    misfiled = bisect_left(plan.input.misfiled, plan.finished(end))
+    return plan.counts(end).completed + misfiled > 0
 
 
 def has_errors(plan: Plan) -> bool:
     """Whether a batch leaves an error file: a line failed, or never ran."""
     counts = plan.counts(plan.timeline.end.at)
-    return counts.failed > 0 or (
-        plan.timeline.end.status in UNFINISHED and counts.total > counts.completed
+    misfiled = bisect_left(plan.input.misfiled, counts.completed + counts.failed)
+    lost = plan.timeline.end.status in UNFINISHED and (
+        counts.total > counts.completed + counts.failed
     )
+    return counts.failed > misfiled or lost or _has_conflicts(plan)
+
+
+def _has_conflicts(plan: Plan) -> bool:
+    given = plan.input
+    if not any(rule.damage and rule.damage.conflict == "error" for rule in given.scenario.rules):
+        return False
+    finished = given.order[: plan.finished(plan.timeline.end.at)]
+    damages = (damage for index in finished for damage in given.decision(index).damages)
+    return any(damage.conflict == "error" for damage in damages)
 
 
 def results(plan: Plan) -> Results:
@@ -81,30 +107,52 @@ def results(plan: Plan) -> Results:
         Misuse: an answer given by the test is none.
     """
     order = plan.input.order[: plan.finished(plan.timeline.end.at)]
-    make = _made_anytime if is_pure(plan.input.scenario) else _made_once
-    return make(plan, order, b"".join(_lost_lines(plan)))
+    return _made_anytime(plan, order) if _is_plain(plan) else _made_once(plan, order)
 
 
-def _made_once(plan: Plan, order: list[int], lost: bytes) -> Results:
+def _is_plain(plan: Plan) -> bool:
+    """Whether all succeed, each answer follows from its request alone, and files are as usual."""
+    given = plan.input
+    otherwise, life = given.scenario.otherwise, given.life
+    constant = not (isinstance(otherwise, Says) and callable(otherwise.answer))
+    usual = not (life.order or life.newline or life.bom or life.trailing or life.raw or life.empty)
+    return given.choices.trivial and constant and usual
+
+
+def _made_once(plan: Plan, order: list[int]) -> Results:
     """Callables of the test are asked once for each line, in line order; what they say is kept."""
-    made = {index: _line(plan, index) for index in sorted(order)}
-    output = b"".join(made[index].line for index in order if made[index].succeeded)
-    errors = b"".join(made[index].line for index in order if not made[index].succeeded)
-    return Results(output, errors + lost, _sum(one.usage for one in made.values()))
+    given = plan.input
+    used: list[replies.Usage] = []
+    files: dict[str, dict[int, list[bytes]]] = {"output": {}, "error": {}}
+    for index in sorted(order):
+        line = given.lines.request(index)
+        decision = given.choices.decide(line)
+        answered = _answer(plan, line, decision.outcome)
+        used.append(replies.usage(answered.body))
+        files[_file(answered, decision.outcome)][index] = _lines(plan, line, answered, decision)
+        for file, other in _conflicting(plan, line, decision):
+            files[file].setdefault(index, []).append(other)
+    output = joined(order, files["output"], given.life)
+    return Results(output, _errors(plan, order, files["error"]), _sum(used))
 
 
-def _made_anytime(plan: Plan, order: list[int], lost: bytes) -> Results:
-    """Answers that depend on nothing but their request need not be made in line order, nor kept."""
-    line = _writer(plan)
+def _made_anytime(plan: Plan, order: list[int]) -> Results:
+    """Answers that follow from their requests need not be made in line order, nor be kept."""
+    line, lost = _writer(plan), _errors(plan, order, {})
     if order and len(line(order[0]).line) * len(order) > HELD:
         usage = _sum(_charged(plan, index) for index in order)
         return Results(Streamed(lambda: (line(index).line for index in order)), lost, usage)
     output, used = BytesIO(), replies.Usage()
     for index in order:
-        written = line(index)
-        output.write(written.line)
-        used = used.plus(written.usage)
+        made = line(index)
+        output.write(made.line)
+        used = used.plus(made.usage)
     return Results(output.getvalue(), lost, used)
+
+
+def _errors(plan: Plan, order: list[int], failed: dict[int, list[bytes]]) -> bytes:
+    lost = dict(_lost_lines(plan))
+    return joined([*order, *lost], failed | lost, plan.input.life)
 
 
 def _sum(used: Iterable[replies.Usage]) -> replies.Usage:
@@ -115,42 +163,66 @@ def _charged(plan: Plan, index: int) -> replies.Usage:
     """What an answer costs, without making more of it than that takes."""
     given = plan.input
     line = given.lines.request(index)
-    asked = question(line, given.dialect, given.mint, _written(plan))
-    outcome = given.outcome(index, line)
-    if isinstance(outcome, Echoes):
-        return replies.charged(asked)
-    return _line(plan, index).usage
+    if given.scenario.otherwise == Echoes():
+        return replies.charged(question(line, given.dialect, given.mint, written(plan)))
+    return replies.usage(_answer(plan, line, given.choices.decide(line).outcome).body)
 
 
 def _writer(plan: Plan) -> Callable[[int], Written]:
     """What makes the result line of a request, by its index."""
-    if not answers_alike(plan):
-        return lambda index: _line(plan, index)
-    plain = PlainLines(plan, _written(plan))
-    return lambda index: plain.line(index) or _line(plan, index)
+    plain = PlainLines(plan) if answers_alike(plan) else None
+    return lambda index: (plain and plain.line(index)) or _line(plan, index)
 
 
 def _line(plan: Plan, index: int) -> Written:
-    """Answer a request, and write the line that tells."""
-    given, at = plan.input, _written(plan)
-    line = given.lines.request(index)
-    answered = answer(line, given.outcome(index, line), given.dialect, given.mint, at)
-    written = result_line(line.custom_id, ids(given.mint.line(index), at), answered)
-    return Written(written, answered.succeeded, replies.usage(answered.body))
+    line = plan.input.lines.request(index)
+    answered = _answer(plan, line, plan.input.choices.decide(line).outcome)
+    text = _written_line(plan, line, _wire(plan, line, answered))
+    return Written(text + b"\n", replies.usage(answered.body))
 
 
-def _lost_lines(plan: Plan) -> Iterator[bytes]:
-    given, end = plan.input, plan.timeline.end
+def _answer(plan: Plan, line: RequestLine, outcome: Decided) -> Answered:
+    return answer(line, outcome, plan.input.dialect, plan.input.mint, written(plan))
+
+
+def _file(answered: Answered, outcome: Decided) -> str:
+    passes = isinstance(outcome, Fails) and outcome.file == "output"
+    return "output" if answered.succeeded or passes else "error"
+
+
+def _lines(plan: Plan, line: RequestLine, answered: Answered, decision: Decision) -> list[bytes]:
+    wire = _wire(plan, line, answered)
+    for damage in decision.damages:
+        wire = renamed(wire, damage, line.index or 0)
+    lines = [_written_line(plan, line, wire)]
+    for damage in decision.damages:
+        lines = [copy for one in lines for copy in copied(one, damage)]
+    return lines
+
+
+def _conflicting(plan: Plan, line: RequestLine, decision: Decision) -> Iterator[tuple[str, bytes]]:
+    for damage in decision.damages:
+        if damage.conflict is not None:
+            file, outcome = CONFLICTS[damage.conflict]
+            wire = _wire(plan, line, _answer(plan, line, outcome))
+            yield file, _written_line(plan, line, wire)
+
+
+def _lost_lines(plan: Plan) -> Iterator[tuple[int, list[bytes]]]:
+    end = plan.timeline.end
     code = UNFINISHED.get(end.status)
     if code is None or not has_errors(plan):
         return
-    lost = Answered(None, {"code": code, "message": given.dialect.lost_lines[code]})
-    for index in given.order[plan.finished(end.at) :]:
-        custom_id = given.lines.request(index).custom_id
-        yield result_line(custom_id, ids(given.mint.line(index), _written(plan)), lost)
+    lost = Answered(None, {"code": code, "message": plan.input.dialect.lost_lines[code]})
+    for index in plan.input.order[plan.finished(end.at) :]:
+        line = plan.input.lines.request(index)
+        yield index, [_written_line(plan, line, _wire(plan, line, lost))]
 
 
-def _written(plan: Plan) -> int:
-    # ids of result lines carry the second of finalizing, not of the line's own run (observed)
-    finalizing = plan.timeline.starts(Status.FINALIZING)
-    return plan.timeline.end.at if finalizing is None else finalizing
+def _wire(plan: Plan, line: RequestLine, answered: Answered) -> dict[str, Any]:
+    given = ids(plan.input.mint.line(line.index), written(plan))
+    return wire_line(line.custom_id, given, answered)
+
+
+def _written_line(plan: Plan, line: RequestLine, wire: dict[str, Any]) -> bytes:
+    return written_line(line.custom_id, wire, raw=plan.input.life.raw)

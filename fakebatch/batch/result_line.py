@@ -6,6 +6,8 @@ import json
 from typing import Any, NamedTuple
 
 from fakebatch.batch.answering import Answered, no_json
+from fakebatch.batch.lifecycle import Status
+from fakebatch.batch.plan import Plan
 from fakebatch.ids import dashed, stamp
 
 
@@ -22,27 +24,41 @@ def ids(seed: bytes, written: int) -> Ids:
     return Ids("batch_req_" + stamp(digits[:32], written), dashed(digits[32:64]))
 
 
-def result_line(custom_id: str | None, given: Ids, answered: Answered) -> bytes:
-    """The line of a request that was answered, or that failed with an error and no answer.
-
-    Raises:
-        Misuse: an answer given by the test is no JSON.
-    """
+def wire_line(custom_id: str | None, given: Ids, answered: Answered) -> dict[str, Any]:
+    """The object of a request that was answered, or that failed with an error and no answer."""
     wire: dict[str, Any] = {
         "id": given.line,
         "custom_id": custom_id,
         "response": None,
-        "error": None,
+        "error": answered.error,
     }
-    if answered.status is None:
-        wire["error"] = answered.body
-    else:
+    if answered.status is not None:
         wire["response"] = {
             "status_code": answered.status,
-            "request_id": given.request,
+            # a line that nobody answered has no request either (observed, ellmer #830)
+            "request_id": given.request if answered.status else "",
             "body": answered.body,
         }
+    elif answered.error is None:
+        wire["error"] = answered.body
+    return wire
+
+
+def written_line(custom_id: str | None, wire: dict[str, Any], *, raw: bool = False) -> bytes:
+    """The bytes of a line, without its line end.
+
+    Raises:
+        Misuse: an answer given by the test is no JSON.
+    """
     try:
-        return json.dumps(wire, allow_nan=False).encode() + b"\n"
+        text = json.dumps(wire, allow_nan=False, ensure_ascii=not raw)
+        return text.encode(errors="surrogatepass")
     except (TypeError, ValueError) as error:
         raise no_json(f"custom_id {custom_id!r}", error) from error
+
+
+def written(plan: Plan) -> int:
+    """When the result files are written."""
+    # ids of result lines carry the second of finalizing, not of the line's own run (observed)
+    finalizing = plan.timeline.starts(Status.FINALIZING)
+    return plan.timeline.end.at if finalizing is None else finalizing

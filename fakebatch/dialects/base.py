@@ -18,6 +18,7 @@ class Reason(StrEnum):
     WRONG_KEY = auto()
     NO_SUCH_FILE = auto()
     NO_SUCH_BATCH = auto()
+    NO_SUCH_UPLOAD = auto()
     NO_SUCH_MODEL = auto()
     NO_MODEL = auto()
     NO_SUCH_ROUTE = auto()
@@ -39,6 +40,12 @@ class Reason(StrEnum):
     TOO_MANY_BATCHES = auto()
     TOO_MANY_UPLOADS = auto()
     WRONG_PURPOSE = auto()
+    FILE_NOT_READY = auto()
+    UPLOAD_OVER = auto()
+    NO_SUCH_PART = auto()
+    PART_TWICE = auto()
+    OTHER_LENGTH = auto()
+    OTHER_DIGEST = auto()
 
 
 class Flaw(StrEnum):
@@ -98,6 +105,8 @@ class Limits:
     batch_bytes: int = 209_715_200
     batch_inputs: int = 50_000
     file_bytes: int = 512 * 1024 * 1024
+    upload_bytes: int = 8 * 1024**3
+    part_bytes: int = 64 * 1024 * 1024
     creates_per_hour: int = 2_000
     uploads_per_minute: int | None = None
     """1,000 are documented. Off by default: here an upload takes no time, so that a client which
@@ -124,6 +133,12 @@ class Pace:
     late: int = SECOND
     """How long after `expires_at` the expiry begins."""
     keeps_batch_files: int = 30 * DAY
+    keeps_uploads: int = 3_600 * SECOND
+    """How long an upload takes parts."""
+    webhook_retry: int = 5 * SECOND
+    """How long until the second attempt of a webhook; each further one waits twice as long."""
+    webhook_lives: int = 3 * DAY
+    """For how long it is attempted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +162,7 @@ class Dialect:
     elsewhere: frozenset[str]
     """First path segments that the provider serves and fakebatch does not."""
     headers: Mapping[str, str]
+    webhook_headers: Mapping[str, str]
     limits: Limits = Limits()
     pace: Pace = Pace()
 

@@ -21,6 +21,7 @@ REFUSALS = {
     ),
     Reason.NO_SUCH_FILE: Words("No such File object: {id}", param="id", status=404),
     Reason.NO_SUCH_BATCH: Words("No batch found with id '{id}'.", status=404),
+    Reason.NO_SUCH_UPLOAD: Words("No such Upload object: {id}", param="id", status=404),
     Reason.NO_SUCH_MODEL: Words(
         "The model '{id}' does not exist or you do not have access to it.",
         code="model_not_found",
@@ -93,6 +94,11 @@ REFUSALS = {
         "purpose 'batch'.",
         param="input_file_id",
     ),
+    Reason.FILE_NOT_READY: Words(
+        "The input file '{id}' is in '{status}' state. Only files with status 'processed' can be "
+        "used to create a batch.",
+        param="input_file_id",
+    ),
     Reason.TOO_MANY_UPLOADS: Words(
         "Rate limit reached for file uploads in organization org-fakebatch: Limit {limit} per "
         "minute. Please try again later.",
@@ -106,6 +112,15 @@ REFUSALS = {
         code="rate_limit_exceeded",
         type="requests",
         status=429,
+    ),
+    Reason.UPLOAD_OVER: Words("Upload {id} is not pending: its status is '{status}'."),
+    Reason.NO_SUCH_PART: Words("No such Upload Part object: {id}", param="part_ids"),
+    Reason.PART_TWICE: Words("Duplicate part id: {id}", param="part_ids"),
+    Reason.OTHER_LENGTH: Words(
+        "The parts have {got} bytes in total, but the upload was created with {wanted} bytes."
+    ),
+    Reason.OTHER_DIGEST: Words(
+        "The md5 checksum of the parts is {got}, but {wanted} was given.", param="md5"
     ),
 }
 
@@ -240,10 +255,11 @@ OPENAI = Dialect(
         (
             *("assistants", "audio", "chat", "completions", "containers", "conversations"),
             *("embeddings", "evals", "fine_tuning", "images", "models", "moderations"),
-            *("organization", "realtime", "responses", "skills", "threads", "uploads"),
+            *("organization", "realtime", "responses", "skills", "threads"),
             *("vector_stores", "videos", "webhook_endpoints"),
         )
     ),
+    webhook_headers={"user-agent": "OpenAI/1.0 (+https://platform.openai.com/docs/webhooks)"},
     headers={
         "openai-version": "2020-10-01",
         "openai-organization": "org-fakebatch",

@@ -14,13 +14,17 @@ STACKS = ("httpx2", "httpx")
 
 
 def ready_client(
-    kind: str, http_kind: str, transport: Callable[[ModuleType], Any], options: dict[str, Any]
+    kind: str,
+    http_kind: str,
+    transport: Callable[[ModuleType], Any],
+    options: dict[str, Any],
+    webhook_secret: str,
 ) -> Any:
     """A client of the SDK, with the SDK's own timeouts and limits, that reads no real key."""
     sdk = import_module("openai")  # not at the top: it takes half a second, and not all have it
     http_client: type[Any] = getattr(sdk, http_kind)
     stack = next(module for module in map(import_module, STACKS) if _is_of(http_client, module))
-    with dummy_environment():
+    with dummy_environment(webhook_secret):
         return getattr(sdk, kind)(http_client=http_client(transport=transport(stack)), **options)
 
 

@@ -6,11 +6,13 @@ transports, which speak the client's own library. `stack` is that library: httpx
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from types import ModuleType
 from typing import Any
 
+from fakebatch.interception.breaking import Body, Timeouts, headers, native
 from fakebatch.wire.exchange import Reply, Request
 
 
@@ -28,33 +30,51 @@ def request_from(path: str, request: Any, pieces: Iterable[bytes] | None = None)
     )
 
 
-def response_for(reply: Reply, stack: ModuleType) -> Any:
-    """What the client's library makes of a reply."""
-    headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
-    stream: Any
-    if reply.pieces is None:
-        headers.append((b"content-length", b"%d" % len(reply.body)))
-        stream = stack.ByteStream(reply.body)
-    else:
-        stream = _stream_class(stack)(reply.pieces)
-    return stack.Response(reply.status, headers=headers, stream=stream)
+def timeouts(request: Any) -> Timeouts:
+    """How long a client waits for what."""
+    given: Timeouts = request.extensions.get("timeout", {})
+    return given
 
 
-class _Pieces:
-    """A body that is written while it is read."""
+def response_for(reply: Reply, request: Any, stack: ModuleType) -> Any:
+    """What the client's library makes of a reply to its request."""
+    if reply.trouble is not None or "content-encoding" in reply.headers:
+        # given as content, httpx would decode it here and not where the client reads it
+        whole = reply if reply.pieces is None else replace(reply, body=b"".join(reply.pieces))
+        stream = _carried(Body(whole, timeouts(request)), stack)
+        return stack.Response(reply.status, headers=headers(whole), stream=stream)
+    raw = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+    if reply.pieces is not None:
+        return stack.Response(reply.status, headers=raw, stream=_carried(reply.pieces, stack))
+    raw.append((b"content-length", b"%d" % len(reply.body)))
+    return stack.Response(reply.status, headers=raw, stream=stack.ByteStream(reply.body))
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = pieces
+
+def _carried(stream: Iterable[bytes], stack: ModuleType) -> Any:
+    """A stream as one of the client's library, that fails as this library does."""
+    return _stream_class(stack)(stream, stack.__name__)
+
+
+class _Stream:
+    def __init__(self, stream: Any, stack: str) -> None:
+        self._stream = stream
+        self._stack = stack
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._pieces
+        with native(self._stack):
+            yield from self._stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
-            yield piece
+        with native(self._stack):
+            if isinstance(self._stream, AsyncIterable):
+                async for piece in self._stream:
+                    yield piece
+            else:
+                for piece in self._stream:
+                    yield piece
 
 
 @cache
 def _stream_class(stack: ModuleType) -> Any:
     # the client insists on streams of its own library's classes
-    return type("Pieces", (_Pieces, stack.SyncByteStream, stack.AsyncByteStream), {})
+    return type("Stream", (_Stream, stack.SyncByteStream, stack.AsyncByteStream), {})

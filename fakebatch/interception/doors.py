@@ -17,6 +17,7 @@ import pytest_httpx2  # noqa: F401  # pyright: ignore[reportUnusedImport]  # reg
 from respx.mocks import Mocker
 from respx.models import AllMockedAssertionError, PassThrough
 
+from fakebatch.interception.breaking import NativeStream, native
 from fakebatch.interception.router import EmulatedRouter
 from fakebatch.loud import Witness
 
@@ -54,21 +55,24 @@ class Door:
 
     def handler(self, request: httpx.Request) -> httpx.Response:
         """What respx's mocker calls for a request of a synchronous client."""
-        with self.witness:
+        with self.witness, native(self.mocker.name):
             for router in self._asked():
                 with suppress(AllMockedAssertionError):
-                    response: httpx.Response = router.handler(request)
-                    return response
+                    return self._native(router.handler(request))
             raise self._nobody(request)
 
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
         """The same for an asynchronous client."""
-        with self.witness:
+        with self.witness, native(self.mocker.name):
             for router in self._asked():
                 with suppress(AllMockedAssertionError):
-                    response: httpx.Response = await router.async_handler(request)
-                    return response
+                    return self._native(await router.async_handler(request))
             raise self._nobody(request)
+
+    def _native(self, response: httpx.Response) -> httpx.Response:
+        if not isinstance(response.stream, httpx.ByteStream):
+            response.stream = NativeStream(response.stream, self.mocker.name)
+        return response
 
     def _asked(self) -> Iterator[Any]:
         yield self.router

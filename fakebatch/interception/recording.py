@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, SupportsIndex
 
 import httpx
@@ -50,8 +51,7 @@ class Sighting:
         request = httpx.Request(self.method, str(self.url), headers=headers, content=self.body)
         response = self.response
         if isinstance(response, Reply):
-            response = response_for(response, httpx)
-            response.read()
+            response = _delivered(response, request)
         return Call(request, response)
 
 
@@ -109,6 +109,13 @@ class OperationRoute(respx.Route):
         """Whether the test has given this route an answer of its own."""
         return bool(self.side_effect or self.return_value)
 
+    def _next_side_effect(self) -> Any:
+        # respx gives a message to classes of httpx alone; those of httpx2 need one as well
+        effect = super()._next_side_effect()  # pyright: ignore[reportUnknownMemberType]
+        if isinstance(effect, type) and effect.__module__.startswith("httpx2"):
+            return effect("Mock Error")
+        return effect
+
 
 def sighting(request: Any, body: bytes | None, response: Reply | httpx.Response | None) -> Sighting:
     """Note a request of httpx or httpx2 and what came of it, without large bodies."""
@@ -128,6 +135,14 @@ def _bounded(response: Reply | httpx.Response | None) -> Reply | httpx.Response 
         return response
     headers = _without_body(response.headers.raw)
     return httpx.Response(response.status_code, headers=headers)
+
+
+def _delivered(reply: Reply, request: httpx.Request) -> httpx.Response:
+    """A reply as it was sent, whatever happened to it on the way."""
+    response: httpx.Response = response_for(replace(reply, trouble=None), request, httpx)
+    with suppress(httpx.DecodingError):  # a fault may have mislabelled it
+        response.read()
+    return response
 
 
 def _redacted(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from inspect import isawaitable
 from threading import Lock
 from typing import Any, NamedTuple
@@ -13,7 +13,8 @@ import respx
 from respx.models import AllMockedAssertionError, SideEffectError
 
 from fakebatch.errors import RefusedRequest
-from fakebatch.interception.conversion import request_from, response_for
+from fakebatch.interception.breaking import arrive, arrive_async
+from fakebatch.interception.conversion import request_from, response_for, timeouts
 from fakebatch.interception.recording import BoundedCalls, OperationRoute, sighting
 from fakebatch.wire.app import OPERATIONS, App, route
 from fakebatch.wire.exchange import Reply
@@ -63,7 +64,11 @@ class EmulatedRouter(respx.Router):
             with suppress(AllMockedAssertionError):
                 return super().handler(request)
         place = self._emulated(request)
-        return self._answered(place, request, self._given(place.route, request))
+        given = self._given(place.route, request)
+        if isinstance(given, httpx.Response):
+            return self._answered(place, request, given)
+        response: httpx.Response = response_for(self.reply(place, request), request, httpx)
+        return response
 
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
         """The same, where side effects of the test may be coroutine functions."""
@@ -74,7 +79,11 @@ class EmulatedRouter(respx.Router):
         given = self._given(place.route, request)
         if isawaitable(given):
             given = await given
-        return self._answered(place, request, given)
+        if isinstance(given, httpx.Response):
+            return self._answered(place, request, given)
+        reply = await self.reply_async(place, request)
+        response: httpx.Response = response_for(reply, request, httpx)
+        return response
 
     def reset(self) -> None:
         """Forget all calls."""
@@ -93,11 +102,33 @@ class EmulatedRouter(respx.Router):
         return None if place is None or _is_mocked(place.route) else place
 
     def reply(self, place: Place, request: Any, pieces: Iterable[bytes] | None = None) -> Reply:
-        """What the emulator says, and a note of it. A long form may be handed on in pieces."""
-        asked = request_from(place.path, request, pieces)
-        reply = place.app.handle(asked)
-        self._record(place.route, request, asked.body if pieces is None else None, reply)
+        """What the emulator says, once it has arrived, and a note of it.
+
+        A long form may be handed on in pieces.
+        """
+        reply, body = self._handled(place, request, pieces)
+        if reply.trouble is not None:
+            with self._lost(place, request, body):
+                arrive(reply, timeouts(request))
+        self._record(place.route, request, body, reply)
         return reply
+
+    async def reply_async(
+        self, place: Place, request: Any, pieces: Iterable[bytes] | None = None
+    ) -> Reply:
+        """The same on an event loop."""
+        reply, body = self._handled(place, request, pieces)
+        if reply.trouble is not None:
+            with self._lost(place, request, body):
+                await arrive_async(reply, timeouts(request))
+        self._record(place.route, request, body, reply)
+        return reply
+
+    def _handled(
+        self, place: Place, request: Any, pieces: Iterable[bytes] | None
+    ) -> tuple[Reply, bytes | None]:
+        asked = request_from(place.path, request, pieces)
+        return place.app.handle(asked), asked.body if pieces is None else None
 
     def refusal(self, request: Any) -> RefusedRequest:
         """What to say of a request that nobody answers."""
@@ -132,12 +163,20 @@ class EmulatedRouter(respx.Router):
                 return Place(app, path, None if operation is None else self._route(operation.name))
         return None
 
-    def _answered(self, place: Place, request: httpx.Request, given: object) -> httpx.Response:
-        if isinstance(given, httpx.Response):
-            self._record(place.route, request, request.content, given)
-            return given
-        response: httpx.Response = response_for(self.reply(place, request), httpx)
-        return response
+    def _answered(
+        self, place: Place, request: httpx.Request, given: httpx.Response
+    ) -> httpx.Response:
+        self._record(place.route, request, request.content, given)
+        return given
+
+    @contextmanager
+    def _lost(self, place: Place, request: Any, body: bytes | None) -> Generator[None]:
+        """Record a call whose reply never arrives."""
+        try:
+            yield
+        except Exception:
+            self._record(place.route, request, body, None)
+            raise
 
     def _record(
         self,

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from respx.models import AllMockedAssertionError
 
+from fakebatch.interception.breaking import native
 from fakebatch.interception.conversion import response_for
 from fakebatch.interception.router import EmulatedRouter
 from fakebatch.loud import Witness
@@ -36,13 +37,13 @@ class _Transport:
 
     def handle_request(self, request: Any) -> Any:
         """Called by a synchronous client."""
-        with self._witness:
+        with self._witness, native(self._stack.__name__):
             pieces = _pieces(request)
             if pieces is None:
                 request.read()
             place = self._router.emulated(request)
             if place is not None:
-                return self._response(self._router.reply(place, request, pieces))
+                return self._response(self._router.reply(place, request, pieces), request)
             request.read()
             try:
                 return self._native(self._router.handler(_as_httpx(request)))
@@ -51,13 +52,14 @@ class _Transport:
 
     async def handle_async_request(self, request: Any) -> Any:
         """Called by an asynchronous client."""
-        with self._witness:
+        with self._witness, native(self._stack.__name__):
             pieces = _pieces(request)
             if pieces is None:
                 await request.aread()
             place = self._router.emulated(request)
             if place is not None:
-                return self._response(self._router.reply(place, request, pieces))
+                reply = await self._router.reply_async(place, request, pieces)
+                return self._response(reply, request)
             await request.aread()
             try:
                 response = await self._router.async_handler(_as_httpx(request))
@@ -67,9 +69,9 @@ class _Transport:
                 await response.aread()
             return self._native(response)
 
-    def _response(self, reply: Reply) -> Any:
-        response = response_for(reply, self._stack)
-        if reply.pieces is None:
+    def _response(self, reply: Reply, request: Any) -> Any:
+        response = response_for(reply, request, self._stack)
+        if isinstance(response.stream, self._stack.ByteStream):
             response.read()  # costs nothing here, and the client asks no clock how long it took
         return response
 

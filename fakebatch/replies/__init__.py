@@ -13,6 +13,7 @@ from fakebatch.replies import (
     images,
     moderations,
     responses,
+    unusable,
     videos,
 )
 from fakebatch.replies.question import Question
@@ -26,6 +27,8 @@ __all__ = [
     "asked",
     "charged",
     "echo",
+    "followed",
+    "spoiled",
     "usage",
     "worded",
 ]
@@ -38,18 +41,20 @@ class Endpoint:
     echo: Callable[[Question], dict[str, Any]]
     worded: Callable[[Question, str], dict[str, Any]] | None = None
     """None where an answer holds no words."""
+    spoiled: Callable[[Question, dict[str, Any], str], dict[str, Any]] = unusable.data
+    """The default answer, made unusable in a way."""
     charge: Callable[[Question], Usage] | None = None
     """What the default body is charged for, where that is known sooner than the body."""
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {
-    "/v1/chat/completions": Endpoint(chat.echo, chat.worded),
-    "/v1/completions": Endpoint(completions.echo, completions.worded),
+    "/v1/chat/completions": Endpoint(chat.echo, chat.worded, unusable.chat),
+    "/v1/completions": Endpoint(completions.echo, completions.worded, unusable.completions),
     "/v1/embeddings": Endpoint(embeddings.echo, charge=embeddings.charge),
     "/v1/images/edits": Endpoint(images.echo),
     "/v1/images/generations": Endpoint(images.echo),
     "/v1/moderations": Endpoint(moderations.echo),
-    "/v1/responses": Endpoint(responses.echo, responses.worded),
+    "/v1/responses": Endpoint(responses.echo, responses.worded, unusable.responses),
     "/v1/videos": Endpoint(videos.echo),
 }
 
@@ -67,6 +72,18 @@ def charged(question: Question) -> Usage:
     """What the default body is charged for."""
     charge = _endpoint(question).charge
     return usage(echo(question)) if charge is None else charge(question)
+
+
+def followed(question: Question, text: str) -> dict[str, Any]:
+    """The default body; whatever it says is followed by a text."""
+    body = _endpoint(question).echo(question)
+    return unusable.followed(body, text) if text else body
+
+
+def spoiled(question: Question, how: str) -> dict[str, Any]:
+    """The default body, made unusable in a way: `length`, `refusal`, `null` and others."""
+    endpoint = _endpoint(question)
+    return endpoint.spoiled(question, endpoint.echo(question), how)
 
 
 def worded(question: Question, text: str) -> dict[str, Any]:

@@ -1,49 +1,166 @@
-"""What shall happen, as frozen data that composes: lines, life, and all that goes wrong."""
+"""What shall happen, as frozen data that composes: lines, lives, files, limits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from fakebatch.request_line import RequestLine
-from fakebatch.scenario.life import Schedule
+from fakebatch.dialects import Limits
+from fakebatch.errors import Misuse
+from fakebatch.scenario.arrivals import Arrivals
+from fakebatch.scenario.batches import (
+    USUAL,
+    BatchRule,
+    Counting,
+    ErrorEntry,
+    Life,
+    Moments,
+    Order,
+    Schedule,
+    Stall,
+    Stallable,
+    WhichBatches,
+    merged,
+)
+from fakebatch.scenario.calls import (
+    Answers,
+    Breaks,
+    CallFault,
+    CallOutcome,
+    Cuts,
+    Relabels,
+    Slows,
+    Throttles,
+    WhichCalls,
+)
+from fakebatch.scenario.files import FileRule, Keeping, WhichFiles
 from fakebatch.scenario.lines import (
     Answer,
+    Corruption,
+    Damage,
     Echoes,
+    ErrorShape,
     Fails,
+    Hangs,
     LineRule,
     Outcome,
     Recorded,
+    Renaming,
     Says,
+    Spoils,
+    Unusable,
     Which,
 )
 
 __all__ = [
+    "USUAL",
     "Answer",
+    "Answers",
+    "Arrivals",
+    "BatchRule",
+    "Breaks",
+    "CallFault",
+    "CallOutcome",
+    "Corruption",
+    "Counting",
+    "Cuts",
+    "Damage",
     "Echoes",
+    "ErrorEntry",
+    "ErrorShape",
     "Fails",
+    "FileRule",
+    "Hangs",
+    "Keeping",
+    "Life",
     "LineRule",
+    "Moments",
+    "Order",
     "Outcome",
     "Recorded",
+    "Relabels",
+    "Renaming",
+    "Rule",
     "Says",
     "Scenario",
     "Schedule",
+    "Slows",
+    "Spoils",
+    "Stall",
+    "Stallable",
+    "Throttles",
+    "Unusable",
     "Which",
+    "WhichBatches",
+    "WhichCalls",
+    "WhichFiles",
 ]
+
+
+Rule = LineRule | BatchRule | FileRule | CallFault
+"""One thing that was said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """All that was said about the future of batches, at one moment."""
+    """All that was said about the future, at one moment. Among rules that match the later wins.
+
+    Raises:
+        Misuse: what is said of the same batches makes no sense together.
+    """
 
     schedule: Schedule = Schedule()
     rules: tuple[LineRule, ...] = ()
     otherwise: Outcome = Echoes()
+    batches: tuple[BatchRule, ...] = ()
+    files: tuple[FileRule, ...] = ()
+    limits: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
+    """What the service accepts, where it is not what the provider says."""
+    calls: tuple[CallFault, ...] = ()
+    arrivals: Arrivals = Arrivals()
 
-    def with_rule(self, rule: LineRule) -> Scenario:
-        """The same and one rule more; among rules that match, the later wins."""
-        return replace(self, rules=(*self.rules, rule))
+    def __post_init__(self) -> None:
+        for name in self.limits:
+            if name not in Limits.__dataclass_fields__:
+                raise Misuse(
+                    f"There is no limit {name!r}.",
+                    f"Known are {', '.join(Limits.__dataclass_fields__)}.",
+                    "Write for example FakeBatch(limits={'batch_lines': 10}).",
+                )
+        for which in {rule.which for rule in self.batches}:
+            merged(rule.life for rule in self.batches if rule.which == which)
 
-    def outcome(self, line: RequestLine) -> Outcome:
-        """What comes of a line."""
-        matching = (rule.outcome for rule in reversed(self.rules) if rule.which(line))
-        return next(matching, self.otherwise)
+    def __or__(self, other: Scenario) -> Scenario:
+        """Both; where they contradict each other, the other."""
+        usual = Scenario()
+        return Scenario(
+            self.schedule if other.schedule == usual.schedule else other.schedule,
+            self.rules + other.rules,
+            self.otherwise if other.otherwise == usual.otherwise else other.otherwise,
+            self.batches + other.batches,
+            self.files + other.files,
+            {**self.limits, **other.limits},
+            self.calls + other.calls,
+            self.arrivals if other.arrivals == usual.arrivals else other.arrivals,
+        )
+
+    @property
+    def said(self) -> tuple[Rule, ...]:
+        """Every rule: of lines, batches, files and calls."""
+        return (*self.rules, *self.batches, *self.files, *self.calls)
+
+    def with_rule(self, rule: Rule) -> Scenario:
+        """The same and one rule more."""
+        match rule:
+            case LineRule():
+                return replace(self, rules=(*self.rules, rule))
+            case BatchRule():
+                return replace(self, batches=(*self.batches, rule))
+            case FileRule():
+                return replace(self, files=(*self.files, rule))
+            case CallFault():
+                return replace(self, calls=(*self.calls, rule))
+
+    def life(self, number: int, endpoint: str) -> Life:
+        """What differs about the `number`th batch that is created."""
+        return merged(rule.life for rule in self.batches if rule.which(number, endpoint))

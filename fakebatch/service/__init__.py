@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from fakebatch.dialects import Dialect
 from fakebatch.service.batches import Batches
 from fakebatch.service.files import Files
 from fakebatch.service.models import Models
-from fakebatch.service.world import World
+from fakebatch.service.quota import Quota, Rate
+from fakebatch.service.uploads import Uploads
+from fakebatch.service.world import SavedWorld, World
 
-__all__ = ["Service", "World"]
+__all__ = ["Saved", "Service", "World"]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """All that a provider remembered at one moment."""
+
+    world: SavedWorld
+    uploads: Rate
+    creations: Rate
+    quota: Quota
 
 
 class Service:
@@ -33,5 +46,20 @@ class Service:
     ) -> None:
         self.world = World(dialect, clock=clock, seed=seed, models=models)
         self.files = Files(self.world)
+        self.uploads = Uploads(self.world, self.files)
         self.batches = Batches(self.world)
         self.models = Models(self.world)
+
+    def save(self) -> Saved:
+        """All that is remembered, to be restored."""
+        with self.world.lock:
+            uploads, creations = self.files.uploads.copy(), self.batches.creations.copy()
+            return Saved(self.world.save(), uploads, creations, self.batches.quota.copy())
+
+    def restore(self, saved: Saved) -> None:
+        """Remember what was saved, and nothing of what came since. The clock is not touched."""
+        with self.world.lock:
+            self.world.restore(saved.world)
+            self.files.uploads = saved.uploads.copy()
+            self.batches.creations = saved.creations.copy()
+            self.batches.quota = saved.quota.copy()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from fakebatch.batch.input_file import Entry
@@ -11,6 +12,7 @@ from fakebatch.batch.plan import Asked, Input, Plan
 from fakebatch.dialects import Flaw, Reason, Refusal
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
+from fakebatch.scenario import Fails, Scenario
 from fakebatch.service import view
 from fakebatch.service.quota import Quota, Rate, Share, prompt_tokens
 from fakebatch.service.shelf import BatchRecord
@@ -25,8 +27,8 @@ class Batches:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._creations = Rate(3_600 * SECOND)
-        self._quota = Quota(self._released)
+        self.creations = Rate(3_600 * SECOND)
+        self.quota = Quota(self._released)
 
     def create(self, asked: Asked) -> Wire:
         """Define the whole future of a batch. An unknown input file makes it fail later.
@@ -37,13 +39,26 @@ class Batches:
         with self._world.lock:
             now = self._world.settled()
             limit = self._world.dialect.limits.creates_per_hour
-            if not self._creations.allows(limit, now):
+            if not self.creations.allows(limit, now):
                 raise Refusal(Reason.TOO_MANY_BATCHES, limit=limit)
-            record = self._record(asked, now)
-            self._world.batches.put(record)
-            self._world.readers[asked.input_file_id].append(record.id)
-            self._world.await_end(record, record.plan.validated)
+            record = self._record(asked, now, self._world.scenario)
+            self.keep(record)
             return view.batch_object(record, now)
+
+    def draft(
+        self, asked: Asked, *, created: int, scenario: Scenario, cancelled: int | None
+    ) -> BatchRecord:
+        """A batch as if it had been created, and cancelled, at such moments; `keep` makes it so."""
+        with self._world.lock:
+            record = self._record(asked, created, scenario)
+            return replace(record, plan=replace(record.plan, cancelled=cancelled))
+
+    def keep(self, record: BatchRecord) -> None:
+        """Put a batch in place; its result files come at their moment."""
+        with self._world.lock:
+            self._world.batches.put(record)
+            self._world.readers[record.plan.input.asked.input_file_id].append(record.id)
+            self._world.await_end(record, record.plan.validated)
 
     def list(self, *, limit: int, after: str | None) -> Wire:
         """A page of batches, newest first."""
@@ -84,23 +99,37 @@ class Batches:
         with self._world.lock:
             return self._world.batches.get(id_, self._world.clock()) is not None
 
+    def record(self, id_: str) -> BatchRecord:
+        """A batch with its plan."""
+        with self._world.lock:
+            return self._find(id_, self._world.clock())
+
     def known(self) -> Iterator[BatchRecord]:
         """Every batch there is now, oldest first."""
         with self._world.lock:
             return iter([*self._world.batches.all(self._world.clock())])
 
-    def _record(self, asked: Asked, now: int) -> BatchRecord:
+    def _record(self, asked: Asked, now: int, scenario: Scenario) -> BatchRecord:
         world = self._world
         number = world.next()
         id_ = world.mint.stamped("batch_", now, number)
         mint = Mint(world.mint.digest("batch", number, size=32))
-        content = self._content(asked.input_file_id, now)
-        future = Input(content, asked, world.scenario, world.dialect, world.models, mint)
+        content = self._content(asked.input_file_id, now, scenario)
+        future = Input(
+            content,
+            asked,
+            scenario,
+            world.dialect,
+            world.models,
+            mint,
+            number=len(world.batches) + 1,
+            earlier=self._earlier(),
+        )
         output_id, error_id = mint.file("output"), mint.file("error")
         plan = self._within_quota(Plan(id_, now, future))
         return BatchRecord(id_, plan, output_id, error_id, number)
 
-    def _content(self, file_id: str, now: int) -> bytes | None:
+    def _content(self, file_id: str, now: int, scenario: Scenario) -> bytes | None:
         """The input, if it is there until it is validated."""
         world = self._world
         given = world.files.get(file_id, now)
@@ -108,8 +137,22 @@ class Batches:
             return None
         if given.purpose != INPUT_PURPOSE:
             raise Refusal(Reason.WRONG_PURPOSE, id=file_id, purpose=given.purpose)
-        needed = now + world.scenario.schedule.validating
+        if given.status(now) != "processed":
+            raise Refusal(Reason.FILE_NOT_READY, id=file_id, status=given.status(now))
+        needed = now + scenario.schedule.validating
         return bytes(given.load()) if given.expires is None or needed < given.expires else None
+
+    def _earlier(self) -> Mapping[str, int]:
+        """In how many batches each custom_id was, if there are lines that heal."""
+        rules = self._world.scenario.rules
+        if not any(isinstance(rule.outcome, Fails) and rule.outcome.times for rule in rules):
+            return {}
+        good = (one.plan.input for one in self._world.batches.ever() if not one.plan.input.fails)
+        return Counter(
+            lines.request(index).custom_id or ""
+            for lines in (one.lines for one in good)
+            for index in range(len(lines))
+        )
 
     def _within_quota(self, plan: Plan) -> Plan:
         """The plan, or one that fails because too many tokens of its model wait already."""
@@ -118,15 +161,17 @@ class Batches:
             return plan
         judged = plan.input.judged
         share = Share(plan.id, judged.model or "", prompt_tokens(judged))
-        if self._quota.enqueue(share, limit, plan.created):
+        if self.quota.enqueue(share, limit, plan.created):
             return plan
         refused = Entry(Flaw.OVER_QUOTA, {"model": share.model, "limit": limit})
         return replace(plan, input=replace(plan.input, refused=refused))
 
     def _released(self, id_: str) -> int:
         world = self._world
-        end = self._find(id_, world.clock()).plan.timeline.end.at
-        return end + world.dialect.limits.enqueued_release * SECOND
+        record = world.batches.get(id_, world.clock())
+        if record is None:  # a draft that was not kept
+            return 0
+        return record.plan.timeline.end.at + world.dialect.limits.enqueued_release * SECOND
 
     def _find(self, id_: str, now: int) -> BatchRecord:
         record = self._world.batches.get(id_, now)

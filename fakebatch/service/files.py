@@ -10,6 +10,7 @@ from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.result_files import Content
 from fakebatch.dialects import Reason, Refusal
 from fakebatch.durations import SECOND
+from fakebatch.scenario import Keeping
 from fakebatch.service import view
 from fakebatch.service.quota import Rate
 from fakebatch.service.shelf import FileRecord
@@ -22,36 +23,71 @@ class Files:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._uploads = Rate(60 * SECOND)
+        self.uploads = Rate(60 * SECOND)
 
     def create(
-        self, *, purpose: str, filename: str, content: bytes, expires_after: int | None = None
+        self,
+        *,
+        purpose: str,
+        filename: str,
+        content: bytes,
+        expires_after: int | None = None,
+        created: int | None = None,
     ) -> Wire:
         """Keep an upload. Of batch input only the length and the first line are looked at.
 
-        It lives `expires_after` seconds: by default a batch file 30 days, others for ever.
+        It lives `expires_after` seconds: by default a batch file 30 days, others for ever. It was
+        `created` now, unless a test puts it in place as an older one.
 
         Raises:
             Refusal: an unknown purpose, too large, no JSON lines for a batch, or too many uploads
                 within a minute.
         """
-        self._check(purpose, content)
+        self.check_purpose(purpose)
+        if len(content) > self._world.dialect.limits.file_bytes:
+            raise Refusal(Reason.FILE_TOO_LARGE)
         with self._world.lock:
-            now, limit = self._world.clock(), self._world.dialect.limits.uploads_per_minute
-            if not self._uploads.allows(limit, now):
+            now = self._world.clock() if created is None else created
+            limit = self._world.dialect.limits.uploads_per_minute
+            if created is None and not self.uploads.allows(limit, now):
                 raise Refusal(Reason.TOO_MANY_UPLOADS, limit=limit)
-            number = self._world.next()
-            record = FileRecord(
-                id=self._world.mint.file(number),
-                number=number,
-                purpose=purpose,
-                filename=filename,
-                created=now,
-                expires=self._expiry(now, purpose, expires_after),
-                load=lambda: content,
-            )
-            self._world.files.put(record)
-            return view.file_object(record)
+            return self.keep(now, purpose, filename, content, expires_after)
+
+    def keep(
+        self, created: int, purpose: str, filename: str, content: bytes, expires_after: int | None
+    ) -> Wire:
+        """Keep what has been received, in whatever way. The caller holds the lock.
+
+        Raises:
+            Refusal: no JSON lines for a batch.
+        """
+        if purpose == "batch" and not looks_like_jsonl(content):
+            raise Refusal(Reason.NOT_JSONL)
+        number = self._world.next()
+        self._world.uploaded += 1
+        keeping = self._keeping(purpose)
+        record = FileRecord(
+            id=self._world.mint.file(number),
+            number=number,
+            purpose=purpose,
+            filename=filename,
+            created=created,
+            expires=self._expiry(created, purpose, expires_after, keeping),
+            load=lambda: content,
+            keeping=keeping,
+        )
+        self._world.files.put(record)
+        return view.file_object(record, self._world.clock())
+
+    def check_purpose(self, purpose: str) -> None:
+        """Refuse a purpose that no upload may have.
+
+        Raises:
+            Refusal: an unknown purpose.
+        """
+        known = self._world.dialect.purposes
+        if purpose not in known:
+            raise Refusal(Reason.BAD_PURPOSE, value=purpose, known=[*known])
 
     def list(self, *, purpose: str | None, limit: int, order: str, after: str | None) -> Wire:
         """A page of files, newest first unless `order` is "asc"."""
@@ -67,19 +103,20 @@ class Files:
                 )
             except KeyError:
                 raise Refusal(Reason.NO_SUCH_FILE, id=after) from None
-            return view.page([view.file_object(record) for record in found], has_more=has_more)
+            return view.page([view.file_object(record, now) for record in found], has_more=has_more)
 
     def retrieve(self, id_: str) -> Wire:
         """A file's object."""
         with self._world.lock:
-            return view.file_object(self._find(id_, self._world.settled()))
+            now = self._world.settled()
+            return view.file_object(self._find(id_, now), now)
 
     def delete(self, id_: str) -> Wire:
         """Delete a file. A batch that still validates it will fail."""
         with self._world.lock:
             now = self._world.settled()
             self._world.files.put(replace(self._find(id_, now), deleted=now))
-            for batch_id in self._world.readers.pop(id_, ()):
+            for batch_id in self._world.readers.get(id_, ()):
                 record = self._world.batches.get(batch_id, now)
                 if record is not None and record.plan.status(now) is Status.VALIDATING:
                     self._world.batches.put(replace(record, plan=record.plan.without_input()))
@@ -106,16 +143,16 @@ class Files:
         with self._world.lock:
             return iter([*self._world.files.all(self._world.settled())])
 
-    def _check(self, purpose: str, content: bytes) -> None:
-        dialect = self._world.dialect
-        if purpose not in dialect.purposes:
-            raise Refusal(Reason.BAD_PURPOSE, value=purpose, known=[*dialect.purposes])
-        if len(content) > dialect.limits.file_bytes:
-            raise Refusal(Reason.FILE_TOO_LARGE)
-        if purpose == "batch" and not looks_like_jsonl(content):
-            raise Refusal(Reason.NOT_JSONL)
+    def _keeping(self, purpose: str) -> Keeping:
+        """What was said of the upload that comes now."""
+        rules = self._world.scenario.files
+        met = [rule for rule in rules if rule.which(self._world.uploaded, purpose)]
+        self._world.used.update(map(id, met))
+        return met[-1].keeping if met else Keeping()
 
-    def _expiry(self, now: int, purpose: str, after: int | None) -> int | None:
+    def _expiry(self, now: int, purpose: str, after: int | None, keeping: Keeping) -> int | None:
+        if keeping.lives is not None:
+            return now + keeping.lives
         if after is not None:
             return now + after * SECOND
         return now + self._world.dialect.pace.keeps_batch_files if purpose == "batch" else None

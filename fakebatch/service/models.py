@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fakebatch.batch.answering import Answered, answer, outcome_of
+from fakebatch.batch.answering import Answered, answer
+from fakebatch.batch.choosing import Choices
 from fakebatch.batch.input_file import ASKS, is_plausible_model
 from fakebatch.dialects import Reason, Refusal
 from fakebatch.ids import Mint
@@ -33,8 +34,9 @@ class Models:
         with self._world.lock:
             mint = Mint(self._world.mint.digest("direct", self._world.next(), size=32))
             world = self._world
-            outcome = outcome_of(line, world.scenario)
-            return answer(line, outcome, world.dialect, mint, world.clock())
+            decision = Choices(world.scenario, 1, mint).decide(line)
+            self._world.used.update(map(id, decision.rules))
+            return answer(line, decision.outcome, world.dialect, mint, world.clock())
 
     def list(self) -> Wire:
         """The models known by name."""

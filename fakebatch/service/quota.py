@@ -26,6 +26,12 @@ class Rate:
         self._calls.append(now)
         return True
 
+    def copy(self) -> Rate:
+        """The same calls, counted by another."""
+        other = Rate(self._per)
+        other._calls.extend(self._calls)
+        return other
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -55,6 +61,12 @@ class Quota:
         if fits:
             self._shares.append(share)
         return fits
+
+    def copy(self) -> Quota:
+        """The same shares, counted by another."""
+        other = Quota(self._released)
+        other._shares.extend(self._shares)
+        return other
 
 
 def prompt_tokens(judged: Judgement) -> int:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
+from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_files import Content, Results, results
+from fakebatch.scenario import Keeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,51 @@ class FileRecord:
     deleted: int | None = None
     number: int = 0
     """Decides between two of the same moment: what was asked for first comes first."""
+    keeping: Keeping = Keeping()
+    """How it differs from the usual."""
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the file at `now`."""
         gone = [at for at in (self.expires, self.deleted) if at is not None]
-        return self.created <= now and all(now < at for at in gone)
+        return self.created + (self.keeping.hidden or 0) <= now and all(now < at for at in gone)
+
+    def status(self, now: int) -> str:
+        """`processed`, unless something was said to the contrary."""
+        if now < self.created + (self.keeping.pending or 0):
+            return "uploaded"
+        return "error" if self.keeping.broken else "processed"
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A file that will come in parts, as its client has announced it."""
+
+    purpose: str
+    filename: str
+    bytes: int
+    expires_after: int | None = None
+    """Seconds the file will live, where the client said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """A file on its way, part by part."""
+
+    id: str
+    file: Announced
+    created: int
+    expires: int
+    number: int
+    ended: str | None = None
+    """The status it was given: completed or cancelled."""
+
+    def status(self, now: int) -> str:
+        """The status at `now`."""
+        return self.ended or ("pending" if now < self.expires else "expired")
+
+    def exists(self, now: int) -> bool:
+        """Whether a client can see the upload at `now`."""
+        return self.created <= now
 
 
 @dataclass(frozen=True)
@@ -54,7 +96,13 @@ class BatchRecord:
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the batch at `now`."""
-        return self.created <= now
+        vanishes = self.plan.input.life.vanishes
+        return self.created <= now and (vanishes is None or not self._has_begun(vanishes, now))
+
+    def _has_begun(self, status: str, now: int) -> bool:
+        if now < self.plan.validated and status != "validating" and self.plan.cancelled is None:
+            return False
+        return self.plan.timeline.began(Status(status), now) is not None
 
 
 class Kept(Protocol):
@@ -100,6 +148,13 @@ class Shelf(Generic[RecordT]):
     def __contains__(self, id_: str) -> bool:
         return id_ in self._records
 
+    def copy(self) -> Shelf[RecordT]:
+        """Another shelf with the same records."""
+        other = Shelf[RecordT]()
+        other._records, other._places = self._records.copy(), self._places.copy()
+        other._order = self._order.copy()
+        return other
+
     def put(self, record: RecordT) -> None:
         """Remember a record, or its successor under the same id."""
         if record.id not in self._records:
@@ -112,6 +167,10 @@ class Shelf(Generic[RecordT]):
         """The record a client finds under this id at `now`."""
         record = self._records.get(id_)
         return record if record is not None and record.exists(now) else None
+
+    def ever(self) -> Iterator[RecordT]:
+        """Every record there ever was, oldest first, whether a client can see it or not."""
+        return (self._records[id_] for *_, id_ in self._order)
 
     def all(self, now: int) -> Iterator[RecordT]:
         """Every record that exists at `now`, oldest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,9 @@ from fakebatch.batch.plan import Counts, Plan
 from fakebatch.batch.result_files import has_errors, has_output
 from fakebatch.dialects import Flaw, Words
 from fakebatch.durations import SECOND
-from fakebatch.service.shelf import BatchRecord, FileRecord
+from fakebatch.scenario import ErrorEntry
+from fakebatch.service.shelf import BatchRecord, FileRecord, UploadRecord
+from fakebatch.service.showing import counts_of, shown
 
 Wire = dict[str, Any]
 
@@ -36,7 +39,7 @@ def seconds(at: int | None) -> int | None:
     return None if at is None else at // SECOND
 
 
-def file_object(record: FileRecord) -> Wire:
+def file_object(record: FileRecord, now: int) -> Wire:
     """A File object, its keys in the order of the wire (observed Aug 2026)."""
     return {
         "object": "file",
@@ -46,7 +49,7 @@ def file_object(record: FileRecord) -> Wire:
         "bytes": len(record.load()),
         "created_at": seconds(record.created),
         "expires_at": seconds(record.expires),
-        "status": "processed",
+        "status": record.status(now),
         "status_details": None,
     }
 
@@ -54,6 +57,30 @@ def file_object(record: FileRecord) -> Wire:
 def deleted_file(id_: str) -> Wire:
     """The answer to the deletion of a file."""
     return {"object": "file", "deleted": True, "id": id_}
+
+
+def upload_object(record: UploadRecord, now: int) -> Wire:
+    """An Upload object; the recorded ones have no `file` before they are completed."""
+    return {
+        "id": record.id,
+        "object": "upload",
+        "bytes": record.file.bytes,
+        "created_at": seconds(record.created),
+        "filename": record.file.filename,
+        "purpose": record.file.purpose,
+        "status": record.status(now),
+        "expires_at": seconds(record.expires),
+    }
+
+
+def part_object(id_: str, created: int, upload_id: str) -> Wire:
+    """An Upload Part object."""
+    return {
+        "id": id_,
+        "object": "upload.part",
+        "created_at": seconds(created),
+        "upload_id": upload_id,
+    }
 
 
 def model_object(id_: str) -> Wire:
@@ -78,7 +105,8 @@ def batch_object(record: BatchRecord, now: int) -> Wire:
     asked = plan.input.asked
     status = plan.status(now)
     left = status in LEAVES_FILES
-    return {
+    early = plan.input.life.early_files
+    wire = {
         "id": record.id,
         "object": "batch",
         "endpoint": asked.endpoint,
@@ -87,14 +115,15 @@ def batch_object(record: BatchRecord, now: int) -> Wire:
         "input_file_id": asked.input_file_id,
         "completion_window": asked.window,
         "status": status.value,
-        "output_file_id": record.output_file_id if left and has_output(plan) else None,
-        "error_file_id": record.error_file_id if left and has_errors(plan) else None,
+        "output_file_id": record.output_file_id if early or (left and has_output(plan)) else None,
+        "error_file_id": record.error_file_id if early or (left and has_errors(plan)) else None,
         "created_at": seconds(plan.created),
         **_moments(plan, status, now),
         "request_counts": _counts(plan, status, now),
         "usage": _usage(record.results.usage if left else replies.Usage()),
         "metadata": None if asked.metadata is None else dict(asked.metadata),
     }
+    return shown(wire, plan, now)
 
 
 def _model(plan: Plan, status: Status) -> str | None:
@@ -105,8 +134,24 @@ def _model(plan: Plan, status: Status) -> str | None:
 
 
 def _errors(plan: Plan) -> Wire:
-    flaws = plan.input.dialect.flaws
-    return {"object": "list", "data": [_error(entry, flaws) for entry in plan.input.judged.entries]}
+    flaws, told = plan.input.dialect.flaws, plan.input.life.fails or ()
+    entries = [_error(entry, flaws) for entry in plan.input.judged.entries]
+    return {"object": "list", "data": entries or [_told(entry, plan) for entry in told]}
+
+
+def _told(entry: ErrorEntry, plan: Plan) -> Wire:
+    words = [one for one in plan.input.dialect.flaws.values() if one.code == entry.code]
+    message = entry.message or (words[0].message_for(_facts(plan)) if words else entry.code)
+    return {"code": entry.code, "message": message, "param": entry.param, "line": entry.line}
+
+
+def _facts(plan: Plan) -> Mapping[str, object]:
+    """What a message that the test did not write may name."""
+    given = plan.input
+    facts: defaultdict[str, object] = defaultdict(str)
+    limit = given.dialect.limits.enqueued_tokens or 90_000
+    facts.update(model=given.judged.model, id=given.asked.input_file_id, limit=limit)
+    return facts
 
 
 def _error(entry: Entry, flaws: Mapping[Flaw, Words]) -> Wire:
@@ -130,7 +175,7 @@ def _moments(plan: Plan, status: Status, now: int) -> dict[str, int | None]:
 
 
 def _counts(plan: Plan, status: Status, now: int) -> Wire:
-    counts = Counts() if status is Status.VALIDATING else plan.counts(now)
+    counts = Counts() if status is Status.VALIDATING else counts_of(plan, now)
     return {"total": counts.total, "completed": counts.completed, "failed": counts.failed}
 
 

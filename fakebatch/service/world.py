@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from threading import RLock
+from typing import Any
 
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.result_files import Content, has_errors, has_output
+from fakebatch.batch.work import NEVER
 from fakebatch.dialects import Dialect
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
-from fakebatch.scenario import Scenario
+from fakebatch.scenario import Keeping, Scenario
 from fakebatch.service.shelf import BatchRecord, FileRecord, Shelf
 
 RESULTS_PURPOSE = "batch_output"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedWorld:
+    """Files, batches, and what shall happen to new ones, as they were at one moment."""
+
+    files: Shelf[FileRecord]
+    batches: Shelf[BatchRecord]
+    scenario: Scenario
+    minted: int
+    uploaded: int
+    unsettled: tuple[tuple[int, str], ...]
 
 
 class World:
@@ -29,11 +44,15 @@ class World:
         seed: bytes,
         models: frozenset[str] | None,
     ) -> None:
-        self.dialect = dialect
+        self._native = dialect
         self._clock = clock
         self.looked = 0
         """When an operation last looked at the clock; one that is frozen takes its time."""
         self.models = models
+        self.uploaded = 0
+        """How many files were uploaded so far."""
+        self.used: set[int] = set()
+        """The rules, by identity, that a batch, an upload or a direct call has met so far."""
         self.scenario = Scenario()
         self.lock = RLock()
         self.mint = Mint(seed)
@@ -41,6 +60,10 @@ class World:
         self.batches: Shelf[BatchRecord] = Shelf()
         self.readers: defaultdict[str, list[str]] = defaultdict(list)
         """The batches of each input file, by their ids."""
+        self.untold: list[str] = []
+        """Batches whose end became known or changed since the webhooks last looked."""
+        self.in_transit = 0
+        """Webhooks of batches that have ended which will still come."""
         self._minted = 0
         self._unsettled: list[tuple[int, str]] = []
 
@@ -49,22 +72,56 @@ class World:
         self.looked = self._clock()
         return self.looked
 
+    @property
+    def scenario(self) -> Scenario:
+        """What shall happen from now on."""
+        return self._scenario
+
+    @scenario.setter
+    def scenario(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        limits: dict[str, Any] = dict(scenario.limits)
+        self.dialect = replace(self._native, limits=replace(self._native.limits, **limits))
+
     def next(self) -> int:
         """A number that no other id was made of."""
         self._minted += 1
         return self._minted
 
+    def save(self) -> SavedWorld:
+        """All that is remembered. Records never change, so that copies of the shelves will do."""
+        with self.lock:
+            return SavedWorld(
+                self.files.copy(),
+                self.batches.copy(),
+                self.scenario,
+                self._minted,
+                self.uploaded,
+                tuple(self._unsettled),
+            )
+
+    def restore(self, saved: SavedWorld) -> None:
+        """Remember what was saved, and nothing of what came since. The clock is not touched."""
+        with self.lock:
+            self.files, self.batches = saved.files.copy(), saved.batches.copy()
+            self.scenario, self._minted = saved.scenario, saved.minted
+            self.uploaded = saved.uploaded
+            self._unsettled = [*saved.unsettled]
+
     def await_end(self, record: BatchRecord, at: int) -> None:
         """Look at a batch again at `at`: its files may be there then."""
         heappush(self._unsettled, (at, record.id))
+        self.untold.append(record.id)
 
     def is_over(self, now: int) -> bool:
         """Whether every batch has ended at `now`, so that time alone changes nothing any more."""
         with self.lock:
+            if self.in_transit:
+                return False
             self._settled(now)
             # a batch that was cancelled may be awaited for its former end still
             awaited = (self.batches.get(id_, now) for _, id_ in self._unsettled)
-            return all(one is not None and one.plan.status(now) in TERMINAL for one in awaited)
+            return all(one is None or one.plan.rests_by(now) for one in awaited)
 
     def settled(self) -> int:
         """What time it is, once the files of batches that have ended by now are on their shelf.
@@ -82,10 +139,15 @@ class World:
         return now
 
     def _settle(self, record: BatchRecord, now: int) -> None:
-        end = record.plan.timeline.end.at
-        if end > now:
-            self.await_end(record, end)
-            return
+        end = record.plan.timeline.end
+        if end.at > now:
+            heappush(self._unsettled, (end.at, record.id))
+        elif end.status in TERMINAL:
+            self._write(record)
+        else:
+            heappush(self._unsettled, (NEVER, record.id))
+
+    def _write(self, record: BatchRecord) -> None:
         if has_output(record.plan):
             self._keep(record, record.output_file_id, "output", lambda: record.results.succeeded)
         if has_errors(record.plan):
@@ -98,6 +160,16 @@ class World:
         lives = self.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
         end = record.plan.timeline.end.at
         name = f"{record.id}_{kind}.jsonl"
+        keeping = Keeping(hidden=record.plan.input.life.files_late)
         self.files.put(
-            FileRecord(id_, RESULTS_PURPOSE, name, end, end + lives, load, number=record.number)
+            FileRecord(
+                id_,
+                RESULTS_PURPOSE,
+                name,
+                end,
+                end + lives,
+                load,
+                number=record.number,
+                keeping=keeping,
+            )
         )

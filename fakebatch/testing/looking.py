@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from fakebatch.dialects import Refusal
 from fakebatch.errors import Misuse
+from fakebatch.journal import Journal
 from fakebatch.service import Service, view
 from fakebatch.service.shelf import Kept
+from fakebatch.testing.lines import Lines
+from fakebatch.vtime.moments import as_datetime
 
 
 class Look:
@@ -41,21 +45,64 @@ class Look:
             raise KeyError(self.id) from None
 
 
+class Step(NamedTuple):
+    """A status of a batch, and the moment it begins."""
+
+    status: str
+    at: datetime
+
+
 class Batch(Look):
     """A batch as it is now: `status`, `request_counts`, `output_file_id` and the rest."""
+
+    def __init__(self, id_: str, service: Service) -> None:
+        super().__init__(id_, service.batches.retrieve)
+        self._service = service
+
+    @property
+    def plan(self) -> tuple[Step, ...]:
+        """Each status with the moment it begins, the future ones too."""
+        marks = self._service.batches.record(self.id).plan.timeline.marks
+        return tuple(Step(mark.status.value, as_datetime(mark.at)) for mark in marks)
+
+    @property
+    def history(self) -> tuple[Step, ...]:
+        """The statuses up to now."""
+        now = as_datetime(self._service.world.clock())
+        return tuple(step for step in self.plan if step.at <= now)
+
+    @property
+    def lines(self) -> Lines:
+        """Its request lines, by place or custom_id, and what comes of each."""
+        return Lines(self._service.batches.record(self.id))
 
 
 class File(Look):
     """A file as it is now: `filename`, `purpose`, `bytes` …, and its `content`."""
 
-    def __init__(self, id_: str, service: Service) -> None:
+    def __init__(self, id_: str, service: Service, journal: Journal) -> None:
         super().__init__(id_, service.files.retrieve)
         self._service = service
+        self._journal = journal
 
     @property
     def content(self) -> bytes:
         """The bytes a client would download."""
         return self._service.files.content(self.id)[1]
+
+    @property
+    def written_by(self) -> str:
+        """The id of the batch that wrote it; else "files.create", or "files.add" by the test."""
+        for record in self._service.batches.known():
+            if self.id in (record.output_file_id, record.error_file_id):
+                return record.id
+        return "files.create" if self._journal.count("files.create", id=self.id) else "files.add"
+
+    @property
+    def downloads(self) -> tuple[datetime, ...]:
+        """When its content was handed out, whole."""
+        calls = self._journal.calls("files.content", id=self.id, status=200)
+        return tuple(call.at for call in calls if call.injected is None)
 
 
 LookT = TypeVar("LookT", bound=Look)

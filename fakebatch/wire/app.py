@@ -19,8 +19,11 @@ from fakebatch.errors import Misuse, RefusedRequest
 from fakebatch.ids import Mint
 from fakebatch.service import Service
 from fakebatch.wire import fields
-from fakebatch.wire.exchange import Reply, Request
+from fakebatch.wire.exchange import Reply, Request, json_reply
+from fakebatch.wire.faults import Call, Faults, Fired
 from fakebatch.wire.multipart import parts
+from fakebatch.wire.spoiling import spoilt
+from fakebatch.wire.wording import failure, masked, refused
 
 FILES_PAGE = 10_000
 BATCHES_PAGE = 100
@@ -106,6 +109,28 @@ def _attachment(filename: str) -> str:
     return f'attachment; filename="{plain}"{extended}'
 
 
+def _create_upload(service: Service, request: Request, _: str) -> Reply:
+    file = fields.announced(fields.json_object(request.body), service.world.dialect.limits)
+    return _json(service.uploads.create(file), end="\n")
+
+
+def _create_part(service: Service, request: Request, id_: str) -> Reply:
+    form = parts(request.body, request.headers.get("content-type", ""))
+    if "data" not in form:
+        raise Refusal(Reason.MISSING, name="data")
+    return _json(service.uploads.add_part(id_, form["data"].content), end="\n")
+
+
+def _complete_upload(service: Service, request: Request, id_: str) -> Reply:
+    said = fields.json_object(request.body)
+    md5 = None if said.get("md5") is None else fields.text(said, "md5")
+    return _json(service.uploads.complete(id_, fields.texts(said, "part_ids"), md5), end="\n")
+
+
+def _cancel_upload(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.uploads.cancel(id_), end="\n")
+
+
 def _create_batch(service: Service, request: Request, _: str) -> Reply:
     asked = fields.batch_request(fields.json_object(request.body), service.world.dialect)
     return _json(service.batches.create(asked))
@@ -144,10 +169,9 @@ def _ask(service: Service, request: Request, _: str) -> Reply:
 def _said(body: Mapping[str, Any], status: int) -> Reply:
     """What a model, or the test in its place, said: any JSON there is."""
     try:
-        text = json.dumps(body, indent=2, allow_nan=False).encode()
+        return json_reply(status, body)
     except (TypeError, ValueError) as error:
         raise no_json("a direct call", error) from error
-    return Reply(status, {"content-type": "application/json"}, text)
 
 
 def _list_models(service: Service, _: Request, __: str) -> Reply:
@@ -174,6 +198,10 @@ OPERATIONS = (
     Operation("files.retrieve", "GET", "/files/{id}", _retrieve_file),
     Operation("files.delete", "DELETE", "/files/{id}", _delete_file),
     Operation("files.content", "GET", "/files/{id}/content", _file_content),
+    Operation("uploads.create", "POST", "/uploads", _create_upload),
+    Operation("uploads.parts.create", "POST", "/uploads/{id}/parts", _create_part),
+    Operation("uploads.complete", "POST", "/uploads/{id}/complete", _complete_upload),
+    Operation("uploads.cancel", "POST", "/uploads/{id}/cancel", _cancel_upload),
     Operation("batches.create", "POST", "/batches", _create_batch),
     Operation("batches.list", "GET", "/batches", _list_batches),
     Operation("batches.retrieve", "GET", "/batches/{id}", _retrieve_batch),
@@ -189,6 +217,16 @@ OPERATIONS = (
 
 _BY_ROUTE = {(operation.method, operation.path): operation for operation in OPERATIONS}
 _PATHS = {operation.path for operation in OPERATIONS}
+
+
+Noted = Callable[[Request, Operation | None, str, Reply, Fired | None], None]
+"""Told of every answer: its operation, the id it is about (also a new one), what fault hit it."""
+
+
+def _created(operation: Operation, reply: Reply) -> str:
+    if operation.name not in ("files.create", "batches.create"):
+        return ""
+    return str(json.loads(reply.body)["id"])
 
 
 def route(method: str, path: str) -> tuple[Operation | None, str]:
@@ -216,31 +254,68 @@ class App:
         api_keys: frozenset[str] | None,
         seed: bytes,
         told: Callable[[Operation, str], None] | None = None,
+        noted: Noted | None = None,
+        elapsed: Callable[[], int] = lambda: 0,
     ) -> None:
         self.service = service
         self._told = told
+        self._noted = noted
         self._api_keys = api_keys
         self._mint = Mint(seed)
         self._numbers = count(1)  # which threads may share
+        world = service.world
+        self.faults = Faults(
+            lambda: world.scenario.calls, self._mint, clock=world.clock, elapsed=elapsed
+        )
 
     def handle(self, request: Request) -> Reply:
-        """The service's answer to a request.
+        """The service's answer to a request, or what a fault makes of it.
 
         Raises:
             RefusedRequest: the real service has this route, fakebatch does not.
             Misuse: the test gave an answer that is none.
         """
         operation, id_ = route(request.method, request.path)
+        about, hit = [id_], None
+
+        def true() -> Reply:
+            reply, about[0] = self._answer(operation, id_, request)
+            return reply
+
+        if operation is None:
+            reply = true()
+        else:
+            reply, hit = self._around(Call(operation.name, id_, request), true)
+        if self._noted is not None:
+            self._noted(request, operation, about[0], reply, hit)
+        return self._signed(reply)
+
+    def _around(self, call: Call, true: Callable[[], Reply]) -> tuple[Reply, Fired | None]:
+        dialect, clock = self.service.world.dialect, self.service.world.clock
+        return self.faults.around(
+            call,
+            lambda outcome: spoilt(
+                outcome,
+                true=true,
+                usual=lambda status: failure(dialect, call, status),
+                clock=clock,
+            ),
+        )
+
+    def _answer(self, operation: Operation | None, id_: str, request: Request) -> tuple[Reply, str]:
+        """The true answer, and the id it is about."""
         try:
             self._check_key(request)
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
+            id_ = id_ or _created(operation, reply)
             if self._told is not None:
                 self._told(operation, id_)
         except Refusal as refusal:
-            reply = self._refused(refusal, of_files=request.path.startswith("/files"))
-        return self._signed(reply)
+            of_files = request.path.startswith("/files")
+            return refused(self.service.world.dialect, refusal, of_files=of_files), id_
+        return reply, id_
 
     def _check_key(self, request: Request) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -261,37 +336,12 @@ class App:
             "Answer it with a respx route of your own, or do not call it in this test.",
         )
 
-    def _refused(self, refusal: Refusal, *, of_files: bool) -> Reply:
-        words = self.service.world.dialect.refusals[refusal.reason]
-        message = words.message_for(refusal.facts)
-        error = {
-            "message": message,
-            "type": words.type,
-            "param": words.param_for(refusal.facts),
-            "code": words.code,
-        }
-        body: dict[str, Any] = {"error": error}
-        if of_files and words.status != 401:
-            body["detail"] = {"message": message, "code": words.code}
-        reply = _json(body, status=words.status, end="\n")
-        if words.status == 401:
-            challenge = {"www-authenticate": 'Bearer realm="OpenAI API"'}
-            return Reply(reply.status, {**reply.headers, **challenge}, reply.body)
-        return reply
-
     def _signed(self, reply: Reply) -> Reply:
         digest = self._mint.request(next(self._numbers))
         headers = {
-            **reply.headers,
             **self.service.world.dialect.headers,
             "openai-processing-ms": str(20 + int(digest[-2:], 16)),
             "x-request-id": digest,
+            **reply.headers,
         }
         return replace(reply, headers=headers)
-
-
-def masked(key: str) -> str:
-    """A key as the service quotes it: the middle of a long one in stars, all of a short one."""
-    if len(key) <= 12:
-        return "*" * len(key)
-    return key[:8] + "*" * (len(key) - 12) + key[-4:]

@@ -10,6 +10,7 @@ from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.plan import Asked
 from fakebatch.dialects import Dialect, Limits, Reason, Refusal
 from fakebatch.request_line import json_type
+from fakebatch.service.shelf import Announced
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
 
@@ -38,12 +39,40 @@ def batch_request(said: Mapping[str, Any], dialect: Dialect) -> Asked:
     )
 
 
+def announced(said: Mapping[str, Any], limits: Limits) -> Announced:
+    """The body of `uploads.create`. What a `mime_type` may be is not known."""
+    text(said, "mime_type")
+    return Announced(
+        purpose=text(said, "purpose"),
+        filename=text(said, "filename"),
+        bytes=number(said, "bytes", 1, limits.upload_bytes),
+        expires_after=expiry(said.get("expires_after"), "expires_after", limits),
+    )
+
+
 def text(said: Mapping[str, Any], name: str) -> str:
     """A required string."""
     value = said.get(name)
     if value is None:
         raise Refusal(Reason.MISSING, name=name)
     return _string(value, name)
+
+
+def texts(said: Mapping[str, Any], name: str) -> list[str]:
+    """A required list of strings."""
+    value = said.get(name)
+    if value is None:
+        raise Refusal(Reason.MISSING, name=name)
+    if json_type(value) != "an array":
+        raise Refusal(Reason.BAD_TYPE, name=name, wanted="an array", got=json_type(value))
+    return [_string(item, f"{name}[{index}]") for index, item in enumerate(value)]
+
+
+def number(said: Mapping[str, Any], name: str, least: int, most: int) -> int:
+    """A required whole number between two bounds, both allowed."""
+    if said.get(name) is None:
+        raise Refusal(Reason.MISSING, name=name)
+    return within(said[name], name, least, most)
 
 
 def one_of(value: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
@@ -79,17 +108,16 @@ def expiry(value: object, name: str, limits: Limits) -> int | None:
     said = _object(value, name)
     anchor = text({f"{name}.anchor": said.get("anchor")}, f"{name}.anchor")
     one_of(anchor, f"{name}.anchor", ("created_at",))
-    if said.get("seconds") is None:
-        raise Refusal(Reason.MISSING, name=f"{name}.seconds")
-    return within(said["seconds"], f"{name}.seconds", limits.expiry_least, limits.expiry_most)
+    given = {f"{name}.seconds": said.get("seconds")}
+    return number(given, f"{name}.seconds", limits.expiry_least, limits.expiry_most)
 
 
 def form_expiry(said: Mapping[str, str], name: str, limits: Limits) -> int | None:
     """The same as fields of a form: `expires_after[anchor]`, `expires_after[seconds]`."""
     prefix = f"{name}["
     given = {key[len(prefix) : -1]: value for key, value in said.items() if key.startswith(prefix)}
-    number = given.get("seconds", "")
-    seconds = int(number) if _INTEGER.fullmatch(number) else number or None
+    digits = given.get("seconds", "")
+    seconds = int(digits) if _INTEGER.fullmatch(digits) else digits or None
     return expiry({**given, "seconds": seconds} if given else None, name, limits)
 
 
@@ -97,8 +125,7 @@ def count(value: str | None, name: str, *, default: int, most: int) -> int:
     """A whole number from 1 in a query, or the default."""
     if value is None:
         return default
-    number = int(value) if _INTEGER.fullmatch(value) else value
-    return within(number, name, 1, most)
+    return within(int(value) if _INTEGER.fullmatch(value) else value, name, 1, most)
 
 
 def within(value: object, name: str, least: int, most: int) -> int:

@@ -49,6 +49,7 @@ def test_of_rules_that_match_the_later_wins(do: Driver, fakebatch: FakeBatch) ->
     assert said(do, do.run([chat("a"), chat("b")])) == {"a": "first", "b": "second"}
 
 
+@pytest.mark.fakebatch(unused="ignore")
 def test_a_later_rule_does_not_touch_a_batch_that_exists(do: Driver, fakebatch: FakeBatch) -> None:
     """A batch keeps the rules it was created under, though nobody had looked at it yet."""
     batch = do.create([chat("a")])

@@ -8,8 +8,9 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Driver, chat, strictly
+from conftest import Driver, chat
 from openai import types
+from typed import strictly
 
 from fakebatch import FakeBatch
 

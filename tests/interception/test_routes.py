@@ -131,12 +131,7 @@ def test_a_coroutine_function_may_answer_an_async_client(fakebatch: FakeBatch) -
         pytest.param(httpx.ReadTimeout("slow"), openai.APITimeoutError, id="a timeout of httpx"),
         pytest.param(httpx.ConnectError, openai.APIConnectionError, id="a class of httpx"),
         pytest.param(httpx2.ReadTimeout("slow"), openai.APITimeoutError, id="a timeout of httpx2"),
-        pytest.param(
-            httpx2.ConnectError,
-            openai.APIConnectionError,
-            id="a class of httpx2",
-            marks=pytest.mark.xfail(reason="respx makes it without a message"),
-        ),
+        pytest.param(httpx2.ConnectError, openai.APIConnectionError, id="a class of httpx2"),
     ],
 )
 def test_a_fault_the_test_mocks_reaches_the_client(

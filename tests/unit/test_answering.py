@@ -7,7 +7,8 @@ import pytest
 from plans import CHAT, line
 
 from fakebatch import Misuse
-from fakebatch.batch.answering import Answered, answer, may_fail, outcome_of
+from fakebatch.batch.answering import Answered, answer
+from fakebatch.batch.choosing import Choices, Decided
 from fakebatch.dialects import OPENAI
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
@@ -36,6 +37,10 @@ def told(call: Callable[[], object]) -> list[str]:
     with pytest.raises(Misuse) as caught:
         call()
     return str(caught.value).split("\n")
+
+
+def outcome_of(one: RequestLine, scenario: Scenario) -> Decided:
+    return Choices(scenario, 1, Mint(b"0")).decide(one).outcome
 
 
 def answered(one: RequestLine, outcome: Outcome) -> Answered:
@@ -108,7 +113,7 @@ MAY_FAIL: dict[str, tuple[Scenario, bool]] = {
 @pytest.mark.parametrize(("scenario", "expected"), MAY_FAIL.values(), ids=MAY_FAIL)
 def test_lines_are_looked_up_only_if_they_may_fail(scenario: Scenario, *, expected: bool) -> None:
     """Where no line can fail, none is read to count failures."""
-    assert expected is may_fail(scenario)
+    assert expected is not Choices(scenario, 1, Mint(b"0")).trivial
 
 
 BODY = {"anything": [1]}
@@ -158,6 +163,7 @@ SUCCEEDED = {
     "399": (Answered(399, {}), True),
     "400": (Answered(400, {}), False),
     "no answer": (Answered(None, {}), False),
+    "an answer by nobody": (Answered(0, {}), False),
 }
 
 

@@ -9,8 +9,9 @@ from calling import BATCH, FORM, app, call, form, upload
 from plans import requests
 
 from fakebatch import Misuse, RefusedRequest
-from fakebatch.wire.app import OPERATIONS, masked
+from fakebatch.wire.app import OPERATIONS
 from fakebatch.wire.exchange import Reply
+from fakebatch.wire.wording import masked
 
 
 def chat(model: str = "gpt-5-nano", **more: Any) -> dict[str, Any]:

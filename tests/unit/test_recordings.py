@@ -10,7 +10,7 @@ from plans import CHAT
 
 from fakebatch import Misuse
 from fakebatch.scenario import Echoes, Fails, Says
-from fakebatch.testing.saying import recording
+from fakebatch.testing.on_line import recording
 
 
 def told(call: Callable[[], object]) -> list[str]:

@@ -10,10 +10,10 @@ from plans import CHAT, line
 from fakebatch import Misuse
 from fakebatch.dialects import OPENAI
 from fakebatch.scenario import Fails, LineRule, Says, Which
-from fakebatch.testing import saying
-from fakebatch.testing.saying import On, checked_answer, which
+from fakebatch.testing.on_line import On, checked_answer, which
+from fakebatch.testing.on_line import failure as failure_of
 
-failure = partial(saying.failure, OPENAI.line_errors)
+failure = partial(failure_of, OPENAI.line_errors)
 
 
 def told(call: Callable[[], object]) -> list[str]:
@@ -74,7 +74,7 @@ def test_what_is_no_failure_is_told(status: Any) -> None:
     """Only a status of 400 to 599, or a code, is a failure."""
     assert told(lambda: failure(status)) == [
         f"fakebatch: fail(status={status!r}, code=None) is no failure.",
-        "A line fails with an HTTP status of 400 to 599, or with a code and no status.",
+        "A line fails with an HTTP status of 400 to 599 or 0, or with a code and no status.",
         "Write for example .fail(429) or .fail(code='request_timeout').",
     ]
 
@@ -152,7 +152,10 @@ def test_an_unknown_selection_is_told(where: Any, given: dict[str, Any], name: s
     """A misspelled keyword selects nothing silently: it is a misuse."""
     assert told(lambda: which(where, given)) == [
         f"fakebatch: fakebatch.on does not know {name}.",
-        "Lines are selected by custom_id, index, model, endpoint, contains, or by a predicate.",
+        (
+            "Lines are selected by custom_id, index, model, endpoint, contains, fraction, or by a "
+            "predicate."
+        ),
         "Write for example fakebatch.on(custom_id='row-1') or on(lambda line: …).",
     ]
 

@@ -58,7 +58,7 @@ FILE = FileRecord("file-1", "batch", "in.jsonl", T0, T0 + 30 * DAY, lambda: b"{}
 
 def test_a_file_has_every_key_in_the_order_of_the_wire() -> None:
     """A file is processed at once; its size is that of its content."""
-    assert list(file_object(FILE).items()) == [
+    assert list(file_object(FILE, T0).items()) == [
         ("object", "file"),
         ("id", "file-1"),
         ("purpose", "batch"),
@@ -73,7 +73,7 @@ def test_a_file_has_every_key_in_the_order_of_the_wire() -> None:
 
 def test_a_file_that_never_expires_says_null() -> None:
     """`expires_at` is always there."""
-    assert file_object(replace(FILE, expires=None))["expires_at"] is None
+    assert file_object(replace(FILE, expires=None), T0)["expires_at"] is None
 
 
 def test_a_deletion_says_what_is_gone() -> None:

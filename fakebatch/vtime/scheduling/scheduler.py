@@ -63,6 +63,7 @@ class Scheduler:
         self._base = real_monotonic()
         self._ended: float | None = None
         self._stuck = False
+        self._first: set[int] = set()
         self._here, self._glances = (0, 0), 0
         self._move_wall = move_wall
         self._limit = limit
@@ -163,7 +164,8 @@ class Scheduler:
                 waiter.dismiss()
                 return
             self.moves += 1
-            waiter.order = waiter.order or self.moves
+            first = get_ident() in self._first
+            waiter.order = waiter.order or (0 if first else self.moves)
             self._parked[get_ident()] = waiter
         self.pass_on()
         self._watchman.rise()
@@ -185,6 +187,21 @@ class Scheduler:
         self.scope.end()
         self.pass_on()
 
+    @contextmanager
+    def precedence(self) -> Generator[None]:
+        """Of those due at one moment the calling thread is the first, and time waits for it.
+
+        It waits as long as it does for any thread that does not stop running: also while this one
+        computes for long, or for an answer from a socket.
+        """
+        with self._mutex:
+            self._first.add(get_ident())
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._first.discard(get_ident())
+
     # --- what the watchman asks for
 
     @property
@@ -204,8 +221,9 @@ class Scheduler:
             worked: seconds that the process has computed meanwhile.
         """
         with self._mutex:
-            blocked = self.scope.all_blocked(self._parked)
-            overdue = worked > _TURN and self._somebody_is_due()
+            held = not self._first <= self._parked.keys()
+            blocked = not held and self.scope.all_blocked(self._parked)
+            overdue = not held and worked > _TURN and self._somebody_is_due()
             woken = (blocked or overdue or waited > _BUSY) and self._wake_next()
             if blocked and not woken and standstill.certain(self.scope, self._parked, waited):
                 self._report_standstill()

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fakebatch.dialects import Words
 from fakebatch.errors import Misuse
-from fakebatch.scenario import Answer, Echoes, Fails, LineRule, Outcome, Recorded, Says, Which
+from fakebatch.scenario import (
+    Answer,
+    Corruption,
+    Damage,
+    Echoes,
+    ErrorShape,
+    Fails,
+    Hangs,
+    LineRule,
+    Outcome,
+    Recorded,
+    Renaming,
+    Says,
+    Spoils,
+    Unusable,
+    Which,
+)
 
 LineErrors = Mapping[int, Words]
 """The provider's usual words for a line's HTTP error, by status."""
@@ -34,14 +51,60 @@ class On:
         code: str | None = None,
         message: str | None = None,
         body: Mapping[str, Any] | None = None,
+        times: int | None = None,
+        file: Literal["error", "output"] = "error",
+        shape: ErrorShape = "body",
     ) -> None:
         """They fail with an HTTP status, or (without one) with a code such as `request_timeout`.
 
+        Status 0 is a line that nobody answered, with an empty body.
+
+        Args:
+            status: 400 to 599, or 0.
+            code: what stands in the error; without a status, the error is this code.
+            message: what stands in the error; by default the provider's usual words.
+            body: the whole response body instead.
+            times: in how many batches; submitted again after that, a custom_id succeeds.
+            file: which result file they are in.
+            shape: where a line has its error: in the "body", in `error` ("top"), in "both", or
+                there as a bare "string".
+
         Raises:
-            Misuse: neither a status of 400 to 599 nor a code.
+            Misuse: neither such a status nor a code.
         """
         fails = failure(self._usual, status, code=code, message=message, body=body)
-        self._add(LineRule(self._which, fails))
+        self._add(LineRule(self._which, replace(fails, times=times, file=file, shape=shape)))
+
+    def spoil(self, how: Unusable) -> None:
+        """They succeed with an answer that nobody can use: `length`, `refusal`, `null` and others.
+
+        Raises:
+            Misuse: an unknown way.
+        """
+        self._add(LineRule(self._which, Spoils(how)))
+
+    def hang(self) -> None:
+        """They never finish, so that their batch expires."""
+        self._add(LineRule(self._which, Hangs("expiry")))
+
+    def drop(self) -> None:
+        """They are run and counted, and are in no file."""
+        self._add(LineRule(self._which, damage=Damage(copies=0)))
+
+    def duplicate(
+        self, times: int = 2, *, conflict: Literal["success", "error"] | None = None
+    ) -> None:
+        """They are written so often; with `conflict` once, and once more with another result."""
+        damage = Damage(copies=times) if conflict is None else Damage(conflict=conflict)
+        self._add(LineRule(self._which, damage=damage))
+
+    def corrupt(self, how: Corruption) -> None:
+        """Their result lines are broken: `cut`, `array`, `garbage`, `null` and others."""
+        self._add(LineRule(self._which, damage=Damage(corrupt=how)))
+
+    def rename(self, how: Renaming) -> None:
+        """Their custom_ids come back otherwise: as an `int`, `trim`med, `upper` or `lower`."""
+        self._add(LineRule(self._which, damage=Damage(custom_id=how)))
 
 
 def failure(
@@ -55,10 +118,12 @@ def failure(
     """A failure with the provider's usual words where the test gives none of its own."""
     if status is None and code is not None:
         return Fails(None, {"code": code, "message": message or f"The request failed: {code}."})
+    if type(status) is int and status == 0:
+        return Fails(0, body or {})
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise Misuse(
             f"fail(status={status!r}, code={code!r}) is no failure.",
-            "A line fails with an HTTP status of 400 to 599, or with a code and no status.",
+            "A line fails with an HTTP status of 400 to 599 or 0, or with a code and no status.",
             "Write for example .fail(429) or .fail(code='request_timeout').",
         )
     if body is not None:

@@ -1,0 +1,63 @@
+"""What a failing test shows: the timeline of each fake it used. Imports pytest alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from fakebatch import FakeBatch
+
+_BEFORE = pytest.StashKey[dict["FakeBatch", int]]()
+_TOLD = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Remember which fakes of wider scope there are, and what was done with them so far."""
+    item.stash[_BEFORE] = {fake: fake.journal.count() for fake in _fakes()}
+    item.stash[_TOLD] = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """The first report of a failure gets the timelines."""
+    report = yield
+    if report.failed and not item.stash.get(_TOLD, True):
+        item.stash[_TOLD] = True
+        report.sections.extend(_sections(_used(item.stash[_BEFORE])))
+    return report
+
+
+def has_failed(item: pytest.Item) -> bool:
+    """Whether a test has failed already, so that its fixtures need not complain any more."""
+    return item.stash.get(_TOLD, False)
+
+
+def _fakes() -> list[FakeBatch]:
+    emulator = sys.modules.get("fakebatch.emulator")
+    return [] if emulator is None else emulator.entered()
+
+
+def _used(before: dict[FakeBatch, int]) -> list[FakeBatch]:
+    return [fake for fake in _fakes() if before.get(fake) != fake.journal.count()]
+
+
+def _sections(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
+    for number, fake in enumerate(fakes, 1):
+        which = f" {number} of {len(fakes)}" if len(fakes) > 1 else ""
+        yield f"fakebatch timeline{which}: {fake.base_url}", _timeline(fake)
+
+
+def _timeline(fake: FakeBatch) -> str:
+    from fakebatch.errors import FakeBatchError  # noqa: PLC0415
+
+    try:
+        return fake.timeline()
+    except (Exception, FakeBatchError) as error:  # noqa: BLE001  # a rule of the test may be wrong
+        return f"There is no timeline: {error}"

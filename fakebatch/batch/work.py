@@ -1,0 +1,68 @@
+"""How much of a batch is done when."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+
+NEVER = 1 << 62
+"""A moment, or a time in microseconds, that nobody lives to see."""
+
+WHOLE = 1_000_000
+"""All of the work, in parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Points (moment, parts done) in order of time, between which the work goes on evenly."""
+
+    points: tuple[tuple[int, int], ...]
+
+    @property
+    def ends(self) -> int:
+        """When all of it is done; NEVER if it never is."""
+        at, done = self.points[-1]
+        return at if done >= WHOLE else NEVER
+
+    @property
+    def rests(self) -> int:
+        """From when on nothing more gets done."""
+        return max((at for at, _ in self.points if at < NEVER), default=NEVER)
+
+    def done(self, total: int, now: int) -> int:
+        """How many of `total` are done by now."""
+        place = bisect_right(self.points, now, key=lambda point: point[0])
+        if place == 0:
+            return 0
+        at, parts = self.points[place - 1]
+        if place == len(self.points):
+            return total * parts // WHOLE
+        then, more = self.points[place]
+        return total * (parts * (then - at) + (more - parts) * (now - at)) // (WHOLE * (then - at))
+
+    def stalled(self, parts: int, lasts: int) -> Work:
+        """The same work, with a pause where so many parts are done."""
+        before = [point for point in self.points if point[1] < parts]
+        pause = self._reaches(parts)
+        after = [(min(at + lasts, NEVER), done) for at, done in self.points if done >= parts]
+        resumed = [(at, parts if at == NEVER else done) for at, done in after]
+        ends = min(pause + lasts, NEVER)
+        return Work((*before, (pause, parts), (ends, parts), *resumed))
+
+    def finished_by(self, now: int, end: int) -> Work:
+        """The same past, and everything done at `end`."""
+        past = tuple(point for point in self.points if point[0] < now)
+        return Work((*past, (now, self.done(WHOLE, now)), (end, WHOLE)))
+
+    def _reaches(self, parts: int) -> int:
+        for (at, done), (then, more) in pairwise(self.points):
+            if done < parts <= more:
+                return at + (then - at) * (parts - done) // (more - done)
+        return self.points[0][0]
+
+
+def steady(start: int, takes: int, curve: tuple[tuple[float, float], ...] = ()) -> Work:
+    """Work of so long; the curve has points (part of the time, part of the work)."""
+    between = [(start + round(x * takes), round(y * WHOLE)) for x, y in curve]
+    return Work(((start, 0), *between, (start + takes, WHOLE)))

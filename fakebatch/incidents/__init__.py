@@ -1,0 +1,112 @@
+"""Known incidents, by name: each is a file of data beside this one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fakebatch.errors import Misuse
+from fakebatch.request_line import json_type
+from fakebatch.scenario import Scenario
+from fakebatch.scenario.text import load, read
+
+Incident = str | Path | Scenario | tuple["Incident", ...]
+"""A name, a `.toml` or `.json` file, a scenario; or several of them, from left to right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An incident that happened to somebody."""
+
+    name: str
+    what: str
+    """What comes over the wire."""
+    breaks: str
+    """Which clients it breaks."""
+    evidence: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    """Names and usual values."""
+    scenario: Mapping[str, Any]
+    """As a mapping, with `$name` where a parameter goes."""
+
+    def with_parameters(self, given: Mapping[str, Any]) -> Scenario:
+        """What happens.
+
+        Raises:
+            Misuse: there is no such parameter, or it cannot have this value.
+        """
+        unknown = [name for name in given if name not in self.parameters]
+        if unknown:
+            raise Misuse(
+                f"Incident {self.name!r} has no parameter {', '.join(map(repr, unknown))}.",
+                f"It has {', '.join(f'{k}={v!r}' for k, v in self.parameters.items()) or 'none'}.",
+                f"`fakebatch incidents {self.name}` tells about them.",
+            )
+        return read(_filled(self.scenario, {**self.parameters, **given}), f"Incident {self.name}")
+
+
+@cache
+def known() -> Mapping[str, Known]:
+    """All incidents by name, in the order of the alphabet."""
+    data = sorted(Path(__file__).parent.glob("*.toml"))
+    return {path.stem: _known(path.stem, path.read_text("utf-8")) for path in data}
+
+
+def scenario(which: Incident, **parameters: Any) -> Scenario:
+    """What an incident makes happen.
+
+    Raises:
+        Misuse: there is none of this name, it lacks a parameter, or the parts contradict.
+    """
+    match which:
+        case Scenario():
+            return which
+        case tuple():
+            return _composed(scenario(one, **parameters) for one in which)
+        case Path():
+            return load(which)
+        case str() if which.endswith((".toml", ".json")):
+            return load(which)
+        case str() if which in known():
+            return known()[which].with_parameters(parameters)
+        case _:
+            raise Misuse(
+                f"There is no incident {which!r}.",
+                f"Known are {', '.join(known())}.",
+                "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+            )
+
+
+def _composed(several: Iterable[Scenario]) -> Scenario:
+    whole = Scenario()
+    for one in several:
+        whole = whole | one
+    return whole
+
+
+def _known(name: str, text: str) -> Known:
+    said = tomllib.loads(text)
+    return Known(
+        name,
+        what=said["what"],
+        breaks=said["breaks"],
+        evidence=tuple(said["evidence"]),
+        parameters=said.get("parameters", {}),
+        scenario=said["scenario"],
+    )
+
+
+def _filled(said: Any, values: Mapping[str, Any]) -> Any:
+    match json_type(said):
+        case "a string" if said.startswith("$"):
+            return values[said[1:]]
+        case "an object":
+            return {name: _filled(value, values) for name, value in said.items()}
+        case "an array":
+            return [_filled(value, values) for value in said]
+        case _:
+            return said

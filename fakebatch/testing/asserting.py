@@ -1,0 +1,156 @@
+"""Assertions about what a client did, that explain themselves when they fail.
+
+They raise AssertionError, as a plain `assert` would: `pytest.raises` and plugins that collect
+several failures know it, and no code under test runs that could swallow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from fakebatch.batch.lifecycle import TERMINAL, Status
+from fakebatch.durations import Duration, microseconds
+from fakebatch.journal import Call, Journal, moment_text, span_text
+from fakebatch.service import Service
+from fakebatch.service.shelf import BatchRecord
+from fakebatch.testing.collecting import results_by
+from fakebatch.vtime.moments import microseconds as moment
+
+FRUITLESS = {Status.FAILED, Status.EXPIRED, Status.CANCELLED}
+"""After one of these the same input may be sent again."""
+
+SHOWN = 5
+
+
+class Asserting:
+    """What a FakeBatch can assert of its client."""
+
+    _service: Service
+    journal: Journal
+
+    def assert_all_collected(self) -> None:
+        """Every output and error file there has been was downloaded, whole.
+
+        Raises:
+            AssertionError: it names the files that were not.
+        """
+        missing = [*self._uncollected()]
+        if missing:
+            raise _failed(
+                f"{_number(len(missing), 'result file')} never downloaded.",
+                _listed(missing),
+                "Download output_file_id and error_file_id of every batch that has ended.",
+            )
+
+    def assert_single_batch(self) -> None:
+        """No two batches were created for the same input, unless the first one came to nothing.
+
+        Raises:
+            AssertionError: it names the calls that made them.
+        """
+        most = max(self._same_input(), key=len, default=())
+        if len(most) > 1:
+            raise _failed(
+                f"{len(most)} batches were created for the same input.",
+                _listed([self._made(record) for record in most]),
+                "Before creating again look whether the batch is there: a create that was "
+                "answered with an error may have made one.",
+            )
+
+    def assert_no_leftover_files(self) -> None:
+        """Every file has been deleted, or has expired: inputs and results.
+
+        Raises:
+            AssertionError: it names the files that are still there.
+        """
+        left = [
+            f"{record.id} ({record.purpose}, {record.filename!r})"
+            for record in self._service.files.known()
+        ]
+        if left:
+            raise _failed(
+                f"{_number(len(left), 'file')} left behind.",
+                _listed(left),
+                "Delete input, output and error files once they are done with.",
+            )
+
+    def assert_polled_politely(self, *, min_interval: Duration) -> None:
+        """No batch was retrieved twice within less than `min_interval` while it went on.
+
+        A repetition after an error is none: the SDK asks again after half a second.
+
+        Raises:
+            AssertionError: it names the two calls that are closest.
+        """
+        least = microseconds(min_interval)
+        for record in self._service.batches.known():
+            polls = [*self._polls(record)]
+            gap, before, after = min(
+                ((_gap(*pair), *pair) for pair in pairwise(polls)),
+                key=lambda found: found[0],
+                default=(least, None, None),
+            )
+            if gap < least and before and after:
+                raise _failed(
+                    f"{record.id} was polled twice within {span_text(gap)}.",
+                    f"batches.retrieve came at {moment_text(before.at)} and at "
+                    f"{moment_text(after.at)}; at least {span_text(least)} were to lie between.",
+                    "Sleep longer between two polls, or allow a smaller min_interval.",
+                )
+
+    def _uncollected(self) -> Iterator[str]:
+        now = self._service.world.clock()
+        for record in self._service.batches.known():
+            for result in results_by(record, self.journal, now):
+                if not result.collected:
+                    yield f"{result.id} ({result.kind} of {record.id}{self._spoilt(result.id)})"
+
+    def _spoilt(self, file: str) -> str:
+        faults = {call.injected for call in self.journal.calls("files.content", id=file)}
+        return "".join(f"; a download met {fault}" for fault in sorted(filter(None, faults)))
+
+    def _same_input(self) -> Iterator[tuple[BatchRecord, ...]]:
+        """Batches of one endpoint and one content, as they were when the last of them was made."""
+        by_input: dict[tuple[str, bytes | str], tuple[BatchRecord, ...]] = {}
+        for record in self._service.batches.known():
+            given = record.plan.input
+            content = given.asked.input_file_id if given.content is None else given.content
+            before = by_input.get((given.asked.endpoint, content), ())
+            alive = (one for one in before if one.plan.status(record.created) not in FRUITLESS)
+            same = by_input[given.asked.endpoint, content] = (*alive, record)
+            yield same
+
+    def _made(self, record: BatchRecord) -> str:
+        calls = self.journal.calls("batches.create", id=record.id)
+        if not calls:
+            return f"{record.id} (put in place by the test)"
+        [call, *_] = calls
+        how = f"answered {call.status or 'nothing'}" + (
+            f", injected: {call.injected}" if call.injected else ""
+        )
+        return f"{record.id} (batches.create at {moment_text(call.at)}, {how})"
+
+    def _polls(self, record: BatchRecord) -> Iterator[Call]:
+        """The polls that were answered, up to the one that saw the end."""
+        for call in self.journal.calls("batches.retrieve", id=record.id, status=200):
+            yield call
+            if record.plan.status(moment(call.at)) in TERMINAL:
+                return
+
+
+def _gap(before: Call, after: Call) -> int:
+    return moment(after.at) - moment(before.at)
+
+
+def _failed(what_came: str, what_was_known: str, what_to_do: str) -> AssertionError:
+    return AssertionError(f"fakebatch: {what_came}\n{what_was_known}\n{what_to_do}")
+
+
+def _number(number: int, of: str) -> str:
+    return f"1 {of} was" if number == 1 else f"{number} {of}s were"
+
+
+def _listed(things: list[str]) -> str:
+    more = f" and {len(things) - SHOWN} more" if len(things) > SHOWN else ""
+    return ", ".join(things[:SHOWN]) + more + "."

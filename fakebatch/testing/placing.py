@@ -1,0 +1,213 @@
+"""Starting states: files and batches that are there without a call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fakebatch.batch.input_file import find_lines, parsed_object
+from fakebatch.batch.lifecycle import Status
+from fakebatch.batch.plan import Asked
+from fakebatch.dialects import Refusal
+from fakebatch.durations import microseconds
+from fakebatch.errors import Misuse
+from fakebatch.journal import Journal, moment_text
+from fakebatch.scenario import BatchRule, ErrorEntry, Life, WhichBatches
+from fakebatch.service import Service
+from fakebatch.testing import lives
+from fakebatch.testing.looking import Batch, File, Seen
+from fakebatch.vtime import moments
+
+Requests = str | Path | bytes | Iterable[Mapping[str, Any]]
+"""Request lines as dicts, as the bytes of a file or its path; or the id of a file that is there."""
+
+
+class Files(Seen[File]):
+    """The files by id, in order of creation; result files are among them once they exist."""
+
+    def __init__(self, service: Service, journal: Journal) -> None:
+        super().__init__(
+            "files",
+            service.files.known,
+            service.files.has,
+            lambda id_: File(id_, service, journal),
+        )
+        self._service = service
+
+    def add(
+        self,
+        content: bytes | str | Path,
+        *,
+        filename: str | None = None,
+        purpose: str = "batch",
+        created: moments.Moment = "-0s",
+        expires_after: int | None = None,
+    ) -> File:
+        """Put a file in place: its bytes, or the path of one.
+
+        Args:
+            content: the bytes, or a path.
+            filename: by default the name of the path, or "input.jsonl".
+            purpose: what the upload was for.
+            created: a moment, or how long ago: "-5h".
+            expires_after: seconds it lives; by default a batch file 30 days, others for ever.
+
+        Raises:
+            Misuse: no such path, a moment to come, or what the service would have refused.
+        """
+        read = content if isinstance(content, bytes) else _read(content)
+        name = "input.jsonl" if isinstance(content, bytes) else Path(content).name
+        files, at = self._service.files, _moment(created, self._service.world.clock())
+        try:
+            wire = files.create(
+                purpose=purpose,
+                filename=filename or name,
+                content=read,
+                expires_after=expires_after,
+                created=at,
+            )
+        except Refusal as refusal:
+            raise _refused(self._service, refusal) from None
+        return self[wire["id"]]
+
+
+_REFUSED = ErrorEntry("billing_hard_limit_reached", "Billing hard limit has been reached")
+_LIVES = {Status.FAILED: (BatchRule(WhichBatches(), Life(fails=(_REFUSED,))),)}
+"""What befalls a batch in place that requests alone do not bring about."""
+
+
+class Batches(Seen[Batch]):
+    """The batches by id, in order of creation."""
+
+    def __init__(self, service: Service, files: Files) -> None:
+        super().__init__(
+            "batches",
+            service.batches.known,
+            service.batches.has,
+            lambda id_: Batch(id_, service),
+        )
+        self._service = service
+        self._files = files
+
+    def add(
+        self,
+        requests: Requests,
+        *,
+        status: str = "completed",
+        created: moments.Moment = "-1h",
+        endpoint: str | None = None,
+        completion_window: str = "24h",
+        metadata: Mapping[str, str] | None = None,
+    ) -> Batch:
+        """Put a batch in place that has this status now, and goes on from there.
+
+        Args:
+            requests: request lines as dicts, bytes or a path; or the id of a file.
+            status: what the batch is now.
+            created: a moment, or how long ago: "-5h".
+            endpoint: by default the url of the first line.
+            completion_window: how long it may take.
+            metadata: what the batch carries.
+
+        Raises:
+            Misuse: a batch of this age with these requests cannot have this status.
+        """
+        world = self._service.world
+        wanted, now = lives.status_named(status), world.clock()
+        at = _moment(created, now)
+        file = self._input(requests, at)
+        asked = Asked(
+            _one_of(world.dialect.endpoints, endpoint=endpoint or _endpoint(file.content)),
+            _one_of(tuple(world.dialect.windows), completion_window=completion_window),
+            file.id,
+            metadata,
+            None,
+        )
+        usual = world.scenario.schedule
+        schedule, cancelled = lives.life(wanted, now - at, usual, world.dialect, completion_window)
+        record = self._service.batches.draft(
+            asked,
+            created=at,
+            scenario=replace(world.scenario, schedule=schedule, batches=_LIVES.get(wanted, ())),
+            cancelled=None if cancelled is None else at + cancelled,
+        )
+        lives.check(record.plan, wanted, now)
+        self._service.batches.keep(record)
+        return self[record.id]
+
+    def _input(self, requests: Requests, created: int) -> File:
+        files = self._files
+        if not isinstance(requests, str) or requests not in files:
+            content = requests if isinstance(requests, str | Path | bytes) else _jsonl(requests)
+            return files.add(content, created=moments.as_datetime(created))
+        uploaded = next(one.created for one in self._service.files.known() if one.id == requests)
+        if uploaded > created:
+            raise Misuse(
+                f"{requests} is younger than the batch that shall read it.",
+                f"The file is of {_at(uploaded)}, the batch of {_at(created)}.",
+                "Put the file in place with the created=… of the batch, or an earlier one.",
+            )
+        return files[requests]
+
+
+def _moment(given: moments.Moment, now: int) -> int:
+    ago = isinstance(given, str) and given.startswith("-")
+    at = now - microseconds(str(given)[1:]) if ago else moments.microseconds(given)
+    if at > now:
+        raise Misuse(
+            f"created={given!r} is still to come.",
+            f"The clock shows {_at(now)}.",
+            "Give a moment that is past, or how long ago: created='-5h'.",
+        )
+    return at
+
+
+def _read(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise Misuse(
+            f"{str(path)!r} is neither a file of the service nor one on disk: {error.strerror}.",
+            f"Relative paths count from {Path.cwd()}.",
+            "Give bytes, a path, or for a batch its lines as dicts or the id of a file.",
+        ) from error
+
+
+def _jsonl(lines: Iterable[Mapping[str, Any]]) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def _endpoint(content: bytes) -> str:
+    lines = find_lines(content)
+    try:
+        first = parsed_object(lines.raw(0)) if len(lines) else None
+    except ValueError:
+        first = None
+    return str((first or {}).get("url"))
+
+
+def _one_of(known: tuple[str, ...], **given: str) -> str:
+    [(name, value)] = given.items()
+    if value not in known:
+        raise Misuse(
+            f"fakebatch.batches.add: the {name} is {value!r}.",
+            f"Known are {', '.join(map(repr, known))}.",
+            f"Write for example {name}={known[0]!r}.",
+        )
+    return value
+
+
+def _refused(service: Service, refusal: Refusal) -> Misuse:
+    words = service.world.dialect.refusals[refusal.reason]
+    return Misuse(
+        "The service would have refused this file.",
+        f"It says: {words.message_for(refusal.facts)}",
+        "Put a file in place that could have been uploaded.",
+    )
+
+
+def _at(moment: int) -> str:
+    return moment_text(moments.as_datetime(moment))

@@ -1,0 +1,79 @@
+"""What a test asked for that never came: rules that nothing met, faults that never fired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+
+from fakebatch.batch.plan import Plan
+from fakebatch.errors import Misuse
+from fakebatch.request_line import RequestLine
+from fakebatch.scenario import BatchRule, CallFault, FileRule, LineRule, Rule
+from fakebatch.scenario.as_said import as_said
+from fakebatch.service import Service
+from fakebatch.wire.faults import Faults
+
+
+def unused(service: Service, faults: Faults) -> list[Rule]:
+    """The rules of the scenario that nothing has met, in the order in which they were said."""
+    scenario, plans = service.world.scenario, [one.plan for one in service.world.batches.ever()]
+    never_fired = {id(fault) for fault in faults.unused()}
+    return [rule for rule in scenario.said if not _was_used(rule, service, plans, never_fired)]
+
+
+def _was_used(rule: Rule, service: Service, plans: list[Plan], never_fired: set[int]) -> bool:
+    if id(rule) in service.world.used:
+        return True
+    match rule:
+        case CallFault():
+            return id(rule) not in never_fired
+        case FileRule():
+            return False
+        case BatchRule():
+            return any(_has(plan, rule) and _met(plan, rule) for plan in plans)
+        case LineRule():
+            return any(_has(plan, rule) and _selects(plan, rule) for plan in plans)
+
+
+def _has(plan: Plan, rule: BatchRule | LineRule) -> bool:
+    scenario = plan.input.scenario
+    return any(rule is one for one in (*scenario.rules, *scenario.batches))
+
+
+def _met(plan: Plan, rule: BatchRule) -> bool:
+    return rule.which(plan.input.number, plan.input.asked.endpoint)
+
+
+def _selects(plan: Plan, rule: LineRule) -> bool:
+    if rule.which.where is None and rule.which.fraction is None:
+        return any(map(rule.which, _lines(plan)))
+    given = plan.input
+    if given.fails:
+        return False
+    return any(rule in given.decision(index).rules for index in range(len(given.lines)))
+
+
+def _lines(plan: Plan) -> Iterator[RequestLine]:
+    """The lines that can be read, also of a file that failed."""
+    lines = plan.input.lines
+    for index in range(len(lines)):
+        with suppress(ValueError, LookupError, TypeError):
+            yield lines.request(index)
+
+
+def complaint(rules: list[Rule], service: Service) -> Misuse:
+    """What to say of rules that the test itself asked for."""
+    custom_ids = [
+        str(line.custom_id)
+        for one in service.world.batches.ever()
+        for line in islice(_lines(one.plan), 5)
+    ]
+    known = ", ".join(map(repr, custom_ids[:5])) or "none"
+    more = " …" if len(custom_ids) > 5 else ""
+    return Misuse(
+        f"The test asked for what never happened: {'; '.join(map(as_said, rules))}.",
+        f"There were {service.world.uploaded} uploads, {len(service.world.batches)} batches, and "
+        f"the custom_ids {known}{more}.",
+        "Mend the rule or the test, or say FakeBatch(unused='note') or 'ignore'.",
+    )

@@ -1,0 +1,75 @@
+"""The event of a batch that has ended, and how a webhook carries it: pure.
+
+Signed by Standard Webhooks, as OpenAI's webhook guide and the SDK's `webhooks.unwrap` have it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from fakebatch.durations import SECOND
+from fakebatch.ids import Mint
+from fakebatch.service.shelf import BatchRecord
+
+PREFIX = "whsec_"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What there is to tell: a batch has ended."""
+
+    webhook_id: str
+    """The same in every copy and every attempt: what a receiver tells duplicates by."""
+    type: str
+    """`batch.completed`, `batch.failed`, `batch.expired` or `batch.cancelled`."""
+    batch_id: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook as it is posted: `client.webhooks.unwrap(delivery.body, delivery.headers)`."""
+
+    type: str
+    batch_id: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+def event_of(record: BatchRecord, mint: Mint) -> Event:
+    """The event of a batch that has ended. Its data is the id alone: fetch the rest."""
+    end = record.plan.timeline.end
+    said = {
+        "object": "event",
+        "id": mint.stamped("evt_", end.at, record.number),
+        "type": f"batch.{end.status}",
+        "created_at": end.at // SECOND,
+        "data": {"id": record.id},
+    }
+    webhook_id = mint.stamped("wh_", end.at, record.number)
+    return Event(webhook_id, f"batch.{end.status}", record.id, json.dumps(said).encode())
+
+
+def signed(event: Event, secret: str, at: int, headers: Mapping[str, str]) -> Delivery:
+    """The event as it is posted at a moment, with the headers all webhooks of a provider have."""
+    timestamp = str(at // SECOND)
+    text = f"{event.webhook_id}.{timestamp}.".encode() + event.body
+    key = b64decode(secret.removeprefix(PREFIX))
+    signature = b64encode(hmac.new(key, text, sha256).digest()).decode()
+    own = {
+        "content-type": "application/json",
+        "webhook-id": event.webhook_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": f"v1,{signature}",
+    }
+    return Delivery(event.type, event.batch_id, event.body, {**headers, **own})
+
+
+def secret_of(mint: Mint, *parts: object) -> str:
+    """A signing secret in the form the service gives out."""
+    return PREFIX + b64encode(mint.digest("webhook secret", *parts, size=32)).decode()

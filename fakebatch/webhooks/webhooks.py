@@ -1,0 +1,92 @@
+"""What a test holds: the secret, the webhooks that are due, and where they shall go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fakebatch.durations import SECOND, Duration, microseconds
+from fakebatch.errors import Misuse
+from fakebatch.service.world import World
+from fakebatch.webhooks.courier import Courier, Kind
+from fakebatch.webhooks.delivery import Delivery, Event, secret_of, signed
+from fakebatch.webhooks.outbox import Outbox
+from fakebatch.webhooks.target import Handler, target_of
+
+STALE = 600 * SECOND
+"""How old a stale timestamp is; the SDK tolerates 300 s."""
+
+
+class Webhooks:
+    """The webhooks of a fake. Each event is handed out once: by `due`, or to a target."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.secret = secret_of(world.mint)
+        """What they are signed with, `whsec_…`; clients find it in OPENAI_WEBHOOK_SECRET."""
+        self._outbox = Outbox(world)
+        self.courier = Courier(world, self._outbox, self._signed)
+
+    def due(self) -> list[Delivery]:
+        """The webhooks that are due by now and have not been handed out yet, in order."""
+        now = self._world.clock()
+        return [self._signed(event, Kind.GENUINE, now) for event in self._outbox.due()]
+
+    def deliver_to(
+        self,
+        target: str | Handler,
+        *,
+        duplicates: int | None = None,
+        forged: int | None = None,
+        stale: int | None = None,
+        lost: int | None = None,
+        early: Duration | None = None,
+        scatter: Duration | None = None,
+    ) -> None:
+        """Bring webhooks to a URL, or to a callable(body, headers), at their moments from now on.
+
+        What is due already is brought before this returns, the rest while the code under test
+        sleeps or the clock is moved, on a thread of its own. What is not answered with a status of
+        200 to 299 comes again, after 5 s and then ever twice as long, for 72 h. A callable may
+        return a status, or anything that has a `status_code`; all else counts as accepted. A
+        second call gives another target in place of the first. What is left out is as the scenario
+        has it: by default each webhook comes once, at its moment.
+
+        Args:
+            target: a URL that the test's own respx route or this machine answers, or a callable.
+            duplicates: how often each comes once more, with the same `webhook-id`.
+            forged: how many copies come before it that another secret has signed.
+            stale: how many copies come after it with a timestamp ten minutes old.
+            lost: how many webhooks, the first ones, never come.
+            early: how long before the end of its batch it comes, when there are no results yet.
+            scatter: how late each copy may come, as the seed decides; some overtake others.
+
+        Raises:
+            Misuse: the target is neither, or a number is negative.
+            FakeBatchError: the callable raised something.
+        """
+        counts = {"duplicates": duplicates, "forged": forged, "stale": stale, "lost": lost}
+        spans = {"early": early, "scatter": scatter}
+        changed = {
+            **{name: _number(name, count) for name, count in counts.items() if count is not None},
+            **{name: microseconds(span) for name, span in spans.items() if span is not None},
+        }
+        arrivals = replace(self._world.scenario.arrivals, **changed)
+        self.courier.bring(target_of(target), arrivals)
+        error = self.courier.error()
+        if error is not None:
+            raise error
+
+    def _signed(self, event: Event, kind: Kind, now: int) -> Delivery:
+        secret = secret_of(self._world.mint, "forged") if kind is Kind.FORGED else self.secret
+        at = now - STALE if kind is Kind.STALE else now
+        return signed(event, secret, at, self._world.dialect.webhook_headers)
+
+
+def _number(name: str, count: int) -> int:
+    if count >= 0:
+        return count
+    raise Misuse(
+        f"deliver_to({name}={count}) has no meaning.",
+        f"{name} is a number of webhooks, from 0.",
+        f"Write for example {name}=1.",
+    )
