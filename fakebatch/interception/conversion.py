@@ -6,7 +6,7 @@ transports, which speak the client's own library. `stack` is that library: httpx
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from types import ModuleType
@@ -66,12 +66,12 @@ class _Stream:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with native(self._stack):
-            if isinstance(self._stream, AsyncIterable):
-                async for piece in self._stream:
-                    yield piece
-            else:
+            if not hasattr(self._stream, "__aiter__"):
                 for piece in self._stream:
                     yield piece
+                return
+            async for piece in self._stream:
+                yield piece
 
 
 @cache

@@ -231,3 +231,24 @@ def test_results_too_long_to_hold_are_streamed(
     assert fakebatch.files[file_id].bytes == len(first.content)
     kept = fakebatch.router["files.content"].calls.last.response
     assert (kept.content, kept.headers["x-fakebatch-body"]) == (b"", "[left out: over 64 kB]")
+
+
+FAULTS: dict[str, tuple[Callable[[Any], object], str]] = {
+    "a timeout": (lambda call: call.timeout(), "ReadTimeout"),
+    "a reset": (lambda call: call.reset(), "ReadError"),
+    "a body that is cut": (lambda call: call.truncate(0.5), "RemoteProtocolError"),
+}
+
+
+@pytest.mark.parametrize(("say", "error"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("module", [httpx, httpx2])
+@pytest.mark.parametrize("get", [at_once, in_a_loop])
+def test_faults_are_those_of_the_clients_own_library(
+    fakebatch: FakeBatch, module: Any, get: Any, say: Callable[[Any], object], error: str
+) -> None:
+    """As through respx; and the call is counted."""
+    say(fakebatch.on_call("batches.list"))
+    with pytest.raises(getattr(module, error)):
+        get(module, fakebatch.transport(module), BATCHES)
+    assert fakebatch.router["batches.list"].call_count == 1
+    assert fakebatch.router.calls.last.request.url.path == "/v1/batches"
