@@ -9,11 +9,19 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.plan import Asked
+from fakebatch.batch.result_files import Content
 from fakebatch.dialects import OPENAI, Refusal
 from fakebatch.durations import SECOND
 from fakebatch.service import Service
@@ -65,7 +73,9 @@ def run(
         created = current.start(file.name, file.read_bytes())
     except Refusal as refusal:
         words = OPENAI.refusals[refusal.reason]
-        console.print(f"{file}: {words.message_for(refusal.facts)}", style="red", markup=False)
+        console.print(
+            f"{file}: {words.message_for(refusal.facts)}", style="red", markup=False, soft_wrap=True
+        )
         raise typer.Exit(1) from None
     batch = _watched(current, created)
     if batch["errors"]:
@@ -74,20 +84,38 @@ def run(
     _write(current.service, batch, file, out or file.parent)
 
 
+DOING = {"validating": "validating", "in_progress": "running", "finalizing": "answering"}
+"""What the bar says while the next poll is on its way, which does the work of a status."""
+
+
+def _bar() -> Progress:
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("lines"), TimeElapsedColumn())
+    return Progress(TextColumn("{task.description:>10}"), *columns, console=console)
+
+
 def _watched(current: Run, created: Wire) -> Wire:
-    batch = created
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("requests", total=None)
-        status = ""
+    batch, status, task = created, "", TaskID(0)
+    with _bar() as progress:
         for batch in current.polls(created):
-            counts = batch["request_counts"]
-            done = counts["completed"] + counts["failed"]
-            progress.update(task, total=counts["total"] or None, completed=done)
             if batch["status"] != status:
+                if status:
+                    progress.remove_task(task)
                 status = batch["status"]
                 progress.console.print(f"{_elapsed(batch)!s:>8}  {status}")
+                task = _doing(progress, batch)
+            counts = batch["request_counts"]
+            progress.update(task, completed=counts["completed"] + counts["failed"])
     return batch
+
+
+def _doing(progress: Progress, batch: Wire) -> TaskID:
+    status = str(batch["status"])
+    doing = DOING.get(status, status)
+    # all lines are validated, and answered, at once: a bar without a total moves to and fro
+    total = None if doing in ("validating", "answering") else batch["request_counts"]["total"]
+    task = progress.add_task(doing, total=total)
+    progress.refresh()
+    return task
 
 
 def _elapsed(batch: Wire) -> timedelta:
@@ -99,7 +127,12 @@ def _elapsed(batch: Wire) -> timedelta:
 def _report(file: Path, batch: Wire) -> None:
     for entry in batch["errors"]["data"]:
         place = file.name if entry["line"] is None else f"{file.name}:{entry['line']}"
-        console.print(f"{place}: {entry['code']}: {entry['message']}", style="red", markup=False)
+        console.print(
+            f"{place}: {entry['code']}: {entry['message']}",
+            style="red",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _write(service: Service, batch: Wire, file: Path, folder: Path) -> None:
@@ -107,10 +140,22 @@ def _write(service: Service, batch: Wire, file: Path, folder: Path) -> None:
     for key, name in (("output_file_id", "output"), ("error_file_id", "errors")):
         if batch[key] is not None:
             path = folder / f"{file.stem}_{name}.jsonl"
-            _, content = service.files.content(batch[key])
-            path.write_bytes(content)
-            lines = content.count(b"\n")
-            console.print(f"wrote {path} ({lines} lines)", markup=False)
+            _, content = service.files.open(batch[key])
+            lines = _written(path, content, batch["request_counts"]["total"])
+            console.print(f"wrote {path} ({lines} lines)", markup=False, soft_wrap=True)
+
+
+def _written(path: Path, content: Content, most: int) -> int:
+    """Write a file, which may be made while it is written; the number of its lines."""
+    lines = 0
+    with path.open("wb") as file, _bar() as progress:
+        task = progress.add_task("writing", total=most)
+        for piece in (content,) if isinstance(content, bytes) else content:
+            file.write(piece)
+            lines += piece.count(b"\n")
+            progress.update(task, completed=lines)
+        progress.update(task, total=lines)
+    return lines
 
 
 def _endpoint(content: bytes) -> str:

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from inspect import signature
-from types import TracebackType
-from typing import Any, Self
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
 from fakebatch.dialects import DIALECTS, Dialect
@@ -15,10 +15,13 @@ from fakebatch.durations import Duration, microseconds
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.incidents import Incident
 from fakebatch.interception import (
+    DUMMY_KEY,
     EmulatedRouter,
     doors,
     dummy_environment,
     is_loopback,
+    ready_client,
+    transport,
     unresolvable,
 )
 from fakebatch.journal import Called, Journal, Noted
@@ -38,6 +41,9 @@ from fakebatch.webhooks import Webhooks
 from fakebatch.wire.app import OPERATIONS, App, Handled
 
 UNUSED = ("error", "note", "ignore")
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
 
 
 class FakeBatch(Asserting, Scripting):
@@ -129,6 +135,7 @@ class FakeBatch(Asserting, Scripting):
         """Where clients find the service: `https://api.openai.com/v1`."""
         self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
+        self._api_key = DUMMY_KEY if not api_keys else api_keys[0]
         self._active = ExitStack()
         self._entered = False
         self._began = self._left = 0
@@ -150,6 +157,42 @@ class FakeBatch(Asserting, Scripting):
     def dialect(self) -> Dialect:
         """The provider."""
         return self._service.world.dialect
+
+    def openai(self, **options: Any) -> OpenAI:
+        """A client of the openai SDK that ends here: no respx in between, no TLS context.
+
+        It works without `with` too: then nothing is patched, and time is the one of `time.time()`.
+
+        Args:
+            options: what else `openai.OpenAI` shall be told: `api_key`, `max_retries` and so on.
+        """
+        client: OpenAI = ready_client(
+            "OpenAI",
+            "DefaultHttpxClient",
+            self.transport,
+            self._options(options),
+            self.webhooks.secret,
+        )
+        return client
+
+    def async_openai(self, **options: Any) -> AsyncOpenAI:
+        """The same for `openai.AsyncOpenAI`."""
+        client: AsyncOpenAI = ready_client(
+            "AsyncOpenAI",
+            "DefaultAsyncHttpxClient",
+            self.transport,
+            self._options(options),
+            self.webhooks.secret,
+        )
+        return client
+
+    def transport(self, stack: ModuleType) -> Any:
+        """A transport that ends here: `httpx2.Client(transport=fakebatch.transport(httpx2))`.
+
+        Args:
+            stack: the library of the client, httpx or httpx2; for its AsyncClient as well.
+        """
+        return transport(stack, self.router, self._witness)
 
     def incident(self, which: Incident, **parameters: Any) -> None:
         """Let a known incident happen: its name, a Scenario, a file, or several as a tuple.
@@ -212,6 +255,9 @@ class FakeBatch(Asserting, Scripting):
             raise lost
         if error is None:
             self._complain()
+
+    def _options(self, given: dict[str, Any]) -> dict[str, Any]:
+        return {"api_key": self._api_key, "base_url": self.base_url, **given}
 
     def _verdict(self, site: Site) -> FakeBatchError | None:
         return self.webhooks.courier.error() or self._patience.verdict(site)

@@ -32,6 +32,10 @@ class Mint:
         text = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
         return blake2b(text, digest_size=size, key=self.seed).digest()
 
+    def line(self, index: int | None) -> bytes:
+        """64 bytes for a request line: half for the ids of its result, half for its answer."""
+        return blake2b(b"line\x1f%d" % (-1 if index is None else index), key=self.seed).digest()
+
     def stamped(self, prefix: str, at: int, *parts: object) -> str:
         """An id such as `batch_…`: 32 hex digits that begin with the unix second of minting."""
         return prefix + stamp(self.digest(prefix, *parts).hex(), at)
@@ -63,14 +67,17 @@ class Mint:
         return places
 
 
+_QUARTER = {digit: "048c"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+
+
 def stamp(digits: str, at: int) -> str:
     """32 hex digits in the structure of OpenAI's ids: time, `8190` marker, variant nibble."""
-    quarter = "048c"[int(digits[11], 16) % 4]
-    variant = "89ab"[int(digits[16], 16) % 4]
+    quarter, variant = _QUARTER[digits[11]], _VARIANT[digits[16]]
     return f"{at // SECOND:08x}{digits[8:11]}{quarter}8190{variant}{digits[17:]}"
 
 
 def dashed(digits: str) -> str:
     """32 hex digits as a version 4 UUID: the `request_id` of a result line since 2026."""
-    variant = "89ab"[int(digits[16], 16) % 4]
+    variant = _VARIANT[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -30,7 +30,8 @@ class Patience:
 
     def asked(self, what: str) -> None:
         """A client has looked at an object, by its id, or called an operation, in vain or not."""
-        if self._service.world.is_over():
+        world = self._service.world
+        if world.is_over(world.looked):
             self._asked[what] += 1
         else:
             self._asked.clear()

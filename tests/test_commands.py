@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from conftest import chat, jsonl
+from rich.console import Console
 from typer.testing import CliRunner
 
 from fakebatch.commands import commands
@@ -27,9 +31,27 @@ def test_an_example_goes_through_its_whole_life(name: str, tmp_path: Path) -> No
     assert result.exit_code == 0
     for line in ("0:00:00  validating", "0:01:05  in_progress", "1:00:00  completed"):
         assert line in result.output
+    for bar in ("completed", "writing"):
+        assert re.search(rf"{bar} ━+ {len(asked)}/{len(asked)} lines", result.output)
     answered = (tmp_path / f"{name}_output.jsonl").read_text().splitlines()
     ids = [sorted(json.loads(line)["custom_id"] for line in lines) for lines in (asked, answered)]
     assert ids[0] == ids[1]
+
+
+def test_a_terminal_sees_what_is_being_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bar for every stretch that takes long with many lines, named after what is done."""
+    screen = StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    monkeypatch.setattr("fakebatch.commands.console", terminal)
+    given = str(EXAMPLES / "requests.jsonl")
+    CliRunner().invoke(commands, ["run", given, "--out", str(tmp_path)])
+
+    drawn = re.findall(r"([a-z]+) [━╸╺ ]+(\d+/[\d?]+) lines", screen.getvalue())
+    stages = [bar for bar, _ in itertools.groupby(name for name, _ in drawn)]
+    assert stages == ["validating", "running", "answering", "completed", "writing"]
+    assert ("validating", "0/?") in drawn
 
 
 @pytest.mark.parametrize(

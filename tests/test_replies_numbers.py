@@ -104,4 +104,4 @@ USED = {
 def test_usage_is_read_from(used: Any, expected: Usage) -> None:
     """Usage is understood in both vocabularies; what is no count counts as nothing."""
     assert usage({"usage": used}) == expected
-    assert sum([usage({"usage": used}), Usage(1, 1, 1, 1)], Usage()) == expected + Usage(1, 1, 1, 1)
+    assert usage({"usage": used}).plus(Usage(1, 1, 1, 1)) == expected.plus(Usage(1, 1, 1, 1))

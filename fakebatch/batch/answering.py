@@ -41,24 +41,29 @@ def answer(line: RequestLine, outcome: Decided, dialect: Dialect, mint: Mint, no
     Raises:
         Misuse: a callable of the test failed, or gave what is no answer.
     """
-    question = replies.Question(
-        endpoint=line.url,
-        body=dict(line.body),
-        key=mint.digest("answer", line.index),
-        created=now // SECOND,
-        model=dialect.snapshot(line.model),
-    )
+    asked = question(line, dialect, mint, now)
     match outcome:
         case Fails():
             return _failure(outcome)
         case Hangs():
             return _failure(NO_ANSWER)
         case Echoes():
-            return Answered(200, replies.followed(question, outcome.then))
+            return Answered(200, replies.followed(asked, outcome.then))
         case Spoils():
-            return Answered(200, replies.spoiled(question, outcome.how))
+            return Answered(200, replies.spoiled(asked, outcome.how))
         case Says():
-            return Answered(200, _said(outcome.answer, line, question))
+            return Answered(200, _said(outcome.answer, line, asked))
+
+
+def question(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> replies.Question:
+    """What a model is asked by a request, at `now`."""
+    return replies.Question(
+        endpoint=line.url,
+        body=dict(line.body),
+        key=mint.line(line.index)[32:],
+        created=now // SECOND,
+        model=dialect.snapshot(line.model),
+    )
 
 
 def _failure(fails: Fails) -> Answered:

@@ -205,9 +205,9 @@ class _Checks:
         model = body.get("model")
         if not model:
             return Flaw.MODEL_REQUIRED, {}
-        if self._asks and all(body.get(name) is None for name in self._asks):
+        if self._asks and not any(map(body.get, self._asks)) and self._says_nothing(body):
             return Flaw.MISSING, {"name": self._asks[0], "param": f"body.{self._asks[0]}"}
-        if not self._knows(model):
+        if model != self.first_model and not self._knows(model):
             return Flaw.UNKNOWN_MODEL, {"model": model}
         if self.first_model is None:
             self.first_model = model
@@ -216,6 +216,9 @@ class _Checks:
         if self.endpoint == "/v1/embeddings":
             self.inputs += _inputs(body["input"])
         return None
+
+    def _says_nothing(self, body: dict[str, Any]) -> bool:
+        return all(body.get(name) is None for name in self._asks)
 
     def _knows(self, model: object) -> bool:
         if self.models is None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from io import BytesIO
 from typing import Any
 
 from fakebatch import replies
-from fakebatch.batch.answering import Answered, answer, no_json
+from fakebatch.batch.answering import Answered, answer, question
 from fakebatch.batch.choosing import Decided, Decision
 from fakebatch.batch.damaging import copied, joined, renamed
 from fakebatch.batch.lifecycle import Status
+from fakebatch.batch.plain_lines import PlainLines, Written, answers_alike
 from fakebatch.batch.plan import Plan
-from fakebatch.ids import dashed, stamp
+from fakebatch.batch.result_line import ids, wire_line, written, written_line
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Echoes, Fails
+from fakebatch.scenario import Echoes, Fails, Says
 
 UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
 """The error code of lines that never ran, by how the batch ended."""
@@ -29,13 +31,45 @@ CONFLICTS: dict[str, tuple[str, Decided]] = {
 """What else there can be for a custom_id, and in which file."""
 
 
+HELD = 256 * 2**20
+"""Up to how many bytes an output file is kept once it is written."""
+
+
+class Streamed:
+    """A long file, written anew each time it is read, and always the same."""
+
+    def __init__(self, read: Callable[[], Iterator[bytes]]) -> None:
+        self._read = read
+        self._length: int | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._read()
+
+    def __len__(self) -> int:
+        if self._length is None:
+            self._length = sum(map(len, self))
+        return self._length
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self)
+
+
+Content = bytes | Streamed
+
+
 @dataclass(frozen=True, slots=True)
 class Results:
     """What a batch leaves behind when it has ended."""
 
-    output: bytes
+    succeeded: Content
+    """The output file, which may be too long to hold."""
     errors: bytes
     usage: replies.Usage
+
+    @property
+    def output(self) -> bytes:
+        """The whole output file."""
+        return bytes(self.succeeded)
 
 
 def has_output(plan: Plan) -> bool:
@@ -65,32 +99,90 @@ def _has_conflicts(plan: Plan) -> bool:
 
 
 def results(plan: Plan) -> Results:
-    """Answer every line that finished, in line order; write them in the order they finished.
+    """Answer every line that finished; write them in the order they finished.
 
     A batch that failed, or never began to run, leaves nothing.
 
     Raises:
         Misuse: an answer given by the test is none.
     """
-    given, end = plan.input, plan.timeline.end
-    order = given.order[: plan.finished(end.at)]
-    usage = replies.Usage()
+    order = plan.input.order[: plan.finished(plan.timeline.end.at)]
+    return _made_anytime(plan, order) if _is_plain(plan) else _made_once(plan, order)
+
+
+def _is_plain(plan: Plan) -> bool:
+    """Whether all succeed, each answer follows from its request alone, and files are as usual."""
+    given = plan.input
+    otherwise, life = given.scenario.otherwise, given.life
+    constant = not (isinstance(otherwise, Says) and callable(otherwise.answer))
+    usual = not (life.order or life.newline or life.bom or life.trailing or life.raw or life.empty)
+    return given.choices.trivial and constant and usual
+
+
+def _made_once(plan: Plan, order: list[int]) -> Results:
+    """Callables of the test are asked once for each line, in line order; what they say is kept."""
+    given = plan.input
+    used: list[replies.Usage] = []
     files: dict[str, dict[int, list[bytes]]] = {"output": {}, "error": {}}
     for index in sorted(order):
         line = given.lines.request(index)
         decision = given.choices.decide(line)
         answered = _answer(plan, line, decision.outcome)
-        usage += replies.usage(answered.body)
+        used.append(replies.usage(answered.body))
         files[_file(answered, decision.outcome)][index] = _lines(plan, line, answered, decision)
         for file, other in _conflicting(plan, line, decision):
             files[file].setdefault(index, []).append(other)
+    output = joined(order, files["output"], given.life)
+    return Results(output, _errors(plan, order, files["error"]), _sum(used))
+
+
+def _made_anytime(plan: Plan, order: list[int]) -> Results:
+    """Answers that follow from their requests need not be made in line order, nor be kept."""
+    line, lost = _writer(plan), _errors(plan, order, {})
+    if order and len(line(order[0]).line) * len(order) > HELD:
+        usage = _sum(_charged(plan, index) for index in order)
+        return Results(Streamed(lambda: (line(index).line for index in order)), lost, usage)
+    output, used = BytesIO(), replies.Usage()
+    for index in order:
+        made = line(index)
+        output.write(made.line)
+        used = used.plus(made.usage)
+    return Results(output.getvalue(), lost, used)
+
+
+def _errors(plan: Plan, order: list[int], failed: dict[int, list[bytes]]) -> bytes:
     lost = dict(_lost_lines(plan))
-    errors = joined([*order, *lost], files["error"] | lost, given.life)
-    return Results(joined(order, files["output"], given.life), errors, usage)
+    return joined([*order, *lost], failed | lost, plan.input.life)
+
+
+def _sum(used: Iterable[replies.Usage]) -> replies.Usage:
+    return reduce(replies.Usage.plus, used, replies.Usage())
+
+
+def _charged(plan: Plan, index: int) -> replies.Usage:
+    """What an answer costs, without making more of it than that takes."""
+    given = plan.input
+    line = given.lines.request(index)
+    if given.scenario.otherwise == Echoes():
+        return replies.charged(question(line, given.dialect, given.mint, written(plan)))
+    return replies.usage(_answer(plan, line, given.choices.decide(line).outcome).body)
+
+
+def _writer(plan: Plan) -> Callable[[int], Written]:
+    """What makes the result line of a request, by its index."""
+    plain = PlainLines(plan) if answers_alike(plan) else None
+    return lambda index: (plain and plain.line(index)) or _line(plan, index)
+
+
+def _line(plan: Plan, index: int) -> Written:
+    line = plan.input.lines.request(index)
+    answered = _answer(plan, line, plan.input.choices.decide(line).outcome)
+    text = _written_line(plan, line, _wire(plan, line, answered))
+    return Written(text + b"\n", replies.usage(answered.body))
 
 
 def _answer(plan: Plan, line: RequestLine, outcome: Decided) -> Answered:
-    return answer(line, outcome, plan.input.dialect, plan.input.mint, _written(plan))
+    return answer(line, outcome, plan.input.dialect, plan.input.mint, written(plan))
 
 
 def _file(answered: Answered, outcome: Decided) -> str:
@@ -128,34 +220,9 @@ def _lost_lines(plan: Plan) -> Iterator[tuple[int, list[bytes]]]:
 
 
 def _wire(plan: Plan, line: RequestLine, answered: Answered) -> dict[str, Any]:
-    digits = plan.input.mint.digest("line", line.index, size=32).hex()
-    wire: dict[str, Any] = {
-        "id": "batch_req_" + stamp(digits[:32], _written(plan)),
-        "custom_id": line.custom_id,
-        "response": None,
-        "error": answered.error,
-    }
-    if answered.status is not None:
-        wire["response"] = {
-            "status_code": answered.status,
-            # a line that nobody answered has no request either (observed, ellmer #830)
-            "request_id": dashed(digits[32:]) if answered.status else "",
-            "body": answered.body,
-        }
-    elif answered.error is None:
-        wire["error"] = answered.body
-    return wire
+    given = ids(plan.input.mint.line(line.index), written(plan))
+    return wire_line(line.custom_id, given, answered)
 
 
 def _written_line(plan: Plan, line: RequestLine, wire: dict[str, Any]) -> bytes:
-    try:
-        text = json.dumps(wire, allow_nan=False, ensure_ascii=not plan.input.life.raw)
-        return text.encode(errors="surrogatepass")
-    except (TypeError, ValueError) as error:
-        raise no_json(f"custom_id {line.custom_id!r}", error) from error
-
-
-def _written(plan: Plan) -> int:
-    # ids of result lines carry the second of finalizing, not of the line's own run (observed)
-    finalizing = plan.timeline.starts(Status.FINALIZING)
-    return plan.timeline.end.at if finalizing is None else finalizing
+    return written_line(line.custom_id, wire, raw=plan.input.life.raw)

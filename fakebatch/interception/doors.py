@@ -17,7 +17,6 @@ import pytest_httpx2  # noqa: F401  # pyright: ignore[reportUnusedImport]  # reg
 from respx.mocks import Mocker
 from respx.models import AllMockedAssertionError, PassThrough
 
-from fakebatch.errors import RefusedRequest
 from fakebatch.interception.breaking import NativeStream, native
 from fakebatch.interception.router import EmulatedRouter
 from fakebatch.loud import Witness
@@ -85,12 +84,7 @@ class Door:
             # may answer, and what goes on to a network comes to a door below.
             # respx only shows the origin; a route made for that would cost more than the request.
             return PassThrough("stays on this machine", request=request, origin=None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-        return RefusedRequest(
-            f"{request.method} {request.url.copy_with(query=None)} was refused: nothing leaves "
-            "this machine.",
-            f"Emulated are: {', '.join(self.router.base_urls)}; no respx router of yours answered.",
-            "Mock it with respx, or give the client an emulated base_url.",
-        )
+        return self.router.refusal(request)
 
 
 def is_loopback(host: str) -> bool:

@@ -2,77 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from inspect import isawaitable
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import respx
-from respx.models import AllMockedAssertionError, Call, CallList, SideEffectError
+from respx.models import AllMockedAssertionError, SideEffectError
 
-from fakebatch.interception.breaking import Body, Timeouts, arrive, arrive_async, headers
-from fakebatch.wire.app import OPERATIONS, App, Operation, route
-from fakebatch.wire.exchange import Reply, Request
-
-KEPT_CALLS = 100
-KEPT_BYTES = 64 * 1024
-
-_SECRET_HEADERS = ("authorization", "api-key")
-_KEPT_ELSEWHERE = "[left out: over 64 kB]"
+from fakebatch.errors import RefusedRequest
+from fakebatch.interception.breaking import arrive, arrive_async
+from fakebatch.interception.conversion import request_from, response_for, timeouts
+from fakebatch.interception.recording import BoundedCalls, OperationRoute, sighting
+from fakebatch.wire.app import OPERATIONS, App, route
+from fakebatch.wire.exchange import Reply
 
 
-class BoundedCalls(CallList):  # pyright: ignore[reportMissingTypeArgument]
-    """The last 100 calls; `called` and `call_count` count all of them."""
+class Place(NamedTuple):
+    """Where a request goes to: an emulated service, a path there, the route of the operation."""
 
-    def __init__(self, *args: Any, name: Any = "fakebatch") -> None:
-        super().__init__(*args, name=name)
-        self.seen = len(self)
-
-    @property
-    def called(self) -> bool:  # type: ignore[override]
-        """Whether there was any call."""
-        return self.seen > 0
-
-    @property
-    def call_count(self) -> int:  # type: ignore[override]
-        """How many calls there were."""
-        return self.seen
-
-    def append(self, call: Any) -> None:
-        """Count a call, keep it, and forget the oldest."""
-        self.seen += 1
-        super().append(call)  # pyright: ignore[reportUnknownMemberType]
-        if len(self) > KEPT_CALLS:
-            del self[0]
-
-    def clear(self) -> None:
-        """Forget all calls."""
-        self.seen = 0
-        super().clear()
-
-
-class OperationRoute(respx.Route):
-    """What respx shows of an operation. Mock it, and the mock answers in place of the emulator."""
-
-    def __init__(self, operation: Operation) -> None:
-        super().__init__()
-        self._name = operation.name
-        self.operation = operation
-        self.calls = BoundedCalls(name=self)
-
-    @property
-    def is_mocked(self) -> bool:
-        """Whether the test has given this route an answer of its own."""
-        return bool(self.side_effect or self.return_value)
-
-    def _next_side_effect(self) -> Any:
-        # respx gives a message to classes of httpx alone; those of httpx2 need one as well
-        effect = super()._next_side_effect()  # pyright: ignore[reportUnknownMemberType]
-        if isinstance(effect, type) and effect.__module__.startswith("httpx2"):
-            return effect("Mock Error")
-        return effect
+    app: App
+    path: str
+    route: OperationRoute | None
+    """None: no operation has this method and path."""
 
 
 class EmulatedRouter(respx.Router):
@@ -83,7 +37,7 @@ class EmulatedRouter(respx.Router):
         self.calls = BoundedCalls()
         self.base_urls = tuple(apps)
         self.hosts = {httpx.URL(base).host for base in apps}
-        self._apps = [(httpx.URL(base), app) for base, app in apps.items()]
+        self._apps = [(_address(httpx.URL(base)), app) for base, app in apps.items()]
         self._operations = {operation.name: operation for operation in OPERATIONS}
         self._known: dict[str, OperationRoute] = {}
         self._recording = Lock()
@@ -93,11 +47,12 @@ class EmulatedRouter(respx.Router):
         return self._route(name) if name in self._operations else super().__getitem__(name)
 
     def _route(self, name: str) -> OperationRoute:
-        if name not in self._known:
+        known = self._known.get(name)
+        if known is None:
             # a respx route costs 0.15 ms to build: only those that are used or looked at are
             with self._recording:
-                self._known.setdefault(name, OperationRoute(self._operations[name]))
-        return self._known[name]
+                known = self._known.setdefault(name, OperationRoute(self._operations[name]))
+        return known
 
     def handler(self, request: httpx.Request) -> httpx.Response:
         """The answer of a route the test has added, else the emulator's.
@@ -108,36 +63,81 @@ class EmulatedRouter(respx.Router):
         if self.routes:
             with suppress(AllMockedAssertionError):
                 return super().handler(request)
-        app, path, record = self._emulated(request)
-        given = self._given(record, request)
+        place = self._emulated(request)
+        given = self._given(place.route, request)
         if isinstance(given, httpx.Response):
-            return self._recorded(record, request, given)
-        reply = app.handle(_request(path, request))
-        with self._lost(record, request):
-            arrive(reply, _timeouts(request))
-        return self._recorded(record, request, _response(reply, request))
+            return self._answered(place, request, given)
+        response: httpx.Response = response_for(self.reply(place, request), request, httpx)
+        return response
 
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
         """The same, where side effects of the test may be coroutine functions."""
         if self.routes:
             with suppress(AllMockedAssertionError):
                 return await super().async_handler(request)
-        app, path, record = self._emulated(request)
-        given = self._given(record, request)
+        place = self._emulated(request)
+        given = self._given(place.route, request)
         if isawaitable(given):
             given = await given
         if isinstance(given, httpx.Response):
-            return self._recorded(record, request, given)
-        reply = app.handle(_request(path, request))
-        with self._lost(record, request):
-            await arrive_async(reply, _timeouts(request))
-        return self._recorded(record, request, _response(reply, request))
+            return self._answered(place, request, given)
+        reply = await self.reply_async(place, request)
+        response: httpx.Response = response_for(reply, request, httpx)
+        return response
 
     def reset(self) -> None:
         """Forget all calls."""
         super().reset()
         for record in self._known.values():
             record.reset()
+
+    def emulated(self, request: Any) -> Place | None:
+        """Where a request of httpx or httpx2 goes to, if the emulator alone answers it.
+
+        None where the test has a word in it, or nobody emulates the address: ask `handler`.
+        """
+        if self.routes:
+            return None
+        place = self._place(request)
+        return None if place is None or _is_mocked(place.route) else place
+
+    def reply(self, place: Place, request: Any, pieces: Iterable[bytes] | None = None) -> Reply:
+        """What the emulator says, once it has arrived, and a note of it.
+
+        A long form may be handed on in pieces.
+        """
+        reply, body = self._handled(place, request, pieces)
+        if reply.trouble is not None:
+            with self._lost(place, request, body):
+                arrive(reply, timeouts(request))
+        self._record(place.route, request, body, reply)
+        return reply
+
+    async def reply_async(
+        self, place: Place, request: Any, pieces: Iterable[bytes] | None = None
+    ) -> Reply:
+        """The same on an event loop."""
+        reply, body = self._handled(place, request, pieces)
+        if reply.trouble is not None:
+            with self._lost(place, request, body):
+                await arrive_async(reply, timeouts(request))
+        self._record(place.route, request, body, reply)
+        return reply
+
+    def _handled(
+        self, place: Place, request: Any, pieces: Iterable[bytes] | None
+    ) -> tuple[Reply, bytes | None]:
+        asked = request_from(place.path, request, pieces)
+        return place.app.handle(asked), asked.body if pieces is None else None
+
+    def refusal(self, request: Any) -> RefusedRequest:
+        """What to say of a request that nobody answers."""
+        return RefusedRequest(
+            f"{request.method} {request.url.copy_with(query=None)} was refused: nothing leaves "
+            "this machine.",
+            f"Emulated are: {', '.join(self.base_urls)}; no respx router of yours answered.",
+            "Mock it with respx, or give the client an emulated base_url.",
+        )
 
     def _given(self, record: OperationRoute | None, request: httpx.Request) -> object:
         """What the test itself answers for an operation, if it does."""
@@ -146,92 +146,72 @@ class EmulatedRouter(respx.Router):
         try:
             return record.resolve(request)
         except SideEffectError as error:
-            self._record(record, request, None)
+            self._record(record, request, request.content, None)
             raise error.origin from error
 
-    def _emulated(self, request: httpx.Request) -> tuple[App, str, OperationRoute | None]:
+    def _emulated(self, request: httpx.Request) -> Place:
+        place = self._place(request)
+        if place is None:
+            raise AllMockedAssertionError(f"fakebatch does not emulate {request.url}")
+        return place
+
+    def _place(self, request: Any) -> Place | None:
         for base, app in self._apps:
             path = _below(base, request.url)
             if path is not None:
                 operation, _ = route(request.method, path)
-                return app, path, None if operation is None else self._route(operation.name)
-        raise AllMockedAssertionError(f"fakebatch does not emulate {request.url}")
+                return Place(app, path, None if operation is None else self._route(operation.name))
+        return None
+
+    def _answered(
+        self, place: Place, request: httpx.Request, given: httpx.Response
+    ) -> httpx.Response:
+        self._record(place.route, request, request.content, given)
+        return given
 
     @contextmanager
-    def _lost(self, record: OperationRoute | None, request: httpx.Request) -> Generator[None]:
+    def _lost(self, place: Place, request: Any, body: bytes | None) -> Generator[None]:
         """Record a call whose reply never arrives."""
         try:
             yield
         except Exception:
-            self._record(record, request, None)
+            self._record(place.route, request, body, None)
             raise
 
-    def _recorded(
-        self, record: OperationRoute | None, request: httpx.Request, response: httpx.Response
-    ) -> httpx.Response:
-        self._record(record, request, _kept_response(response))
-        return response
-
     def _record(
-        self, record: OperationRoute | None, request: httpx.Request, kept: httpx.Response | None
+        self,
+        record: OperationRoute | None,
+        request: Any,
+        body: bytes | None,
+        response: Reply | httpx.Response | None,
     ) -> None:
         if record is None:
             return
-        call = Call(_kept_request(request), kept)
+        call = sighting(request, body, response)
         with self._recording:
             self.calls.append(call)
             record.calls.append(call)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _below(base: httpx.URL, url: httpx.URL) -> str | None:
+def _is_mocked(record: OperationRoute | None) -> bool:
+    return record is not None and record.is_mocked
+
+
+class _Address(NamedTuple):
+    """A base URL taken apart once."""
+
+    host: str
+    scheme: str
+    port: int | None
+    prefix: str
+
+
+def _address(base: httpx.URL) -> _Address:
+    return _Address(base.host, base.scheme, base.port, base.path.rstrip("/"))
+
+
+def _below(base: _Address, url: Any) -> str | None:
     if url.host != base.host or url.scheme != base.scheme or url.port != base.port:
         return None
-    prefix, path = base.path.rstrip("/"), url.path
-    return path[len(prefix) :] if path.startswith(prefix + "/") else None
-
-
-def _request(path: str, request: httpx.Request) -> Request:
-    return Request(
-        method=request.method,
-        path=path,
-        query=dict(request.url.params) if request.url.query else {},
-        headers=request.headers,
-        body=request.content,
-    )
-
-
-def _timeouts(request: httpx.Request) -> Timeouts:
-    timeouts: Timeouts = request.extensions.get("timeout", {})
-    return timeouts
-
-
-def _response(reply: Reply, request: httpx.Request) -> httpx.Response:
-    if reply.trouble is not None or "content-encoding" in reply.headers:
-        # given as content, httpx would decode it here and not where the client reads it
-        stream = Body(reply, _timeouts(request))
-        return httpx.Response(reply.status, headers=headers(reply), stream=stream, request=request)
-    return httpx.Response(
-        reply.status, headers=dict(reply.headers), content=reply.body, request=request
-    )
-
-
-def _kept_request(request: httpx.Request) -> httpx.Request:
-    for name in _SECRET_HEADERS:
-        if name in request.headers:
-            request.headers[name] = "[redacted]"
-    if len(request.content) <= KEPT_BYTES:
-        return request
-    return httpx.Request(request.method, request.url, headers=_without_length(request.headers))
-
-
-def _kept_response(response: httpx.Response) -> httpx.Response:
-    if not isinstance(response.stream, httpx.ByteStream):
-        return response  # a stream of the test's own is left for the client to read
-    if len(response.read()) <= KEPT_BYTES:
-        return response
-    return httpx.Response(response.status_code, headers=_without_length(response.headers))
-
-
-def _without_length(headers: httpx.Headers) -> dict[str, str]:
-    kept = {name: value for name, value in headers.items() if name != "content-length"}
-    return {**kept, "x-fakebatch-body": _KEPT_ELSEWHERE}
+    path: str = url.path
+    return path[len(base.prefix) :] if path.startswith(base.prefix + "/") else None

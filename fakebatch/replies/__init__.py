@@ -25,6 +25,7 @@ __all__ = [
     "Question",
     "Usage",
     "asked",
+    "charged",
     "echo",
     "followed",
     "spoiled",
@@ -42,12 +43,14 @@ class Endpoint:
     """None where an answer holds no words."""
     spoiled: Callable[[Question, dict[str, Any], str], dict[str, Any]] = unusable.data
     """The default answer, made unusable in a way."""
+    charge: Callable[[Question], Usage] | None = None
+    """What the default body is charged for, where that is known sooner than the body."""
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {
     "/v1/chat/completions": Endpoint(chat.echo, chat.worded, unusable.chat),
     "/v1/completions": Endpoint(completions.echo, completions.worded, unusable.completions),
-    "/v1/embeddings": Endpoint(embeddings.echo),
+    "/v1/embeddings": Endpoint(embeddings.echo, charge=embeddings.charge),
     "/v1/images/edits": Endpoint(images.echo),
     "/v1/images/generations": Endpoint(images.echo),
     "/v1/moderations": Endpoint(moderations.echo),
@@ -63,6 +66,12 @@ def echo(question: Question) -> dict[str, Any]:
         ValueError: nobody knows what the endpoint answers.
     """
     return _endpoint(question).echo(question)
+
+
+def charged(question: Question) -> Usage:
+    """What the default body is charged for."""
+    charge = _endpoint(question).charge
+    return usage(echo(question)) if charge is None else charge(question)
 
 
 def followed(question: Question, text: str) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
-from fakebatch.replies.question import Question
+from fakebatch.replies.question import Question, letters
 from fakebatch.replies.structured import Call, demanded_call, shaped
 from fakebatch.replies.text import copies, last_question, turns
 from fakebatch.replies.tokens import count
@@ -28,16 +29,56 @@ def worded(question: Question, text: str) -> dict[str, Any]:
     return _body(question, [_saying(index, text) for index in indices], text)
 
 
+_DEMANDING = frozenset({"n", "response_format", "tool_choice"})
+"""Fields of a request that make its answer more than one choice with a text."""
+
+
+class Plain(NamedTuple):
+    """All in which the answers to plain requests differ, but for their id and model."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def plain(body: Mapping[str, Any], text: str | None = None) -> Plain | None:
+    """What `echo` (or, with a text, `worded`) says to a plain request; None if it is not plain."""
+    if not _DEMANDING.isdisjoint(body):
+        return None
+    said = turns(body.get("messages"))
+    answer = last_question(said) if text is None else text
+    return Plain(answer, count([each for _, each in said]), count((answer,)))
+
+
+def written(id_: str, created: int, model: str, answer: Plain) -> dict[str, Any]:
+    """The answer to a plain request."""
+    usage = _usage(answer.prompt_tokens, answer.completion_tokens)
+    return _completion(id_, created, model, [_saying(0, answer.text)], usage)
+
+
+def id_of(key: bytes) -> str:
+    """The id of the answer to the question with this key."""
+    return "chatcmpl-" + letters(key, 29)
+
+
 def _body(question: Question, choices: list[dict[str, Any]], text: str) -> dict[str, Any]:
+    prompt = count(said for _, said in turns(question.body.get("messages")))
+    usage = _usage(prompt, count([text]) * len(choices))
+    return _completion(id_of(question.key), question.created, question.model, choices, usage)
+
+
+def _completion(
+    id_: str, created: int, model: str, choices: list[dict[str, Any]], usage: dict[str, Any]
+) -> dict[str, Any]:
     return {
-        "id": "chatcmpl-" + question.letters(29),
+        "id": id_,
         "object": "chat.completion",
-        "created": question.created,
-        "model": question.model,
+        "created": created,
+        "model": model,
         "choices": choices,
-        "usage": _usage(question, count([text]) * len(choices)),
+        "usage": usage,
         "service_tier": "default",
-        "system_fingerprint": _fingerprint(question.model),
+        "system_fingerprint": _fingerprint(model),
     }
 
 
@@ -65,8 +106,7 @@ def _choice(index: int, given: dict[str, Any], reason: str) -> dict[str, Any]:
     }
 
 
-def _usage(question: Question, completion: int) -> dict[str, Any]:
-    prompt = count(text for _, text in turns(question.body.get("messages")))
+def _usage(prompt: int, completion: int) -> dict[str, Any]:
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,

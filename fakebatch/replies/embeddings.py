@@ -11,7 +11,7 @@ from typing import Any
 
 from fakebatch.replies.question import Question
 from fakebatch.replies.text import prompts
-from fakebatch.replies.tokens import count_prompt
+from fakebatch.replies.tokens import Usage, count_prompt
 
 _LENGTH = 1536  # of text-embedding-3-small and text-embedding-ada-002
 _LENGTHS = {"text-embedding-3-large": 3072}
@@ -19,14 +19,18 @@ _LENGTHS = {"text-embedding-3-large": 3072}
 
 def echo(question: Question) -> dict[str, Any]:
     """A list with one embedding for each input."""
-    inputs = prompts(question.body.get("input"))
-    tokens = sum(map(count_prompt, inputs))
+    inputs, tokens = prompts(question.body.get("input")), charge(question).input_tokens
     return {
         "object": "list",
         "data": [_item(question, index, each) for index, each in enumerate(inputs)],
         "model": question.model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
+
+
+def charge(question: Question) -> Usage:
+    """What the answer is charged for: no vector is needed to know."""
+    return Usage(sum(map(count_prompt, prompts(question.body.get("input")))))
 
 
 def _item(question: Question, index: int, text: Any) -> dict[str, Any]:

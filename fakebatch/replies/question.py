@@ -24,8 +24,13 @@ class Question:
 
     def letters(self, count: int, what: str = "") -> str:
         """Letters and digits, at most 86, that only this question has, for each `what` others."""
-        return b64encode(blake2b(self.key + what.encode()).digest(), b"Aa")[:count].decode()
+        return letters(self.key, count, what)
 
     def digits(self) -> str:
         """128 hexadecimal digits that only this question has."""
         return blake2b(self.key).hexdigest()
+
+
+def letters(key: bytes, count: int, what: str = "") -> str:
+    """Letters and digits, at most 86, that follow from a key alone, for each `what` others."""
+    return b64encode(blake2b(key + what.encode()).digest(), b"Aa")[:count].decode()

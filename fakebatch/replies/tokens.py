@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fakebatch.replies.text import elements, is_object, members, prompts, turns
 
@@ -31,8 +30,7 @@ def _heard(said: Any) -> int:
     return sum(map(count_prompt, inputs))
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What a reply, or a batch of them, was charged for."""
 
     input_tokens: int = 0
@@ -40,12 +38,14 @@ class Usage:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
 
-    def __add__(self, other: Usage) -> Usage:
+    def plus(self, other: Usage) -> Usage:
+        """What both were charged for."""
+        a, b, c, d = self
         return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
+            a + other.input_tokens,
+            b + other.output_tokens,
+            c + other.cached_tokens,
+            d + other.reasoning_tokens,
         )
 
 

@@ -57,6 +57,7 @@ class Batches:
         """Put a batch in place; its result files come at their moment."""
         with self._world.lock:
             self._world.batches.put(record)
+            self._world.readers[record.plan.input.asked.input_file_id].append(record.id)
             self._world.await_end(record, record.plan.validated)
 
     def list(self, *, limit: int, after: str | None) -> Wire:
@@ -92,6 +93,11 @@ class Batches:
                 self._world.batches.put(record)
                 self._world.await_end(record, record.plan.timeline.end.at)
             return view.batch_object(record, now)
+
+    def has(self, id_: str) -> bool:
+        """Whether there is such a batch now."""
+        with self._world.lock:
+            return self._world.batches.get(id_, self._world.clock()) is not None
 
     def record(self, id_: str) -> BatchRecord:
         """A batch with its plan."""
@@ -134,7 +140,7 @@ class Batches:
         if given.status(now) != "processed":
             raise Refusal(Reason.FILE_NOT_READY, id=file_id, status=given.status(now))
         needed = now + scenario.schedule.validating
-        return given.load() if given.expires is None or needed < given.expires else None
+        return bytes(given.load()) if given.expires is None or needed < given.expires else None
 
     def _earlier(self) -> Mapping[str, int]:
         """In how many batches each custom_id was, if there are lines that heal."""

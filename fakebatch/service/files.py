@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fakebatch.batch.input_file import looks_like_jsonl
 from fakebatch.batch.lifecycle import Status
+from fakebatch.batch.result_files import Content
 from fakebatch.dialects import Reason, Refusal
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Keeping
@@ -115,17 +116,27 @@ class Files:
         with self._world.lock:
             now = self._world.settled()
             self._world.files.put(replace(self._find(id_, now), deleted=now))
-            for record in self._world.batches.all(now):
-                plan = record.plan
-                if plan.input.asked.input_file_id == id_ and plan.status(now) is Status.VALIDATING:
-                    self._world.batches.put(replace(record, plan=plan.without_input()))
+            for batch_id in self._world.readers.get(id_, ()):
+                record = self._world.batches.get(batch_id, now)
+                if record is not None and record.plan.status(now) is Status.VALIDATING:
+                    self._world.batches.put(replace(record, plan=record.plan.without_input()))
             return view.deleted_file(id_)
 
     def content(self, id_: str) -> tuple[str, bytes]:
         """A file's name and its bytes: the same at every download."""
+        filename, content = self.open(id_)
+        return filename, bytes(content)
+
+    def open(self, id_: str) -> tuple[str, Content]:
+        """The same, where a file too long to hold is written while it is read."""
         with self._world.lock:
             record = self._find(id_, self._world.settled())
             return record.filename, record.load()
+
+    def has(self, id_: str) -> bool:
+        """Whether there is such a file now."""
+        with self._world.lock:
+            return self._world.files.get(id_, self._world.settled()) is not None
 
     def known(self) -> Iterator[FileRecord]:
         """Every file there is now, oldest first."""

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Plan
-from fakebatch.batch.result_files import Results, results
+from fakebatch.batch.result_files import Content, Results, results
 from fakebatch.scenario import Keeping
 
 
@@ -23,7 +23,7 @@ class FileRecord:
     filename: str
     created: int
     expires: int | None
-    load: Callable[[], bytes] = field(repr=False, compare=False)
+    load: Callable[[], Content] = field(repr=False, compare=False)
     deleted: int | None = None
     number: int = 0
     """Decides between two of the same moment: what was asked for first comes first."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from fakebatch import replies
@@ -120,7 +119,7 @@ def batch_object(record: BatchRecord, now: int) -> Wire:
         "error_file_id": record.error_file_id if early or (left and has_errors(plan)) else None,
         "created_at": seconds(plan.created),
         **_moments(plan, status, now),
-        "request_counts": asdict(_counts(plan, status, now)),
+        "request_counts": _counts(plan, status, now),
         "usage": _usage(record.results.usage if left else replies.Usage()),
         "metadata": None if asked.metadata is None else dict(asked.metadata),
     }
@@ -169,13 +168,15 @@ def _moments(plan: Plan, status: Status, now: int) -> dict[str, int | None]:
     moments: dict[str, int | None] = dict.fromkeys(MOMENTS)
     moments["expires_at"] = seconds(plan.expires)
     if status is not Status.VALIDATING:
-        for mark in plan.timeline.until(now).marks[1:]:
-            moments[f"{mark.status}_at"] = seconds(mark.at)
+        for mark in plan.timeline.marks[1:]:
+            if mark.at <= now:
+                moments[f"{mark.status.value}_at"] = seconds(mark.at)
     return moments
 
 
-def _counts(plan: Plan, status: Status, now: int) -> Counts:
-    return Counts() if status is Status.VALIDATING else counts_of(plan, now)
+def _counts(plan: Plan, status: Status, now: int) -> Wire:
+    counts = Counts() if status is Status.VALIDATING else counts_of(plan, now)
+    return {"total": counts.total, "completed": counts.completed, "failed": counts.failed}
 
 
 def _usage(usage: replies.Usage) -> Wire:

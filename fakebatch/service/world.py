@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
@@ -9,7 +10,7 @@ from threading import RLock
 from typing import Any
 
 from fakebatch.batch.lifecycle import TERMINAL
-from fakebatch.batch.result_files import has_errors, has_output
+from fakebatch.batch.result_files import Content, has_errors, has_output
 from fakebatch.batch.work import NEVER
 from fakebatch.dialects import Dialect
 from fakebatch.durations import SECOND
@@ -44,7 +45,9 @@ class World:
         models: frozenset[str] | None,
     ) -> None:
         self._native = dialect
-        self.clock = clock
+        self._clock = clock
+        self.looked = 0
+        """When an operation last looked at the clock; one that is frozen takes its time."""
         self.models = models
         self.uploaded = 0
         """How many files were uploaded so far."""
@@ -55,12 +58,19 @@ class World:
         self.mint = Mint(seed)
         self.files: Shelf[FileRecord] = Shelf()
         self.batches: Shelf[BatchRecord] = Shelf()
+        self.readers: defaultdict[str, list[str]] = defaultdict(list)
+        """The batches of each input file, by their ids."""
         self.untold: list[str] = []
         """Batches whose end became known or changed since the webhooks last looked."""
         self.in_transit = 0
         """Webhooks of batches that have ended which will still come."""
         self._minted = 0
         self._unsettled: list[tuple[int, str]] = []
+
+    def clock(self) -> int:
+        """What time it is, in microseconds since the epoch."""
+        self.looked = self._clock()
+        return self.looked
 
     @property
     def scenario(self) -> Scenario:
@@ -103,10 +113,10 @@ class World:
         heappush(self._unsettled, (at, record.id))
         self.untold.append(record.id)
 
-    def is_over(self) -> bool:
-        """Whether time alone changes nothing any more: every batch has ended or is stalled."""
+    def is_over(self, now: int) -> bool:
+        """Whether time alone changes nothing after `now`: every batch has ended or is stalled."""
         with self.lock:
-            return not any(True for _ in self._still_to_happen(self.settled()))
+            return not any(True for _ in self._still_to_happen(self._settled(now)))
 
     def _still_to_happen(self, now: int) -> Iterator[object]:
         """What time alone will bring. Whatever else may happen later belongs here."""
@@ -122,7 +132,9 @@ class World:
 
         Nothing that could be seen changes: a file appears at its moment, whenever this runs.
         """
-        now = self.clock()
+        return self._settled(self.clock())
+
+    def _settled(self, now: int) -> int:
         while self._unsettled and self._unsettled[0][0] <= now:
             _, id_ = heappop(self._unsettled)
             record = self.batches.get(id_, now)
@@ -141,11 +153,11 @@ class World:
 
     def _write(self, record: BatchRecord) -> None:
         if has_output(record.plan):
-            self._keep(record, record.output_file_id, "output", lambda: record.results.output)
+            self._keep(record, record.output_file_id, "output", lambda: record.results.succeeded)
         if has_errors(record.plan):
             self._keep(record, record.error_file_id, "error", lambda: record.results.errors)
 
-    def _keep(self, record: BatchRecord, id_: str, kind: str, load: Callable[[], bytes]) -> None:
+    def _keep(self, record: BatchRecord, id_: str, kind: str, load: Callable[[], Content]) -> None:
         if id_ in self.files:
             return
         seconds = record.plan.input.asked.output_expires_after

@@ -112,10 +112,15 @@ class Seen(Mapping[str, LookT], Generic[LookT]):
     """Objects by id, in order of creation."""
 
     def __init__(
-        self, kind: str, found: Callable[[], Iterator[Kept]], look: Callable[[str], LookT]
+        self,
+        kind: str,
+        found: Callable[[], Iterator[Kept]],
+        has: Callable[[str], bool],
+        look: Callable[[str], LookT],
     ) -> None:
         self._kind = kind
         self._found = found
+        self._has = has
         self._look = look
 
     def __iter__(self) -> Iterator[str]:
@@ -125,7 +130,7 @@ class Seen(Mapping[str, LookT], Generic[LookT]):
         return sum(1 for _ in self._found())
 
     def __contains__(self, id_: object) -> bool:
-        return any(known == id_ for known in self)
+        return isinstance(id_, str) and self._has(id_)
 
     def __getitem__(self, id_: str) -> LookT:
         if id_ in self:

@@ -29,7 +29,12 @@ class Files(Seen[File]):
     """The files by id, in order of creation; result files are among them once they exist."""
 
     def __init__(self, service: Service, journal: Journal) -> None:
-        super().__init__("files", service.files.known, lambda id_: File(id_, service, journal))
+        super().__init__(
+            "files",
+            service.files.known,
+            service.files.has,
+            lambda id_: File(id_, service, journal),
+        )
         self._service = service
 
     def add(
@@ -78,7 +83,12 @@ class Batches(Seen[Batch]):
     """The batches by id, in order of creation."""
 
     def __init__(self, service: Service, files: Files) -> None:
-        super().__init__("batches", service.batches.known, lambda id_: Batch(id_, service))
+        super().__init__(
+            "batches",
+            service.batches.known,
+            service.batches.has,
+            lambda id_: Batch(id_, service),
+        )
         self._service = service
         self._files = files
 

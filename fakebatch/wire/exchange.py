@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ class Request:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+    pieces: Iterable[bytes] | None = None
+    """A long form as httpx streams it (see `multipart.parts`); then the body is empty."""
 
     @property
     def key(self) -> str:
@@ -35,6 +37,8 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    pieces: Iterable[bytes] | None = None
+    """A body too large to hold, written while it is read; then the other is empty."""
     trouble: Breaks | Cuts | Slows | None = None
     """What happens to it on the way; whoever carries it makes that happen to the client."""
 

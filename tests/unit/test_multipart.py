@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import httpx2
@@ -140,3 +141,29 @@ def test_a_form_is_what_can_be_read_of_it(
 ) -> None:
     """Whatever comes is read as far as it is a form; what is none has no fields."""
     assert expected == {name: part.content for name, part in parts(body, content_type).items()}
+
+
+@pytest.mark.parametrize("module", [httpx, httpx2])
+@pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
+@pytest.mark.parametrize("blocks", [1, 2, 3], ids=["one block", "two blocks", "three blocks"])
+def test_a_form_in_pieces_is_read_as_the_whole_one(
+    module: Any, content: bytes, blocks: int
+) -> None:
+    """The stream of httpx, whatever blocks a file is read in, says what its joined form says."""
+    request = module.Request("POST", URL, data=FORM, files={"file": ("in.jsonl", content)})
+    pieces = [*request.stream]
+    if content:
+        at, size = pieces.index(content), -(-len(content) // blocks)
+        pieces[at : at + 1] = [content[start:][:size] for start in range(0, len(content), size)]
+
+    assert parts(pieces, request.headers["content-type"]) == {
+        "purpose": Part("purpose", None, b"batch"),
+        "file": Part("file", "in.jsonl", content),
+    }
+
+
+def test_a_file_in_one_piece_is_not_copied() -> None:
+    """It is the very object that the stream gave."""
+    content = b"{}\n" * 1000
+    request: Any = httpx.Request("POST", URL, data=FORM, files={"file": content})
+    assert parts([*request.stream], request.headers["content-type"])["file"].content is content

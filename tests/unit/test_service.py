@@ -238,8 +238,20 @@ def test_batches_are_listed_newest_first() -> None:
 def test_all_is_over_once_every_batch_has_ended() -> None:
     """Whether time alone changes anything any more is known at any moment."""
     of = Provider()
-    assert of.service.world.is_over()
+    assert of.service.world.is_over(of.now)
     of.create()
-    assert not of.service.world.is_over()
+    assert not of.service.world.is_over(of.now)
     of.wait(115 * SECOND)
-    assert of.service.world.is_over()
+    assert of.service.world.is_over(of.now)
+
+
+def test_a_file_knows_its_readers() -> None:
+    """A deleted file fails the batches that still validate it, and no other."""
+    of = Provider()
+    first, other = of.create(), of.create()
+    deleted = of.service.batches.retrieve(first)["input_file_id"]
+    of.service.files.delete(deleted)
+    of.wait(20 * SECOND)
+
+    assert of.service.batches.retrieve(first)["status"] == "failed"
+    assert of.service.batches.retrieve(other)["status"] == "in_progress"
