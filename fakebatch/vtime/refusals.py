@@ -41,6 +41,19 @@ def check_loop(loop: AbstractEventLoop, *_: object) -> None:
         raise _refusal(f"the event loop is a {kind}", "Run this test on asyncio's own loop")
 
 
+def check_run(clock: object) -> None:
+    """Look at a run of trio.
+
+    Raises:
+        Misuse: its clock is not trio's own, or it is a guest of asyncio.
+    """
+    if clock is not None:
+        kind = f"{type(clock).__module__}.{type(clock).__qualname__}"
+        raise _refusal(f"the clock of the trio run is a {kind}", "Leave its clock= out")
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001 - the public one raises
+        raise _refusal("trio was started inside a running asyncio loop", "Start it by itself")
+
+
 def replacements() -> list[tuple[Any, str, Any]]:
     """What to patch so that a loop that comes later is looked at."""
     uvloop = sys.modules.get("uvloop")

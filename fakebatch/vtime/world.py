@@ -128,7 +128,7 @@ def _replacements() -> list[tuple[Any, str, Any]]:
     if of_trio.loaded():
         from fakebatch.vtime.stand_ins import trios  # noqa: PLC0415 - trio may be absent
 
-        replacements.append((of_trio.core(), "SystemClock", trios.default_clock))
+        replacements += trios.replacements()
     return replacements
 
 

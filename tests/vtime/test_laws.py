@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,6 +52,28 @@ def test_sleepers_side_by_side_take_as_long_as_the_longest(plans: list[list[floa
 
     assert waking(plans, in_threads=False) == sums
     assert waking(plans, in_threads=True) == sums
+
+
+@given(st.sampled_from([0.1, 1 / 3, 7.7, 59.999999]), st.integers(50, 200))
+@settings(max_examples=20, deadline=None)
+def test_no_deadline_lies_a_hair_beyond_reach(every: float, times: int) -> None:
+    """Sums of rounded floats neither hang a loop that waits for one nor cost a microsecond."""
+    elapsed = round(every * 1e6) * times / 1e6
+
+    async def sleep_with_trio() -> None:
+        for _ in range(times):
+            await trio.sleep(every)
+
+    async def sleep_with_asyncio() -> None:
+        for _ in range(times):
+            await asyncio.sleep(every)
+
+    with running() as clock:
+        trio.run(sleep_with_trio)
+        assert clock.elapsed == elapsed
+    with running() as clock:
+        asyncio.run(sleep_with_asyncio())
+        assert clock.elapsed == elapsed
 
 
 def waking(plans: list[list[float]], *, in_threads: bool) -> list[float]:

@@ -6,7 +6,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 from asyncio import BaseEventLoop
+from dataclasses import dataclass
 from typing import Any
+
+from fakebatch.vtime import callsite
 
 _USED_BY_LOOPS = {"_ready", "_scheduled", "_selector", "_process_events", "_stopping"}
 
@@ -25,52 +28,10 @@ def policy() -> object:
     return getattr(asyncio.events, "_event_loop_policy", None)
 
 
-def has_work(loop: Any) -> bool:
-    """Whether a loop has callbacks to run, also such as other threads have just sent it."""
-    return bool(loop._ready) or loop._stopping
-
-
-def next_timer(loop: Any) -> float | None:
-    """The loop time of the earliest timer that has not been cancelled."""
-    while loop._scheduled and loop._scheduled[0]._cancelled:
-        loop._timer_cancelled_count -= 1
-        heapq.heappop(loop._scheduled)._scheduled = False
-    return loop._scheduled[0]._when if loop._scheduled else None
-
-
-def run_timers_until(loop: Any, end: float) -> None:
-    """Make every timer due before `end` ready to run."""
-    # The loop's own check adds a clock resolution so small that floats may swallow it.
-    while loop._scheduled and loop._scheduled[0]._when < end:
-        handle = heapq.heappop(loop._scheduled)
-        handle._scheduled = False
-        loop._ready.append(handle)
-
-
 def shift_timers(loop: Any, seconds: float) -> None:
     """Move all timers of a loop by the same distance."""
     for handle in loop._scheduled:
         handle._when += seconds
-
-
-def poll(loop: Any, timeout: float | None) -> None:
-    """Let a loop look at its files for at most `timeout` real seconds."""
-    loop._process_events(loop._selector.select(timeout))
-
-
-def has_foreign_files(loop: Any) -> bool:
-    """Whether a loop watches more than its own wake-up pipe."""
-    return len(loop._selector.get_map() or ()) > 1
-
-
-def has_ready_files(loop: Any) -> bool:
-    """Whether a file of a loop is ready, its wake-up pipe included."""
-    return bool(loop._selector.select(0))
-
-
-def wake(loop: Any) -> None:
-    """End the poll of a loop in another thread."""
-    loop._write_to_self()
 
 
 def thread_ident(loop: Any) -> int | None:
@@ -79,10 +40,57 @@ def thread_ident(loop: Any) -> int | None:
     return ident
 
 
-def sleeping_coroutine(loop: Any) -> Any:
-    """The coroutine that the earliest timer of a loop will wake; None if that is something else."""
-    awaited = loop._scheduled[0]._args[:1] if loop._scheduled else ()
-    tasks: set[Any] = asyncio.all_tasks(loop)
-    waiting = (task for task in tasks if (task._fut_waiter,) == awaited)
-    task = next(waiting, None)
-    return None if task is None else task.get_coro()
+def has_work(loop: Any) -> bool:
+    """Whether a loop has callbacks to run, also such as other threads have just sent it."""
+    return bool(loop._ready) or loop._stopping
+
+
+@dataclass(frozen=True, slots=True)
+class IdleLoop:
+    """A loop of asyncio that has nothing to do."""
+
+    loop: Any
+
+    def has_work(self) -> bool:
+        """Whether it has some by now."""
+        return has_work(self.loop)
+
+    def has_foreign_files(self) -> bool:
+        """Whether it watches more than its own wake-up pipe."""
+        return len(self.loop._selector.get_map() or ()) > 1
+
+    def has_ready_files(self) -> bool:
+        """Whether a file is ready, the wake-up pipe included."""
+        return bool(self.loop._selector.select(0))
+
+    def poll(self, timeout: float | None) -> None:
+        """Let it look at its files for at most `timeout` real seconds."""
+        self.loop._process_events(self.loop._selector.select(timeout))
+
+    def wake(self) -> None:
+        """End its poll, from another thread."""
+        self.loop._write_to_self()
+
+    def next_timer(self) -> float | None:
+        """The loop time of the earliest timer that has not been cancelled."""
+        loop = self.loop
+        while loop._scheduled and loop._scheduled[0]._cancelled:
+            loop._timer_cancelled_count -= 1
+            heapq.heappop(loop._scheduled)._scheduled = False
+        return loop._scheduled[0]._when if loop._scheduled else None
+
+    def run_timers_until(self, end: float) -> None:
+        """Make every timer due before `end` ready to run."""
+        # The loop's own check adds a clock resolution so small that floats may swallow it.
+        while self.loop._scheduled and self.loop._scheduled[0]._when < end:
+            handle = heapq.heappop(self.loop._scheduled)
+            handle._scheduled = False
+            self.loop._ready.append(handle)
+
+    def site(self) -> str:
+        """The file:line that waits for the earliest timer."""
+        awaited = self.loop._scheduled[0]._args[:1] if self.loop._scheduled else ()
+        tasks: set[Any] = asyncio.all_tasks(self.loop)
+        waiting = (task for task in tasks if (task._fut_waiter,) == awaited)
+        task = next(waiting, None)
+        return callsite.of_coroutine(task.get_coro()) if task else "a timer of the loop"

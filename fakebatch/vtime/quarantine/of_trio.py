@@ -4,7 +4,26 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
+
+from fakebatch.vtime import callsite
+
+_USED = [
+    "GLOBAL_RUN_CONTEXT",
+    "setup_runner",
+    "SystemClock.current_time",
+    "SystemClock.deadline_to_sleep_time",
+    "Deadlines.expire",
+    "Runner.entry_queue",
+    "Runner.runq",
+    "Runner.io_manager",
+    "Task._attempt_abort",
+    "TheIOManager.get_events",
+    "TheIOManager.process_events",
+    "TheIOManager.force_wakeup",
+]
 
 
 def loaded() -> bool:
@@ -12,16 +31,22 @@ def loaded() -> bool:
     return "trio._core._run" in sys.modules
 
 
+def core() -> Any:
+    """The module that runs everything."""
+    return sys.modules["trio._core._run"]
+
+
 def missing() -> list[str]:
     """The names that are no longer there."""
-    used = ("SystemClock", "GLOBAL_RUN_CONTEXT", "Runner", "Task")
-    gone = [name for name in used if name not in vars(core())]
-    return [f"trio._core._run.{name}" for name in gone]
+    return [f"trio._core._run.{name}" for name in _USED if not _is_there(name)]
 
 
-def core() -> Any:
-    """The module that makes trio's default clock."""
-    return sys.modules["trio._core._run"]
+def _is_there(name: str) -> bool:
+    try:
+        attrgetter(name)(core())
+    except AttributeError:
+        return False
+    return True
 
 
 def runner() -> Any:
@@ -29,28 +54,71 @@ def runner() -> Any:
     return core().GLOBAL_RUN_CONTEXT.runner
 
 
-def has_callbacks(runner: Any) -> bool:
-    """Whether another thread has sent a run something to do."""
-    return bool(runner.entry_queue.queue or runner.entry_queue.idempotent_queue)
+def shift_deadlines(runner: Any, seconds: float) -> None:
+    """Move all deadlines of a run by the same distance."""
+    # In place, and not by the public scope.deadline: that works inside of the run alone.
+    heap = runner.deadlines._heap
+    active = [scope for deadline, _, scope in heap if deadline == scope._registered_deadline]
+    for scope in dict.fromkeys(active):
+        scope._deadline += seconds
+        scope._registered_deadline = scope._deadline
+    heap[:] = sorted((scope._deadline, id(scope), scope) for scope in dict.fromkeys(active))
 
 
-def sleeping_task(runner: Any) -> Any:
-    """The task with the earliest deadline, or else the main one."""
-    statuses = [scope._cancel_status for *_, scope in runner.deadlines._heap[:1]]
-    for status in statuses:
-        if status._tasks:
-            return min(status._tasks, key=lambda task: task._counter)
-        statuses.extend(status._children)
-    return runner.main_task
+@dataclass(frozen=True, slots=True)
+class IdleRun:
+    """A run of trio that has nothing to do."""
 
+    runner: Any
 
-def raise_in_sleeper(runner: Any, error: BaseException) -> None:
-    """Raise in the sleeping task: an error out of a clock would be called a bug of trio."""
+    def has_work(self) -> bool:
+        """Whether it has some by now."""
+        entries = self.runner.entry_queue
+        return bool(self.runner.runq or entries.queue or entries.idempotent_queue)
 
-    def throw() -> None:
-        raise error
+    def has_foreign_files(self) -> bool:
+        """Whether it watches more than its own wake-up pipe; yes, where trio does not say."""
+        told = self.runner.io_manager.statistics()
+        reads, writes = (getattr(told, f"tasks_waiting_{kind}", 2) for kind in ("read", "write"))
+        return bool(reads + writes > 1)
 
-    task = sleeping_task(runner)
-    if task._abort_func is None:
-        raise error
-    task._attempt_abort(throw)
+    def has_ready_files(self) -> bool:
+        """Unknown: a look would take the event away from the run."""
+        return False
+
+    def poll(self, timeout: float | None) -> None:
+        """Let it look at its files for at most `timeout` real seconds."""
+        files = self.runner.io_manager
+        files.process_events(files.get_events(86_400 if timeout is None else timeout))
+
+    def wake(self) -> None:
+        """End its poll, from another thread."""
+        self.runner.io_manager.force_wakeup()
+
+    def expire(self, now: float) -> None:
+        """Cancel every scope whose deadline is past."""
+        self.runner.deadlines.expire(now)
+
+    def site(self) -> str:
+        """The file:line that waits for the earliest deadline."""
+        return callsite.of_coroutine(self._sleeper().coro)
+
+    def raise_in_sleeper(self, error: BaseException) -> None:
+        """Raise in the sleeping task: an error out of a clock would be called a bug of trio."""
+
+        def throw() -> None:
+            raise error
+
+        task = self._sleeper()
+        if task._abort_func is None:
+            raise error
+        task._attempt_abort(throw)
+
+    def _sleeper(self) -> Any:
+        """The task with the earliest deadline, or else the main one."""
+        statuses = [scope._cancel_status for *_, scope in self.runner.deadlines._heap[:1]]
+        for status in statuses:
+            if status._tasks:
+                return min(status._tasks, key=lambda task: task._counter)
+            statuses.extend(status._children)
+        return self.runner.main_task

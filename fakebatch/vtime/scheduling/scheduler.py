@@ -7,17 +7,16 @@ at a time, and their order is decided by deadline and registration, not by the o
 from __future__ import annotations
 
 import threading
-from asyncio import BaseEventLoop
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from threading import get_ident
-from weakref import WeakSet
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import callsite
 from fakebatch.vtime.limits import Site
-from fakebatch.vtime.quarantine import of_asyncio
 from fakebatch.vtime.quarantine.of_freezegun import real_monotonic
 from fakebatch.vtime.scheduling import standstill
 from fakebatch.vtime.scheduling.scope import Scope
@@ -58,10 +57,10 @@ class Scheduler:
         self.moves = 0
         """How often a thread has blocked or gone on."""
         self.scope = Scope()
-        self.loops: WeakSet[BaseEventLoop] = WeakSet()
-        """The asyncio loops that have waited."""
-        self._base = real_monotonic()
-        self._ended: float | None = None
+        self.shifts: WeakKeyDictionary[object, Callable[[Any, float], None]] = WeakKeyDictionary()
+        """The event loops that have waited, and how all timers of each are moved."""
+        self._began = real_monotonic()
+        self._ended = False
         self._stuck = False
         self._first: set[int] = set()
         self._here, self._glances = (0, 0), 0
@@ -72,15 +71,20 @@ class Scheduler:
         self._mutex = threading.RLock()
         self._watchman = Watchman(self)
 
+    @property
+    def seconds(self) -> float:
+        """Virtual seconds since the start."""
+        return self.line / SECOND
+
+    @property
     def monotonic(self) -> float:
-        """Seconds that start at the real monotonic clock and go on with the line."""
-        late = 0.0 if self._ended is None else real_monotonic() - self._ended
-        return self._base + self.line / SECOND + late
+        """Seconds that start at the real monotonic clock."""
+        return self._began + self.line / SECOND
 
     def line_at(self, monotonic: float) -> int:
-        """The point on the line at which `monotonic` reads as given."""
+        """The point on the line at which `monotonic` reads as given, or now if that is past."""
         # round, not ceil: ceil drifts by 1 us a sleep.
-        return round((monotonic - self._base) * SECOND)
+        return max(self.line, round((monotonic - self._began) * SECOND))
 
     def deadline(self, seconds: float) -> int:
         """The point on the line that lies so many seconds ahead."""
@@ -160,7 +164,7 @@ class Scheduler:
     def park(self, waiter: Waiter) -> None:
         """Count the calling thread as blocked; if it was the last one, time moves."""
         with self._mutex:
-            if self._ended is not None:
+            if self._ended:
                 waiter.dismiss()
                 return
             self.moves += 1
@@ -232,10 +236,10 @@ class Scheduler:
         """Stop: send everybody who still waits on their way."""
         self._watchman.dismiss()
         with self._mutex:
-            distance = real_monotonic() - self.monotonic()
-            for loop in self.loops:
-                of_asyncio.shift_timers(loop, distance)
-            self._ended = real_monotonic()
+            distance = real_monotonic() - self.monotonic
+            for loop, shift in self.shifts.items():
+                shift(loop, distance)
+            self._ended = True
             for waiter in self._parked.values():
                 if self._stuck:
                     waiter.error = waiter.error or ClockStopped()

@@ -35,9 +35,9 @@ class _Notified(Sleeper):
 
 
 def monotonic() -> float:
-    """The monotonic clock of the calling thread, in seconds."""
+    """The clock by which the calling thread measures what is left of a timeout, in seconds."""
     scheduler = running.for_this_thread()
-    return real_monotonic() if scheduler is None else scheduler.monotonic()
+    return real_monotonic() if scheduler is None else scheduler.seconds
 
 
 def wait(condition: threading.Condition, timeout: float | None = None) -> bool:
