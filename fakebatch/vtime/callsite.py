@@ -22,23 +22,29 @@ _INSTALLED = tuple(
 )
 
 
+def is_installed(file: str) -> bool:
+    """Whether a file belongs to Python or an installed library."""
+    return file.startswith(_INSTALLED)
+
+
 def of_this_thread() -> str:
     """The file:line at which the user's code called what is now sleeping."""
-    return _innermost(_callers(sys._getframe(1)))  # noqa: SLF001 - documented, the only way up
+    return _innermost(outwards(sys._getframe(1)))  # noqa: SLF001 - documented, the only way up
 
 
 def of_frame(frame: FrameType) -> str:
     """The file:line at which the user's code called what a frame is doing."""
-    return _innermost(_callers(frame))
+    return _innermost(outwards(frame))
 
 
 def of_coroutine(coroutine: Any) -> str:
     """The file:line at which the user's code awaits in a suspended coroutine, or else ran it."""
     awaited = reversed(list(_awaited(coroutine)))
-    return _innermost([*awaited, *_callers(sys._getframe(1))])  # noqa: SLF001
+    return _innermost([*awaited, *outwards(sys._getframe(1))])  # noqa: SLF001
 
 
-def _callers(frame: FrameType | None) -> Iterator[FrameType]:
+def outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    """A frame and all that called it, the innermost first."""
     while frame is not None:
         yield frame
         frame = frame.f_back
@@ -53,6 +59,6 @@ def _awaited(coroutine: Any) -> Iterator[FrameType]:
 def _innermost(frames: Iterable[FrameType]) -> str:
     places = [(frame.f_code.co_filename, frame.f_lineno) for frame in frames]
     others = [place for place in places if not place[0].startswith((_OURS, "<"))]
-    users = [place for place in others if not place[0].startswith(_INSTALLED)]
+    users = [place for place in others if not is_installed(place[0])]
     file, line = (users or others or places)[0]
     return f"{file}:{line}"

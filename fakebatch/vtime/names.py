@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
+from fakebatch.vtime import callsite
+
 _HARNESS = frozenset(
     [
         "_pytest",
@@ -62,6 +64,8 @@ _USUAL = frozenset(
 """Names looked at even if they meant something else before, such as a test's own patch."""
 
 _seen: dict[str, tuple[int, int, tuple[str, ...]]] = {}
+"""Where to look in modules of libraries, whose names change no more: a full look takes 10 ms."""
+_looked_for: set[int] = set()
 
 
 def is_harness(module: str) -> bool:
@@ -88,29 +92,33 @@ class Exchange:
         self._swap({id(fake): real for real, fake in self._pairs})
 
     def _swap(self, new: Mapping[int, Any]) -> None:
-        both = frozenset(id(thing) for pair in self._pairs for thing in pair)
-        for root, namespace, name in _bindings(both):
+        both = {id(thing) for pair in self._pairs for thing in pair}
+        if not both <= _looked_for:
+            _looked_for.update(both)
+            _seen.clear()
+        for root, namespace, name in _bindings():
             value = new.get(id(namespace.get(name)))
             if value is not None and not (isinstance(value, type) and root in _WITH_REAL_DATES):
                 namespace[name] = value
 
 
-def _bindings(wanted: frozenset[int]) -> Iterator[tuple[str, dict[str, Any], str]]:
+def _bindings() -> Iterator[tuple[str, dict[str, Any], str]]:
     modules: list[tuple[str, object]] = list(sys.modules.items())
     for key, module in modules:
         root = key.partition(".")[0]
         if isinstance(module, ModuleType) and root not in _HARNESS and root not in _OURS:
             # By __dict__, never getattr: a lazy package (openai 3) would import 1,100 modules.
             namespace: dict[str, Any] = object.__getattribute__(module, "__dict__")
-            for name in _candidates(key, namespace, wanted):
+            for name in _candidates(key, namespace):
                 yield root, namespace, name
 
 
-def _candidates(key: str, namespace: dict[str, Any], wanted: frozenset[int]) -> tuple[str, ...]:
+def _candidates(key: str, namespace: dict[str, Any]) -> tuple[str, ...]:
     known = _seen.get(key)
-    if known is None or known[:2] != (id(namespace), len(namespace)):
-        names = tuple(
-            name for name, value in namespace.items() if id(value) in wanted or name in _USUAL
-        )
-        known = _seen[key] = (id(namespace), len(namespace), names)
-    return known[2]
+    if known is not None and known[:2] == (id(namespace), len(namespace)):
+        return known[2]
+    items = list(namespace.items())  # at once: another thread may be adding to them
+    found = tuple(name for name, it in items if id(it) in _looked_for or name in _USUAL)
+    if callsite.is_installed(namespace.get("__file__") or ""):
+        _seen[key] = (id(namespace), len(namespace), found)
+    return found

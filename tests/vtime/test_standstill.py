@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import pytest
+import trio
 
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import Clock
@@ -21,12 +22,16 @@ pytestmark = pytest.mark.timeout(60)
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     # pytest-timeout and xdist have threads of their own, which might wake ours.
-    monkeypatch.setattr(standstill, "_PATIENCE_WITH_VISITORS", 0.2)
+    monkeypatch.setattr(standstill, "_PATIENCE_WITH_STRANGERS", 0.2)
     monkeypatch.setattr(standstill, "_PATIENCE", 0.2)
 
 
 async def awaits_what_nobody_sets() -> None:
     await asyncio.Event().wait()
+
+
+async def awaits_what_nobody_sets_in_trio() -> None:
+    await trio.Event().wait()
 
 
 def joins_a_thread_that_waits() -> None:
@@ -40,6 +45,7 @@ DEADLOCKS: dict[str, Callable[[], object]] = {
     "a queue": lambda: queue.Queue[None]().get(),
     "a future": lambda: Future[None]().result(),
     "an asyncio event": lambda: asyncio.run(awaits_what_nobody_sets()),
+    "a trio event": lambda: trio.run(awaits_what_nobody_sets_in_trio),
     "a thread that waits itself": joins_a_thread_that_waits,
 }
 

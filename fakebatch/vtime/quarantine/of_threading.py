@@ -9,6 +9,8 @@ import threading
 from types import FrameType
 from typing import Any
 
+from fakebatch.vtime import callsite
+
 _private: Any = threading
 _POOL_WORKERS = {
     ("concurrent.futures.thread", "_worker"),
@@ -65,13 +67,12 @@ def being_born() -> bool:
     return bool(_private._limbo)
 
 
-def works_in_a_pool(frame: FrameType | None) -> bool:
+def works_in_a_pool(frame: FrameType) -> bool:
     """Whether a stack belongs to a worker of a thread pool, idle or not."""
-    while frame is not None:
-        if (frame.f_globals.get("__name__"), frame.f_code.co_name) in _POOL_WORKERS:
-            return True
-        frame = frame.f_back
-    return False
+    return any(
+        (f.f_globals.get("__name__"), f.f_code.co_name) in _POOL_WORKERS
+        for f in callsite.outwards(frame)
+    )
 
 
 def enlist(condition: Any, lock: threading.Lock) -> object:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import get_ident
+from threading import Thread, get_ident
 from types import FrameType
 
+from fakebatch.vtime import callsite, names
 from fakebatch.vtime.quarantine import of_threading as private
 from fakebatch.vtime.quarantine.of_freezegun import real_monotonic
 from fakebatch.vtime.scheduling.waiters import Waiter
@@ -17,7 +18,6 @@ _LOCK = 0.0005
 _CALL = 0.1
 """Real seconds after which any other call that has not moved counts as blocked; 5 ms were too few
 beside a busy core."""
-_HARNESS_THREADS = "pytest_timeout"
 _NOBODY = object()
 
 
@@ -34,11 +34,17 @@ class Scope:
 
     def __init__(self) -> None:
         self.entered_by = get_ident()
-        self._visitors = {
-            ident: private.thread_of(ident)
+        outside = {
+            ident: frame
             for ident, frame in private.frames().items()
             if ident != self.entered_by and not private.works_in_a_pool(frame)
         }
+        self._visitors = {ident: private.thread_of(ident) for ident in outside}
+        self._strangers = [
+            self._visitors[ident]
+            for ident, frame in outside.items()
+            if not _serves_the_tests(self._visitors[ident], frame)
+        ]
         self._watchman: int | None = None
         self._ended: set[int] = set()
         self._sightings: dict[int, _Sighting] = {}
@@ -49,13 +55,11 @@ class Scope:
         if thread is None:
             return ident not in self._visitors
         # An ident is used again once its thread is gone: the Thread object decides.
-        return self._visitors.get(ident, _NOBODY) is not thread and not thread.name.startswith(
-            _HARNESS_THREADS
-        )
+        return self._visitors.get(ident, _NOBODY) is not thread and not _times_out(thread)
 
-    def has_visitors(self) -> bool:
-        """Whether threads of real time are alive, which might wake one of the scope."""
-        return any(thread is None or thread.is_alive() for thread in self._visitors.values())
+    def has_strangers(self) -> bool:
+        """Whether threads of real time are alive that might wake one of the scope."""
+        return any(thread is None or thread.is_alive() for thread in self._strangers)
 
     def appoint(self, watchman: int) -> None:
         """One thread is our own and lives in nobody's time."""
@@ -116,6 +120,15 @@ class Scope:
         if still >= _CALL:
             return not _wants_a_core(ident)
         return still >= _LOCK and _waits_for_a_lock(ident)
+
+
+def _serves_the_tests(thread: Thread | None, frame: FrameType) -> bool:
+    modules = (f.f_globals.get("__name__", "") for f in callsite.outwards(frame))
+    return any(map(names.is_harness, modules)) or (thread is not None and _times_out(thread))
+
+
+def _times_out(thread: Thread) -> bool:
+    return thread.name.startswith("pytest_timeout")
 
 
 def _all_wait(parked: Mapping[int, Waiter]) -> bool:

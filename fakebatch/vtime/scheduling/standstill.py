@@ -10,13 +10,13 @@ from fakebatch.vtime.quarantine import of_threading as private
 from fakebatch.vtime.scheduling.scope import Scope
 from fakebatch.vtime.scheduling.waiters import Waiter
 
-_PATIENCE, _PATIENCE_WITH_VISITORS = 1.0, 10.0
+_PATIENCE, _PATIENCE_WITH_STRANGERS = 1.0, 10.0
 """Real seconds; threads from outside the scope may wake one inside."""
 
 
 def certain(scope: Scope, parked: Mapping[int, Waiter], waited: float) -> bool:
     """Whether nobody will come, all having stopped for `waited` real seconds."""
-    patience = _PATIENCE_WITH_VISITORS if scope.has_visitors() else _PATIENCE
+    patience = _PATIENCE_WITH_STRANGERS if scope.has_strangers() else _PATIENCE
     return waited > patience and scope.all_hopeless(parked)
 
 

@@ -1,0 +1,275 @@
+"""Afterwards everything is as it was: the very objects, whatever happened in between."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import importlib
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import sleep as bound_sleep  # noqa: F401 - looked up by name
+from time import time as bound_time  # noqa: F401
+from types import ModuleType
+from typing import Any
+
+import freezegun.api
+import pytest
+import time_machine
+import trio
+
+from fakebatch.errors import Misuse
+from fakebatch.vtime import Clock, names
+
+PATCHED: list[tuple[Any, str]] = [
+    *((time, name) for name in ("sleep", "time", "time_ns", "monotonic", "monotonic_ns")),
+    *((time, name) for name in ("perf_counter", "perf_counter_ns", "gmtime", "localtime")),
+    *((dt, name) for name in ("datetime", "date")),
+    (asyncio.BaseEventLoop, "time"),
+    (asyncio.BaseEventLoop, "_run_once"),
+    (asyncio.Runner, "run"),
+    (threading.Condition, "wait"),
+    (threading.Thread, "join"),
+    (threading.Thread, "_bootstrap_inner"),
+    (threading, "_time"),
+    (queue, "time"),
+    (queue, "SimpleQueue"),
+    (freezegun.api, "_should_use_real_time"),
+    (time_machine.travel, "start"),
+    (trio._core._run.SystemClock, "current_time"),
+    (trio._core._run.SystemClock, "deadline_to_sleep_time"),
+    (trio._core._run, "setup_runner"),
+    (sys.modules[__name__], "bound_sleep"),
+    (sys.modules[__name__], "bound_time"),
+]
+NAMES = [f"{owner.__name__}.{name}" for owner, name in PATCHED]
+
+
+@contextmanager
+def running(mode: str = "virtual") -> Iterator[Clock]:
+    clock = Clock(mode)
+    clock.start()
+    try:
+        yield clock
+    finally:
+        clock.stop()
+
+
+def present() -> list[object]:
+    return [vars(owner)[name] for owner, name in PATCHED]
+
+
+def nothing() -> None:
+    pass
+
+
+def raises() -> None:
+    raise ValueError
+
+
+def cancels_a_task() -> None:
+    async def main() -> None:
+        task = asyncio.create_task(asyncio.sleep(60))
+        await asyncio.sleep(1)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+
+def leaks_a_thread() -> None:
+    def poll() -> None:
+        while True:
+            time.sleep(60)
+
+    threading.Thread(target=poll).start()
+    time.sleep(600)
+
+
+def leaks_a_timer() -> None:
+    threading.Timer(3600, lambda: pytest.fail("fired early")).start()
+
+
+HAPPENINGS = [nothing, raises, cancels_a_task, leaks_a_thread, leaks_a_timer]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("mode", ["virtual", "manual"])
+@pytest.mark.parametrize("happening", HAPPENINGS)
+def test_every_name_means_again_what_it_meant(mode: str, happening: Callable[[], None]) -> None:
+    """Whatever happens while the clock runs, each patched name is the same object afterwards."""
+    before = present()
+    threads = set(threading.enumerate())
+
+    clock = Clock(mode)
+    clock.start()
+    during = present()
+    with suppress(ValueError, Misuse):
+        happening()
+    clock.stop()
+
+    assert [name for name, a, b in zip(NAMES, before, during, strict=True) if a is b] == []
+    assert [name for name, a, b in zip(NAMES, before, present(), strict=True) if a is not b] == []
+
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_start_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error half way through the start undoes the first half."""
+    before = present()
+
+    def fail(_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(names.Exchange, "make", fail)
+    with pytest.raises(ValueError, match=r"^$"):
+        Clock().start()
+
+    assert present() == before
+
+
+def module(name: str, source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    (folder / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    return importlib.import_module(name)
+
+
+def test_a_module_imported_meanwhile_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What binds the names of time while it stands still gets the real ones afterwards."""
+    clock = Clock()
+    clock.start()
+    late = module(
+        "imported_late",
+        "from datetime import datetime\nfrom time import monotonic, sleep\n",
+        tmp_path,
+        monkeypatch,
+    )
+    late.sleep(60)
+    assert clock.elapsed == 60.0
+    clock.stop()
+
+    assert (late.datetime, late.monotonic, late.sleep) == (
+        dt.datetime,
+        time.monotonic,
+        time.sleep,
+    )
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param("poller.py", id="in a module of the user's"),
+        pytest.param(threading.__file__, id="in a library"),
+    ],
+)
+def test_a_name_is_found_whatever_clocks_looked_for_before(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock inside a freeze looks for fewer names than the next one, which needs them all."""
+    early: Any = module("imported_early", "from time import time as now\n", tmp_path, monkeypatch)
+    early.__file__ = file
+    with freezegun.freeze_time("2030-01-01"), running():
+        pass
+    with running():
+        assert early.now() == 1_767_225_600
+
+    assert early.now is time.time
+
+
+def test_a_name_bound_anew_meanwhile_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module may have as many names as before, and yet one of them means a frozen clock now."""
+    late: Any = module("bound_late", "now = None\n", tmp_path, monkeypatch)
+    with running():
+        late.now = time.time
+
+    assert late.now is time.time
+
+
+@pytest.mark.parametrize("name", ["openai_poller", "queue_worker", "pytest_jobs", "numpyish"])
+def test_a_users_module_is_known_by_its_whole_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Freezegun ignores by prefix; a module of the user's is not ignored for how it begins."""
+    early = module(
+        name,
+        "from datetime import datetime\nfrom time import sleep as nap\n",
+        tmp_path,
+        monkeypatch,
+    )
+    clock = Clock()
+    clock.start()
+    early.nap(60)
+    shown = early.datetime.now(dt.UTC)
+    clock.stop()
+
+    assert clock.elapsed == 60.0
+    assert shown == dt.datetime(2026, 1, 1, 0, 1, tzinfo=dt.UTC)
+
+
+def test_no_lazy_import_is_provoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are looked for in what is there already; a lazy module is not asked for more."""
+    lazy = module(
+        "lazy_module",
+        "asked = []\ndef __dir__(): asked.append('dir'); return ['more']\n"
+        "def __getattr__(name): asked.append(name); raise AttributeError(name)\n",
+        tmp_path,
+        monkeypatch,
+    )
+    clock = Clock()
+    clock.start()
+    clock.stop()
+
+    assert "more" not in lazy.asked
+    assert "dir" not in lazy.asked
+
+
+def test_a_sleep_of_the_tests_own_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has patched time.sleep before the clock starts keeps that patch."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    clock = Clock()
+    clock.start()
+    time.sleep(60)
+    clock.stop()
+
+    assert slept == [60]
+    assert time.sleep == slept.append
+    assert clock.elapsed == 0.0
+
+
+def test_a_name_kept_too_long_works_for_real(clock: Clock) -> None:
+    """Somebody who kept our sleep in a place no one can see sleeps in real time afterwards."""
+    kept = time.sleep
+    clock.stop()
+    begin = time.monotonic()
+    kept(0.001)
+
+    assert time.monotonic() - begin >= 0.001
+
+
+@pytest.mark.timeout(60)
+def test_a_loop_that_outlives_the_clock_keeps_its_remaining_time() -> None:
+    """A timer that had a moment to go has that moment to go in real time."""
+    loop = asyncio.new_event_loop()
+    clock = Clock()
+    clock.start()
+    timer = loop.create_task(asyncio.sleep(3600.01))
+    loop.run_until_complete(asyncio.sleep(3600))
+    clock.stop()
+
+    loop.run_until_complete(asyncio.wait_for(timer, 30))
+    loop.close()
+
+    assert timer.done()
