@@ -15,9 +15,17 @@ if TYPE_CHECKING:
 
 MARKER = (
     "fakebatch(seed=..., clock=..., start=..., dialect=..., base_url=..., api_keys=..., "
-    "models=..., limits=..., incident=..., unused=...): emulate the OpenAI Batch API in this test; "
-    "keywords of several markers merge, the closest wins"
+    "models=..., limits=..., incident=..., unused=..., patience=..., max_sleeps=..., "
+    "max_elapsed=...): emulate the OpenAI Batch API in this test; keywords of several markers "
+    "merge, the closest wins"
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Make the ini option known."""
+    parser.addini(
+        "fakebatch_clock", "how time moves where a test does not say: virtual, manual or real"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,6 +77,8 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     for marker in request.node.iter_markers("fakebatch"):  # the closest comes first
         _check(marker)
         options = {**marker.kwargs, **options}
+    if mode := request.config.getini("fakebatch_clock"):
+        options.setdefault("clock", mode)
     parameter = getattr(request, "param", None)  # of parametrize("fakebatch", …, indirect=True)
     return options if parameter is None else {**options, "incident": parameter}
 

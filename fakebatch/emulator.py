@@ -58,6 +58,10 @@ class FakeBatch(Asserting, Scripting):
         incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
         unused: what to do about rules of the test that nothing met: "error" at the end, "note" in
             the timeline alone, "ignore". Rules of a named incident are only noted.
+        patience: how often a client may ask for the same object, sleeping in between, once nothing
+            is left to happen; then its loop is told that it never ends.
+        max_sleeps: how many sleeps may follow each other while nothing is created or changed.
+        max_elapsed: how much virtual time may pass in all.
 
     Raises:
         Misuse: an argument without meaning.
@@ -76,6 +80,9 @@ class FakeBatch(Asserting, Scripting):
         limits: dict[str, int] | None = None,
         incident: Incident = (),
         unused: str = "error",
+        patience: int = 100,
+        max_sleeps: int = 20_000,
+        max_elapsed: Duration = "400d",
     ) -> None:
         if unused not in UNUSED:
             raise _no_way(unused)
@@ -97,10 +104,18 @@ class FakeBatch(Asserting, Scripting):
         self.batches = placing.Batches(self._service, self.files)
         """The batches by id, in order of creation."""
         keys = None if api_keys is None else frozenset(api_keys)
-        self._patience = Patience(self._service)
+        self._witness = Witness()
+        self._patience = Patience(self._service, patience)
         self.webhooks = Webhooks(self._service.world)
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
-        self.clock = Clock(clock, start=start, verdict=self._verdict)
+        self.clock = Clock(
+            clock,
+            start=start,
+            verdict=self._verdict,
+            max_sleeps=max_sleeps,
+            max_elapsed=max_elapsed,
+            raised=self._witness.note,
+        )
         """The time everybody sees, and the way to move it."""
         self.clock.on_sleep = self.journal.slept
         app = App(
@@ -117,7 +132,6 @@ class FakeBatch(Asserting, Scripting):
         """Where clients find the service: `https://api.openai.com/v1`."""
         self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
-        self._witness = Witness()
         self._active = ExitStack()
         self._entered = False
         self._began = self._left = 0
@@ -202,9 +216,9 @@ class FakeBatch(Asserting, Scripting):
         if error is None:
             self._complain()
 
-    def _told(self, operation: Operation, id_: str) -> None:
-        if operation.method == "GET":
-            self._patience.asked(id_)
+    def _told(self, operation: Operation, id_: str, *, refused: bool) -> None:
+        if refused or operation.method == "GET":
+            self._patience.asked(id_ or operation.name)
         else:
             self._patience.renewed()
             self.clock.progress()

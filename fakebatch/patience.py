@@ -8,45 +8,49 @@ from collections.abc import Callable
 from fakebatch.errors import FakeBatchError
 from fakebatch.service import Service
 
-ENOUGH = 100
-"""How often the same object may be asked for once nothing is left to happen."""
-
 
 class Patience:
     """Counts what is asked for since something could last change.
 
     `while status != "completed"` on a failed batch is the mistake this is for.
+
+    Args:
+        service: knows whether something is left to happen.
+        enough: how often the same object may be asked for once nothing is.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, enough: int) -> None:
         self._service = service
+        self._enough = enough
         self._asked: Counter[str] = Counter()
 
     def renewed(self) -> None:
         """Something was created or changed: begin to count anew."""
         self._asked.clear()
 
-    def asked(self, id_: str) -> None:
-        """A client has looked at an object."""
+    def asked(self, what: str) -> None:
+        """A client has looked at an object, by its id, or called an operation, in vain or not."""
         if self._service.world.is_over():
-            self._asked[id_] += 1
+            self._asked[what] += 1
         else:
             self._asked.clear()
 
     def verdict(self, site: Callable[[], str]) -> FakeBatchError | None:
         """What to tell who sleeps between two looks, if it is time to; once."""
-        id_, times = next(iter(self._asked.most_common(1)), ("", 0))
-        if times <= ENOUGH:
+        what, times = next(iter(self._asked.most_common(1)), ("", 0))
+        if times <= self._enough:
             return None
         self._asked.clear()  # a loop that is being closed sleeps once more, and in peace
+        asked = f"{self._named(what)} was asked for {times} times since"
         return FakeBatchError(
             f"the wait at {site()} never ends.",
-            f"Every batch has ended, and {self._name(id_)} was asked for {times} times since.",
-            "Let the loop end at completed, failed, expired and cancelled, and at a deadline.",
+            f"Nothing is left to happen, and {asked}.",
+            "Let the loop end at completed, failed, expired and cancelled, and at a deadline; "
+            "raise patience if it would.",
         )
 
-    def _name(self, id_: str) -> str:
+    def _named(self, what: str) -> str:
         known = {record.id for record in self._service.batches.known()}
-        if id_ not in known:
-            return repr(id_) if id_ else "a listing"
-        return f"{id_}, which is {self._service.batches.retrieve(id_)['status']!r},"
+        if what not in known:
+            return what
+        return f"{what}, which is {self._service.batches.retrieve(what)['status']!r},"

@@ -217,3 +217,35 @@ def test_an_unknown_clock_is_told() -> None:
     """The message names the three there are."""
     with pytest.raises(Misuse, match="The modes are 'virtual', 'manual', 'real'"):
         FakeBatch(clock="fast")
+
+
+@pytest.mark.parametrize(
+    ("marker", "mode"),
+    [
+        pytest.param("", "manual", id="where a test does not say"),
+        pytest.param("@pytest.mark.fakebatch(clock='virtual')", "virtual", id="a marker wins"),
+        pytest.param("@pytest.mark.fakebatch(seed=1)", "manual", id="beside other keywords"),
+    ],
+)
+def test_the_ini_option_chooses_a_mode(marker: str, mode: str, pytester: pytest.Pytester) -> None:
+    """`fakebatch_clock` is the mode of every test of a project."""
+    pytester.makeini("[pytest]\nfakebatch_clock = manual\n")
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        {marker}
+        def test_mode(fakebatch):
+            assert fakebatch.clock.mode == "{mode}"
+        """
+    )
+    pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:asyncio").assert_outcomes(passed=1)
+
+
+def test_an_ini_option_without_meaning_is_told(pytester: pytest.Pytester) -> None:
+    """As an argument would be."""
+    pytester.makeini("[pytest]\nfakebatch_clock = fast\n")
+    pytester.makepyfile("def test_mode(fakebatch): pass")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:asyncio")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*fakebatch: clock='fast' is no mode of the clock."])

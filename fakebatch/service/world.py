@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from threading import RLock
 from typing import Any
 
-from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.result_files import has_errors, has_output
 from fakebatch.batch.work import NEVER
 from fakebatch.dialects import Dialect
@@ -104,14 +103,18 @@ class World:
         self.untold.append(record.id)
 
     def is_over(self) -> bool:
-        """Whether every batch has ended, so that time alone changes nothing any more."""
+        """Whether time alone changes nothing any more: every batch has ended or is stalled."""
         with self.lock:
-            if self.in_transit:
-                return False
-            now = self.settled()
+            return not any(True for _ in self._still_to_happen(self.settled()))
+
+    def _still_to_happen(self, now: int) -> Iterator[object]:
+        """What time alone will bring. Whatever else may happen later belongs here."""
+        yield from range(self.in_transit)
+        for _, id_ in self._unsettled:
+            record = self.batches.get(id_, now)
             # a batch that was cancelled may be awaited for its former end still
-            awaited = (self.batches.get(id_, now) for _, id_ in self._unsettled)
-            return all(one is None or one.plan.rests_by(now) for one in awaited)
+            if record is not None and not record.plan.rests_by(now):
+                yield record
 
     def settled(self) -> int:
         """What time it is, once the files of batches that have ended by now are on their shelf.

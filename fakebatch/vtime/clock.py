@@ -31,6 +31,7 @@ class Clock:
         verdict: asked before each sleep; the error it returns is raised in the sleeper.
         max_sleeps: how many sleeps may follow each other without `progress`.
         max_elapsed: how much time may pass in all.
+        raised: hears of the first error that ends a wait, in the thread that waits.
 
     Raises:
         Misuse: an argument means nothing.
@@ -44,6 +45,7 @@ class Clock:
         verdict: Verdict | None = None,
         max_sleeps: int = 20_000,
         max_elapsed: Duration = "400d",
+        raised: Callable[[FakeBatchError], None] = lambda _: None,
     ) -> None:
         if mode is not None and mode not in MODES:
             raise Misuse(
@@ -56,6 +58,7 @@ class Clock:
         self._wanted = mode
         self._start = None if start is None else moments.microseconds(start)
         self._limits = Limits(verdict, max_sleeps, durations.microseconds(max_elapsed))
+        self._raised, self._has_raised = raised, False
         self._world: World | None = None
         self._running = False
         self._since = 0
@@ -89,7 +92,7 @@ class Clock:
             from fakebatch.vtime.world import World  # noqa: PLC0415
 
             self._world = World.join(self, self._wanted, self._start)
-        self._since, self._running = self._reading(), True
+        self._since, self._running, self._has_raised = self._reading(), True, False
         self.progress()
 
     def stop(self) -> None:
@@ -128,7 +131,11 @@ class Clock:
 
     def limit(self, line: int, site: Site) -> FakeBatchError | None:
         """What to raise instead of a sleep that would end at a point on the line of time."""
-        return self._limits.error(line - self._since, site)
+        error = self._limits.error(line - self._since, site)
+        if error is not None and not self._has_raised:
+            self._has_raised = True
+            self._raised(error)
+        return error
 
     def tell(self, duration: int) -> None:
         """A sleep of so many microseconds is over."""

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from fakebatch.batch.answering import no_json
@@ -218,6 +218,13 @@ def _pattern(path: str) -> tuple[str, str]:
     return f"/{head}/{{id}}{slash}{tail}", id_
 
 
+class Told(Protocol):
+    """Hears of each call of an operation."""
+
+    def __call__(self, operation: Operation, id_: str, /, *, refused: bool) -> None:
+        """One has been answered."""
+
+
 class App:
     """One emulated service behind HTTP."""
 
@@ -227,7 +234,7 @@ class App:
         *,
         api_keys: frozenset[str] | None,
         seed: bytes,
-        told: Callable[[Operation, str], None] | None = None,
+        told: Told | None = None,
         noted: Noted | None = None,
         elapsed: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -278,17 +285,19 @@ class App:
 
     def _answer(self, operation: Operation | None, id_: str, request: Request) -> tuple[Reply, str]:
         """The true answer, and the id it is about."""
+        in_vain = False
         try:
             self._check_key(request)
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
             id_ = id_ or _created(operation, reply)
-            if self._told is not None:
-                self._told(operation, id_)
         except Refusal as refusal:
+            in_vain = True
             of_files = request.path.startswith("/files")
-            return refused(self.service.world.dialect, refusal, of_files=of_files), id_
+            reply = refused(self.service.world.dialect, refusal, of_files=of_files)
+        if operation is not None and self._told is not None:
+            self._told(operation, id_, refused=in_vain)
         return reply, id_
 
     def _check_key(self, request: Request) -> None:
