@@ -72,8 +72,11 @@ class World:
         return "manual" if self.scheduler.manual else "virtual"
 
     def _limit(self, line: int, site: Site) -> FakeBatchError | None:
-        errors = [clock.limit(line, site) for clock in self._clocks]
-        return next((error for error in errors if error is not None), None)
+        first = None
+        for clock in self._clocks:  # each counts
+            error = clock.limit(line, site)
+            first = first or error
+        return first
 
     def _tell(self, duration: int) -> None:
         for clock in self._clocks:

@@ -172,7 +172,8 @@ class Scheduler:
             waiter.order = waiter.order or (0 if first else self.moves)
             self._parked[get_ident()] = waiter
         self.pass_on()
-        self._watchman.rise()
+        if waiter.blocked():
+            self._watchman.rise()
 
     def unpark(self) -> None:
         """Count the calling thread as running."""

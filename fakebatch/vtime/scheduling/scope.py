@@ -51,6 +51,8 @@ class Scope:
 
     def has(self, ident: int) -> bool:
         """Whether a thread lives in virtual time."""
+        if ident == self.entered_by:
+            return True
         thread = private.thread_of(ident)
         if thread is None:
             return ident not in self._visitors

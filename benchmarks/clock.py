@@ -1,0 +1,181 @@
+"""What virtual time costs, beside the same work without it in the same run.
+
+    python benchmarks/clock.py
+
+Each figure is the median of several rounds that take turns with their floor. The bounds are ratios:
+a busy machine slows both down. A figure that misses its bound is marked, and the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from statistics import median
+
+import httpcore
+import httpcore2
+import openai
+import respx
+from freezegun import freeze_time
+
+from fakebatch import FakeBatch
+from fakebatch.vtime import Clock
+
+DAY_OF_MINUTES = 1_440
+IGNORED = [
+    *("openai", "httpx", "httpx2", "httpcore", "httpcore2", "respx", "pydantic", "anyio"),
+    *("_pytest", "pytest", "pluggy", "threading", "queue", "selectors", "concurrent"),
+    *("multiprocessing", "subprocess", "xdist", "execnet", "pytest_timeout"),
+]
+LINE = (
+    b'{"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": '
+    b'{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}}\n'
+)
+
+
+# A default argument is the one place where nobody exchanges a clock.
+def real(read: Callable[[], float] = time.perf_counter) -> float:
+    """The real clock in seconds."""
+    return read()
+
+
+def took(work: Callable[[], object]) -> float:
+    """Real seconds."""
+    begin = real()
+    work()
+    return real() - begin
+
+
+def create(fake: FakeBatch) -> str:
+    """The id of a batch that is in progress all day."""
+    fake.schedule(validating=0, in_progress="23h")
+    client = openai.OpenAI()
+    file = client.files.create(file=("in.jsonl", LINE), purpose="batch")
+    return client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+    ).id
+
+
+def polls(*, sleeping: bool) -> float:
+    """Seconds for a day of polls, of a client that is made before."""
+    with FakeBatch(clock="virtual" if sleeping else "real", patience=DAY_OF_MINUTES) as fake:
+        id_, client = create(fake), openai.OpenAI()
+
+        def poll() -> None:
+            for _ in range(DAY_OF_MINUTES):
+                client.batches.retrieve(id_)
+                if sleeping:
+                    time.sleep(60)
+
+        return took(poll)
+
+
+def polls_in_a_task(*, sleeping: bool) -> float:
+    """The same on a loop of asyncio."""
+
+    async def main(id_: str) -> float:
+        async with openai.AsyncOpenAI() as client:
+            # the first request asks for the platform in a thread
+            await client.batches.retrieve(id_)
+            begin = real()
+            for _ in range(DAY_OF_MINUTES):
+                await client.batches.retrieve(id_)
+                if sleeping:
+                    await asyncio.sleep(60)
+            return real() - begin
+
+    with FakeBatch(clock="virtual" if sleeping else "real", patience=DAY_OF_MINUTES) as fake:
+        return asyncio.run(main(create(fake)))
+
+
+def enters() -> None:
+    """What the fixture does around a test."""
+    with FakeBatch():
+        pass
+
+
+def enters_by_hand() -> None:
+    """Freezegun, with what must be left alone, and a mocker for each HTTP core."""
+    with ExitStack() as stack:
+        stack.enter_context(freeze_time("2026-01-01", ignore=IGNORED))
+        for core in (httpcore, httpcore2):
+            stack.enter_context(respx.mock(using=core.__name__, assert_all_called=False))
+
+
+def sleeps() -> float:
+    """Seconds for one sleep of a single thread."""
+    clock = Clock(max_sleeps=10**9, max_elapsed="9999d")
+    clock.start()
+    try:
+        return took(lambda: [time.sleep(1) for _ in range(10_000)]) / 10_000
+    finally:
+        clock.stop()
+
+
+def ticks() -> float:
+    """Seconds for one tick of freezegun."""
+    with freeze_time("2026-01-01", ignore=IGNORED) as frozen:
+        return took(lambda: [frozen.tick(1) for _ in range(10_000)]) / 10_000
+
+
+def first(enter: str) -> Callable[[], float]:
+    """Measures the first entry of a process that has openai loaded."""
+    code = f"import clock, openai.resources, openai.types; print(clock.took(clock.{enter}))"
+
+    def measure() -> float:
+        command = [sys.executable, "-c", code]
+        run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=sys.path[0])  # noqa: S603
+        return float(run.stdout)
+
+    return measure
+
+
+def compare(
+    what: str, rounds: int, ours: Callable[[], float], floor: Callable[[], float], bound: float
+) -> bool:
+    """Print the medians of two measures that take turns; whether their ratio keeps its bound."""
+    samples = [(ours(), floor()) for _ in range(rounds)]
+    figure, at_least = (median(column) for column in zip(*samples, strict=True))
+    ratio = figure / at_least
+    kept = ratio <= bound
+    print(
+        f"{what:36} {figure * 1e3:9.4f} ms  floor {at_least * 1e3:9.4f} ms"
+        f"  ratio {ratio:5.2f} <= {bound:.2f} {'' if kept else 'MISSED'}"
+    )
+    return kept
+
+
+def main() -> int:
+    """Print all figures."""
+    print(f"Python {sys.version.split()[0]}, openai {openai.__version__}")
+    kept = [
+        compare(
+            "24 h of one-minute polls, sync",
+            5,
+            lambda: polls(sleeping=True),
+            lambda: polls(sleeping=False),
+            1.5,
+        ),
+        compare(
+            "24 h of one-minute polls, asyncio",
+            5,
+            lambda: polls_in_a_task(sleeping=True),
+            lambda: polls_in_a_task(sleeping=False),
+            2.5,
+        ),
+        # 12 ms beside about 5 ms
+        compare("enter and exit", 40, lambda: took(enters), lambda: took(enters_by_hand), 2.4),
+        # 120 ms beside about 30 ms
+        compare("the first in a process", 7, first("enters"), first("enters_by_hand"), 4.0),
+        # 5 us beside about 2 us
+        compare("a sleep of one thread", 9, sleeps, ticks, 2.5),
+    ]
+    return 0 if all(kept) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
