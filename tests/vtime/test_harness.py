@@ -173,20 +173,41 @@ def test_pytest_asyncio_sleeps_in_virtual_time(
 
 
 def test_anyios_plugin_sleeps_in_virtual_time(pytester: pytest.Pytester) -> None:
-    """On both of its backends."""
+    """On both of its backends, with threads, and in a runner that lives longer than the clock."""
     run(
         pytester,
         """
-        import anyio
+        import time
+        import anyio, anyio.to_thread
         import pytest
 
+        @pytest.fixture(scope="module", params=["asyncio", "trio"])
+        def anyio_backend(request):
+            return request.param
+
+        @pytest.fixture(scope="module")
+        async def service(anyio_backend):
+            await anyio.sleep(0.001)
+            yield
+            await anyio.sleep(0.001)
+
         @pytest.mark.anyio
-        async def test_hour(clock):
+        async def test_hour(service, clock):
             with anyio.move_on_after(3600):
                 await anyio.sleep_forever()
-            assert clock.elapsed == 3600
+            async with anyio.create_task_group() as tasks:
+                for seconds in (60, 40):
+                    tasks.start_soon(anyio.to_thread.run_sync, time.sleep, seconds)
+                tasks.start_soon(anyio.sleep, 50)
+            assert clock.elapsed == 3660
+
+        @pytest.mark.anyio
+        async def test_after(service):
+            begin = time.monotonic()
+            await anyio.sleep(0.01)
+            assert 0.005 < time.monotonic() - begin < 30
         """,
-        passed=2,
+        passed=4,
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from fakebatch.errors import Misuse
 from fakebatch.vtime import Clock
@@ -70,6 +72,41 @@ def test_a_foreign_loop_is_refused_when_it_is_to_run(clock: Clock) -> None:
         f"fakebatch: the event loop is a {__name__}.ForeignLoop.\n"
         "The virtual clock moves threads, asyncio's own event loops and trio; nothing else.\n"
         f"Run this test on asyncio's own loop, {REMEDY}"
+    )
+
+
+async def trio_inside_asyncio() -> None:
+    trio.run(trio.sleep, 60)
+
+
+@pytest.mark.parametrize(
+    ("run", "came", "remedy"),
+    [
+        pytest.param(
+            lambda: trio.run(trio.sleep, 60, clock=MockClock(autojump_threshold=0)),
+            "the clock of the trio run is a trio.testing.MockClock",
+            "Leave its clock= out",
+            id="a clock of its own",
+        ),
+        pytest.param(
+            lambda: asyncio.run(trio_inside_asyncio()),
+            "trio was started inside a running asyncio loop",
+            "Start it by itself",
+            id="two loops in one thread",
+        ),
+    ],
+)
+def test_a_run_of_trio_whose_time_would_be_another_is_refused(
+    clock: Clock, run: Callable[[], object], came: str, remedy: str
+) -> None:
+    """Before it runs, so that the error is ours and not one inside of trio."""
+    with pytest.raises(Misuse) as caught:
+        run()
+
+    assert str(caught.value) == (
+        f"fakebatch: {came}.\n"
+        "The virtual clock moves threads, asyncio's own event loops and trio; nothing else.\n"
+        f"{remedy}, {REMEDY}"
     )
 
 

@@ -273,3 +273,22 @@ def test_a_loop_that_outlives_the_clock_keeps_its_remaining_time() -> None:
     loop.close()
 
     assert timer.done()
+
+
+@pytest.mark.timeout(60)
+def test_a_run_of_trio_around_the_clock_keeps_its_remaining_time() -> None:
+    """A run that began before the clock sleeps in its time, and afterwards in real time again."""
+    clock = Clock()
+
+    async def main() -> None:
+        await trio.sleep(0.001)
+        with trio.move_on_after(3600.01):
+            clock.start()
+            await trio.sleep(3600)
+            clock.stop()
+            with trio.fail_after(30):
+                await trio.sleep_forever()
+
+    trio.run(main)
+
+    assert clock.elapsed == 3600.0
