@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from statistics import median
 
 import httpcore
@@ -22,7 +22,7 @@ import openai
 import respx
 from freezegun import freeze_time
 
-from fakebatch import FakeBatch
+from fakebatch import FakeBatch, FakeBatchError
 from fakebatch.vtime import Clock
 
 DAY_OF_MINUTES = 1_440
@@ -90,6 +90,28 @@ def polls_in_a_task(*, sleeping: bool) -> float:
 
     with FakeBatch(clock="virtual" if sleeping else "real", patience=DAY_OF_MINUTES) as fake:
         return asyncio.run(main(create(fake)))
+
+
+def told() -> float:
+    """Seconds until a loop that knows only "completed" hears that its batch has failed."""
+    with FakeBatch() as fake:
+        fake.schedule(validating="1m")
+        client = openai.OpenAI()
+        id_ = client.batches.create(
+            input_file_id="file-none", endpoint="/v1/embeddings", completion_window="24h"
+        ).id
+
+        def poll() -> None:
+            with suppress(FakeBatchError):
+                while client.batches.retrieve(id_).status != "completed":
+                    time.sleep(60)
+
+        return took(poll)
+
+
+def a_hundred_polls() -> float:
+    """Seconds for as many polls without a clock."""
+    return polls(sleeping=False) * 102 / DAY_OF_MINUTES
 
 
 def enters() -> None:
@@ -167,6 +189,7 @@ def main() -> int:
             lambda: polls_in_a_task(sleeping=False),
             2.5,
         ),
+        compare("a failed batch, until it is told", 5, told, a_hundred_polls, 2.0),
         # 12 ms beside about 5 ms
         compare("enter and exit", 40, lambda: took(enters), lambda: took(enters_by_hand), 2.4),
         # 120 ms beside about 30 ms

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from time import sleep as bound_before
 
 import anyio
@@ -160,6 +161,22 @@ def test_moving_to_a_moment(target: dt.datetime | str | float, fakebatch: FakeBa
     assert fakebatch.clock.now == dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
     with pytest.raises(Misuse, match="asked to move back"):
         fakebatch.clock.move_to(NEW_YEAR)
+
+
+def test_every_thread_sees_the_clock_of_the_emulator(fakebatch: FakeBatch) -> None:
+    """`time.time`, `datetime.now` and `created_at` agree, in whatever thread they are read."""
+
+    def look() -> tuple[float, float, int]:
+        time.sleep(60)
+        batch = openai.OpenAI().batches.create(
+            input_file_id="file-1", endpoint="/v1/embeddings", completion_window="24h"
+        )
+        return time.time(), dt.datetime.now(dt.UTC).timestamp(), batch.created_at
+
+    with ThreadPoolExecutor(2) as pool:
+        seen = [seen.result() for seen in [pool.submit(look) for _ in range(2)]]
+    assert seen == [(NEW_YEAR + 60,) * 3] * 2
+    assert look() == (NEW_YEAR + 120,) * 3
 
 
 def test_a_freeze_around_is_followed() -> None:

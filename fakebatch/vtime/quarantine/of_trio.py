@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random  # noqa: TID251 - see same_order
 import sys
 from dataclasses import dataclass
 from operator import attrgetter
@@ -13,6 +14,8 @@ from fakebatch.vtime import callsite
 _USED = [
     "GLOBAL_RUN_CONTEXT",
     "setup_runner",
+    "_ALLOW_DETERMINISTIC_SCHEDULING",
+    "_r",
     "SystemClock.current_time",
     "SystemClock.deadline_to_sleep_time",
     "Deadlines.expire",
@@ -47,6 +50,15 @@ def _is_there(name: str) -> bool:
     except AttributeError:
         return False
     return True
+
+
+def same_order() -> list[tuple[Any, str, Any]]:
+    """What to patch so that tasks which can run at the same moment do so in the same order."""
+    # trio shuffles them on purpose; this switch is there for pytest-trio and Hypothesis.
+    return [
+        (core(), "_ALLOW_DETERMINISTIC_SCHEDULING", True),
+        (core(), "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
+    ]
 
 
 def runner() -> Any:

@@ -25,6 +25,7 @@ def replacements() -> list[tuple[Any, str, Any]]:
         (_Clock, "current_time", current_time),
         (_Clock, "deadline_to_sleep_time", deadline_to_sleep_time),
         (private.core(), "setup_runner", setup_runner),
+        *private.same_order(),
     ]
 
 
