@@ -56,9 +56,10 @@ def check_run(clock: object) -> None:
 
 def replacements() -> list[tuple[Any, str, Any]]:
     """What to patch so that a loop that comes later is looked at."""
-    uvloop = sys.modules.get("uvloop")
+    uvloop, gevent = sys.modules.get("uvloop"), sys.modules.get("gevent.hub")
     return [
         (asyncio.Runner, "run", run),
+        *([(gevent.Hub, "wait", wait)] if gevent else ()),
         *(
             (uvloop.Loop, name, check_loop)
             for name in ("run_forever", "run_until_complete")
@@ -76,6 +77,11 @@ def run(runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
             coro.close()
             raise
     return _real_run(runner, coro, **options)
+
+
+def wait(*_: object) -> None:
+    """Stands in the place of what gevent's own sleep does, monkey-patched or not."""
+    raise _refusal("a greenlet of gevent was to sleep", "Sleep with time.sleep in this test")
 
 
 def _is_monkey_patched(package: str) -> bool:

@@ -127,6 +127,21 @@ def test_uvloop_is_refused_without_a_runner(monkeypatch: pytest.MonkeyPatch) -> 
     assert uvloop.Loop.run_until_complete is print
 
 
+def test_gevents_own_sleep_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a monkey patch too: a greenlet would sleep in real time."""
+    hub = SimpleNamespace(Hub=type("Hub", (), {}))
+    monkeypatch.setitem(sys.modules, "gevent.hub", hub)
+    clock = Clock()
+    clock.start()
+    try:
+        with pytest.raises(Misuse, match="a greenlet of gevent was to sleep"):
+            hub.Hub().wait("a timer")
+    finally:
+        clock.stop()
+
+    assert not hasattr(hub.Hub, "wait")
+
+
 @pytest.fixture
 def foreign_loop_running() -> Iterator[None]:
     asyncio._set_running_loop(ForeignLoop())  # type: ignore[arg-type]
