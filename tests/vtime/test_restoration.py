@@ -126,7 +126,10 @@ def test_every_name_means_again_what_it_meant(mode: str, happening: Callable[[],
 
 def test_every_patched_name_is_looked_at() -> None:
     """The list above leaves nothing out."""
-    assert {(owner, name) for owner, name, _ in world._replacements()} <= {*PATCHED}
+    patched = {(owner, name) for owner, name, _ in world._replacements()}
+
+    # only where freezegun has left one behind, with its real_asyncio
+    assert patched - {(asyncio.SelectorEventLoop, "time")} <= {*PATCHED}
 
 
 def test_a_start_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import trio
 
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import Clock
-from fakebatch.vtime.scheduling import standstill
+from fakebatch.vtime.scheduling import scheduler, standstill
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -87,3 +87,23 @@ def test_a_thread_that_computes_is_no_deadlock(clock: Clock) -> None:
 
     assert done.wait()
     assert clock.elapsed == 0.0
+
+
+def test_a_thread_that_never_stops_running_does_not_stop_time(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time waits for who works, but not for ever: a thread may spin until a sleeper has woken."""
+    monkeypatch.setattr(scheduler, "_BUSY", 0.1)
+    done = threading.Event()
+
+    def spin() -> None:
+        while not done.is_set():
+            sum(range(1_000))
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    time.sleep(60)
+    done.set()
+    thread.join()
+
+    assert clock.elapsed == 60.0

@@ -23,11 +23,11 @@ from fakebatch.vtime.scheduling.scope import Scope
 from fakebatch.vtime.scheduling.waiters import ClockStopped, Sleeper, Turn, Waiter
 from fakebatch.vtime.scheduling.watchman import Watchman
 
-_TURN = 0.05
-"""Seconds of work after which a thread goes on beside one that does not stop running; of work, as
-a thread that waits for a core shall not lose its turn."""
-_BUSY = 2.0
-"""Real seconds after which time moves although a thread does not stop running."""
+_BUSY = 1.0
+"""Seconds of work after which others go on beside a thread that does not stop running. Of work, not
+of waiting: a thread that gets no core on a busy machine loses nothing."""
+_ANSWER = 5.0
+"""Real seconds after which others go on beside one that has precedence and waits for a socket."""
 _GLANCES = 1_000
 """How many waits of no length a thread may make before each of them takes 1 us."""
 
@@ -223,13 +223,13 @@ class Scheduler:
 
         Args:
             waited: real seconds for which no thread has blocked or gone on.
-            worked: seconds that the process has computed meanwhile.
+            worked: seconds that all other threads have computed meanwhile.
         """
         with self._mutex:
             held = not self._first <= self._parked.keys()
             blocked = not held and self.scope.all_blocked(self._parked)
-            overdue = not held and worked > _TURN and self._somebody_is_due()
-            woken = (blocked or overdue or waited > _BUSY) and self._wake_next()
+            overdue = worked > _BUSY or (held and waited > _ANSWER)
+            woken = (blocked or overdue) and self._wake_next()
             if blocked and not woken and standstill.certain(self.scope, self._parked, waited):
                 self._report_standstill()
 
@@ -253,9 +253,6 @@ class Scheduler:
         self._glances = self._glances + 1 if here == self._here else 0
         self._here = here
         return self._glances
-
-    def _somebody_is_due(self) -> bool:
-        return any(deadline <= self.line for deadline, *_ in self._timed())
 
     def _wake_next(self) -> bool:
         first = min(self._movable(), key=lambda entry: entry[:2], default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,6 @@ from fakebatch.vtime.quarantine import of_threading as private
 from fakebatch.vtime.quarantine.of_freezegun import real_monotonic
 from fakebatch.vtime.scheduling.waiters import Waiter
 
-_LOCK = 0.0005
-"""Real seconds that a thread seen waiting for a lock must stay there to count as blocked."""
 _CALL = 0.1
 """Real seconds after which any other call that has not moved counts as blocked; 5 ms were too few
 beside a busy core."""
@@ -51,8 +50,8 @@ class Scope:
 
     def has(self, ident: int) -> bool:
         """Whether a thread lives in virtual time."""
-        if ident == self.entered_by:
-            return True
+        if ident in (self.entered_by, self._watchman):
+            return ident == self.entered_by  # the watchman's own waits are a finalizer's, and real
         thread = private.thread_of(ident)
         if thread is None:
             return ident not in self._visitors
@@ -107,7 +106,7 @@ class Scope:
         )
 
     def _others(self, frames: Mapping[int, FrameType]) -> Iterator[tuple[int, FrameType]]:
-        left_out = {get_ident(), self._watchman, *self._ended}
+        left_out = {get_ident(), *self._ended}
         for ident, frame in frames.items():
             if ident not in left_out and self.has(ident):
                 yield ident, frame
@@ -120,8 +119,9 @@ class Scope:
             return False
         still = now - seen.since
         if still >= _CALL:
-            return not _wants_a_core(ident)
-        return still >= _LOCK and _waits_for_a_lock(ident)
+            return not _goes_on_by_itself(ident)
+        # Who waits for the interpreter stirs once in each of its switch intervals.
+        return still > 1.2 * sys.getswitchinterval() and _waits_for_a_lock(ident)
 
 
 def _serves_the_tests(thread: Thread | None, frame: FrameType) -> bool:
@@ -138,12 +138,12 @@ def _all_wait(parked: Mapping[int, Waiter]) -> bool:
 
 
 def _waits_for_a_lock(ident: int) -> bool:
-    # Not for the interpreter: it was free since the last look, and then the thread had run.
     return _kernel_says(ident, "wchan").startswith("futex")
 
 
-def _wants_a_core(ident: int) -> bool:
-    return ") R " in _kernel_says(ident, "stat")
+def _goes_on_by_itself(ident: int) -> bool:
+    # It waits for a core, or for a disk.
+    return _kernel_says(ident, "stat").rpartition(") ")[2][:1] in {"R", "D"}
 
 
 def _kernel_says(ident: int, what: str) -> str:

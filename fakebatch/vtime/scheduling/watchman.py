@@ -73,8 +73,12 @@ class Watchman:
             if self._watched.idle:
                 self._bell.acquire()
             if moves != self._watched.moves:
-                moves, since, work = self._watched.moves, real_monotonic(), time.process_time()
+                moves, since, work = self._watched.moves, real_monotonic(), _work_of_others()
             quiet = real_monotonic() - since
             self._pillow.acquire(timeout=_BRISK if quiet < _CALM_AFTER else _CALM)
-            self._watched.watch(real_monotonic() - since, time.process_time() - work)
+            self._watched.watch(real_monotonic() - since, _work_of_others() - work)
         ended.release()
+
+
+def _work_of_others() -> float:
+    return time.process_time() - time.thread_time()
