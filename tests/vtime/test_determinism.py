@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -133,6 +134,39 @@ def test_fifty_runs_are_one_history(history: Callable[[Clock, Log], None]) -> No
 
     assert len(logs) == 1
     assert len(logs.pop()) >= 40
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_thread_runs_only_once_its_starter_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever loses the interpreter just after a start does not run beside the new thread."""
+    name = "_start_joinable_thread" if sys.version_info >= (3, 13) else "_start_new_thread"
+    start = vars(threading)[name]
+    log: list[int] = []
+
+    def dawdle(*args: Any, **kwargs: Any) -> Any:
+        started = start(*args, **kwargs)
+        compute(3)
+        return started
+
+    def work(switches: int) -> None:
+        compute(switches)
+        log.append(switches)
+
+    monkeypatch.setattr(threading, name, dawdle)
+    workers = [threading.Thread(target=work, args=(switches,)) for switches in (12, 6, 0)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert log == [12, 6, 0]
+
+
+def compute(switches: int) -> None:
+    """Keep a core busy for as long as several switch intervals of the interpreter."""
+    end = time.thread_time() + switches * sys.getswitchinterval()
+    while time.thread_time() < end:
+        pass
 
 
 def logged(history: Callable[[Clock, Log], None]) -> tuple[tuple[float, int], ...]:

@@ -62,9 +62,9 @@ def thread_of(ident: int) -> threading.Thread | None:
     return thread
 
 
-def being_born() -> bool:
-    """Whether a thread has been started that has no frame yet."""
-    return bool(_private._limbo)
+def being_born() -> set[threading.Thread]:
+    """The threads that have been started and do not run their own code yet."""
+    return set(_private._limbo)
 
 
 def works_in_a_pool(frame: FrameType) -> bool:

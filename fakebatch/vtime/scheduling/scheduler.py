@@ -187,6 +187,11 @@ class Scheduler:
             if self.scope.all_parked(self._parked):
                 self._wake_next()
 
+    def begin_thread(self, thread: threading.Thread) -> None:
+        """Let whoever started the calling thread first wait for it: else both would run at once."""
+        with self.scope.beginning(thread):
+            self.take_turn(0)
+
     def end_thread(self) -> None:
         """The calling thread has done its work and holds time back no longer."""
         self.scope.end()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread, get_ident
@@ -45,6 +46,7 @@ class Scope:
             if not _serves_the_tests(self._visitors[ident], frame)
         ]
         self._watchman: int | None = None
+        self._beginning: set[Thread] = set()
         self._ended: set[int] = set()
         self._sightings: dict[int, _Sighting] = {}
 
@@ -56,7 +58,7 @@ class Scope:
         if thread is None:
             return ident not in self._visitors
         # An ident is used again once its thread is gone: the Thread object decides.
-        return self._visitors.get(ident, _NOBODY) is not thread and not _times_out(thread)
+        return self._visitors.get(ident, _NOBODY) is not thread and not serves_timeouts(thread)
 
     def has_strangers(self) -> bool:
         """Whether threads of real time are alive that might wake one of the scope."""
@@ -66,9 +68,15 @@ class Scope:
         """One thread is our own and lives in nobody's time."""
         self._watchman = watchman
 
-    def begin(self) -> None:
+    @contextmanager
+    def beginning(self, thread: Thread) -> Generator[None]:
         """The calling thread has begun; its ident may be that of one that has ended."""
         self._ended.discard(get_ident())
+        self._beginning.add(thread)
+        try:
+            yield
+        finally:
+            self._beginning.discard(thread)
 
     def end(self) -> None:
         """The calling thread has done its work and will never block again."""
@@ -82,7 +90,7 @@ class Scope:
     def all_parked(self, parked: Mapping[int, Waiter]) -> bool:
         """Whether every other thread of the scope waits in a waiter: exact."""
         others = self._others(private.frames())
-        return all(ident in parked for ident, _ in others) and _all_wait(parked)
+        return all(ident in parked for ident, _ in others) and self._all_wait(parked)
 
     def all_blocked(self, parked: Mapping[int, Waiter]) -> bool:
         """Whether those that do not wait in a waiter, too, have stopped: as far as can be seen.
@@ -95,7 +103,7 @@ class Scope:
             for ident, frame in self._others(private.frames())
             if ident not in parked
         ]
-        return all(outside) and _all_wait(parked)
+        return all(outside) and self._all_wait(parked)
 
     def all_hopeless(self, parked: Mapping[int, Waiter]) -> bool:
         """Whether only other threads could wake those that have stopped."""
@@ -110,6 +118,11 @@ class Scope:
         for ident, frame in frames.items():
             if ident not in left_out and self.has(ident):
                 yield ident, frame
+
+    def _all_wait(self, parked: Mapping[int, Waiter]) -> bool:
+        return all(waiter.blocked() for waiter in parked.values()) and (
+            private.being_born() <= self._beginning
+        )
 
     def _stopped(self, ident: int, frame: FrameType, now: float) -> bool:
         place = (id(frame), frame.f_lasti, _kernel_says(ident, "schedstat"))
@@ -126,15 +139,12 @@ class Scope:
 
 def _serves_the_tests(thread: Thread | None, frame: FrameType) -> bool:
     modules = (f.f_globals.get("__name__", "") for f in callsite.outwards(frame))
-    return any(map(names.is_harness, modules)) or (thread is not None and _times_out(thread))
+    return any(map(names.is_harness, modules)) or (thread is not None and serves_timeouts(thread))
 
 
-def _times_out(thread: Thread) -> bool:
+def serves_timeouts(thread: Thread) -> bool:
+    """Whether a thread is a timer of pytest-timeout, which may start it under the clock."""
     return thread.name.startswith("pytest_timeout")
-
-
-def _all_wait(parked: Mapping[int, Waiter]) -> bool:
-    return all(waiter.blocked() for waiter in parked.values()) and not private.being_born()
 
 
 def _waits_for_a_lock(ident: int) -> bool:

@@ -6,6 +6,7 @@ import threading
 
 from fakebatch.vtime import running
 from fakebatch.vtime.quarantine import of_threading as private
+from fakebatch.vtime.scheduling.scope import serves_timeouts
 from fakebatch.vtime.scheduling.waiters import ClockStopped
 
 _real_join = threading.Thread.join
@@ -16,12 +17,12 @@ _alive: set[threading.Thread] = set()
 def run(thread: threading.Thread) -> None:
     """Run a thread; when it has ended, joiners and time go on at once."""
     scheduler = running.for_this_thread()
-    if scheduler is None:
+    if scheduler is None or serves_timeouts(thread):
         private.run_thread(thread, quietly=ClockStopped)
         return
-    scheduler.scope.begin()
     _alive.add(thread)
     try:
+        scheduler.begin_thread(thread)
         private.run_thread(thread, quietly=ClockStopped)
     finally:
         with _ending:
