@@ -125,16 +125,22 @@ class Scope:
         )
 
     def _stopped(self, ident: int, frame: FrameType, now: float) -> bool:
-        place = (id(frame), frame.f_lasti, _kernel_says(ident, "schedstat"))
         seen = self._sightings.get(ident)
+        still = now - seen.since if seen else 0.0
+        # Its state before its place: to look lets others run, and who has run since has moved.
+        rests = _rests(ident, still)
+        place = (id(frame), frame.f_lasti, _kernel_says(ident, "schedstat"))
         if seen is None or seen.place != place:
             self._sightings[ident] = _Sighting(place, now)
             return False
-        still = now - seen.since
-        if still >= _CALL:
-            return not _goes_on_by_itself(ident)
-        # Who waits for the interpreter stirs once in each of its switch intervals.
-        return still > 1.2 * sys.getswitchinterval() and _waits_for_a_lock(ident)
+        return rests
+
+
+def _rests(ident: int, still: float) -> bool:
+    # Who waits for the interpreter stirs once in each of its switch intervals.
+    if still > 1.2 * sys.getswitchinterval() and _waits_for_a_lock(ident):
+        return True
+    return still >= _CALL and not _goes_on_by_itself(ident)
 
 
 def _serves_the_tests(thread: Thread | None, frame: FrameType) -> bool:
