@@ -11,7 +11,7 @@ from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 from fakebatch.dialects import DIALECTS, Dialect
-from fakebatch.durations import microseconds
+from fakebatch.durations import Duration, microseconds
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.incidents import Incident
 from fakebatch.interception import (

@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 from threading import RLock
 from typing import Any
 
+from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.result_files import has_errors, has_output
 from fakebatch.batch.work import NEVER
 from fakebatch.dialects import Dialect
