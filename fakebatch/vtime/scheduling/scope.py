@@ -89,21 +89,25 @@ class Scope:
 
     def all_parked(self, parked: Mapping[int, Waiter]) -> bool:
         """Whether every other thread of the scope waits in a waiter: exact."""
+        if self._being_born():
+            return False
         others = self._others(private.frames())
-        return all(ident in parked for ident, _ in others) and self._all_wait(parked)
+        return all(ident in parked for ident, _ in others) and _all_wait(parked)
 
     def all_blocked(self, parked: Mapping[int, Waiter]) -> bool:
         """Whether those that do not wait in a waiter, too, have stopped: as far as can be seen.
 
         To be asked again and again, with the interpreter free in between.
         """
+        if self._being_born():
+            return False
         now = real_monotonic()
         outside = [
             self._stopped(ident, frame, now)
             for ident, frame in self._others(private.frames())
             if ident not in parked
         ]
-        return all(outside) and self._all_wait(parked)
+        return all(outside) and _all_wait(parked)
 
     def all_hopeless(self, parked: Mapping[int, Waiter]) -> bool:
         """Whether only other threads could wake those that have stopped."""
@@ -119,22 +123,31 @@ class Scope:
             if ident not in left_out and self.has(ident):
                 yield ident, frame
 
-    def _all_wait(self, parked: Mapping[int, Waiter]) -> bool:
-        return all(waiter.blocked() for waiter in parked.values()) and (
-            private.being_born() <= self._beginning
-        )
+    def _being_born(self) -> bool:
+        # To be asked before the frames are: who begins meanwhile has one, or else is counted here.
+        return not private.being_born() <= self._beginning
 
     def _stopped(self, ident: int, frame: FrameType, now: float) -> bool:
-        place = (id(frame), frame.f_lasti, _kernel_says(ident, "schedstat"))
         seen = self._sightings.get(ident)
+        still = now - seen.since if seen else 0.0
+        # Its state before its place: to look lets others run, and who has run since has moved.
+        rests = _rests(ident, still)
+        place = (id(frame), frame.f_lasti, _kernel_says(ident, "schedstat"))
         if seen is None or seen.place != place:
             self._sightings[ident] = _Sighting(place, now)
             return False
-        still = now - seen.since
-        if still >= _CALL:
-            return not _goes_on_by_itself(ident)
-        # Who waits for the interpreter stirs once in each of its switch intervals.
-        return still > 1.2 * sys.getswitchinterval() and _waits_for_a_lock(ident)
+        return rests
+
+
+def _all_wait(parked: Mapping[int, Waiter]) -> bool:
+    return all(waiter.blocked() for waiter in parked.values())
+
+
+def _rests(ident: int, still: float) -> bool:
+    # Who waits for the interpreter stirs once in each of its switch intervals.
+    if still > 1.2 * sys.getswitchinterval() and _waits_for_a_lock(ident):
+        return True
+    return still >= _CALL and not _goes_on_by_itself(ident)
 
 
 def _serves_the_tests(thread: Thread | None, frame: FrameType) -> bool:
