@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from fakebatch import FakeBatch
 
 MARKER = (
-    "fakebatch(seed=..., clock=..., start=..., dialect=..., base_url=..., api_keys=..., "
-    "models=..., limits=..., incident=..., unused=...): emulate the OpenAI Batch API in this test; "
-    "keywords of several markers merge, the closest wins"
+    "fakebatch(seed=..., clock=..., start=..., dialect=..., dialects=..., base_url=..., "
+    "api_keys=..., models=..., limits=..., incident=..., unused=...): emulate the OpenAI Batch API "
+    "in this test; keywords of several markers merge, the closest wins"
 )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from inspect import signature
 from types import TracebackType
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from fakebatch.dialects import DIALECTS, Dialect
+from fakebatch import peers
+from fakebatch.dialects import Dialect
 from fakebatch.durations import microseconds
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.incidents import Incident
@@ -37,7 +38,7 @@ from fakebatch.vtime.limits import Site
 from fakebatch.webhooks import Webhooks
 from fakebatch.wire.app import OPERATIONS, App, Operation
 from fakebatch.wire.exchange import Reply, Request
-from fakebatch.wire.faults import Fired
+from fakebatch.wire.faults import Faults, Fired
 
 UNUSED = ("error", "note", "ignore")
 
@@ -50,7 +51,8 @@ class FakeBatch(Asserting, Scripting):
         clock: "virtual" (the default: sleeping moves time), "manual" (only `clock.advance` does),
             or "real" (nothing is patched; the emulator goes by `time.time()`).
         start: when the frozen clock begins: a datetime, ISO text or unix seconds.
-        dialect: the provider to emulate.
+        dialect: the provider to emulate: a name, a TOML file or a Dialect (docs/dialects.md).
+        dialects: several at once, told apart by their addresses.
         base_url: where it is emulated, in place of the provider's own addresses.
         api_keys: the keys that are accepted; by default every key is.
         models: the models that exist; by default every plausible name does.
@@ -69,7 +71,8 @@ class FakeBatch(Asserting, Scripting):
         seed: int | str = 0,
         clock: str | None = None,
         start: datetime | str | float | None = None,
-        dialect: str = "openai",
+        dialect: peers.Meant | None = None,
+        dialects: list[peers.Meant] | None = None,
         base_url: str | None = None,
         api_keys: list[str] | None = None,
         models: list[str] | None = None,
@@ -79,44 +82,38 @@ class FakeBatch(Asserting, Scripting):
     ) -> None:
         if unused not in UNUSED:
             raise _no_way(unused)
-        for name, several in (("api_keys", api_keys), ("models", models)):
+        for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
             if isinstance(several, str):
                 raise _no_list(name, several)
-        chosen = _dialect(dialect, base_url, limits or {})
-        seeded = str(seed).encode()
-        self._service = Service(
-            chosen,
-            clock=wall.microseconds,
-            seed=seeded,
-            models=None if models is None else frozenset(models),
-        )
+        self.dialects = peers.providers(dialect, dialects, base_url, limits)
+        """The providers that are emulated, as values."""
+        self._services = peers.services(self.dialects, str(seed).encode(), models)
+        self._service = self._services[0]
         self.journal = Journal([operation.name for operation in OPERATIONS])
         """The calls that were made, and the sleeps between them."""
-        self.files = placing.Files(self._service, self.journal)
+        self.files = placing.Files(self._services, self.journal)
         """The files by id, in order of creation; result files are among them once they exist."""
-        self.batches = placing.Batches(self._service, self.files)
+        self.batches = placing.Batches(self._services, self.files)
         """The batches by id, in order of creation."""
-        keys = None if api_keys is None else frozenset(api_keys)
-        self._patience = Patience(self._service)
+        self._patience = Patience(self._services)
         self.webhooks = Webhooks(self._service.world)
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
         self.clock = Clock(clock, start=start, verdict=self._verdict)
         """The time everybody sees, and the way to move it."""
         self.clock.on_sleep = self.journal.slept
-        app = App(
-            self._service,
-            api_keys=keys,
-            seed=seeded,
-            told=self._told,
-            noted=self._noted,
-            elapsed=self._elapsed,
+        self._api_keys = None if api_keys is None else frozenset(api_keys)
+        self.faults = Faults(
+            lambda: self.scenario.calls,
+            self._service.world.mint,
+            clock=wall.microseconds,
+            elapsed=lambda: microseconds(self.clock.elapsed),
         )
-        self.faults = app.faults
         """Which faults of `on_call` hit a request (`fired`), and which never did (`unused()`)."""
-        self.base_url = chosen.base_urls[0]
+        self.base_url = self.dialects[0].base_urls[0].replace("*", "fakebatch")
         """Where clients find the service: `https://api.openai.com/v1`."""
-        self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
+        self.router = EmulatedRouter(peers.by_address(self._services, self._app))
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
+        self._key_variables = [name for one in self.dialects for name in one.environment]
         self._witness = Witness()
         self._active = ExitStack()
         self._entered = False
@@ -133,11 +130,12 @@ class FakeBatch(Asserting, Scripting):
 
     @scenario.setter
     def scenario(self, scenario: Scenario) -> None:
-        self._service.world.scenario = scenario
+        for service in self._services:
+            service.world.scenario = scenario
 
     @property
     def dialect(self) -> Dialect:
-        """The provider."""
+        """The provider, of several the first."""
         return self._service.world.dialect
 
     def incident(self, which: Incident, **parameters: Any) -> None:
@@ -153,11 +151,13 @@ class FakeBatch(Asserting, Scripting):
 
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
-        return Snapshot(self._service.save(), self.journal.snapshot())
+        saved = tuple(service.save() for service in self._services)
+        return Snapshot(saved, self.journal.snapshot())
 
     def restore(self, saved: Snapshot) -> None:
         """As if nothing had been done since the snapshot; the clock alone goes on."""
-        self._service.restore(saved.service)
+        for service, was in zip(self._services, saved.services, strict=True):
+            service.restore(was)
         self.journal.restore(saved.journal)
         self._patience.renewed()
         self.clock.progress()
@@ -165,7 +165,7 @@ class FakeBatch(Asserting, Scripting):
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""
         now = self._service.world.clock() if self._entered else self._left
-        return timeline(self._service, self.journal, self._notes(), self._began, now)
+        return timeline(self._services, self.journal, self._notes(), self._began, now)
 
     def __enter__(self) -> Self:
         if self._entered:
@@ -176,7 +176,7 @@ class FakeBatch(Asserting, Scripting):
             )
         hosts = frozenset(host for host in self.router.hosts if not is_loopback(host))
         with ExitStack() as stack:
-            stack.enter_context(dummy_environment(self.webhooks.secret))
+            stack.enter_context(dummy_environment(self._key_variables, self.webhooks.secret))
             stack.enter_context(unresolvable(hosts, self._witness))
             stack.enter_context(doors(self.router, self._witness))
             self.clock.start()
@@ -236,17 +236,25 @@ class FakeBatch(Asserting, Scripting):
         )
 
     def _unused(self) -> list[Rule]:
-        return [] if self.unused == "ignore" else unused(self._service, self.faults)
+        return [] if self.unused == "ignore" else unused(self._services, self.faults)
 
     def _complain(self) -> None:
         if self.unused != "error":
             return
         asked = [rule for rule in self._unused() if id(rule) not in self._incidental]
         if asked:
-            raise complaint(asked, self._service)
+            raise complaint(asked, self._services)
 
-    def _elapsed(self) -> int:
-        return microseconds(self.clock.elapsed)
+    def _app(self, service: Service) -> App:
+        """A provider behind HTTP. Faults hit the calls of all of them together."""
+        return App(
+            service,
+            api_keys=self._api_keys,
+            seed=service.world.mint.seed,
+            told=self._told,
+            noted=self._noted,
+            faults=self.faults,
+        )
 
 
 _ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
@@ -261,7 +269,7 @@ def entered() -> list[FakeBatch]:
 class Snapshot:
     """The state of a FakeBatch at one moment."""
 
-    service: Saved
+    services: tuple[Saved, ...]
     journal: Noted
 
 
@@ -279,32 +287,6 @@ def _no_list(name: str, given: str) -> Misuse:
         f"{name} takes a list of texts.",
         f"Write {name}=[{given!r}].",
     )
-
-
-def _dialect(name: str, base_url: str | None, limits: dict[str, int]) -> Dialect:
-    dialect = DIALECTS.get(name)
-    if dialect is None:
-        raise Misuse(
-            f"There is no dialect {name!r}.",
-            f"Known are {', '.join(map(repr, DIALECTS))}.",
-            "Name one of these; base_url='…' puts it at another address.",
-        )
-    known = dialect.limits.__dataclass_fields__
-    unknown = [limit for limit in limits if limit not in known]
-    if unknown:
-        raise Misuse(
-            f"There is no limit {', '.join(map(repr, unknown))}.",
-            f"Known are {', '.join(known)}.",
-            "Write for example FakeBatch(limits={'batch_lines': 10}).",
-        )
-    if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise Misuse(
-            f"base_url={base_url!r} is no address.",
-            f"The provider's own is {dialect.base_urls[0]}.",
-            "Write it with its scheme: base_url='http://localhost:8000/v1'.",
-        )
-    dialect = replace(dialect, limits=replace(dialect.limits, **limits))
-    return dialect if base_url is None else replace(dialect, base_urls=(base_url.rstrip("/"),))
 
 
 KEYWORDS = tuple(name for name in signature(FakeBatch).parameters)

@@ -6,12 +6,17 @@ The forms are those seen on the wire in 2025 and 2026 (docs/fidelity.md, "Ids").
 from __future__ import annotations
 
 import random  # noqa: TID251  # the one place: a generator seeded from the mint's own digest
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
+from string import Formatter
 
 from fakebatch.durations import SECOND
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's
 _BASE58_LEADING = 33  # a file id begins with a digit or a capital letter
 _FILE_ID_LENGTH = 22
 _KEY_LENGTH = 64  # of blake2b
@@ -32,23 +37,15 @@ class Mint:
         text = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
         return blake2b(text, digest_size=size, key=self.seed).digest()
 
-    def stamped(self, prefix: str, at: int, *parts: object) -> str:
-        """An id such as `batch_…`: 32 hex digits that begin with the unix second of minting."""
-        return prefix + stamp(self.digest(prefix, *parts).hex(), at)
+    def made(self, form: str, at: int, *parts: object) -> str:
+        """An id of a form such as `batch_{stamp}`, minted at `at`; FORMS has what may be in braces.
 
-    def file(self, *parts: object) -> str:
-        """`file-` and 22 base58 characters, the first of them a digit or a capital."""
-        number = int.from_bytes(self.digest("file", *parts, size=20))
-        number, leading = divmod(number, _BASE58_LEADING)
-        letters = [_BASE58[leading]]
-        for _ in range(_FILE_ID_LENGTH - 1):
-            number, digit = divmod(number, 58)
-            letters.append(_BASE58[digit])
-        return "file-" + "".join(letters)
-
-    def request(self, number: int) -> str:
-        """The `x-request-id` of the n-th request: `req_` and 32 hex digits."""
-        return "req_" + self.digest("request", number).hex()
+        A form that begins with `base64:` is what comes after it, encoded.
+        """
+        encoded, pieces = _read(form)
+        digest = self.digest(form, *parts, size=64)
+        made = "".join(text if make is None else make(digest, at) for text, make in pieces)
+        return b64encode(made.encode()).decode() if encoded else made
 
     def share(self, *parts: object) -> float:
         """A number from 0 to less than 1."""
@@ -63,6 +60,25 @@ class Mint:
         return places
 
 
+def signature(id_: str) -> str:
+    """What signs the address of a file: whoever has it may download without a key."""
+    return blake2b(id_.encode(), digest_size=16).hexdigest()
+
+
+def _base58(digest: bytes, _: int) -> str:
+    number, leading = divmod(int.from_bytes(digest[:20]), _BASE58_LEADING)
+    letters = [_BASE58[leading]]
+    for _ in range(_FILE_ID_LENGTH - 1):
+        number, digit = divmod(number, 58)
+        letters.append(_BASE58[digit])
+    return "".join(letters)
+
+
+def _ulid(digest: bytes, at: int) -> str:
+    number = at // 1_000 << 80 | int.from_bytes(digest[:10])
+    return "".join(_BASE32[number >> 5 * place & 31] for place in range(25, -1, -1))
+
+
 def stamp(digits: str, at: int) -> str:
     """32 hex digits in the structure of OpenAI's ids: time, `8190` marker, variant nibble."""
     quarter = "048c"[int(digits[11], 16) % 4]
@@ -74,3 +90,32 @@ def dashed(digits: str) -> str:
     """32 hex digits as a version 4 UUID: the `request_id` of a result line since 2026."""
     variant = "89ab"[int(digits[16], 16) % 4]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+FORMS: dict[str, Callable[[bytes, int], str]] = {
+    "stamp": lambda digest, at: stamp(digest.hex()[:32], at),
+    "base58": _base58,
+    "hex": lambda digest, _: digest.hex()[:32],
+    "hex24": lambda digest, _: digest.hex()[:24],
+    "hex16": lambda digest, _: digest.hex()[:16],
+    "uuid": lambda digest, _: dashed(digest.hex()[64:96]),
+    "ulid": _ulid,
+}
+"""What stands in the braces of a form: made of 64 bytes of digest and a moment in microseconds.
+
+`stamp` is 32 hex digits that begin with the unix second, `base58` 22 letters and digits, `hex` so
+many hex digits (32), `ulid` a ULID in lower case.
+"""
+
+Piece = tuple[str, Callable[[bytes, int], str] | None]
+
+
+@lru_cache(maxsize=256)
+def _read(form: str) -> tuple[bool, tuple[Piece, ...]]:
+    inner = form.removeprefix("base64:")
+    pieces: list[Piece] = []
+    for text, name, *_ in Formatter().parse(inner):
+        pieces.append((text, None))
+        if name is not None:
+            pieces.append(("", FORMS[name]))
+    return inner != form, tuple(pieces)

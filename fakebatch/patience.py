@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fakebatch.errors import FakeBatchError
 from fakebatch.service import Service
@@ -18,8 +18,8 @@ class Patience:
     `while status != "completed"` on a failed batch is the mistake this is for.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._services = services
         self._asked: Counter[str] = Counter()
 
     def renewed(self) -> None:
@@ -28,7 +28,7 @@ class Patience:
 
     def asked(self, id_: str) -> None:
         """A client has looked at an object."""
-        if self._service.world.is_over():
+        if all(service.world.is_over() for service in self._services):
             self._asked[id_] += 1
         else:
             self._asked.clear()
@@ -46,7 +46,7 @@ class Patience:
         )
 
     def _name(self, id_: str) -> str:
-        known = {record.id for record in self._service.batches.known()}
-        if id_ not in known:
-            return repr(id_) if id_ else "a listing"
-        return f"{id_}, which is {self._service.batches.retrieve(id_)['status']!r},"
+        for service in self._services:
+            if any(record.id == id_ for record in service.batches.known()):
+                return f"{id_}, which is {service.batches.retrieve(id_)['status']!r},"
+        return repr(id_) if id_ else "a listing"

@@ -8,7 +8,7 @@ from typing import Any
 
 from fakebatch import replies
 from fakebatch.batch.choosing import Decided, failed, name
-from fakebatch.dialects import Dialect
+from fakebatch.dialects import Dialect, canonical
 from fakebatch.durations import SECOND
 from fakebatch.errors import Misuse
 from fakebatch.ids import Mint
@@ -42,7 +42,7 @@ def answer(line: RequestLine, outcome: Decided, dialect: Dialect, mint: Mint, no
         Misuse: a callable of the test failed, or gave what is no answer.
     """
     question = replies.Question(
-        endpoint=line.url,
+        endpoint=canonical(line.url),
         body=dict(line.body),
         key=mint.digest("answer", line.index),
         created=now // SECOND,

@@ -14,7 +14,7 @@ from fakebatch.batch.choosing import Decided, Decision
 from fakebatch.batch.damaging import copied, joined, renamed
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Plan
-from fakebatch.ids import dashed, stamp
+from fakebatch.dialects import Shapes, shaped
 from fakebatch.request_line import RequestLine
 from fakebatch.scenario import Echoes, Fails
 
@@ -42,7 +42,7 @@ def has_output(plan: Plan) -> bool:
     """Whether a batch leaves an output file: at least one line succeeded, or passes for it."""
     end = plan.timeline.end.at
     misfiled = bisect_left(plan.input.misfiled, plan.finished(end))
-    return plan.counts(end).completed + misfiled > 0
+    return plan.counts(end).completed + misfiled > 0 or _leaves_empty(plan, "output")
 
 
 def has_errors(plan: Plan) -> bool:
@@ -52,7 +52,13 @@ def has_errors(plan: Plan) -> bool:
     lost = plan.timeline.end.status in UNFINISHED and (
         counts.total > counts.completed + counts.failed
     )
-    return counts.failed > misfiled or lost or _has_conflicts(plan)
+    left = counts.failed > misfiled or lost or _has_conflicts(plan)
+    return left or _leaves_empty(plan, "errors")
+
+
+def _leaves_empty(plan: Plan, kind: str) -> bool:
+    completed = plan.timeline.end.status is Status.COMPLETED
+    return completed and kind in plan.input.dialect.always_leaves
 
 
 def _has_conflicts(plan: Plan) -> bool:
@@ -128,23 +134,21 @@ def _lost_lines(plan: Plan) -> Iterator[tuple[int, list[bytes]]]:
 
 
 def _wire(plan: Plan, line: RequestLine, answered: Answered) -> dict[str, Any]:
-    digits = plan.input.mint.digest("line", line.index, size=32).hex()
-    wire: dict[str, Any] = {
-        "id": "batch_req_" + stamp(digits[:32], _written(plan)),
+    given, at = plan.input, _written(plan)
+    shapes, ids = given.dialect.shapes, given.dialect.ids
+    # a line that nobody answered has no request either (observed, ellmer #830)
+    asked = "" if answered.status == 0 else given.mint.made(ids.request, at, "request", line.index)
+    lost = answered.status is None and answered.error is None
+    facts = {
+        "id": given.mint.made(ids.line, at, "line", line.index),
         "custom_id": line.custom_id,
-        "response": None,
-        "error": answered.error,
+        "request_id": asked,
+        "status_code": answered.status,
+        "body": answered.body,
+        "error": answered.body if lost else answered.error,
+        "body_text": json.dumps(answered.body) if "body_text" in shapes.answered else "",
     }
-    if answered.status is not None:
-        wire["response"] = {
-            "status_code": answered.status,
-            # a line that nobody answered has no request either (observed, ellmer #830)
-            "request_id": dashed(digits[32:]) if answered.status else "",
-            "body": answered.body,
-        }
-    elif answered.error is None:
-        wire["error"] = answered.body
-    return wire
+    return shaped(_shape(shapes, answered), facts)
 
 
 def _written_line(plan: Plan, line: RequestLine, wire: dict[str, Any]) -> bytes:
@@ -153,6 +157,12 @@ def _written_line(plan: Plan, line: RequestLine, wire: dict[str, Any]) -> bytes:
         return text.encode(errors="surrogatepass")
     except (TypeError, ValueError) as error:
         raise no_json(f"custom_id {line.custom_id!r}", error) from error
+
+
+def _shape(shapes: Shapes, answered: Answered) -> str:
+    if answered.status is None:
+        return shapes.lost
+    return shapes.answered if answered.succeeded else shapes.failed or shapes.answered
 
 
 def _written(plan: Plan) -> int:

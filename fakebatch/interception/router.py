@@ -13,6 +13,7 @@ import respx
 from respx.models import AllMockedAssertionError, Call, CallList, SideEffectError
 
 from fakebatch.interception.breaking import Body, Timeouts, arrive, arrive_async, headers
+from fakebatch.interception.names import is_among
 from fakebatch.wire.app import OPERATIONS, App, Operation, route
 from fakebatch.wire.exchange import Reply, Request
 
@@ -184,7 +185,9 @@ class EmulatedRouter(respx.Router):
 
 
 def _below(base: httpx.URL, url: httpx.URL) -> str | None:
-    if url.host != base.host or url.scheme != base.scheme or url.port != base.port:
+    if url.scheme != base.scheme or url.port != base.port or not is_among(url.host, (base.host,)):
+        return None
+    if base.query and not all(name in url.params for name in base.params):
         return None
     prefix, path = base.path.rstrip("/"), url.path
     return path[len(prefix) :] if path.startswith(prefix + "/") else None

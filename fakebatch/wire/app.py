@@ -10,20 +10,17 @@ from typing import Any
 from urllib.parse import quote
 
 from fakebatch.batch.answering import no_json
-from fakebatch.dialects import Reason, Refusal
+from fakebatch.dialects import Dialect, Reason, Refusal
 from fakebatch.errors import Misuse, RefusedRequest
-from fakebatch.ids import Mint
-from fakebatch.service import Service
+from fakebatch.ids import Mint, signature
+from fakebatch.service import Service, view
 from fakebatch.wire import fields
+from fakebatch.wire.circling import Circle
 from fakebatch.wire.exchange import Reply, Request, json_reply
 from fakebatch.wire.faults import Call, Faults, Fired
 from fakebatch.wire.multipart import parts
 from fakebatch.wire.spoiling import spoilt
 from fakebatch.wire.wording import failure, masked, refused
-
-FILES_PAGE = 10_000
-BATCHES_PAGE = 100
-BATCHES_DEFAULT = 20
 
 Handler = Callable[[Service, Request, str], Reply]
 
@@ -46,13 +43,13 @@ def _create_file(service: Service, request: Request, _: str) -> Reply:
         for name, part in form.items()
         if name != "file"
     }
-    record = service.files.create(
+    file = service.files.create(
         purpose=fields.text(said, "purpose"),
         filename=form["file"].filename or "upload",
         content=form["file"].content,
         expires_after=fields.form_expiry(said, "expires_after", service.world.dialect.limits),
     )
-    return _json(record, end="\n")
+    return _json(view.uploaded_file(file, service.world.dialect), end="\n")
 
 
 def _list_files(service: Service, request: Request, _: str) -> Reply:
@@ -60,10 +57,8 @@ def _list_files(service: Service, request: Request, _: str) -> Reply:
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise Refusal(Reason.BAD_ORDER)
-    limit = fields.count(query.get("limit"), "limit", default=FILES_PAGE, most=FILES_PAGE)
-    found = service.files.list(
-        purpose=query.get("purpose"), limit=limit, order=order, after=query.get("after")
-    )
+    limit, after = fields.page(query, service.world.dialect.files_list)
+    found = service.files.list(purpose=query.get("purpose"), limit=limit, order=order, after=after)
     return _json(found, end="\n")
 
 
@@ -119,10 +114,8 @@ def _create_batch(service: Service, request: Request, _: str) -> Reply:
 
 
 def _list_batches(service: Service, request: Request, _: str) -> Reply:
-    limit = fields.count(
-        request.query.get("limit"), "limit", default=BATCHES_DEFAULT, most=BATCHES_PAGE
-    )
-    return _json(service.batches.list(limit=limit, after=request.query.get("after")))
+    limit, after = fields.page(request.query, service.world.dialect.batches_list)
+    return _json(service.batches.list(limit=limit, after=after))
 
 
 def _retrieve_batch(service: Service, _: Request, id_: str) -> Reply:
@@ -200,7 +193,8 @@ Noted = Callable[[Request, Operation | None, str, Reply, Fired | None], None]
 def _created(operation: Operation, reply: Reply) -> str:
     if operation.name not in ("files.create", "batches.create"):
         return ""
-    return str(json.loads(reply.body)["id"])
+    said: Mapping[str, Any] = json.loads(reply.body)
+    return str(said["id"] if "id" in said else said["data"]["id"])  # or in an envelope
 
 
 def route(method: str, path: str) -> tuple[Operation | None, str]:
@@ -230,6 +224,7 @@ class App:
         told: Callable[[Operation, str], None] | None = None,
         noted: Noted | None = None,
         elapsed: Callable[[], int] = lambda: 0,
+        faults: Faults | None = None,
     ) -> None:
         self.service = service
         self._told = told
@@ -237,8 +232,9 @@ class App:
         self._api_keys = api_keys
         self._mint = Mint(seed)
         self._answered = 0
+        self._circle = Circle()
         world = service.world
-        self.faults = Faults(
+        self.faults = faults or Faults(
             lambda: world.scenario.calls, self._mint, clock=world.clock, elapsed=elapsed
         )
 
@@ -248,8 +244,11 @@ class App:
         Raises:
             RefusedRequest: the real service has this route, fakebatch does not.
             Misuse: the test gave an answer that is none.
+            FakeBatchError: the same page is asked for without end.
         """
         operation, id_ = route(request.method, request.path)
+        self._answered += 1
+        self._circle.asked(request, self.service.world.clock())
         about, hit = [id_], None
 
         def true() -> Reply:
@@ -271,7 +270,7 @@ class App:
             lambda outcome: spoilt(
                 outcome,
                 true=true,
-                usual=lambda status: failure(dialect, call, status),
+                usual=lambda status: failure(dialect, call, status, self._request_id),
                 clock=clock,
             ),
         )
@@ -279,30 +278,37 @@ class App:
     def _answer(self, operation: Operation | None, id_: str, request: Request) -> tuple[Reply, str]:
         """The true answer, and the id it is about."""
         try:
-            self._check_key(request)
+            if operation is None or not self._is_signed(operation, request, id_):
+                self._check_key(request)
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
+            status = self._dialect.answers.get(operation.name)
+            if status is not None and reply.status == 200:
+                reply = replace(reply, status=status)
             id_ = id_ or _created(operation, reply)
             if self._told is not None:
                 self._told(operation, id_)
         except Refusal as refusal:
             of_files = request.path.startswith("/files")
-            return refused(self.service.world.dialect, refusal, of_files=of_files), id_
+            words = refused(self._dialect, refusal, self._request_id, of_files=of_files)
+            return words, id_
         return reply, id_
 
     def _check_key(self, request: Request) -> None:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
+        auth = self._dialect.auth
+        given = [_key(request.headers.get(name, ""), scheme) for name, scheme in auth.items()]
+        key = next(filter(None, given), "")
+        if auth and not key:
             raise Refusal(Reason.NO_KEY)
-        if self._api_keys is not None and key.strip() not in self._api_keys:
-            raise Refusal(Reason.WRONG_KEY, key=masked(key.strip()))
+        if self._api_keys is not None and key not in self._api_keys:
+            raise Refusal(Reason.WRONG_KEY, key=masked(key))
 
     def _no_route(self, request: Request) -> BaseException:
         facts = {"method": request.method, "path": request.path}
         if request.path in _PATHS or _pattern(request.path)[0] in _PATHS:
             return Refusal(Reason.WRONG_METHOD, **facts)
-        if request.path[1:].partition("/")[0] not in self.service.world.dialect.elsewhere:
+        if request.path[1:].partition("/")[0] not in self._dialect.elsewhere:
             return Refusal(Reason.NO_SUCH_ROUTE, **facts)
         return RefusedRequest(
             f"{request.method} {request.path} is not emulated.",
@@ -311,12 +317,31 @@ class App:
         )
 
     def _signed(self, reply: Reply) -> Reply:
-        self._answered += 1
-        digest = self._mint.request(self._answered)
-        headers = {
-            **self.service.world.dialect.headers,
-            "openai-processing-ms": str(20 + int(digest[-2:], 16)),
-            "x-request-id": digest,
-            **reply.headers,
+        took = 20 + self._mint.digest("took", self._answered, size=1)[0]
+        filled = {
+            name: value.format(request_id=self._request_id, milliseconds=took)
+            for name, value in self._dialect.headers.items()
         }
-        return replace(reply, headers=headers)
+        return replace(reply, headers={**filled, **reply.headers})
+
+    @property
+    def _request_id(self) -> str:
+        """Of the request that is being answered."""
+        dialect, now = self._dialect, self.service.world.clock()
+        return self._mint.made(dialect.ids.call, now, "call", self._answered)
+
+    def _is_signed(self, operation: Operation, request: Request, id_: str) -> bool:
+        """Whether this is the address of a result file, which is open to whoever has it."""
+        signed = request.query.get("signature") == signature(id_)
+        return bool(self._dialect.results_url) and operation.name == "files.content" and signed
+
+    @property
+    def _dialect(self) -> Dialect:
+        return self.service.world.dialect
+
+
+def _key(header: str, scheme: str) -> str:
+    if not scheme:
+        return header.strip()
+    given, _, key = header.partition(" ")
+    return key.strip() if given.lower() == scheme.lower() else ""
