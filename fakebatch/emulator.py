@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from inspect import signature
-from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from fakebatch.dialects import DIALECTS, Dialect
+from fakebatch import peers
+from fakebatch.dialects import Dialect
 from fakebatch.durations import Duration, microseconds
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.incidents import Incident
 from fakebatch.interception import (
     DUMMY_KEY,
+    WEBHOOKS,
+    Clients,
     EmulatedRouter,
     doors,
     dummy_environment,
     is_loopback,
-    ready_client,
-    transport,
     unresolvable,
 )
 from fakebatch.journal import Called, Journal, Noted
@@ -29,7 +30,7 @@ from fakebatch.loud import Witness
 from fakebatch.patience import Patience
 from fakebatch.scenario import Breaks, Rule, Scenario
 from fakebatch.scenario.as_said import as_said
-from fakebatch.service import Saved, Service
+from fakebatch.service import Saved
 from fakebatch.testing import placing
 from fakebatch.testing.asserting import Asserting
 from fakebatch.testing.scripting import Scripting
@@ -38,15 +39,14 @@ from fakebatch.testing.unused import complaint, unused
 from fakebatch.vtime import Clock, wall
 from fakebatch.vtime.limits import Site
 from fakebatch.webhooks import Webhooks
-from fakebatch.wire.app import OPERATIONS, App, Handled
+from fakebatch.wire.app import App, Handled
+from fakebatch.wire.faults import Faults
+from fakebatch.wire.operations import OPERATIONS
 
 UNUSED = ("error", "note", "ignore")
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI, OpenAI
 
-
-class FakeBatch(Asserting, Scripting):
+class FakeBatch(Asserting, Scripting, Clients):
     """An OpenAI Batch API of your own, active between `with` and the end of its block.
 
     Args:
@@ -54,7 +54,8 @@ class FakeBatch(Asserting, Scripting):
         clock: "virtual" (the default: sleeping moves time), "manual" (only `clock.advance` does),
             or "real" (nothing is patched; the emulator goes by `time.time()`).
         start: when the frozen clock begins: a datetime, ISO text or unix seconds.
-        dialect: the provider to emulate.
+        dialect: the provider to emulate: a name, a TOML file or a Dialect (docs/dialects.md).
+        dialects: several at once, told apart by their addresses.
         base_url: where it is emulated, in place of the provider's own addresses.
         api_keys: the keys that are accepted; by default every key is.
         models: the models that exist; by default every plausible name does.
@@ -77,7 +78,8 @@ class FakeBatch(Asserting, Scripting):
         seed: int | str = 0,
         clock: str | None = None,
         start: datetime | str | float | None = None,
-        dialect: str = "openai",
+        dialect: peers.Meant | None = None,
+        dialects: list[peers.Meant] | None = None,
         base_url: str | None = None,
         api_keys: list[str] | None = None,
         models: list[str] | None = None,
@@ -90,26 +92,21 @@ class FakeBatch(Asserting, Scripting):
     ) -> None:
         if unused not in UNUSED:
             raise _no_way(unused)
-        for name, several in (("api_keys", api_keys), ("models", models)):
+        for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
             if isinstance(several, str):
                 raise _no_list(name, several)
-        chosen = _dialect(dialect, base_url, limits or {})
-        seeded = str(seed).encode()
-        self._service = Service(
-            chosen,
-            clock=wall.microseconds,
-            seed=seeded,
-            models=None if models is None else frozenset(models),
-        )
+        self.dialects = peers.providers(dialect, dialects, base_url, limits)
+        """The providers that are emulated, as values."""
+        self._services = peers.services(self.dialects, str(seed).encode(), models)
+        self._service = self._services[0]
         self.journal = Journal([operation.name for operation in OPERATIONS])
         """The calls that were made, and the sleeps between them."""
-        self.files = placing.Files(self._service, self.journal)
+        self.files = placing.Files(self._services, self.journal)
         """The files by id, in order of creation; result files are among them once they exist."""
-        self.batches = placing.Batches(self._service, self.files)
+        self.batches = placing.Batches(self._services, self.files)
         """The batches by id, in order of creation."""
-        keys = None if api_keys is None else frozenset(api_keys)
         self._witness = Witness()
-        self._patience = Patience(self._service, patience)
+        self._patience = Patience(self._services, patience)
         self.webhooks = Webhooks(self._service.world)
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
         self.clock = Clock(
@@ -122,20 +119,26 @@ class FakeBatch(Asserting, Scripting):
         )
         """The time everybody sees, and the way to move it."""
         self.clock.on_sleep = self.journal.slept
-        app = App(
-            self._service,
-            api_keys=keys,
-            seed=seeded,
-            noted=self._noted,
-            elapsed=self._elapsed,
+        self.faults = Faults(
+            lambda: self.scenario.calls,
+            self._service.world.mint,
+            clock=wall.microseconds,
+            elapsed=lambda: microseconds(self.clock.elapsed),
         )
-        self.faults = app.faults
         """Which faults of `on_call` hit a request (`fired`), and which never did (`unused()`)."""
-        self.base_url = chosen.base_urls[0]
+        keys = None if api_keys is None else frozenset(api_keys)
+        apps = [
+            App(one, api_keys=keys, faults=self.faults, noted=self._noted) for one in self._services
+        ]
+        self.base_url = self.dialects[0].base_urls[0].replace("*", "fakebatch")
         """Where clients find the service: `https://api.openai.com/v1`."""
-        self.router = EmulatedRouter(dict.fromkeys(chosen.base_urls, app))
+        self.router = EmulatedRouter(peers.by_address(apps))
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
-        self._api_key = DUMMY_KEY if not api_keys else api_keys[0]
+        self._ready_key = api_keys[0] if api_keys else DUMMY_KEY
+        self._environment = {
+            **{name: DUMMY_KEY for one in self.dialects for name in one.environment},
+            WEBHOOKS: self.webhooks.secret,
+        }
         self._active = ExitStack()
         self._entered = False
         self._began = self._left = 0
@@ -151,48 +154,13 @@ class FakeBatch(Asserting, Scripting):
 
     @scenario.setter
     def scenario(self, scenario: Scenario) -> None:
-        self._service.world.scenario = scenario
+        for service in self._services:
+            service.world.scenario = scenario
 
     @property
     def dialect(self) -> Dialect:
-        """The provider."""
+        """The provider, of several the first."""
         return self._service.world.dialect
-
-    def openai(self, **options: Any) -> OpenAI:
-        """A client of the openai SDK that ends here: no respx in between, no TLS context.
-
-        It works without `with` too: then nothing is patched, and time is the one of `time.time()`.
-
-        Args:
-            options: what else `openai.OpenAI` shall be told: `api_key`, `max_retries` and so on.
-        """
-        client: OpenAI = ready_client(
-            "OpenAI",
-            "DefaultHttpxClient",
-            self.transport,
-            self._options(options),
-            self.webhooks.secret,
-        )
-        return client
-
-    def async_openai(self, **options: Any) -> AsyncOpenAI:
-        """The same for `openai.AsyncOpenAI`."""
-        client: AsyncOpenAI = ready_client(
-            "AsyncOpenAI",
-            "DefaultAsyncHttpxClient",
-            self.transport,
-            self._options(options),
-            self.webhooks.secret,
-        )
-        return client
-
-    def transport(self, stack: ModuleType) -> Any:
-        """A transport that ends here: `httpx2.Client(transport=fakebatch.transport(httpx2))`.
-
-        Args:
-            stack: the library of the client, httpx or httpx2; for its AsyncClient as well.
-        """
-        return transport(stack, self.router, self._witness)
 
     def incident(self, which: Incident, **parameters: Any) -> None:
         """Let a known incident happen: its name, a Scenario, a file, or several as a tuple.
@@ -207,11 +175,13 @@ class FakeBatch(Asserting, Scripting):
 
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
-        return Snapshot(self._service.save(), self.journal.snapshot())
+        saved = tuple(service.save() for service in self._services)
+        return Snapshot(saved, self.journal.snapshot())
 
     def restore(self, saved: Snapshot) -> None:
         """As if nothing had been done since the snapshot; the clock alone goes on."""
-        self._service.restore(saved.service)
+        for service, was in zip(self._services, saved.services, strict=True):
+            service.restore(was)
         self.journal.restore(saved.journal)
         self._patience.renewed()
         self.clock.progress()
@@ -219,7 +189,7 @@ class FakeBatch(Asserting, Scripting):
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""
         now = self._service.world.clock() if self._entered else self._left
-        return timeline(self._service, self.journal, self._notes(), self._began, now)
+        return timeline(self._services, self.journal, self._notes(), self._began, now)
 
     def __enter__(self) -> Self:
         if self._entered:
@@ -230,7 +200,7 @@ class FakeBatch(Asserting, Scripting):
             )
         hosts = frozenset(host for host in self.router.hosts if not is_loopback(host))
         with ExitStack() as stack:
-            stack.enter_context(dummy_environment(self.webhooks.secret))
+            stack.enter_context(dummy_environment(self._environment))
             stack.enter_context(unresolvable(hosts, self._witness))
             stack.enter_context(doors(self.router, self._witness))
             self.clock.start()
@@ -256,9 +226,6 @@ class FakeBatch(Asserting, Scripting):
         if error is None:
             self._complain()
 
-    def _options(self, given: dict[str, Any]) -> dict[str, Any]:
-        return {"api_key": self._api_key, "base_url": self.base_url, **given}
-
     def _verdict(self, site: Site) -> FakeBatchError | None:
         return self.webhooks.courier.error() or self._patience.verdict(site)
 
@@ -269,7 +236,7 @@ class FakeBatch(Asserting, Scripting):
         status = None if isinstance(reply.trouble, Breaks) else reply.status
         injected = None if handled.hit is None else as_said(handled.hit.fault)
         called = Called(name, handled.id, status, injected)
-        self.journal.called(self._service.world.clock(), called, changes=changes)
+        self.journal.called(handled.at, called, changes=changes)
         if changes:
             self._patience.renewed()
             self.clock.progress()
@@ -286,17 +253,14 @@ class FakeBatch(Asserting, Scripting):
         )
 
     def _unused(self) -> list[Rule]:
-        return [] if self.unused == "ignore" else unused(self._service, self.faults)
+        return [] if self.unused == "ignore" else unused(self._services, self.faults)
 
     def _complain(self) -> None:
         if self.unused != "error":
             return
         asked = [rule for rule in self._unused() if id(rule) not in self._incidental]
         if asked:
-            raise complaint(asked, self._service)
-
-    def _elapsed(self) -> int:
-        return microseconds(self.clock.elapsed)
+            raise complaint(asked, self._services)
 
 
 _ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
@@ -311,7 +275,7 @@ def entered() -> list[FakeBatch]:
 class Snapshot:
     """The state of a FakeBatch at one moment."""
 
-    service: Saved
+    services: tuple[Saved, ...]
     journal: Noted
 
 
@@ -329,32 +293,6 @@ def _no_list(name: str, given: str) -> Misuse:
         f"{name} takes a list of texts.",
         f"Write {name}=[{given!r}].",
     )
-
-
-def _dialect(name: str, base_url: str | None, limits: dict[str, int]) -> Dialect:
-    dialect = DIALECTS.get(name)
-    if dialect is None:
-        raise Misuse(
-            f"There is no dialect {name!r}.",
-            f"Known are {', '.join(map(repr, DIALECTS))}.",
-            "Name one of these; base_url='…' puts it at another address.",
-        )
-    known = dialect.limits.__dataclass_fields__
-    unknown = [limit for limit in limits if limit not in known]
-    if unknown:
-        raise Misuse(
-            f"There is no limit {', '.join(map(repr, unknown))}.",
-            f"Known are {', '.join(known)}.",
-            "Write for example FakeBatch(limits={'batch_lines': 10}).",
-        )
-    if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise Misuse(
-            f"base_url={base_url!r} is no address.",
-            f"The provider's own is {dialect.base_urls[0]}.",
-            "Write it with its scheme: base_url='http://localhost:8000/v1'.",
-        )
-    dialect = replace(dialect, limits=replace(dialect.limits, **limits))
-    return dialect if base_url is None else replace(dialect, base_urls=(base_url.rstrip("/"),))
 
 
 KEYWORDS = tuple(name for name in signature(FakeBatch).parameters)

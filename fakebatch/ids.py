@@ -6,12 +6,17 @@ The forms are those seen on the wire in 2025 and 2026 (docs/fidelity.md, "Ids").
 from __future__ import annotations
 
 import random  # noqa: TID251  # the one place: a generator seeded from the mint's own digest
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
+from string import Formatter
 
 from fakebatch.durations import SECOND
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's
 _BASE58_LEADING = 33  # a file id begins with a digit or a capital letter
 _FILE_ID_LENGTH = 22
 _KEY_LENGTH = 64  # of blake2b
@@ -36,23 +41,12 @@ class Mint:
         """64 bytes for a request line: half for the ids of its result, half for its answer."""
         return blake2b(b"line\x1f%d" % (-1 if index is None else index), key=self.seed).digest()
 
-    def stamped(self, prefix: str, at: int, *parts: object) -> str:
-        """An id such as `batch_…`: 32 hex digits that begin with the unix second of minting."""
-        return prefix + stamp(self.digest(prefix, *parts).hex(), at)
+    def made(self, form: str, at: int, *parts: object) -> str:
+        """An id of a form such as `batch_{stamp}`, minted at `at`; FORMS has what may be in braces.
 
-    def file(self, *parts: object) -> str:
-        """`file-` and 22 base58 characters, the first of them a digit or a capital."""
-        number = int.from_bytes(self.digest("file", *parts, size=20))
-        number, leading = divmod(number, _BASE58_LEADING)
-        letters = [_BASE58[leading]]
-        for _ in range(_FILE_ID_LENGTH - 1):
-            number, digit = divmod(number, 58)
-            letters.append(_BASE58[digit])
-        return "file-" + "".join(letters)
-
-    def request(self, number: int) -> str:
-        """The `x-request-id` of the n-th request: `req_` and 32 hex digits."""
-        return "req_" + self.digest("request", number).hex()
+        A form that begins with `base64:` is what comes after it, encoded.
+        """
+        return formed(form, self.digest(form, *parts, size=64), at)
 
     def share(self, *parts: object) -> float:
         """A number from 0 to less than 1."""
@@ -65,6 +59,25 @@ class Mint:
         if count > 1 and all(place == index for index, place in enumerate(places)):
             places.append(places.pop(0))
         return places
+
+
+def signature(id_: str) -> str:
+    """What signs the address of a file: whoever has it may download without a key."""
+    return blake2b(id_.encode(), digest_size=16).hexdigest()
+
+
+def _base58(digest: bytes, _: int) -> str:
+    number, leading = divmod(int.from_bytes(digest[:20]), _BASE58_LEADING)
+    letters = [_BASE58[leading]]
+    for _ in range(_FILE_ID_LENGTH - 1):
+        number, digit = divmod(number, 58)
+        letters.append(_BASE58[digit])
+    return "".join(letters)
+
+
+def _ulid(digest: bytes, at: int) -> str:
+    number = at // 1_000 << 80 | int.from_bytes(digest[:10])
+    return "".join(_BASE32[number >> 5 * place & 31] for place in range(25, -1, -1))
 
 
 _QUARTER = {digit: "048c"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
@@ -81,3 +94,41 @@ def dashed(digits: str) -> str:
     """32 hex digits as a version 4 UUID: the `request_id` of a result line since 2026."""
     variant = _VARIANT[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+FORMS: dict[str, Callable[[bytes, int], str]] = {
+    "stamp": lambda digest, at: stamp(digest.hex()[:32], at),
+    "base58": _base58,
+    "hex": lambda digest, _: digest.hex()[:32],
+    "hex24": lambda digest, _: digest.hex()[:24],
+    "hex16": lambda digest, _: digest.hex()[:16],
+    "uuid": lambda digest, _: dashed(digest.hex()[64:96]),
+    "ulid": _ulid,
+}
+"""What stands in the braces of a form: made of 64 bytes of digest and a moment in microseconds.
+
+`stamp` is 32 hex digits that begin with the unix second, `base58` 22 letters and digits, `hex` so
+many hex digits (32), `ulid` a ULID in lower case.
+"""
+
+Make = Callable[[bytes, int], str]
+
+
+def formed(form: str, digest: bytes, at: int) -> str:
+    """The id of a form that 64 bytes of digest make at a moment."""
+    return _maker(form)(digest, at)
+
+
+@lru_cache(maxsize=256)
+def _maker(form: str) -> Make:
+    if form.startswith("base64:"):
+        inner = _maker(form.removeprefix("base64:"))
+        return lambda digest, at: b64encode(inner(digest, at).encode()).decode()
+    pieces = [(text, FORMS[name] if name else None) for text, name, *_ in Formatter().parse(form)]
+    match pieces:
+        case [(prefix, make)] if make is not None:
+            return lambda digest, at: prefix + make(digest, at)
+        case _:
+            return lambda digest, at: "".join(
+                text if make is None else text + make(digest, at) for text, make in pieces
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fakebatch.errors import FakeBatchError
 from fakebatch.service import Service
@@ -15,12 +15,12 @@ class Patience:
     `while status != "completed"` on a failed batch is the mistake this is for.
 
     Args:
-        service: knows whether something is left to happen.
+        services: know whether something is left to happen.
         enough: how often the same object may be asked for once nothing is.
     """
 
-    def __init__(self, service: Service, enough: int) -> None:
-        self._service = service
+    def __init__(self, services: Sequence[Service], enough: int) -> None:
+        self._services = services
         self._enough = enough
         self._asked: Counter[str] = Counter()
 
@@ -30,8 +30,7 @@ class Patience:
 
     def asked(self, what: str) -> None:
         """A client has looked at an object, by its id, or called an operation, in vain or not."""
-        world = self._service.world
-        if world.is_over(world.looked):
+        if all(one.world.is_over(one.world.looked) for one in self._services):
             self._asked[what] += 1
         else:
             self._asked.clear()
@@ -51,7 +50,7 @@ class Patience:
         )
 
     def _named(self, what: str) -> str:
-        known = {record.id for record in self._service.batches.known()}
-        if what not in known:
-            return what
-        return f"{what}, which is {self._service.batches.retrieve(what)['status']!r},"
+        for service in self._services:
+            if service.batches.has(what):
+                return f"{what}, which is {service.batches.retrieve(what)['status']!r},"
+        return what

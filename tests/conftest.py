@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 from live import Record, client, today, wanted
 from typed import every_reply_checked, strictly, unchecked
 
+from fakebatch import FakeBatch
+from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.vtime import Clock
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,14 +27,21 @@ ENDED = ("completed", "failed", "expired", "cancelled")
 class Driver:
     """Calls the real SDK; what an async client returns is awaited on a loop of its own."""
 
-    def __init__(self, client: openai.OpenAI | openai.AsyncOpenAI) -> None:
+    def __init__(
+        self, client: openai.OpenAI | openai.AsyncOpenAI, dialect: Dialect = OPENAI
+    ) -> None:
         self.client = client
         self.runner = asyncio.Runner()
+        self.checked = strictly if dialect.name == OPENAI.name else _as_it_is
+        self.usual = {
+            "endpoint": dialect.endpoints[0],
+            "completion_window": dialect.window.usual,
+        }
 
     def __call__(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Make one call: `do(client.files.list, limit=2)` is the first page."""
         answer = call(*args, **kwargs)
-        return strictly(self.runner.run(_awaited(answer)) if self.is_async else answer)
+        return self.checked(self.runner.run(_awaited(answer)) if self.is_async else answer)
 
     @property
     def is_async(self) -> bool:
@@ -42,7 +51,7 @@ class Driver:
         """Every item of a listing, page after page."""
         pages = call(**kwargs)
         items = self.runner.run(_collected(pages)) if self.is_async else [*pages]
-        return [strictly(item) for item in items]
+        return [self.checked(item) for item in items]
 
     def wire(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The JSON of an answer as it was sent: `do.wire(client.files.with_raw_response.list)`."""
@@ -60,11 +69,7 @@ class Driver:
         return self(self.client.files.create, file=("in.jsonl", content), purpose="batch", **kwargs)
 
     def create(self, lines: Iterable[dict[str, Any]] | bytes, **kwargs: Any) -> Any:
-        given: dict[str, Any] = {
-            "endpoint": "/v1/chat/completions",
-            "completion_window": "24h",
-            **kwargs,
-        }
+        given: dict[str, Any] = {**self.usual, **kwargs}
         return self(self.client.batches.create, input_file_id=self.upload(lines).id, **given)
 
     def poll(self, batch: Any, every: float = 60) -> list[Any]:
@@ -82,6 +87,10 @@ class Driver:
     def results(self, file_id: str | None) -> list[dict[str, Any]]:
         content = self(self.client.files.content, file_id).content
         return [json.loads(line) for line in content.split(b"\n") if line]
+
+
+def _as_it_is(answer: Any) -> Any:
+    return answer
 
 
 async def _awaited(answer: Any) -> Any:
@@ -122,10 +131,18 @@ def _untyped(request: pytest.FixtureRequest) -> Generator[None]:
 CLIENTS: dict[str, Any] = {"sync": openai.OpenAI, "async": openai.AsyncOpenAI}
 
 
+@pytest.fixture
+def dialect(fakebatch: FakeBatch) -> Dialect:
+    """The provider that is emulated."""
+    return fakebatch.dialects[0]
+
+
 @pytest.fixture(params=CLIENTS)
-def do(request: pytest.FixtureRequest, fakebatch: Any) -> Generator[Driver]:
+def do(request: pytest.FixtureRequest, fakebatch: FakeBatch, dialect: Dialect) -> Generator[Driver]:
     """The real SDK against the emulator."""
-    yield from _driving(CLIENTS[request.param]())
+    # what goes to OpenAI finds it without being told where
+    base_url = None if dialect.name == OPENAI.name else fakebatch.base_url
+    yield from _driving(CLIENTS[request.param](base_url=base_url), dialect)
 
 
 @pytest.fixture(params=CLIENTS)
@@ -137,8 +154,10 @@ def service(request: pytest.FixtureRequest) -> Generator[Driver]:
     yield from _driving(client(kind) if wanted(request.config) else kind())
 
 
-def _driving(client: openai.OpenAI | openai.AsyncOpenAI) -> Generator[Driver]:
-    driver = Driver(client)
+def _driving(
+    client: openai.OpenAI | openai.AsyncOpenAI, dialect: Dialect = OPENAI
+) -> Generator[Driver]:
+    driver = Driver(client, dialect)
     yield driver
     driver.runner.close()
 

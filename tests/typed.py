@@ -12,8 +12,9 @@ import pytest
 from openai.pagination import SyncCursorPage, SyncPage
 from openai.types import Batch, FileDeleted, FileObject, Model
 
-from fakebatch.wire.app import App, Operation
+from fakebatch.wire.app import App
 from fakebatch.wire.exchange import Reply, Request
+from fakebatch.wire.operations import Operation
 
 TYPES: dict[str, Any] = {
     "files.create": FileObject,
@@ -80,15 +81,15 @@ def every_reply_checked() -> Generator[None]:
         yield
 
 
-Answer = Callable[[App, Operation | None, str, Request], tuple[Reply, str, bool]]
+Answer = Callable[[App, Operation | None, str, Request, str], tuple[Reply, str, bool]]
 
 
 def _checking(plain: Answer) -> Answer:
     @functools.wraps(plain)
     def answer(
-        app: App, operation: Operation | None, id_: str, request: Request
+        app: App, operation: Operation | None, id_: str, request: Request, request_id: str
     ) -> tuple[Reply, str, bool]:
-        reply, about, done = plain(app, operation, id_, request)
+        reply, about, done = plain(app, operation, id_, request, request_id)
         if operation is not None and reply.status == 200 and _speaks_as_openai(app):
             check(operation.name, reply.body)
         return reply, about, done

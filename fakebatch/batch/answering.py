@@ -8,7 +8,7 @@ from typing import Any
 
 from fakebatch import replies
 from fakebatch.batch.choosing import Decided, failed, name
-from fakebatch.dialects import Dialect
+from fakebatch.dialects import Dialect, canonical
 from fakebatch.durations import SECOND
 from fakebatch.errors import Misuse
 from fakebatch.ids import Mint
@@ -58,7 +58,7 @@ def answer(line: RequestLine, outcome: Decided, dialect: Dialect, mint: Mint, no
 def question(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> replies.Question:
     """What a model is asked by a request, at `now`."""
     return replies.Question(
-        endpoint=line.url,
+        endpoint=canonical(line.url),
         body=dict(line.body),
         key=mint.line(line.index)[32:],
         created=now // SECOND,

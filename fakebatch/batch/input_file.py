@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import from_json
 
-from fakebatch.dialects import Dialect, Flaw
+from fakebatch.dialects import Dialect, Flaw, canonical
 from fakebatch.request_line import JSON_TYPES, RequestLine, json_type
 
-REQUIRED = ("custom_id", "method", "url", "body")
+ENVELOPE = ("custom_id", "method", "url", "body")
 
 ASKS = {
     "/v1/chat/completions": ("messages",),
@@ -48,6 +48,10 @@ class Lines:
     starts: array[int]
     ends: array[int]
     numbers: array[int]
+    url: str = ""
+    """What a line is for that does not say it."""
+    model: str = ""
+    """Answers all lines, whatever they say, if it is not empty."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -59,17 +63,33 @@ class Lines:
     def request(self, index: int) -> RequestLine:
         """A request line that validation has passed."""
         said = parsed(self.raw(index))
-        return RequestLine(index, said["custom_id"], said["url"], said["body"])
+        body = {**said["body"], "model": self.model} if self.model else said["body"]
+        return RequestLine(index, said["custom_id"], said.get("url") or self.url, body)
+
+    def only(self, indices: Sequence[int]) -> Lines:
+        """The same without the other lines."""
+        starts, ends, numbers = (
+            array("Q", (of[index] for index in indices))
+            for of in (self.starts, self.ends, self.numbers)
+        )
+        return replace(self, starts=starts, ends=ends, numbers=numbers)
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What validation found. A batch with entries has failed; then nothing of it runs."""
+    """What validation found. Where a batch fails, nothing of it runs."""
 
     lines: Lines
     entries: tuple[Entry, ...]
     model: str | None
     """The model of the first request."""
+    skipped: bool = False
+    """Whether the entries are about lines that have been left out, and the others run."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether the batch fails."""
+        return bool(self.entries) and not self.skipped
 
 
 def parsed(raw: bytes) -> Any:
@@ -124,18 +144,36 @@ def looks_like_jsonl(content: bytes) -> bool:
 
 
 def judge(
-    content: bytes, endpoint: str, dialect: Dialect, models: frozenset[str] | None
+    content: bytes,
+    endpoint: str,
+    dialect: Dialect,
+    models: frozenset[str] | None,
+    model: str = "",
 ) -> Judgement:
-    """Validate every line: each bad one gives one entry, in line order."""
-    lines = find_lines(content)
-    checks = _Checks(endpoint, models)
-    entries = [*_size_entries(lines, dialect)]
+    """Validate every line: each bad one gives one entry, in line order.
+
+    Args:
+        content: the input file.
+        endpoint: what the batch is for.
+        dialect: what it may hold.
+        models: the models that exist; None: every plausible name does.
+        model: takes the place of the model of every line, if it is not empty.
+    """
+    lines = replace(find_lines(content), url=endpoint, model=model)
+    checks = _Checks(lines, dialect, models)
+    bad: list[Entry] = []
+    good = array("Q")
     for index, number in enumerate(lines.numbers):
         found = checks.flaw(lines.raw(index))
-        if found is not None:
-            entries.append(Entry(found[0], found[1], number))
-    entries.extend(_total_entries(checks, dialect))
-    return Judgement(lines, tuple(entries), checks.first_model)
+        if found is None:
+            good.append(index)
+        else:
+            bad.append(Entry(found[0], found[1], number))
+    sizes, totals = [*_size_entries(lines, dialect)], [*_total_entries(checks, dialect)]
+    entries = (*sizes, *bad, *totals)
+    if dialect.skips_bad_lines and bad and good and not (sizes or totals):
+        return Judgement(lines.only(good), entries, checks.first_model, skipped=True)
+    return Judgement(lines, entries, checks.first_model)
 
 
 def _size_entries(lines: Lines, dialect: Dialect) -> Iterator[Entry]:
@@ -166,12 +204,16 @@ Found = tuple[Flaw, dict[str, Any]] | None
 class _Checks:
     """What is wrong with a line, given the lines before it."""
 
-    def __init__(self, endpoint: str, models: frozenset[str] | None) -> None:
-        self.endpoint = endpoint
+    def __init__(self, lines: Lines, dialect: Dialect, models: frozenset[str] | None) -> None:
+        self.endpoint = canonical(lines.url)
+        self.model = lines.model
+        self.required = dialect.line_keys
         self.models = models
+        self.overlooks = dialect.overlooks
+        self.urls = frozenset(url for url in dialect.endpoints if canonical(url) == self.endpoint)
         self.first_model: str | None = None
         self.inputs = 0
-        self._asks = ASKS.get(endpoint, ())
+        self._asks = ASKS.get(self.endpoint, ())
         self._seen: set[str] = set()
 
     def flaw(self, raw: bytes) -> Found:
@@ -184,25 +226,27 @@ class _Checks:
         return self._envelope(said) or self._body(said["body"])
 
     def _envelope(self, said: dict[str, Any]) -> Found:
-        for name in REQUIRED:
+        for name in ENVELOPE:
             if said.get(name) is None:
+                if name not in self.required:
+                    continue
                 return Flaw.MISSING, {"name": name, "param": name}
             wanted = dict if name == "body" else str
             if not isinstance(said[name], wanted):
                 return Flaw.BAD_TYPE, _type_facts(name, wanted, said[name])
-        if said["custom_id"] in self._seen:
+        if said["custom_id"] in self._seen and Flaw.DUPLICATE_ID not in self.overlooks:
             return Flaw.DUPLICATE_ID, {}
         self._seen.add(said["custom_id"])
-        if said["method"] != "POST":
+        if (said.get("method") or "POST") != "POST":
             return Flaw.BAD_METHOD, {"value": said["method"]}
-        if said["url"] != self.endpoint:
-            return Flaw.BAD_URL, {}
+        if said.get("url") is not None and said["url"] not in self.urls:
+            return Flaw.BAD_URL, {"value": said["url"]}
         return None
 
     def _body(self, body: dict[str, Any]) -> Found:
-        if body.get("stream"):
+        if body.get("stream") and Flaw.STREAMING not in self.overlooks:
             return Flaw.STREAMING, {}
-        model = body.get("model")
+        model = self.model or body.get("model")
         if not model:
             return Flaw.MODEL_REQUIRED, {}
         if self._asks and not any(map(body.get, self._asks)) and self._says_nothing(body):
@@ -211,7 +255,7 @@ class _Checks:
             return Flaw.UNKNOWN_MODEL, {"model": model}
         if self.first_model is None:
             self.first_model = model
-        elif model != self.first_model:
+        elif model != self.first_model and Flaw.OTHER_MODEL not in self.overlooks:
             return Flaw.OTHER_MODEL, {"model": model}
         if self.endpoint == "/v1/embeddings":
             self.inputs += _inputs(body["input"])

@@ -18,6 +18,7 @@ from fakebatch.batch.answering import Answered
 from fakebatch.batch.input_file import parsed
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_line import Ids, ids, wire_line, written, written_line
+from fakebatch.dialects import canonical
 from fakebatch.durations import SECOND
 from fakebatch.replies import Usage, chat
 from fakebatch.scenario import Echoes, Outcome, Says
@@ -60,7 +61,7 @@ class PlainLines:
         if answer is None:
             return None
         seed = self._mint.line(index)
-        given = ids(seed, self._written)
+        given = ids(seed, self._written, self._dialect.ids)
         text, prompt, completion = answer
         model = body["model"]
         template = self._templates.get(model) or self._template(model)
@@ -82,7 +83,8 @@ class PlainLines:
         answer = chat.Plain(_TEXT, _PROMPT, _COMPLETION)
         snapshot = self._dialect.snapshot(model)
         body = chat.written(_ANSWER, self._written // SECOND, snapshot, answer)
-        wire = wire_line(_CUSTOM_ID, Ids(_LINE, _REQUEST), Answered(200, body))
+        made = Ids(_LINE, _REQUEST)
+        wire = wire_line(self._dialect.shapes, _CUSTOM_ID, made, Answered(200, body))
         line = written_line(_CUSTOM_ID, wire) + b"\n"
         return self._templates.setdefault(model, _Template(line))
 
@@ -107,7 +109,8 @@ def answers_alike(plan: Plan) -> bool:
     """Whether the requests of a batch get their default answer, or all the same text."""
     given = plan.input
     return (
-        given.asked.endpoint == _ENDPOINT
+        canonical(given.asked.endpoint) == _ENDPOINT
+        and "body_text" not in given.dialect.shapes.answered
         and not given.scenario.rules
         and (
             given.scenario.otherwise == Echoes() or _constant(given.scenario.otherwise) is not None

@@ -29,6 +29,10 @@ class Asked:
     metadata: Mapping[str, str] | None
     output_expires_after: int | None
     """Seconds the result files live, where the call said so."""
+    model: str = ""
+    """The model of every line, where the call named one."""
+    deletes_input: bool = False
+    """Whether the input file goes with the end of the batch."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,12 @@ class Input:
         if self.content is None:
             missing = Entry(Flaw.NO_INPUT_FILE, {"id": self.asked.input_file_id})
             return Judgement(NO_LINES, (missing,), None)
-        found = judge(self.content, self.asked.endpoint, self.dialect, self.models)
-        if found.entries or self.refused is None:
+        found = judge(
+            self.content, self.asked.endpoint, self.dialect, self.models, self.asked.model
+        )
+        if found.fails or self.refused is None:
             return found
-        return replace(found, entries=(self.refused,))
+        return replace(found, entries=(self.refused,), skipped=False)
 
     @property
     def lines(self) -> Lines:
@@ -80,7 +86,7 @@ class Input:
     @property
     def fails(self) -> bool:
         """Whether validation fails it."""
-        return bool(self.judged.entries) or self.life.fails is not None
+        return self.judged.fails or self.life.fails is not None
 
     @cached_property
     def choices(self) -> Choices:
@@ -143,10 +149,10 @@ class Plan:
     cancelled: int | None = None
     """When a cancel came; it replaces the plan: same past, another future."""
 
-    @property
+    @cached_property
     def expires(self) -> int:
         """When the completion window ends."""
-        return self.created + self.input.dialect.window(self.input.asked.window)
+        return self.created + self.input.dialect.window.lasts(self.input.asked.window)
 
     @cached_property
     def validated(self) -> int:
@@ -178,7 +184,8 @@ class Plan:
         """Whether the window ends before the last line would finish, and the batch with it."""
         life, stall = self.input.life, self.input.life.stall
         stuck = self._stalls(Status.IN_PROGRESS) == NEVER and not (stall and stall.expires)
-        return self.worked > self.expires and not (stuck or life.overruns)
+        goes_on = life.overruns or not self.input.dialect.window.ends
+        return self.worked > self.expires and not (stuck or goes_on)
 
     @cached_property
     def timeline(self) -> Timeline:

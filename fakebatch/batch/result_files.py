@@ -76,7 +76,7 @@ def has_output(plan: Plan) -> bool:
     """Whether a batch leaves an output file: at least one line succeeded, or passes for it."""
     end = plan.timeline.end.at
     misfiled = bisect_left(plan.input.misfiled, plan.finished(end))
-    return plan.counts(end).completed + misfiled > 0
+    return plan.counts(end).completed + misfiled > 0 or _leaves_empty(plan, "output")
 
 
 def has_errors(plan: Plan) -> bool:
@@ -86,7 +86,13 @@ def has_errors(plan: Plan) -> bool:
     lost = plan.timeline.end.status in UNFINISHED and (
         counts.total > counts.completed + counts.failed
     )
-    return counts.failed > misfiled or lost or _has_conflicts(plan)
+    left = counts.failed > misfiled or lost or _has_conflicts(plan)
+    return left or _leaves_empty(plan, "errors")
+
+
+def _leaves_empty(plan: Plan, kind: str) -> bool:
+    completed = plan.timeline.end.status is Status.COMPLETED
+    return completed and kind in plan.input.dialect.always_leaves
 
 
 def _has_conflicts(plan: Plan) -> bool:
@@ -220,8 +226,9 @@ def _lost_lines(plan: Plan) -> Iterator[tuple[int, list[bytes]]]:
 
 
 def _wire(plan: Plan, line: RequestLine, answered: Answered) -> dict[str, Any]:
-    given = ids(plan.input.mint.line(line.index), written(plan))
-    return wire_line(line.custom_id, given, answered)
+    given, dialect = plan.input, plan.input.dialect
+    made = ids(given.mint.line(line.index), written(plan), dialect.ids)
+    return wire_line(dialect.shapes, line.custom_id, made, answered)
 
 
 def _written_line(plan: Plan, line: RequestLine, wire: dict[str, Any]) -> bytes:

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 from fakebatch.batch.answering import Answered, no_json
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Plan
-from fakebatch.ids import dashed, stamp
+from fakebatch.dialects import Shapes, shaped
+from fakebatch.dialects.knobs import Ids as Forms
+from fakebatch.ids import formed
 
 
 class Ids(NamedTuple):
@@ -18,30 +20,33 @@ class Ids(NamedTuple):
     request: str
 
 
-def ids(seed: bytes, written: int) -> Ids:
+def ids(seed: bytes, written: int, forms: Forms) -> Ids:
     """The ids of the result of the request with this seed, in a file written at `written`."""
-    digits = seed.hex()
-    return Ids("batch_req_" + stamp(digits[:32], written), dashed(digits[32:64]))
+    return Ids(formed(forms.line, seed, written), formed(forms.request, seed, written))
 
 
-def wire_line(custom_id: str | None, given: Ids, answered: Answered) -> dict[str, Any]:
+def wire_line(
+    shapes: Shapes, custom_id: str | None, given: Ids, answered: Answered
+) -> dict[str, Any]:
     """The object of a request that was answered, or that failed with an error and no answer."""
-    wire: dict[str, Any] = {
+    lost = answered.status is None and answered.error is None
+    facts = {
         "id": given.line,
         "custom_id": custom_id,
-        "response": None,
-        "error": answered.error,
+        # a line that nobody answered has no request either (observed, ellmer #830)
+        "request_id": "" if answered.status == 0 else given.request,
+        "status_code": answered.status,
+        "body": answered.body,
+        "error": answered.body if lost else answered.error,
+        "body_text": json.dumps(answered.body) if "body_text" in shapes.answered else "",
     }
-    if answered.status is not None:
-        wire["response"] = {
-            "status_code": answered.status,
-            # a line that nobody answered has no request either (observed, ellmer #830)
-            "request_id": given.request if answered.status else "",
-            "body": answered.body,
-        }
-    elif answered.error is None:
-        wire["error"] = answered.body
-    return wire
+    return shaped(_shape(shapes, answered), facts)
+
+
+def _shape(shapes: Shapes, answered: Answered) -> str:
+    if answered.status is None:
+        return shapes.lost
+    return shapes.answered if answered.succeeded else shapes.failed or shapes.answered
 
 
 def written_line(custom_id: str | None, wire: dict[str, Any], *, raw: bool = False) -> bytes:

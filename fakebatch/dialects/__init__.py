@@ -1,8 +1,58 @@
 """Providers of this API, as data: the one folder that knows their names."""
 
-from fakebatch.dialects.base import Dialect, Flaw, Limits, Reason, Refusal, Words
+from fakebatch.dialects.azure import AZURE
+from fakebatch.dialects.base import (
+    Dialect,
+    Flaw,
+    Limits,
+    Reason,
+    Refusal,
+    Words,
+    canonical,
+)
+from fakebatch.dialects.choosing import chosen
+from fakebatch.dialects.dashscope import DASHSCOPE
+from fakebatch.dialects.facts import documented, inferred, observed
+from fakebatch.dialects.groq import GROQ
+from fakebatch.dialects.knobs import Listing, Shapes, Window
+from fakebatch.dialects.moonshot import MOONSHOT
 from fakebatch.dialects.openai import OPENAI
+from fakebatch.dialects.others import (
+    DEEPINFRA,
+    DOUBLEWORD,
+    LITELLM,
+    NEBIUS,
+    OGX,
+    PARASAIL,
+    SILICONFLOW,
+)
+from fakebatch.dialects.shape import shaped
+from fakebatch.dialects.zhipu import ZHIPU
 
-DIALECTS = {dialect.name: dialect for dialect in (OPENAI,)}
+DIALECTS = {
+    dialect.name: dialect
+    for dialect in (
+        *(OPENAI, MOONSHOT, AZURE, DASHSCOPE, GROQ, ZHIPU, SILICONFLOW),
+        *(DEEPINFRA, PARASAIL, DOUBLEWORD, NEBIUS, LITELLM, OGX),
+    )
+}
 
-__all__ = ["DIALECTS", "OPENAI", "Dialect", "Flaw", "Limits", "Reason", "Refusal", "Words"]
+__all__ = [
+    "DIALECTS",
+    "OPENAI",
+    "Dialect",
+    "Flaw",
+    "Limits",
+    "Listing",
+    "Reason",
+    "Refusal",
+    "Shapes",
+    "Window",
+    "Words",
+    "canonical",
+    "chosen",
+    "documented",
+    "inferred",
+    "observed",
+    "shaped",
+]

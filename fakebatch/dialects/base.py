@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 
-from fakebatch.durations import SECOND
+from fakebatch.dialects.facts import Fact, amended
+from fakebatch.dialects.knobs import FileRules, Ids, Listing, Pace, Shapes, Window
+from fakebatch.errors import Misuse
 
-DAY = 86_400 * SECOND
+_VERSION = re.compile(r"/v[0-9]+(?=/)")
 
 
 class Reason(StrEnum):
@@ -46,6 +49,8 @@ class Reason(StrEnum):
     PART_TWICE = auto()
     OTHER_LENGTH = auto()
     OTHER_DIGEST = auto()
+    FILE_EMPTY = auto()
+    TOO_MANY_FILES = auto()
 
 
 class Flaw(StrEnum):
@@ -67,6 +72,7 @@ class Flaw(StrEnum):
     TOO_LARGE = auto()
     TOO_MANY_INPUTS = auto()
     OVER_QUOTA = auto()
+    BAD_WINDOW = auto()
 
 
 class Refusal(Exception):  # an answer, no error of ours
@@ -87,6 +93,7 @@ class Words:
     param: str | None = None
     status: int = 400
     type: str = "invalid_request_error"
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def message_for(self, facts: Mapping[str, object]) -> str:
         """What the provider writes in this case."""
@@ -104,6 +111,8 @@ class Limits:
     batch_lines: int = 50_000
     batch_bytes: int = 209_715_200
     batch_inputs: int = 50_000
+    batch_files: int | None = None
+    """How many files with the purpose of a batch there may be at once."""
     file_bytes: int = 512 * 1024 * 1024
     upload_bytes: int = 8 * 1024**3
     part_bytes: int = 64 * 1024 * 1024
@@ -125,31 +134,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How long the service takes for what no schedule decides, in microseconds."""
-
-    cancelling: int = 606 * SECOND
-    expiring: int = 606 * SECOND
-    late: int = SECOND
-    """How long after `expires_at` the expiry begins."""
-    keeps_batch_files: int = 30 * DAY
-    keeps_uploads: int = 3_600 * SECOND
-    """How long an upload takes parts."""
-    webhook_retry: int = 5 * SECOND
-    """How long until the second attempt of a webhook; each further one waits twice as long."""
-    webhook_lives: int = 3 * DAY
-    """For how long it is attempted."""
-
-
-@dataclass(frozen=True, slots=True)
 class Dialect:
-    """One provider: OpenAI, or OpenAI plus overrides."""
+    """One provider: OpenAI, or OpenAI and the facts that differ."""
 
     name: str
+    title: str
     base_urls: tuple[str, ...]
+    """A host may begin with `*.`; a query names what a request has to carry."""
     endpoints: tuple[str, ...]
-    windows: Mapping[str, int]
-    """What `completion_window` may be, with its length in seconds."""
+    """The first is taken where a call need not name one."""
     purposes: tuple[str, ...]
     snapshots: Mapping[str, str]
     """The dated model that answers for an alias."""
@@ -162,14 +155,95 @@ class Dialect:
     elsewhere: frozenset[str]
     """First path segments that the provider serves and fakebatch does not."""
     headers: Mapping[str, str]
+    """Of every answer; `{request_id}` and `{milliseconds}` are filled in."""
     webhook_headers: Mapping[str, str]
-    limits: Limits = Limits()
-    pace: Pace = Pace()
+    """Of every webhook."""
+    auth: Mapping[str, str]
+    """Headers that may bring the key, each with the scheme before it, or none."""
+    environment: tuple[str, ...]
+    """Variables that clients read a key from."""
+    required: tuple[str, ...]
+    """What a call that creates a batch has to say."""
+    cancels: tuple[str, ...]
+    """In which statuses a cancel is answered with the batch; in others it is refused."""
+    window: Window
+    shapes: Shapes
+    ids: Ids
+    batches_list: Listing
+    files_list: Listing
+    files: FileRules
+    limits: Limits
+    pace: Pace
+    batch_models: tuple[str, ...] = ()
+    """The models that a batch may ask; none: all."""
+    answers: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The HTTP status of a success that is not 200, by operation."""
+    statuses: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the wire calls a status that has another name there."""
+    overlooks: frozenset[Flaw] = frozenset()
+    """What validation does not mind."""
+    always_leaves: frozenset[str] = frozenset()
+    """Which result files ("output", "errors") a completed batch has even where they are empty."""
+    line_keys: tuple[str, ...] = ("custom_id", "method", "url", "body")
+    """What a line has to have; without `method` and `url` it is a POST to the batch's endpoint."""
+    skips_bad_lines: bool = False
+    """Whether a batch runs without its bad lines, and only reports them."""
+    model_field: str = ""
+    """Where a call that creates a batch may name the model of every line."""
+    deleting_field: str = ""
+    """What in such a call, unless it is false, lets the input file go with the end."""
+    results_purpose: str = "batch_output"
+    results_url: str = ""
+    """Where result files are, if a batch names addresses in place of ids: of `{base}`, `{id}` and
+    `{signature}`; with that, nobody needs a key."""
+    beyond: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Fields of a call that nobody emulates, and why."""
+    facts: tuple[Fact, ...] = ()
+    """What differs from OpenAI, and how that is known."""
+    unknown: tuple[str, ...] = ()
+    """What nobody has shown; there the value is OpenAI's."""
+    left_out: tuple[str, ...] = ()
+    """What is known, and not emulated."""
 
-    def window(self, text: str) -> int:
-        """The length of a completion window, in microseconds."""
-        return self.windows[text] * SECOND
+    def but(
+        self,
+        name: str,
+        title: str,
+        *facts: Fact,
+        unknown: tuple[str, ...] = (),
+        left_out: tuple[str, ...] = (),
+    ) -> Dialect:
+        """Another provider: this one, and what differs.
+
+        Raises:
+            Misuse: there is no such knob.
+        """
+        own = replace(self, name=name, title=title, unknown=unknown, left_out=left_out)
+        for fact in facts:
+            own = own.set(**fact.knobs)
+        return replace(own, facts=facts)
+
+    def set(self, **knobs: object) -> Dialect:
+        """The same with some knobs set; groups and tables of words entry by entry.
+
+        Raises:
+            Misuse: there is no such knob.
+        """
+        try:
+            return amended(self, knobs)
+        except KeyError as error:
+            name, known = error.args
+            raise Misuse(
+                f"A dialect has no {name!r}.",
+                f"There it has {known}.",
+                "Write for example limits={'batch_lines': 10}; docs/dialects.md has them all.",
+            ) from None
 
     def snapshot(self, model: str) -> str:
         """The dated model that answers for `model`."""
         return self.snapshots.get(model, model)
+
+
+def canonical(endpoint: str) -> str:
+    """What an endpoint is called whichever way it is spelt: `/v4/x` and `/x` are `/v1/x`."""
+    return "/v1" + _VERSION.sub("", endpoint, count=1)

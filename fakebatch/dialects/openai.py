@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fakebatch.dialects.base import Dialect, Flaw, Reason, Words
+from fakebatch.dialects.base import Dialect, Flaw, Limits, Reason, Words
+from fakebatch.dialects.knobs import FileRules, Ids, Listing, Pace, Shapes, Window
+
+CHALLENGE = {"www-authenticate": 'Bearer realm="OpenAI API"'}
 
 REFUSALS = {
     Reason.NO_KEY: Words(
@@ -12,12 +15,14 @@ REFUSALS = {
         "a username and password. You can obtain an API key from "
         "https://platform.openai.com/account/api-keys.",
         status=401,
+        headers=CHALLENGE,
     ),
     Reason.WRONG_KEY: Words(
         "Incorrect API key provided: {key}. You can find your API key at "
         "https://platform.openai.com/account/api-keys.",
         code="invalid_api_key",
         status=401,
+        headers=CHALLENGE,
     ),
     Reason.NO_SUCH_FILE: Words("No such File object: {id}", param="id", status=404),
     Reason.NO_SUCH_BATCH: Words("No batch found with id '{id}'.", status=404),
@@ -43,6 +48,8 @@ REFUSALS = {
     ),
     Reason.BAD_PURPOSE: Words("'{value}' is not one of {known} - 'purpose'", param="purpose"),
     Reason.NOT_JSONL: Words("Invalid file format for Batch API. Must be .jsonl"),
+    Reason.FILE_EMPTY: Words("Invalid file format for Batch API. Must be .jsonl"),
+    Reason.TOO_MANY_FILES: Words("There are {limit} batch files already; delete some first."),
     Reason.FILE_TOO_LARGE: Words("File is too large."),
     Reason.MISSING: Words(
         "Missing required parameter: '{name}'.", code="missing_required_parameter", param="{name}"
@@ -194,6 +201,11 @@ FLAWS = {
         "enqueued tokens. Please try again once some in_progress batches have been completed.",
         code="token_limit_exceeded",
     ),
+    Flaw.BAD_WINDOW: Words(
+        "Invalid value: '{value}'. Supported values are: {known}.",
+        code="invalid_value",
+        param="completion_window",
+    ),
 }
 
 LOST_LINES = {
@@ -233,6 +245,7 @@ SNAPSHOTS = {
 
 OPENAI = Dialect(
     name="openai",
+    title="OpenAI",
     base_urls=("https://api.openai.com/v1",),
     endpoints=(
         "/v1/chat/completions",
@@ -244,7 +257,6 @@ OPENAI = Dialect(
         "/v1/images/edits",
         "/v1/videos",
     ),
-    windows={"24h": 86_400},
     purposes=("fine-tune", "assistants", "batch", "user_data", "vision", "evals"),
     snapshots=SNAPSHOTS,
     refusals=REFUSALS,
@@ -270,5 +282,19 @@ OPENAI = Dialect(
         "x-content-type-options": "nosniff",
         "cf-cache-status": "DYNAMIC",
         "server": "cloudflare",
+        "openai-processing-ms": "{milliseconds}",
+        "x-request-id": "{request_id}",
     },
+    auth={"authorization": "Bearer"},
+    environment=("OPENAI_API_KEY",),
+    required=("input_file_id", "endpoint", "completion_window"),
+    cancels=("validating", "in_progress", "finalizing", "cancelling", "cancelled"),
+    window=Window(),
+    shapes=Shapes(),
+    ids=Ids(),
+    batches_list=Listing(),
+    files_list=Listing(usual=10_000, most=10_000),
+    files=FileRules(),
+    limits=Limits(),
+    pace=Pace(),
 )

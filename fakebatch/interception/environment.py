@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 DUMMY_KEY = "sk-fakebatch-this-is-not-a-real-key"
-SET = ("OPENAI_API_KEY", "OPENAI_WEBHOOK_SECRET")
+KEY = "OPENAI_API_KEY"
+WEBHOOKS = "OPENAI_WEBHOOK_SECRET"
 UNSET = ("OPENAI_ADMIN_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 
 
@@ -16,10 +17,11 @@ _saved: list[dict[str, str | None]] = []
 
 
 @contextmanager
-def dummy_environment(webhook_secret: str) -> Generator[None]:
-    """A client made inside finds the dummy key and the fake's own webhook secret."""
-    found = {name: os.environ.pop(name, None) for name in (*SET, *UNSET)}
-    os.environ.update(zip(SET, (DUMMY_KEY, webhook_secret), strict=True))
+def dummy_environment(variables: Mapping[str, str]) -> Generator[None]:
+    """A client made inside finds these variables and the dummy key, and no other address."""
+    made = {KEY: DUMMY_KEY, **variables}
+    found = {name: os.environ.pop(name, None) for name in (*made, *UNSET)}
+    os.environ.update(made)
     _saved.append(found)
     try:
         yield

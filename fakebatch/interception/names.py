@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Container, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -35,6 +35,11 @@ class Guard:
     witness: Witness
 
 
+def is_among(host: str, known: Container[str]) -> bool:
+    """Whether a host is one of these, or of a domain among them that begins with `*.`."""
+    return host in known or f"*.{host.partition('.')[2]}" in known
+
+
 _guards: list[Guard] = []
 _originals: list[Callable[..., Any]] = []
 
@@ -61,7 +66,7 @@ def _refusing(original: Callable[..., Any], position: int) -> Callable[..., Any]
     def look_up(*args: Any, **kwargs: Any) -> Any:
         host = _text(kwargs.get("host", args[position] if len(args) > position else None))
         for guard in _guards:
-            if host in guard.hosts:
+            if is_among(host, guard.hosts):
                 with guard.witness:
                     raise _refusal(host)
         return original(*args, **kwargs)

@@ -12,8 +12,8 @@ import respx
 from respx.models import Call, CallList
 
 from fakebatch.interception.conversion import response_for
-from fakebatch.wire.app import Operation
 from fakebatch.wire.exchange import Reply
+from fakebatch.wire.operations import Operation
 
 KEPT_CALLS = 100
 KEPT_BYTES = 64 * 1024

@@ -15,9 +15,11 @@ from respx.models import AllMockedAssertionError, SideEffectError
 from fakebatch.errors import RefusedRequest
 from fakebatch.interception.breaking import arrive, arrive_async
 from fakebatch.interception.conversion import request_from, response_for, timeouts
+from fakebatch.interception.names import is_among
 from fakebatch.interception.recording import BoundedCalls, OperationRoute, sighting
-from fakebatch.wire.app import OPERATIONS, App, route
+from fakebatch.wire.app import App
 from fakebatch.wire.exchange import Reply
+from fakebatch.wire.operations import OPERATIONS, route
 
 
 class Place(NamedTuple):
@@ -204,14 +206,19 @@ class _Address(NamedTuple):
     scheme: str
     port: int | None
     prefix: str
+    query: tuple[str, ...]
+    """Names of parameters that a request has to carry."""
 
 
 def _address(base: httpx.URL) -> _Address:
-    return _Address(base.host, base.scheme, base.port, base.path.rstrip("/"))
+    prefix, query = base.path.rstrip("/"), tuple(base.params)
+    return _Address(base.host, base.scheme, base.port, prefix, query)
 
 
 def _below(base: _Address, url: Any) -> str | None:
-    if url.host != base.host or url.scheme != base.scheme or url.port != base.port:
+    if url.scheme != base.scheme or url.port != base.port or not is_among(url.host, (base.host,)):
+        return None
+    if base.query and not all(name in url.params for name in base.query):
         return None
     path: str = url.path
     return path[len(base.prefix) :] if path.startswith(base.prefix + "/") else None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from fakebatch.dialects import Dialect
 from fakebatch.service.batches import Batches
 from fakebatch.service.files import Files
 from fakebatch.service.models import Models
 from fakebatch.service.quota import Quota, Rate
+from fakebatch.service.shelf import BatchRecord, FileRecord
 from fakebatch.service.uploads import Uploads
 from fakebatch.service.world import SavedWorld, World
 
-__all__ = ["Saved", "Service", "World"]
+__all__ = ["Saved", "Service", "World", "known_batches", "known_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,16 @@ class Saved:
     uploads: Rate
     creations: Rate
     quota: Quota
+
+
+def known_files(services: Sequence[Service]) -> Iterator[FileRecord]:
+    """Every file there is now at any of these providers, oldest first at each."""
+    return chain.from_iterable(one.files.known() for one in services)
+
+
+def known_batches(services: Sequence[Service]) -> Iterator[BatchRecord]:
+    """Every batch, likewise."""
+    return chain.from_iterable(one.batches.known() for one in services)
 
 
 class Service:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from fakebatch.batch.input_file import Entry
-from fakebatch.batch.lifecycle import TERMINAL, Status
+from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Asked, Input, Plan
 from fakebatch.dialects import Flaw, Reason, Refusal
 from fakebatch.durations import SECOND
@@ -68,7 +68,8 @@ class Batches:
                 found, has_more = self._world.batches.page(now, after=after, limit=limit)
             except KeyError:
                 raise Refusal(Reason.NO_SUCH_BATCH, id=after) from None
-            return view.page([view.batch_object(one, now) for one in found], has_more=has_more)
+            data = [view.batch_object(one, now) for one in found]
+            return view.page(data, self._world.dialect.batches_list, has_more=has_more)
 
     def retrieve(self, id_: str) -> Wire:
         """A batch as it is now."""
@@ -77,18 +78,18 @@ class Batches:
             return view.batch_object(self._find(id_, now), now)
 
     def cancel(self, id_: str) -> Wire:
-        """Begin to cancel. Of a batch that is cancelled already, its object (observed).
+        """Begin to cancel; where that is done already, and the dialect minds not, nothing changes.
 
         Raises:
-            Refusal: it has completed, failed or expired.
+            Refusal: its status does not allow it.
         """
         with self._world.lock:
             now = self._world.clock()
             record = self._find(id_, now)
             status = record.plan.status(now)
+            if status not in self._world.dialect.cancels:
+                raise Refusal(Reason.CANNOT_CANCEL, status=status)
             if status not in (Status.CANCELLING, Status.CANCELLED):
-                if status in TERMINAL:
-                    raise Refusal(Reason.CANNOT_CANCEL, status=status)
                 record = replace(record, plan=replace(record.plan, cancelled=now))
                 self._world.batches.put(record)
                 self._world.await_end(record, record.plan.timeline.end.at)
@@ -112,7 +113,8 @@ class Batches:
     def _record(self, asked: Asked, now: int, scenario: Scenario) -> BatchRecord:
         world = self._world
         number = world.next()
-        id_ = world.mint.stamped("batch_", now, number)
+        ids = world.dialect.ids
+        id_ = world.mint.made(ids.batch, now, number)
         mint = Mint(world.mint.digest("batch", number, size=32))
         content = self._content(asked.input_file_id, now, scenario)
         future = Input(
@@ -120,12 +122,16 @@ class Batches:
             asked,
             scenario,
             world.dialect,
-            world.models,
+            world.batch_models,
             mint,
+            _flaw(asked, world),
             number=len(world.batches) + 1,
             earlier=self._earlier(),
         )
-        output_id, error_id = mint.file("output"), mint.file("error")
+        output_id, error_id = (
+            mint.made(form or ids.file, now, kind)
+            for form, kind in ((ids.output, "output"), (ids.errors, "errors"))
+        )
         plan = self._within_quota(Plan(id_, now, future))
         return BatchRecord(id_, plan, output_id, error_id, number)
 
@@ -137,8 +143,9 @@ class Batches:
             return None
         if given.purpose != INPUT_PURPOSE:
             raise Refusal(Reason.WRONG_PURPOSE, id=file_id, purpose=given.purpose)
-        if given.status(now) != "processed":
-            raise Refusal(Reason.FILE_NOT_READY, id=file_id, status=given.status(now))
+        if not view.is_ready(given, world.dialect, now):
+            status = view.file_status(given, world.dialect, now)
+            raise Refusal(Reason.FILE_NOT_READY, id=file_id, status=status)
         needed = now + scenario.schedule.validating
         return bytes(given.load()) if given.expires is None or needed < given.expires else None
 
@@ -157,7 +164,7 @@ class Batches:
     def _within_quota(self, plan: Plan) -> Plan:
         """The plan, or one that fails because too many tokens of its model wait already."""
         limit = self._world.dialect.limits.enqueued_tokens
-        if limit is None or plan.input.judged.entries:
+        if limit is None or plan.input.judged.fails:
             return plan
         judged = plan.input.judged
         share = Share(plan.id, judged.model or "", prompt_tokens(judged))
@@ -178,3 +185,10 @@ class Batches:
         if record is None:
             raise Refusal(Reason.NO_SUCH_BATCH, id=id_)
         return record
+
+
+def _flaw(asked: Asked, world: World) -> Entry | None:
+    window = world.dialect.window
+    if window.allows(asked.window):
+        return None
+    return Entry(Flaw.BAD_WINDOW, {"value": asked.window, "known": window.known})

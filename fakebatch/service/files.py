@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, count
 
 from fakebatch.batch.input_file import looks_like_jsonl
 from fakebatch.batch.lifecycle import Status
@@ -45,7 +46,7 @@ class Files:
         """
         self.check_purpose(purpose)
         if len(content) > self._world.dialect.limits.file_bytes:
-            raise Refusal(Reason.FILE_TOO_LARGE)
+            raise Refusal(Reason.FILE_TOO_LARGE, limit=self._world.dialect.limits.file_bytes)
         with self._world.lock:
             now = self._world.clock() if created is None else created
             limit = self._world.dialect.limits.uploads_per_minute
@@ -59,25 +60,25 @@ class Files:
         """Keep what has been received, in whatever way. The caller holds the lock.
 
         Raises:
-            Refusal: no JSON lines for a batch.
+            Refusal: no JSON lines for a batch, or too many files for batches.
         """
-        if purpose == "batch" and not looks_like_jsonl(content):
-            raise Refusal(Reason.NOT_JSONL)
+        if purpose == "batch":
+            self._check_input(filename, content, created)
         number = self._world.next()
         self._world.uploaded += 1
         keeping = self._keeping(purpose)
         record = FileRecord(
-            id=self._world.mint.file(number),
+            id=self._world.mint.made(self._world.dialect.ids.file, created, number),
             number=number,
             purpose=purpose,
-            filename=filename,
+            filename=self._free(filename, created),
             created=created,
             expires=self._expiry(created, purpose, expires_after, keeping),
             load=lambda: content,
             keeping=keeping,
         )
         self._world.files.put(record)
-        return view.file_object(record, self._world.clock())
+        return view.file_object(record, self._world.dialect, self._world.clock())
 
     def check_purpose(self, purpose: str) -> None:
         """Refuse a purpose that no upload may have.
@@ -103,13 +104,15 @@ class Files:
                 )
             except KeyError:
                 raise Refusal(Reason.NO_SUCH_FILE, id=after) from None
-            return view.page([view.file_object(record, now) for record in found], has_more=has_more)
+            dialect = self._world.dialect
+            data = [view.file_object(record, dialect, now) for record in found]
+            return view.page(data, dialect.files_list, has_more=has_more)
 
     def retrieve(self, id_: str) -> Wire:
         """A file's object."""
         with self._world.lock:
             now = self._world.settled()
-            return view.file_object(self._find(id_, now), now)
+            return view.file_object(self._find(id_, now), self._world.dialect, now)
 
     def delete(self, id_: str) -> Wire:
         """Delete a file. A batch that still validates it will fail."""
@@ -120,7 +123,7 @@ class Files:
                 record = self._world.batches.get(batch_id, now)
                 if record is not None and record.plan.status(now) is Status.VALIDATING:
                     self._world.batches.put(replace(record, plan=record.plan.without_input()))
-            return view.deleted_file(id_)
+            return view.deleted_file(id_, self._world.dialect)
 
     def content(self, id_: str) -> tuple[str, bytes]:
         """A file's name and its bytes: the same at every download."""
@@ -143,6 +146,29 @@ class Files:
         with self._world.lock:
             return iter([*self._world.files.all(self._world.settled())])
 
+    def _check_input(self, filename: str, content: bytes, now: int) -> None:
+        """Refuse what cannot be the input of a batch."""
+        dialect = self._world.dialect
+        if not content:
+            raise Refusal(Reason.FILE_EMPTY)
+        named = filename.endswith(dialect.files.extensions) or not dialect.files.extensions
+        if not named or not looks_like_jsonl(content):
+            raise Refusal(Reason.NOT_JSONL)
+        limit = dialect.limits.batch_files
+        if limit is not None:
+            kept = [one for one in self._world.files.all(now) if one.purpose == "batch"]
+            if len(kept) >= limit:
+                raise Refusal(Reason.TOO_MANY_FILES, limit=limit)
+
+    def _free(self, filename: str, now: int) -> str:
+        """The name a file gets: its own, or a numbered one where names are taken only once."""
+        if not self._world.dialect.files.renames:
+            return filename
+        taken = {record.filename for record in self._world.files.all(now)}
+        stem, dot, end = filename.rpartition(".")
+        numbered = (f"{stem or end} ({number}){dot}{end if dot else ''}" for number in count(1))
+        return next(name for name in chain([filename], numbered) if name not in taken)
+
     def _keeping(self, purpose: str) -> Keeping:
         """What was said of the upload that comes now."""
         rules = self._world.scenario.files
@@ -155,7 +181,8 @@ class Files:
             return now + keeping.lives
         if after is not None:
             return now + after * SECOND
-        return now + self._world.dialect.pace.keeps_batch_files if purpose == "batch" else None
+        lives = self._world.dialect.pace.keeps_batch_files
+        return None if lives is None or purpose != "batch" else now + lives
 
     def _find(self, id_: str, now: int) -> FileRecord:
         record = self._world.files.get(id_, now)

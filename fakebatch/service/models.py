@@ -41,7 +41,8 @@ class Models:
     def list(self) -> Wire:
         """The models known by name."""
         snapshots = self._world.dialect.snapshots
-        known = self._world.models or {*snapshots, *snapshots.values()}
+        offered = self._world.dialect.batch_models
+        known = self._world.models or {*offered, *snapshots, *snapshots.values()}
         return {"object": "list", "data": [view.model_object(name) for name in sorted(known)]}
 
     def retrieve(self, id_: str) -> Wire:

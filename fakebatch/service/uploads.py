@@ -34,7 +34,7 @@ class Uploads:
         with self._world.lock:
             now, number = self._world.clock(), self._world.next()
             record = UploadRecord(
-                id=self._world.mint.stamped("upload_", now, number),
+                id=self._world.mint.made("upload_{stamp}", now, number),
                 file=file,
                 created=now,
                 expires=now + self._world.dialect.pace.keeps_uploads,
@@ -57,7 +57,7 @@ class Uploads:
             total = sum(map(len, pieces.values())) + len(content)
             if len(content) > limits.part_bytes or total > limits.upload_bytes:
                 raise Refusal(Reason.FILE_TOO_LARGE)
-            part_id = self._world.mint.stamped("part_", now, self._world.next())
+            part_id = self._world.mint.made("part_{stamp}", now, self._world.next())
             pieces[part_id] = content
             return view.part_object(part_id, now, id_)
 

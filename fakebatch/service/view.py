@@ -11,13 +11,17 @@ from fakebatch.batch.input_file import Entry
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.batch.plan import Counts, Plan
 from fakebatch.batch.result_files import has_errors, has_output
-from fakebatch.dialects import Flaw, Words
+from fakebatch.dialects import Dialect, Listing, shaped
 from fakebatch.durations import SECOND
+from fakebatch.ids import signature
 from fakebatch.scenario import ErrorEntry
 from fakebatch.service.shelf import BatchRecord, FileRecord, UploadRecord
 from fakebatch.service.showing import counts_of, shown
 
 Wire = dict[str, Any]
+
+READY = "processed"
+"""What a file record calls a file that is good."""
 
 LEAVES_FILES = TERMINAL - {Status.FAILED}
 
@@ -39,9 +43,25 @@ def seconds(at: int | None) -> int | None:
     return None if at is None else at // SECOND
 
 
-def file_object(record: FileRecord, now: int) -> Wire:
-    """A File object, its keys in the order of the wire (observed Aug 2026)."""
-    return {
+def file_status(record: FileRecord, dialect: Dialect, now: int) -> str:
+    """What the file is by now, in the provider's words."""
+    if record.status(now) != READY:
+        return record.status(now)
+    statuses = list(dialect.files.statuses.items())
+    if record.purpose == dialect.results_purpose:
+        return statuses[-1][0]  # a result file is at once what an upload comes to be
+    age = (now - record.created) // SECOND
+    return [status for status, since in statuses if since <= age][-1]
+
+
+def is_ready(record: FileRecord, dialect: Dialect, now: int) -> bool:
+    """Whether a batch may be created with the file."""
+    return file_status(record, dialect, now) == [*dialect.files.statuses][-1]
+
+
+def file_object(record: FileRecord, dialect: Dialect, now: int) -> Wire:
+    """A File object."""
+    facts = {
         "object": "file",
         "id": record.id,
         "purpose": record.purpose,
@@ -49,14 +69,20 @@ def file_object(record: FileRecord, now: int) -> Wire:
         "bytes": len(record.load()),
         "created_at": seconds(record.created),
         "expires_at": seconds(record.expires),
-        "status": record.status(now),
+        "status": file_status(record, dialect, now),
         "status_details": None,
     }
+    return shaped(dialect.shapes.file, facts)
 
 
-def deleted_file(id_: str) -> Wire:
+def uploaded_file(file: Wire, dialect: Dialect) -> Wire:
+    """The answer to an upload."""
+    return shaped(dialect.shapes.upload, {**file, "file": file}) if dialect.shapes.upload else file
+
+
+def deleted_file(id_: str, dialect: Dialect) -> Wire:
     """The answer to the deletion of a file."""
-    return {"object": "file", "deleted": True, "id": id_}
+    return shaped(dialect.shapes.deleted, {"object": "file", "deleted": True, "id": id_})
 
 
 def upload_object(record: UploadRecord, now: int) -> Wire:
@@ -88,42 +114,58 @@ def model_object(id_: str) -> Wire:
     return {"id": id_, "object": "model", "created": 1_700_000_000, "owned_by": "system"}
 
 
-def page(data: Sequence[Wire], *, has_more: bool) -> Wire:
+def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
     """A list of objects; without any, both ids are null."""
-    return {
+    last = data[-1]["id"] if data else None
+    facts = {
         "object": "list",
         "data": list(data),
+        "data_or_null": list(data) or None,
         "first_id": data[0]["id"] if data else None,
-        "last_id": data[-1]["id"] if data else None,
+        "last_id": last,
         "has_more": has_more,
+        "next": last if has_more else None,
     }
+    return shaped(listing.shape, facts)
 
 
 def batch_object(record: BatchRecord, now: int) -> Wire:
-    """A Batch object at `now`: every key there, null when unset, in the order of the wire."""
+    """A Batch object at `now`, in the shape and the order of the wire; null is what is unset."""
     plan = record.plan
-    asked = plan.input.asked
+    asked, dialect = plan.input.asked, plan.input.dialect
     status = plan.status(now)
     left = status in LEAVES_FILES
+    usage = record.results.usage if left and "usage" in dialect.shapes.batch else replies.Usage()
     early = plan.input.life.early_files
-    wire = {
+    output, errors = (early or (left and has(plan)) for has in (has_output, has_errors))
+    facts = {
         "id": record.id,
         "object": "batch",
         "endpoint": asked.endpoint,
+        "endpoint_once_valid": None if status is Status.VALIDATING else asked.endpoint,
         "model": _model(plan, status),
-        "errors": _errors(plan) if status is Status.FAILED else None,
+        "errors": _errors(plan, status),
         "input_file_id": asked.input_file_id,
         "completion_window": asked.window,
-        "status": status.value,
-        "output_file_id": record.output_file_id if early or (left and has_output(plan)) else None,
-        "error_file_id": record.error_file_id if early or (left and has_errors(plan)) else None,
+        "status": dialect.statuses.get(status, status.value),
+        "output_file_id": _result(record, record.output_file_id) if output else None,
+        "error_file_id": _result(record, record.error_file_id) if errors else None,
         "created_at": seconds(plan.created),
         **_moments(plan, status, now),
-        "request_counts": _counts(plan, status, now),
-        "usage": _usage(record.results.usage if left else replies.Usage()),
+        **_counts(plan, status, now),
+        "usage": _usage(usage),
         "metadata": None if asked.metadata is None else dict(asked.metadata),
     }
-    return shown(wire, plan, now)
+    return shown(shaped(dialect.shapes.batch, facts), plan, now)
+
+
+def _result(record: BatchRecord, id_: str) -> str:
+    """How a batch names a result file: by its id, or by where it is."""
+    dialect = record.plan.input.dialect
+    if not dialect.results_url:
+        return id_
+    base = dialect.base_urls[0]
+    return dialect.results_url.format(base=base, id=id_, signature=signature(id_))
 
 
 def _model(plan: Plan, status: Status) -> str | None:
@@ -133,9 +175,12 @@ def _model(plan: Plan, status: Status) -> str | None:
     return None if model is None else plan.input.dialect.snapshot(model)
 
 
-def _errors(plan: Plan) -> Wire:
-    flaws, told = plan.input.dialect.flaws, plan.input.life.fails or ()
-    entries = [_error(entry, flaws) for entry in plan.input.judged.entries]
+def _errors(plan: Plan, status: Status) -> Wire | None:
+    given, told = plan.input, plan.input.life.fails or ()
+    reports = status is Status.FAILED or (status is not Status.VALIDATING and given.judged.skipped)
+    if not reports:
+        return None
+    entries = [_error(entry, given.dialect) for entry in given.judged.entries]
     return {"object": "list", "data": entries or [_told(entry, plan) for entry in told]}
 
 
@@ -154,14 +199,15 @@ def _facts(plan: Plan) -> Mapping[str, object]:
     return facts
 
 
-def _error(entry: Entry, flaws: Mapping[Flaw, Words]) -> Wire:
-    words = flaws[entry.flaw]
-    return {
+def _error(entry: Entry, dialect: Dialect) -> Wire:
+    words = dialect.flaws[entry.flaw]
+    facts = {
         "code": words.code,
         "message": words.message_for(entry.facts),
         "param": words.param_for(entry.facts),
         "line": entry.line,
     }
+    return shaped(dialect.shapes.entry, facts)
 
 
 def _moments(plan: Plan, status: Status, now: int) -> dict[str, int | None]:
@@ -174,9 +220,15 @@ def _moments(plan: Plan, status: Status, now: int) -> dict[str, int | None]:
     return moments
 
 
-def _counts(plan: Plan, status: Status, now: int) -> Wire:
+def _counts(plan: Plan, status: Status, now: int) -> dict[str, Wire]:
     counts = Counts() if status is Status.VALIDATING else counts_of(plan, now)
-    return {"total": counts.total, "completed": counts.completed, "failed": counts.failed}
+    wire = {"total": counts.total, "completed": counts.completed, "failed": counts.failed}
+    lost = counts.total - counts.completed if status in TERMINAL else counts.failed
+    return {
+        "request_counts": wire,
+        "counts_once_valid": dict.fromkeys(wire) if status is Status.VALIDATING else wire,
+        "counts_to_the_end": {**wire, "failed": lost},
+    }
 
 
 def _usage(usage: replies.Usage) -> Wire:

@@ -18,8 +18,6 @@ from fakebatch.ids import Mint
 from fakebatch.scenario import Keeping, Scenario
 from fakebatch.service.shelf import BatchRecord, FileRecord, Shelf
 
-RESULTS_PURPOSE = "batch_output"
-
 
 @dataclass(frozen=True, slots=True)
 class SavedWorld:
@@ -82,6 +80,13 @@ class World:
         self._scenario = scenario
         limits: dict[str, Any] = dict(scenario.limits)
         self.dialect = replace(self._native, limits=replace(self._native.limits, **limits))
+
+    @property
+    def batch_models(self) -> frozenset[str] | None:
+        """The models that a batch may ask; None: every plausible name."""
+        if self.models is not None:
+            return self.models
+        return frozenset(self.dialect.batch_models) or None
 
     def next(self) -> int:
         """A number that no other id was made of."""
@@ -152,6 +157,10 @@ class World:
             heappush(self._unsettled, (NEVER, record.id))
 
     def _write(self, record: BatchRecord) -> None:
+        asked, end = record.plan.input.asked, record.plan.timeline.end.at
+        given = self.files.get(asked.input_file_id, end) if asked.deletes_input else None
+        if given is not None:
+            self.files.put(replace(given, deleted=end))
         if has_output(record.plan):
             self._keep(record, record.output_file_id, "output", lambda: record.results.succeeded)
         if has_errors(record.plan):
@@ -163,15 +172,16 @@ class World:
         seconds = record.plan.input.asked.output_expires_after
         lives = self.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
         end = record.plan.timeline.end.at
+        expires = None if lives is None else end + lives
         name = f"{record.id}_{kind}.jsonl"
         keeping = Keeping(hidden=record.plan.input.life.files_late)
         self.files.put(
             FileRecord(
                 id_,
-                RESULTS_PURPOSE,
+                self.dialect.results_purpose,
                 name,
                 end,
-                end + lives,
+                expires,
                 load,
                 number=record.number,
                 keeping=keeping,

@@ -6,13 +6,13 @@ several failures know it, and no code under test runs that could swallow it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.durations import Duration, microseconds
 from fakebatch.journal import Call, Journal, moment_text, span_text
-from fakebatch.service import Service
+from fakebatch.service import Service, known_batches, known_files
 from fakebatch.service.shelf import BatchRecord
 from fakebatch.testing.collecting import results_by
 from fakebatch.vtime.moments import microseconds as moment
@@ -26,7 +26,7 @@ SHOWN = 5
 class Asserting:
     """What a FakeBatch can assert of its client."""
 
-    _service: Service
+    _services: Sequence[Service]
     journal: Journal
 
     def assert_all_collected(self) -> None:
@@ -66,7 +66,7 @@ class Asserting:
         """
         left = [
             f"{record.id} ({record.purpose}, {record.filename!r})"
-            for record in self._service.files.known()
+            for record in known_files(self._services)
         ]
         if left:
             raise _failed(
@@ -84,7 +84,7 @@ class Asserting:
             AssertionError: it names the two calls that are closest.
         """
         least = microseconds(min_interval)
-        for record in self._service.batches.known():
+        for record in known_batches(self._services):
             polls = [*self._polls(record)]
             gap, before, after = min(
                 ((_gap(*pair), *pair) for pair in pairwise(polls)),
@@ -100,8 +100,8 @@ class Asserting:
                 )
 
     def _uncollected(self) -> Iterator[str]:
-        now = self._service.world.clock()
-        for record in self._service.batches.known():
+        now = self._services[0].world.clock()
+        for record in known_batches(self._services):
             for result in results_by(record, self.journal, now):
                 if not result.collected:
                     yield f"{result.id} ({result.kind} of {record.id}{self._spoilt(result.id)})"
@@ -113,7 +113,7 @@ class Asserting:
     def _same_input(self) -> Iterator[tuple[BatchRecord, ...]]:
         """Batches of one endpoint and one content, as they were when the last of them was made."""
         by_input: dict[tuple[str, bytes | str], tuple[BatchRecord, ...]] = {}
-        for record in self._service.batches.known():
+        for record in known_batches(self._services):
             given = record.plan.input
             content = given.asked.input_file_id if given.content is None else given.content
             before = by_input.get((given.asked.endpoint, content), ())

@@ -112,7 +112,7 @@ def status_named(name: str) -> Status:
 
 def life(status: Status, age: int, usual: Schedule, dialect: Dialect, window: str) -> Life:
     """A life in which a batch of this age has this status, if there is one."""
-    wanted = Wanted(age, usual, dialect.window(window), dialect.pace.cancelling)
+    wanted = Wanted(age, usual, dialect.window.lasts(window), dialect.pace.cancelling)
     return LIVES[status](wanted)
 
 

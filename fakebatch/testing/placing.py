@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from typing import Any
 from fakebatch.batch.input_file import find_lines, parsed_object
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Asked
-from fakebatch.dialects import Refusal
+from fakebatch.dialects import Refusal, Window
 from fakebatch.durations import microseconds
 from fakebatch.errors import Misuse
 from fakebatch.journal import Journal, moment_text
 from fakebatch.scenario import BatchRule, ErrorEntry, Life, WhichBatches
-from fakebatch.service import Service
+from fakebatch.service import Service, known_batches, known_files
 from fakebatch.testing import lives
 from fakebatch.testing.looking import Batch, File, Seen
 from fakebatch.vtime import moments
@@ -28,14 +28,22 @@ Requests = str | Path | bytes | Iterable[Mapping[str, Any]]
 class Files(Seen[File]):
     """The files by id, in order of creation; result files are among them once they exist."""
 
-    def __init__(self, service: Service, journal: Journal) -> None:
-        super().__init__(
-            "files",
-            service.files.known,
-            service.files.has,
-            lambda id_: File(id_, service, journal),
-        )
-        self._service = service
+    def __init__(self, services: Sequence[Service], journal: Journal) -> None:
+        super().__init__("files", lambda: known_files(services), self._exists, self._file)
+        self._services = services
+        self._journal = journal
+
+    def _file(self, id_: str) -> File:
+        home = next(one for one in self._services if one.files.has(id_))
+        return File(id_, home, self._journal)
+
+    def _exists(self, id_: str) -> bool:
+        return any(one.files.has(id_) for one in self._services)
+
+    @property
+    def _service(self) -> Service:
+        """Where files are put: with the first provider."""
+        return self._services[0]
 
     def add(
         self,
@@ -82,15 +90,22 @@ _LIVES = {Status.FAILED: (BatchRule(WhichBatches(), Life(fails=(_REFUSED,))),)}
 class Batches(Seen[Batch]):
     """The batches by id, in order of creation."""
 
-    def __init__(self, service: Service, files: Files) -> None:
-        super().__init__(
-            "batches",
-            service.batches.known,
-            service.batches.has,
-            lambda id_: Batch(id_, service),
-        )
-        self._service = service
+    def __init__(self, services: Sequence[Service], files: Files) -> None:
+        super().__init__("batches", lambda: known_batches(services), self._exists, self._batch)
+        self._services = services
         self._files = files
+
+    def _batch(self, id_: str) -> Batch:
+        home = next(one for one in self._services if one.batches.has(id_))
+        return Batch(id_, home)
+
+    def _exists(self, id_: str) -> bool:
+        return any(one.batches.has(id_) for one in self._services)
+
+    @property
+    def _service(self) -> Service:
+        """Where batches are put: with the first provider."""
+        return self._services[0]
 
     def add(
         self,
@@ -121,7 +136,7 @@ class Batches(Seen[Batch]):
         file = self._input(requests, at)
         asked = Asked(
             _one_of(world.dialect.endpoints, endpoint=endpoint or _endpoint(file.content)),
-            _one_of(tuple(world.dialect.windows), completion_window=completion_window),
+            _window(world.dialect.window, completion_window),
             file.id,
             metadata,
             None,
@@ -198,6 +213,16 @@ def _one_of(known: tuple[str, ...], **given: str) -> str:
             f"Write for example {name}={known[0]!r}.",
         )
     return value
+
+
+def _window(known: Window, given: str) -> str:
+    if not known.allows(given):
+        raise Misuse(
+            f"fakebatch.batches.add: the completion_window is {given!r}.",
+            f"Known are {known.known}.",
+            f"Write for example completion_window={known.usual!r}.",
+        )
+    return given
 
 
 def _refused(service: Service, refusal: Refusal) -> Misuse:

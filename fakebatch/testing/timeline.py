@@ -55,10 +55,14 @@ class Event:
         return not self.text
 
 
-def timeline(service: Service, journal: Journal, notes: Notes, began: int, now: int) -> str:
+def timeline(
+    services: Sequence[Service], journal: Journal, notes: Notes, began: int, now: int
+) -> str:
     """The timeline up to `now`; its clock shows zero when the fake `began`."""
-    with service.world.lock:
-        records = [*service.world.batches.all(now)]
+    records: list[BatchRecord] = []
+    for service in services:
+        with service.world.lock:
+            records += service.world.batches.all(now)
     made = sorted(_events(records, journal, now), key=lambda event: (event.at, event.rank))
     events = [*_uneven(made)]
     foot = [f"{_clock(now - began)}  now", *_foot(records, journal, notes, now)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -15,15 +15,17 @@ from fakebatch.service import Service
 from fakebatch.wire.faults import Faults
 
 
-def unused(service: Service, faults: Faults) -> list[Rule]:
+def unused(services: Sequence[Service], faults: Faults) -> list[Rule]:
     """The rules of the scenario that nothing has met, in the order in which they were said."""
-    scenario, plans = service.world.scenario, [one.plan for one in service.world.batches.ever()]
+    plans = [one.plan for service in services for one in service.world.batches.ever()]
+    used = set[int]().union(*(service.world.used for service in services))
     never_fired = {id(fault) for fault in faults.unused()}
-    return [rule for rule in scenario.said if not _was_used(rule, service, plans, never_fired)]
+    said = services[0].world.scenario.said
+    return [rule for rule in said if not _was_used(rule, used, plans, never_fired)]
 
 
-def _was_used(rule: Rule, service: Service, plans: list[Plan], never_fired: set[int]) -> bool:
-    if id(rule) in service.world.used:
+def _was_used(rule: Rule, used: set[int], plans: list[Plan], never_fired: set[int]) -> bool:
+    if id(rule) in used:
         return True
     match rule:
         case CallFault():
@@ -62,18 +64,20 @@ def _lines(plan: Plan) -> Iterator[RequestLine]:
             yield lines.request(index)
 
 
-def complaint(rules: list[Rule], service: Service) -> Misuse:
+def complaint(rules: list[Rule], services: Sequence[Service]) -> Misuse:
     """What to say of rules that the test itself asked for."""
     custom_ids = [
         str(line.custom_id)
+        for service in services
         for one in service.world.batches.ever()
         for line in islice(_lines(one.plan), 5)
     ]
     known = ", ".join(map(repr, custom_ids[:5])) or "none"
     more = " …" if len(custom_ids) > 5 else ""
+    uploads = sum(one.world.uploaded for one in services)
+    batches = sum(len(one.world.batches) for one in services)
     return Misuse(
         f"The test asked for what never happened: {'; '.join(map(as_said, rules))}.",
-        f"There were {service.world.uploaded} uploads, {len(service.world.batches)} batches, and "
-        f"the custom_ids {known}{more}.",
+        f"There were {uploads} uploads, {batches} batches, and the custom_ids {known}{more}.",
         "Mend the rule or the test, or say FakeBatch(unused='note') or 'ignore'.",
     )

@@ -46,12 +46,12 @@ def event_of(record: BatchRecord, mint: Mint) -> Event:
     end = record.plan.timeline.end
     said = {
         "object": "event",
-        "id": mint.stamped("evt_", end.at, record.number),
+        "id": mint.made("evt_{stamp}", end.at, record.number),
         "type": f"batch.{end.status}",
         "created_at": end.at // SECOND,
         "data": {"id": record.id},
     }
-    webhook_id = mint.stamped("wh_", end.at, record.number)
+    webhook_id = mint.made("wh_{stamp}", end.at, record.number)
     return Event(webhook_id, f"batch.{end.status}", record.id, json.dumps(said).encode())
 
 

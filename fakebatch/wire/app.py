@@ -1,222 +1,21 @@
-"""From a Request to a Reply: the route table, the key, the parameters, the words of a refusal."""
+"""From a Request to a Reply: the key, the faults, the operation, the words of a refusal."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
-from urllib.parse import quote
 
-from pydantic_core import to_json
-
-from fakebatch.batch.answering import no_json
-from fakebatch.dialects import Reason, Refusal
-from fakebatch.errors import Misuse, RefusedRequest
-from fakebatch.ids import Mint
+from fakebatch.dialects import Dialect, Reason, Refusal
+from fakebatch.errors import RefusedRequest
+from fakebatch.ids import formed, signature
 from fakebatch.service import Service
-from fakebatch.wire import fields
-from fakebatch.wire.exchange import Reply, Request, json_reply
+from fakebatch.wire.circling import Circle
+from fakebatch.wire.exchange import Reply, Request
 from fakebatch.wire.faults import Call, Faults, Fired
-from fakebatch.wire.multipart import parts
+from fakebatch.wire.operations import OPERATIONS, Operation, created, is_known, route
 from fakebatch.wire.spoiling import spoilt
 from fakebatch.wire.wording import failure, masked, refused
-
-FILES_PAGE = 10_000
-BATCHES_PAGE = 100
-BATCHES_DEFAULT = 20
-
-Handler = Callable[[Service, Request, str], Reply]
-
-
-def _json(
-    body: Mapping[str, Any], *, status: int = 200, end: str = "", indent: int | None = 2
-) -> Reply:
-    # two spaces of indent, as observed in Aug 2026; bodies of files routes end with a newline
-    return Reply(
-        status, {"content-type": "application/json"}, _written(body, indent) + end.encode()
-    )
-
-
-def _written(body: Mapping[str, Any], indent: int | None) -> bytes:
-    # json.dumps takes ten times as long once it indents; of ASCII without floats both write the
-    # same, and the service's own objects hold no floats
-    if indent is not None:
-        with suppress(ValueError):
-            text = to_json(body, indent=indent)
-            if text.isascii():
-                return text
-    return json.dumps(body, indent=indent).encode()
-
-
-def _create_file(service: Service, request: Request, _: str) -> Reply:
-    body = request.body if request.pieces is None else request.pieces
-    form = parts(body, request.headers.get("content-type", ""))
-    if "file" not in form:
-        raise Refusal(Reason.MISSING, name="file")
-    said = {
-        name: part.content.decode("utf-8", "replace")
-        for name, part in form.items()
-        if name != "file"
-    }
-    record = service.files.create(
-        purpose=fields.text(said, "purpose"),
-        filename=form["file"].filename or "upload",
-        content=form["file"].content,
-        expires_after=fields.form_expiry(said, "expires_after", service.world.dialect.limits),
-    )
-    return _json(record, end="\n")
-
-
-def _list_files(service: Service, request: Request, _: str) -> Reply:
-    query = request.query
-    order = query.get("order", "desc")
-    if order not in ("asc", "desc"):
-        raise Refusal(Reason.BAD_ORDER)
-    limit = fields.count(query.get("limit"), "limit", default=FILES_PAGE, most=FILES_PAGE)
-    found = service.files.list(
-        purpose=query.get("purpose"), limit=limit, order=order, after=query.get("after")
-    )
-    return _json(found, end="\n")
-
-
-def _retrieve_file(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.files.retrieve(id_), end="\n")
-
-
-def _delete_file(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.files.delete(id_), end="\n")
-
-
-def _file_content(service: Service, _: Request, id_: str) -> Reply:
-    filename, content = service.files.open(id_)
-    headers = {
-        "content-type": "application/octet-stream",
-        "content-disposition": _attachment(filename),
-    }
-    if isinstance(content, bytes):
-        return Reply(200, headers, content)
-    return Reply(200, headers, b"", pieces=content)
-
-
-def _attachment(filename: str) -> str:
-    # a header is ASCII: other names go by RFC 6266, with a fallback for those who do not read it
-    plain = re.sub(r'[^ -~]|["\\]', "_", filename)
-    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
-    return f'attachment; filename="{plain}"{extended}'
-
-
-def _create_upload(service: Service, request: Request, _: str) -> Reply:
-    file = fields.announced(fields.json_object(request.body), service.world.dialect.limits)
-    return _json(service.uploads.create(file), end="\n")
-
-
-def _create_part(service: Service, request: Request, id_: str) -> Reply:
-    form = parts(request.body, request.headers.get("content-type", ""))
-    if "data" not in form:
-        raise Refusal(Reason.MISSING, name="data")
-    return _json(service.uploads.add_part(id_, form["data"].content), end="\n")
-
-
-def _complete_upload(service: Service, request: Request, id_: str) -> Reply:
-    said = fields.json_object(request.body)
-    md5 = None if said.get("md5") is None else fields.text(said, "md5")
-    return _json(service.uploads.complete(id_, fields.texts(said, "part_ids"), md5), end="\n")
-
-
-def _cancel_upload(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.uploads.cancel(id_), end="\n")
-
-
-def _create_batch(service: Service, request: Request, _: str) -> Reply:
-    asked = fields.batch_request(fields.json_object(request.body), service.world.dialect)
-    return _json(service.batches.create(asked))
-
-
-def _list_batches(service: Service, request: Request, _: str) -> Reply:
-    limit = fields.count(
-        request.query.get("limit"), "limit", default=BATCHES_DEFAULT, most=BATCHES_PAGE
-    )
-    return _json(service.batches.list(limit=limit, after=request.query.get("after")))
-
-
-def _retrieve_batch(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.batches.retrieve(id_))
-
-
-def _cancel_batch(service: Service, _: Request, id_: str) -> Reply:
-    # alone among them on one line (observed in 2025)
-    return _json(service.batches.cancel(id_), indent=None)
-
-
-def _ask(service: Service, request: Request, _: str) -> Reply:
-    body = fields.json_object(request.body)
-    if body.get("stream"):
-        raise Misuse(
-            f"{request.method} {request.path} asks for a stream.",
-            "fakebatch answers direct calls whole; a batch cannot stream either.",
-            "Call it without stream=True.",
-        )
-    answered = service.models.ask(f"/v1{request.path}", body)
-    if answered.status is None:
-        return _said({"error": answered.body}, 500)
-    return _said(answered.body, answered.status)
-
-
-def _said(body: Mapping[str, Any], status: int) -> Reply:
-    """What a model, or the test in its place, said: any JSON there is."""
-    try:
-        return json_reply(status, body)
-    except (TypeError, ValueError) as error:
-        raise no_json("a direct call", error) from error
-
-
-def _list_models(service: Service, _: Request, __: str) -> Reply:
-    return _json(service.models.list())
-
-
-def _retrieve_model(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.models.retrieve(id_))
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One thing a client can do, named as the SDK names it."""
-
-    name: str
-    method: str
-    path: str
-    handle: Handler
-
-
-OPERATIONS = (
-    Operation("files.create", "POST", "/files", _create_file),
-    Operation("files.list", "GET", "/files", _list_files),
-    Operation("files.retrieve", "GET", "/files/{id}", _retrieve_file),
-    Operation("files.delete", "DELETE", "/files/{id}", _delete_file),
-    Operation("files.content", "GET", "/files/{id}/content", _file_content),
-    Operation("uploads.create", "POST", "/uploads", _create_upload),
-    Operation("uploads.parts.create", "POST", "/uploads/{id}/parts", _create_part),
-    Operation("uploads.complete", "POST", "/uploads/{id}/complete", _complete_upload),
-    Operation("uploads.cancel", "POST", "/uploads/{id}/cancel", _cancel_upload),
-    Operation("batches.create", "POST", "/batches", _create_batch),
-    Operation("batches.list", "GET", "/batches", _list_batches),
-    Operation("batches.retrieve", "GET", "/batches/{id}", _retrieve_batch),
-    Operation("batches.cancel", "POST", "/batches/{id}/cancel", _cancel_batch),
-    Operation("chat.completions.create", "POST", "/chat/completions", _ask),
-    Operation("responses.create", "POST", "/responses", _ask),
-    Operation("embeddings.create", "POST", "/embeddings", _ask),
-    Operation("completions.create", "POST", "/completions", _ask),
-    Operation("moderations.create", "POST", "/moderations", _ask),
-    Operation("models.list", "GET", "/models", _list_models),
-    Operation("models.retrieve", "GET", "/models/{id}", _retrieve_model),
-)
-
-_BY_ROUTE = {(operation.method, operation.path): operation for operation in OPERATIONS}
-_PATHS = {operation.path for operation in OPERATIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,49 +31,40 @@ class Handled:
     """The fault that hit it."""
     done: bool
     """Whether the operation was carried out, whatever the client was told."""
-
-
-def _created(operation: Operation, reply: Reply) -> str:
-    if operation.name not in ("files.create", "batches.create"):
-        return ""
-    return str(json.loads(reply.body)["id"])
-
-
-def route(method: str, path: str) -> tuple[Operation | None, str]:
-    """The operation a request is for, if there is one, and the id in its path."""
-    operation = _BY_ROUTE.get((method, path))
-    if operation is not None:
-        return operation, ""
-    pattern, id_ = _pattern(path)
-    return _BY_ROUTE.get((method, pattern)), id_
-
-
-def _pattern(path: str) -> tuple[str, str]:
-    head, _, rest = path[1:].partition("/")
-    id_, slash, tail = rest.partition("/")
-    return f"/{head}/{{id}}{slash}{tail}", id_
+    at: int
+    """When, in microseconds since the epoch."""
 
 
 class App:
-    """One emulated service behind HTTP."""
+    """One emulated service behind HTTP.
+
+    Args:
+        service: what is asked.
+        api_keys: the keys that are accepted; None: every key is.
+        faults: what goes wrong with calls.
+        noted: told of every request.
+    """
 
     def __init__(
         self,
         service: Service,
         *,
         api_keys: frozenset[str] | None,
-        seed: bytes,
+        faults: Faults | None = None,
         noted: Callable[[Handled], None] = lambda _: None,
-        elapsed: Callable[[], int] = lambda: 0,
     ) -> None:
         self.service = service
         self._noted = noted
         self._api_keys = api_keys
-        self._mint = Mint(seed)
+        self._mint = service.world.mint
         self._numbers = count(1)  # which threads may share
+        self._circle = Circle()
+        headers = self._dialect.headers.items()
+        self._constant = {name: value for name, value in headers if "{" not in value}
+        self._signing = [(name, value) for name, value in headers if "{" in value]
         world = service.world
-        self.faults = Faults(
-            lambda: world.scenario.calls, self._mint, clock=world.clock, elapsed=elapsed
+        self.faults = faults or Faults(
+            lambda: world.scenario.calls, self._mint, clock=world.clock, elapsed=lambda: 0
         )
 
     def handle(self, request: Request) -> Reply:
@@ -283,61 +73,75 @@ class App:
         Raises:
             RefusedRequest: the real service has this route, fakebatch does not.
             Misuse: the test gave an answer that is none.
+            FakeBatchError: the same page is asked for without end.
         """
         operation, id_ = route(request.method, request.path)
+        now = self.service.world.clock()
+        if request.query:
+            self._circle.asked(request, now)
+        digest = self._mint.digest("call", next(self._numbers), size=64)
+        request_id = formed(self._dialect.ids.call, digest, now)
         truth: list[tuple[str, bool]] = []
 
         def true() -> Reply:
-            reply, about, done = self._answer(operation, id_, request)
+            reply, about, done = self._answer(operation, id_, request, request_id)
             truth.append((about, done))
             return reply
 
         if operation is None:
             reply, hit = true(), None
         else:
-            reply, hit = self._around(Call(operation.name, id_, request), true)
+            reply, hit = self._around(Call(operation.name, id_, request), true, request_id)
         about, done = truth[-1] if truth else (id_, False)
-        self._noted(Handled(request, operation, about, reply, hit, done))
-        return self._signed(reply)
+        self._noted(Handled(request, operation, about, reply, hit, done, now))
+        return self._signed(reply, request_id, took=20 + digest[-1])
 
-    def _around(self, call: Call, true: Callable[[], Reply]) -> tuple[Reply, Fired | None]:
-        dialect, clock = self.service.world.dialect, self.service.world.clock
+    def _around(
+        self, call: Call, true: Callable[[], Reply], request_id: str
+    ) -> tuple[Reply, Fired | None]:
+        dialect, clock = self._dialect, self.service.world.clock
         return self.faults.around(
             call,
             lambda outcome: spoilt(
                 outcome,
                 true=true,
-                usual=lambda status: failure(dialect, call, status),
+                usual=lambda status: failure(dialect, call, status, request_id),
                 clock=clock,
             ),
         )
 
     def _answer(
-        self, operation: Operation | None, id_: str, request: Request
+        self, operation: Operation | None, id_: str, request: Request, request_id: str
     ) -> tuple[Reply, str, bool]:
         """The true answer, the id it is about, and whether anything was done."""
         try:
-            self._check_key(request)
+            if operation is None or not self._is_signed(operation, request, id_):
+                self._check_key(request)
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
         except Refusal as refusal:
             of_files = request.path.startswith("/files")
-            return refused(self.service.world.dialect, refusal, of_files=of_files), id_, False
-        return reply, id_ or _created(operation, reply), True
+            return refused(self._dialect, refusal, request_id, of_files=of_files), id_, False
+        about = id_ or created(operation, reply)
+        if reply.status == 200 and operation.name in self._dialect.answers:
+            reply = replace(reply, status=self._dialect.answers[operation.name])
+        return reply, about, True
 
     def _check_key(self, request: Request) -> None:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
+        auth = self._dialect.auth
+        given = [_key(request.headers.get(name, ""), scheme) for name, scheme in auth.items()]
+        key = next(filter(None, given), "")
+        if auth and not key:
             raise Refusal(Reason.NO_KEY)
-        if self._api_keys is not None and key.strip() not in self._api_keys:
-            raise Refusal(Reason.WRONG_KEY, key=masked(key.strip()))
+        if self._api_keys is not None and key not in self._api_keys:
+            raise Refusal(Reason.WRONG_KEY, key=masked(key))
 
     def _no_route(self, request: Request) -> BaseException:
         facts = {"method": request.method, "path": request.path}
-        if request.path in _PATHS or _pattern(request.path)[0] in _PATHS:
+        if is_known(request.path):
             return Refusal(Reason.WRONG_METHOD, **facts)
-        if request.path[1:].partition("/")[0] not in self.service.world.dialect.elsewhere:
+        if request.path[1:].partition("/")[0] not in self._dialect.elsewhere:
             return Refusal(Reason.NO_SUCH_ROUTE, **facts)
         return RefusedRequest(
             f"{request.method} {request.path} is not emulated.",
@@ -345,12 +149,25 @@ class App:
             "Answer it with a respx route of your own, or do not call it in this test.",
         )
 
-    def _signed(self, reply: Reply) -> Reply:
-        digest = self._mint.request(next(self._numbers))
-        headers = {
-            **self.service.world.dialect.headers,
-            "openai-processing-ms": str(20 + int(digest[-2:], 16)),
-            "x-request-id": digest,
-            **reply.headers,
+    def _signed(self, reply: Reply, request_id: str, took: int) -> Reply:
+        signing = {
+            name: value.format(request_id=request_id, milliseconds=took)
+            for name, value in self._signing
         }
-        return replace(reply, headers=headers)
+        return replace(reply, headers={**self._constant, **signing, **reply.headers})
+
+    def _is_signed(self, operation: Operation, request: Request, id_: str) -> bool:
+        """Whether this is the address of a result file, which is open to whoever has it."""
+        signed = request.query.get("signature") == signature(id_)
+        return bool(self._dialect.results_url) and operation.name == "files.content" and signed
+
+    @property
+    def _dialect(self) -> Dialect:
+        return self.service.world.dialect
+
+
+def _key(header: str, scheme: str) -> str:
+    if not scheme:
+        return header.strip()
+    given, _, key = header.partition(" ")
+    return key.strip() if given.lower() == scheme.lower() else ""

@@ -27,7 +27,8 @@ class Request:
     @property
     def key(self) -> str:
         """The API key it carries, if any."""
-        return self.headers.get("authorization", "").partition(" ")[2].strip()
+        key = self.headers.get("authorization", "").partition(" ")[2].strip()
+        return key or self.headers.get("api-key", "")
 
 
 @dataclass(frozen=True, slots=True)

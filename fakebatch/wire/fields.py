@@ -8,7 +8,8 @@ from typing import Any
 
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.plan import Asked
-from fakebatch.dialects import Dialect, Limits, Reason, Refusal
+from fakebatch.dialects import Dialect, Limits, Listing, Reason, Refusal, Window
+from fakebatch.errors import Misuse
 from fakebatch.request_line import json_type
 from fakebatch.service.shelf import Announced
 
@@ -27,15 +28,25 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def batch_request(said: Mapping[str, Any], dialect: Dialect) -> Asked:
-    """The body of `batches.create`."""
+    """The body of `batches.create`.
+
+    Raises:
+        Misuse: it holds a field that nobody emulates.
+    """
+    _within(said, dialect)
+    usual = {"endpoint": dialect.endpoints[0], "completion_window": dialect.window.usual}
+    left_out = [name for name in usual if name not in dialect.required and said.get(name) is None]
+    said = {**said, **{name: usual[name] for name in left_out}}
     return Asked(
         input_file_id=text(said, "input_file_id"),
         endpoint=one_of(text(said, "endpoint"), "endpoint", dialect.endpoints),
-        window=one_of(text(said, "completion_window"), "completion_window", dialect.windows),
+        window=_window(text(said, "completion_window"), dialect.window),
         metadata=metadata(said.get("metadata"), dialect.limits),
         output_expires_after=expiry(
             said.get("output_expires_after"), "output_expires_after", dialect.limits
         ),
+        model=_member(said, dialect.model_field),
+        deletes_input=_deletes(said, dialect.deleting_field),
     )
 
 
@@ -48,6 +59,34 @@ def announced(said: Mapping[str, Any], limits: Limits) -> Announced:
         bytes=number(said, "bytes", 1, limits.upload_bytes),
         expires_after=expiry(said.get("expires_after"), "expires_after", limits),
     )
+
+
+def _deletes(said: Mapping[str, Any], name: str) -> bool:
+    return name != "" and said.get(name) is not False
+
+
+def _member(said: Mapping[str, Any], path: str) -> str:
+    """A text inside of a call, or nothing where it is not there."""
+    found: Any = said
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return found if isinstance(found, str) else ""
+
+
+def _within(said: Mapping[str, Any], dialect: Dialect) -> None:
+    for name, reason in dialect.beyond.items():
+        if name in said:
+            raise Misuse(
+                f"A batch was asked for with {name!r}.",
+                f"fakebatch does not emulate it: {reason}",
+                "Upload the input file, and name it as input_file_id.",
+            )
+
+
+def _window(value: str, window: Window) -> str:
+    if window.refused and not window.allows(value):
+        raise Refusal(Reason.BAD_VALUE, name="completion_window", value=value, known=window.known)
+    return value
 
 
 def text(said: Mapping[str, Any], name: str) -> str:
@@ -75,10 +114,10 @@ def number(said: Mapping[str, Any], name: str, least: int, most: int) -> int:
     return within(said[name], name, least, most)
 
 
-def one_of(value: str, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+def one_of(value: str, name: str, known: tuple[str, ...]) -> str:
     """A string out of a list."""
     if value not in known:
-        raise Refusal(Reason.BAD_VALUE, name=name, value=value, known=_listed(tuple(known)))
+        raise Refusal(Reason.BAD_VALUE, name=name, value=value, known=_listed(known))
     return value
 
 
@@ -113,12 +152,24 @@ def expiry(value: object, name: str, limits: Limits) -> int | None:
 
 
 def form_expiry(said: Mapping[str, str], name: str, limits: Limits) -> int | None:
-    """The same as fields of a form: `expires_after[anchor]`, `expires_after[seconds]`."""
-    prefix = f"{name}["
-    given = {key[len(prefix) : -1]: value for key, value in said.items() if key.startswith(prefix)}
+    """The same as fields of a form: `expires_after[anchor]`, or with dots (both are in use)."""
+    given = {
+        part: said[key]
+        for part in ("anchor", "seconds")
+        for key in (f"{name}[{part}]", f"{name}.{part}")
+        if key in said
+    }
     digits = given.get("seconds", "")
     seconds = int(digits) if _INTEGER.fullmatch(digits) else digits or None
     return expiry({**given, "seconds": seconds} if given else None, name, limits)
+
+
+def page(query: Mapping[str, str], listing: Listing) -> tuple[int, str | None]:
+    """How much of a list was asked for, and what it comes after."""
+    if not listing.cursor:
+        return listing.most, None
+    limit = count(query.get("limit"), "limit", default=listing.usual, most=listing.most)
+    return limit, query.get(listing.cursor)
 
 
 def count(value: str | None, name: str, *, default: int, most: int) -> int:

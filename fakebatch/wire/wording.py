@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from fakebatch.dialects import Dialect, Reason, Refusal, Words
+from fakebatch.dialects import Dialect, Reason, Refusal, Words, shaped
 from fakebatch.wire.exchange import Reply, json_reply
 from fakebatch.wire.faults import Call
 
@@ -18,12 +17,13 @@ _NOT_FOUND = {
 """What a 404 is, by the first part of the operation's name."""
 
 
-def refused(dialect: Dialect, refusal: Refusal, *, of_files: bool) -> Reply:
+def refused(dialect: Dialect, refusal: Refusal, request_id: str, *, of_files: bool) -> Reply:
     """A call the service refuses."""
-    return _worded(dialect.refusals[refusal.reason], refusal.facts, of_files=of_files)
+    words = dialect.refusals[refusal.reason]
+    return _worded(dialect, words, refusal.facts, request_id, of_files=of_files)
 
 
-def failure(dialect: Dialect, call: Call, status: int) -> Reply:
+def failure(dialect: Dialect, call: Call, status: int, request_id: str) -> Reply:
     """A failure that a test asked for, in the words that are usual with that status."""
     kind = call.operation.partition(".")[0]
     reason = {401: Reason.WRONG_KEY, 404: _NOT_FOUND.get(kind)}.get(status)
@@ -33,7 +33,8 @@ def failure(dialect: Dialect, call: Call, status: int) -> Reply:
     else:
         words = dialect.refusals[reason]
     facts = {"id": call.id, "key": masked(call.request.key)}
-    return _worded(replace(words, status=status), facts, of_files=kind == "files")
+    words = replace(words, status=status)
+    return _worded(dialect, words, facts, request_id, of_files=kind == "files")
 
 
 def masked(key: str) -> str:
@@ -43,19 +44,21 @@ def masked(key: str) -> str:
     return key[:8] + "*" * (len(key) - 12) + key[-4:]
 
 
-def _worded(words: Words, facts: Mapping[str, object], *, of_files: bool) -> Reply:
-    message = words.message_for(facts)
-    error = {
-        "message": message,
+def _worded(
+    dialect: Dialect, words: Words, facts: Mapping[str, object], request_id: str, *, of_files: bool
+) -> Reply:
+    said = {
+        "message": words.message_for(facts),
         "type": words.type,
         "param": words.param_for(facts),
         "code": words.code,
+        "code_or_status": words.code or str(words.status),
+        "status": words.status,
+        "status_text": str(words.status),
+        "request_id": request_id,
     }
-    body: dict[str, Any] = {"error": error}
-    if of_files and words.status != 401:
-        body["detail"] = {"message": message, "code": words.code}
-    reply = json_reply(words.status, body, end="\n")
-    if words.status == 401:
-        challenge = {"www-authenticate": 'Bearer realm="OpenAI API"'}
-        return replace(reply, headers={**reply.headers, **challenge})
-    return reply
+    shapes = dialect.shapes
+    before_files = not of_files or words.status == 401  # a wrong key gets no further
+    shape = shapes.error if before_files else shapes.error_of_files or shapes.error
+    reply = json_reply(words.status, shaped(shape, said), end="\n")
+    return replace(reply, headers={**reply.headers, **words.headers})

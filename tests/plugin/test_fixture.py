@@ -128,7 +128,7 @@ def test_what_the_marker_does_not_know_is_told(
     result.stdout.fnmatch_lines(
         [
             f"*fakebatch: @pytest.mark.fakebatch does not know {unknown}.",
-            "*It takes the keywords seed, clock, start, dialect, base_url, api_keys, models, *.",
+            "*It takes the keywords seed, clock, start, dialect, dialects, base_url, *.",
             "*Write for example @pytest.mark.fakebatch(seed=7).",
         ],
         consecutive=True,

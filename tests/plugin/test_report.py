@@ -60,21 +60,21 @@ def test_it(fakebatch):
 
 TIMELINE = [
     ZERO,
-    "+00:00:00  files.create     200  file-PQ5h6Jv1XGEKkzjvSDdnmn",
-    "+00:00:00  batches.create   200  batch_6955b9003670819090cb02ab0c2876a7",
+    "+00:00:00  files.create     200  file-2PbNWcDDgw3QXQKkvgK3Wk",
+    "+00:00:00  batches.create   200  batch_6955b900a0c48190a7711bcd6d8a12bb",
     "+00:00:00  slept 60 s  60 times, until +01:00:00",
-    "+00:01:00  batches.retrieve 200  batch_…2876a7",
-    "+00:01:05    batch_…2876a7: in_progress",
-    "+00:02:00  batches.retrieve 200  batch_…2876a7  57 times, every 60 s, until +00:58:00",
-    "+00:58:55    batch_…2876a7: finalizing",
-    "+00:59:00  batches.retrieve 200  batch_…2876a7",
-    "+01:00:00    batch_…2876a7: completed",
-    "+01:00:00  batches.retrieve 200  batch_…2876a7",
-    "+01:00:00  files.content    200  file-Sppx4N…",
+    "+00:01:00  batches.retrieve 200  batch_…8a12bb",
+    "+00:01:05    batch_…8a12bb: in_progress",
+    "+00:02:00  batches.retrieve 200  batch_…8a12bb  57 times, every 60 s, until +00:58:00",
+    "+00:58:55    batch_…8a12bb: finalizing",
+    "+00:59:00  batches.retrieve 200  batch_…8a12bb",
+    "+01:00:00    batch_…8a12bb: completed",
+    "+01:00:00  batches.retrieve 200  batch_…8a12bb",
+    "+01:00:00  files.content    200  file-7tQkLy…",
     "+01:00:00  now",
-    "  batch_…2876a7 completed: 2 of 3 lines succeeded, 1 failed",
-    "    output file-Sppx4N… downloaded",
-    "    errors file-YyEAe6… never downloaded",
+    "  batch_…8a12bb completed: 2 of 3 lines succeeded, 1 failed",
+    "    output file-7tQkLy… downloaded",
+    "    errors file-4EHET7… never downloaded",
 ]
 
 
@@ -208,10 +208,10 @@ def test_it(fakebatch):
             "+01:00:00    20 batches: completed",
             "+01:00:00  batches.retrieve 200  20 batches  80 times, until +01:05:00",
             "+01:06:40  now",
-            "  batch_…2876a7 completed: 1 of 1 lines succeeded, 0 failed",
-            "    output file-Sppx4N… never downloaded",
-            "  batch_…d9a2b7 completed: 1 of 1 lines succeeded, 0 failed",
-            "    output file-G9HLct… never downloaded",
+            "  batch_…8a12bb completed: 1 of 1 lines succeeded, 0 failed",
+            "    output file-7tQkLy… never downloaded",
+            "  batch_…821dd8 completed: 1 of 1 lines succeeded, 0 failed",
+            "    output file-1mJCXM… never downloaded",
             "  … 18 more batches",
         ]
     ]
@@ -230,15 +230,15 @@ def test_it(fakebatch):
     [lines] = timelines(run(pytester, code))
 
     assert lines[2:] == [
-        "+00:00:00  batches.create   200  batch_6955b9003670819090cb02ab0c2876a7",
+        "+00:00:00  batches.create   200  batch_6955b900a0c48190a7711bcd6d8a12bb",
         (
-            "+00:00:00  batches.retrieve 200  batch_…2876a7"
+            "+00:00:00  batches.retrieve 200  batch_…8a12bb"
             "  7 times, every 1 s to 32 s, until +00:01:03"
         ),
         "+00:00:00  slept 1 s to 64 s  7 times, until +00:02:07",
-        "+00:01:05    batch_…2876a7: in_progress",
+        "+00:01:05    batch_…8a12bb: in_progress",
         "+00:02:07  now",
-        "  batch_…2876a7 in_progress: 0 of 1 lines succeeded, 0 failed",
+        "  batch_…8a12bb in_progress: 0 of 1 lines succeeded, 0 failed",
     ]
 
 
@@ -255,7 +255,7 @@ def test_it(fakebatch):
 
     assert len(lines) == 40
     assert lines[1:3] == [
-        "+00:00:00  files.create     200  file-PQ5h6Jv1XGEKkzjvSDdnmn",
+        "+00:00:00  files.create     200  file-2PbNWcDDgw3QXQKkvgK3Wk",
         "+00:00:00  slept 0.5 s",
     ]
     assert lines[13] == "        …  23 lines left out"
@@ -275,13 +275,13 @@ def test_it(fakebatch):
     assert timelines(run(pytester, code)) == [
         [
             ZERO,
-            "-05:00:00    batch_…2876a7: validating",
-            "-04:58:55    batch_…2876a7: in_progress",
-            "-00:05:03    batch_…2876a7: cancelling",
-            "+00:05:03    batch_…2876a7: cancelled",
+            "-05:00:00    batch_…8a12bb: validating",
+            "-04:58:55    batch_…8a12bb: in_progress",
+            "-00:05:03    batch_…8a12bb: cancelling",
+            "+00:05:03    batch_…8a12bb: cancelled",
             "+01:00:00  now",
-            "  batch_…2876a7 cancelled: 0 of 1 lines succeeded, 0 failed",
-            "    errors file-YyEAe6… never downloaded",
+            "  batch_…8a12bb cancelled: 0 of 1 lines succeeded, 0 failed",
+            "    errors file-4EHET7… never downloaded",
         ]
     ]
 

@@ -48,7 +48,7 @@ class ByHand:
         self.now = T0
         service = Service(OPENAI, clock=lambda: self.now * SECOND, seed=seed)
         service.world.scenario = Scenario(SCHEDULE, (UNLUCKY,))
-        self.app = App(service, api_keys=None, seed=seed)
+        self.app = App(service, api_keys=None)
         self.files: list[str] = []
         """Uploads in the order they came, deleted ones too."""
         self.batches: list[str] = []

@@ -154,7 +154,7 @@ def test_any_request_is_answered(
     method: str, path: str, tail: str, body: bytes, query: dict[str, str]
 ) -> None:
     """Whatever comes, the app replies, or is loud about what it does not emulate."""
-    app = App(_service(lambda: START), api_keys=None, seed=b"")
+    app = App(_service(lambda: START), api_keys=None)
     headers = {"authorization": "Bearer k", "content-type": "application/json"}
     try:
         reply = app.handle(Request(method, path + tail, query, headers, body))

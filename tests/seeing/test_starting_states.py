@@ -183,7 +183,7 @@ MISUSES: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
     "a file younger than its batch": (
         lambda fake: fake.batches.add(fake.files.add(jsonl(GOOD), created="-1h").id, created="-2h"),
         [
-            "file-PQ5h6Jv1XGEKkzjvSDdnmn is younger than the batch that shall read it.",
+            "file-2PbNWcDDgw3QXQKkvgK3Wk is younger than the batch that shall read it.",
             "The file is of 2025-12-31T23:00:00Z, the batch of 2025-12-31T22:00:00Z.",
             "Put the file in place with the created=… of the batch, or an earlier one.",
         ],

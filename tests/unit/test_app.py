@@ -8,7 +8,7 @@ from calling import BATCH, FORM, app, call, form, upload
 from plans import requests
 from refusals import Words, missing
 
-from fakebatch.wire.app import OPERATIONS, route
+from fakebatch.wire.operations import OPERATIONS, route
 
 ROUTES = {operation.name: operation for operation in OPERATIONS}
 

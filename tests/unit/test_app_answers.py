@@ -9,8 +9,8 @@ from calling import BATCH, FORM, app, call, form, upload
 from plans import requests
 
 from fakebatch import Misuse, RefusedRequest
-from fakebatch.wire.app import OPERATIONS
 from fakebatch.wire.exchange import Reply
+from fakebatch.wire.operations import OPERATIONS
 from fakebatch.wire.wording import masked
 
 

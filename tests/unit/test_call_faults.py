@@ -21,7 +21,7 @@ from fakebatch.scenario import (
 )
 from fakebatch.scenario.as_said import as_said
 from fakebatch.scenario.calls import OPERATIONS
-from fakebatch.wire import app
+from fakebatch.wire import operations
 
 SECOND = 1_000_000
 EVERY = WhichCalls()
@@ -137,4 +137,4 @@ def test_a_key_is_not_shown() -> None:
 
 def test_operations_are_those_that_are_emulated() -> None:
     """The names a fault may use are the names of the route table."""
-    assert tuple(operation.name for operation in app.OPERATIONS) == OPERATIONS
+    assert tuple(operation.name for operation in operations.OPERATIONS) == OPERATIONS

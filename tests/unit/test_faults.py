@@ -23,6 +23,7 @@ from fakebatch.scenario import (
 )
 from fakebatch.service import Service
 from fakebatch.wire.app import App
+from fakebatch.wire.faults import Faults
 
 SECOND = 1_000_000
 FAILS = Answers(503)
@@ -35,7 +36,14 @@ class World:
         self.now = 0
         self.service = Service(OPENAI, clock=lambda: T0 + self.now, seed=b"0")
         self.service.world.scenario = Scenario(calls=faults)
-        self.app = App(self.service, api_keys=None, seed=b"0", elapsed=lambda: self.now)
+        world = self.service.world
+        faults = Faults(
+            lambda: world.scenario.calls,
+            world.mint,
+            clock=world.clock,
+            elapsed=lambda: self.now,
+        )
+        self.app = App(self.service, api_keys=None, faults=faults)
 
     def ask(self, path: str = "/batches", *, retry: int = 0, key: str = "sk-a") -> int:
         headers = {"x-stainless-retry-count": str(retry)}

@@ -14,14 +14,14 @@ STAMPED = r"6a85c08a[0-9a-f]{3}[048c]8190[89ab][0-9a-f]{15}"
 FILE = r"file-[1-9A-HJ-NP-Z][1-9A-HJ-NP-Za-km-z]{21}"
 
 FORMS = {
-    "a batch is 32 hex digits": (MINT.stamped("batch_", AT, 1), r"batch_[0-9a-f]{32}"),
-    "a batch has time, marker and variant": (MINT.stamped("batch_", AT, 1), f"batch_{STAMPED}"),
+    "a batch is 32 hex digits": (MINT.made("batch_{stamp}", AT, 1), r"batch_[0-9a-f]{32}"),
+    "a batch has time, marker and variant": (MINT.made("batch_{stamp}", AT, 1), f"batch_{STAMPED}"),
     "a result line": (
         "batch_req_" + stamp(MINT.digest("line").hex(), AT),
         f"batch_req_{STAMPED}",
     ),
-    "a file is 22 base58 characters": (MINT.file(1), FILE),
-    "a request": (MINT.request(1), r"req_[0-9a-f]{32}"),
+    "a file is 22 base58 characters": (MINT.made("file-{base58}", AT, 1), FILE),
+    "a request": (MINT.made("req_{hex}", AT, 1), r"req_[0-9a-f]{32}"),
     "the request of a result line is a UUID of version 4": (
         dashed(MINT.digest("line").hex()),
         r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
@@ -39,28 +39,34 @@ def test_the_form_holds_for_every_digest() -> None:
     """Quarter, marker, variant and leading character are right whatever the digits were."""
     for number in range(200):
         assert re.fullmatch(STAMPED, stamp(MINT.digest(number).hex(), AT))
-        assert re.fullmatch(FILE, MINT.file(number))
+        assert re.fullmatch(FILE, MINT.made("file-{base58}", AT, number))
 
 
 def test_ids_of_the_same_seed_and_parts_are_the_same() -> None:
     """The same seed and the same parts always give the same id."""
     twin = Mint(b"0")
-    assert MINT.file(1) == twin.file(1)
-    assert MINT.request(1) == twin.request(1)
-    assert MINT.stamped("batch_", AT, 1) == twin.stamped("batch_", AT, 1)
+    assert MINT.made("file-{base58}", AT, 1) == twin.made("file-{base58}", AT, 1)
+    assert MINT.made("req_{hex}", AT, 1) == twin.made("req_{hex}", AT, 1)
+    assert MINT.made("batch_{stamp}", AT, 1) == twin.made("batch_{stamp}", AT, 1)
     assert MINT.order(9, "lines") == twin.order(9, "lines")
 
 
 OTHERS = {
-    "another number": (MINT.file(1), MINT.file(2)),
-    "another seed": (MINT.file(1), Mint(b"1").file(1)),
-    "no seed": (MINT.file(1), Mint(b"").file(1)),
-    "parts cut elsewhere": (MINT.file("ab", "c"), MINT.file("a", "bc")),
-    "another prefix": (
-        MINT.stamped("batch_", AT, 1).removeprefix("batch_"),
-        MINT.stamped("upload_", AT, 1).removeprefix("upload_"),
+    "another number": (MINT.made("file-{base58}", AT, 1), MINT.made("file-{base58}", AT, 2)),
+    "another seed": (MINT.made("file-{base58}", AT, 1), Mint(b"1").made("file-{base58}", AT, 1)),
+    "no seed": (MINT.made("file-{base58}", AT, 1), Mint(b"").made("file-{base58}", AT, 1)),
+    "parts cut elsewhere": (
+        MINT.made("file-{base58}", AT, "ab", "c"),
+        MINT.made("file-{base58}", AT, "a", "bc"),
     ),
-    "a lone surrogate": (MINT.file("\ud800"), MINT.file("\ud801")),
+    "another prefix": (
+        MINT.made("batch_{stamp}", AT, 1).removeprefix("batch_"),
+        MINT.made("upload_{stamp}", AT, 1).removeprefix("upload_"),
+    ),
+    "a lone surrogate": (
+        MINT.made("file-{base58}", AT, "\ud800"),
+        MINT.made("file-{base58}", AT, "\ud801"),
+    ),
 }
 
 
@@ -72,12 +78,14 @@ def test_ids_of_other_seeds_or_parts_differ(one: str, other: str) -> None:
 
 def test_ten_thousand_file_ids_are_ten_thousand() -> None:
     """Ids do not collide within any test one would write."""
-    assert len({MINT.file(number) for number in range(10_000)}) == 10_000
+    assert len({MINT.made("file-{base58}", AT, number) for number in range(10_000)}) == 10_000
 
 
 def test_a_long_seed_counts_to_its_end() -> None:
     """Seeds that differ only after their 64th byte (two long test ids) give other ids."""
-    assert Mint(b"x" * 64 + b"1").file(1) != Mint(b"x" * 64 + b"2").file(1)
+    assert Mint(b"x" * 64 + b"1").made("file-{base58}", AT, 1) != Mint(b"x" * 64 + b"2").made(
+        "file-{base58}", AT, 1
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 1_000])

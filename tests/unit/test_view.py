@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from plans import DAY, SCHEDULE, T0, plan, record, requests, seen
 
+from fakebatch.dialects import OPENAI, Listing
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Says, Scenario
 from fakebatch.service.shelf import FileRecord
@@ -58,7 +59,7 @@ FILE = FileRecord("file-1", "batch", "in.jsonl", T0, T0 + 30 * DAY, lambda: b"{}
 
 def test_a_file_has_every_key_in_the_order_of_the_wire() -> None:
     """A file is processed at once; its size is that of its content."""
-    assert list(file_object(FILE, T0).items()) == [
+    assert list(file_object(FILE, OPENAI, T0).items()) == [
         ("object", "file"),
         ("id", "file-1"),
         ("purpose", "batch"),
@@ -73,12 +74,12 @@ def test_a_file_has_every_key_in_the_order_of_the_wire() -> None:
 
 def test_a_file_that_never_expires_says_null() -> None:
     """`expires_at` is always there."""
-    assert file_object(replace(FILE, expires=None), T0)["expires_at"] is None
+    assert file_object(replace(FILE, expires=None), OPENAI, T0)["expires_at"] is None
 
 
 def test_a_deletion_says_what_is_gone() -> None:
     """The keys of a deletion in the order of the wire."""
-    assert list(deleted_file("file-1").items()) == [
+    assert list(deleted_file("file-1", OPENAI).items()) == [
         ("object", "file"),
         ("deleted", True),
         ("id", "file-1"),
@@ -88,7 +89,7 @@ def test_a_deletion_says_what_is_gone() -> None:
 def test_a_page_names_its_first_and_last() -> None:
     """A list says where it begins and ends, and whether more follows."""
     one, other = {"id": "a"}, {"id": "b"}
-    assert page([one, other], has_more=True) == {
+    assert page([one, other], Listing(), has_more=True) == {
         "object": "list",
         "data": [one, other],
         "first_id": "a",
@@ -99,7 +100,7 @@ def test_a_page_names_its_first_and_last() -> None:
 
 def test_an_empty_page_begins_and_ends_nowhere() -> None:
     """Without data, first and last are null."""
-    assert page([], has_more=False) == {
+    assert page([], Listing(), has_more=False) == {
         "object": "list",
         "data": [],
         "first_id": None,

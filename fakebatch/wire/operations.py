@@ -1,0 +1,234 @@
+"""What a client can do: the table of operations, and how each reads its request."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from pydantic_core import to_json
+
+from fakebatch.batch.answering import no_json
+from fakebatch.dialects import Reason, Refusal
+from fakebatch.errors import Misuse
+from fakebatch.service import Service, view
+from fakebatch.wire import fields
+from fakebatch.wire.exchange import Reply, Request, json_reply
+from fakebatch.wire.multipart import parts
+
+Handler = Callable[[Service, Request, str], Reply]
+
+
+def _json(
+    body: Mapping[str, Any], *, status: int = 200, end: str = "", indent: int | None = 2
+) -> Reply:
+    # two spaces of indent, as observed in Aug 2026; bodies of files routes end with a newline
+    return Reply(
+        status, {"content-type": "application/json"}, _written(body, indent) + end.encode()
+    )
+
+
+def _written(body: Mapping[str, Any], indent: int | None) -> bytes:
+    # json.dumps takes ten times as long once it indents; of ASCII without floats both write the
+    # same, and the service's own objects hold no floats
+    if indent is not None:
+        with suppress(ValueError):
+            text = to_json(body, indent=indent)
+            if text.isascii():
+                return text
+    return json.dumps(body, indent=indent).encode()
+
+
+def _create_file(service: Service, request: Request, _: str) -> Reply:
+    body = request.body if request.pieces is None else request.pieces
+    form = parts(body, request.headers.get("content-type", ""))
+    if "file" not in form:
+        raise Refusal(Reason.MISSING, name="file")
+    said = {
+        name: part.content.decode("utf-8", "replace")
+        for name, part in form.items()
+        if name != "file"
+    }
+    file = service.files.create(
+        purpose=fields.text(said, "purpose"),
+        filename=form["file"].filename or "upload",
+        content=form["file"].content,
+        expires_after=fields.form_expiry(said, "expires_after", service.world.dialect.limits),
+    )
+    return _json(view.uploaded_file(file, service.world.dialect), end="\n")
+
+
+def _list_files(service: Service, request: Request, _: str) -> Reply:
+    query = request.query
+    order = query.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise Refusal(Reason.BAD_ORDER)
+    limit, after = fields.page(query, service.world.dialect.files_list)
+    found = service.files.list(purpose=query.get("purpose"), limit=limit, order=order, after=after)
+    return _json(found, end="\n")
+
+
+def _retrieve_file(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.files.retrieve(id_), end="\n")
+
+
+def _delete_file(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.files.delete(id_), end="\n")
+
+
+def _file_content(service: Service, _: Request, id_: str) -> Reply:
+    filename, content = service.files.open(id_)
+    headers = {
+        "content-type": "application/octet-stream",
+        "content-disposition": _attachment(filename),
+    }
+    if isinstance(content, bytes):
+        return Reply(200, headers, content)
+    return Reply(200, headers, b"", pieces=content)
+
+
+def _attachment(filename: str) -> str:
+    # a header is ASCII: other names go by RFC 6266, with a fallback for those who do not read it
+    plain = re.sub(r'[^ -~]|["\\]', "_", filename)
+    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
+    return f'attachment; filename="{plain}"{extended}'
+
+
+def _create_upload(service: Service, request: Request, _: str) -> Reply:
+    file = fields.announced(fields.json_object(request.body), service.world.dialect.limits)
+    return _json(service.uploads.create(file), end="\n")
+
+
+def _create_part(service: Service, request: Request, id_: str) -> Reply:
+    form = parts(request.body, request.headers.get("content-type", ""))
+    if "data" not in form:
+        raise Refusal(Reason.MISSING, name="data")
+    return _json(service.uploads.add_part(id_, form["data"].content), end="\n")
+
+
+def _complete_upload(service: Service, request: Request, id_: str) -> Reply:
+    said = fields.json_object(request.body)
+    md5 = None if said.get("md5") is None else fields.text(said, "md5")
+    return _json(service.uploads.complete(id_, fields.texts(said, "part_ids"), md5), end="\n")
+
+
+def _cancel_upload(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.uploads.cancel(id_), end="\n")
+
+
+def _create_batch(service: Service, request: Request, _: str) -> Reply:
+    asked = fields.batch_request(fields.json_object(request.body), service.world.dialect)
+    return _json(service.batches.create(asked))
+
+
+def _list_batches(service: Service, request: Request, _: str) -> Reply:
+    limit, after = fields.page(request.query, service.world.dialect.batches_list)
+    return _json(service.batches.list(limit=limit, after=after))
+
+
+def _retrieve_batch(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.batches.retrieve(id_))
+
+
+def _cancel_batch(service: Service, _: Request, id_: str) -> Reply:
+    # alone among them on one line (observed in 2025)
+    return _json(service.batches.cancel(id_), indent=None)
+
+
+def _ask(service: Service, request: Request, _: str) -> Reply:
+    body = fields.json_object(request.body)
+    if body.get("stream"):
+        raise Misuse(
+            f"{request.method} {request.path} asks for a stream.",
+            "fakebatch answers direct calls whole; a batch cannot stream either.",
+            "Call it without stream=True.",
+        )
+    answered = service.models.ask(f"/v1{request.path}", body)
+    if answered.status is None:
+        return _said({"error": answered.body}, 500)
+    return _said(answered.body, answered.status)
+
+
+def _said(body: Mapping[str, Any], status: int) -> Reply:
+    """What a model, or the test in its place, said: any JSON there is."""
+    try:
+        return json_reply(status, body)
+    except (TypeError, ValueError) as error:
+        raise no_json("a direct call", error) from error
+
+
+def _list_models(service: Service, _: Request, __: str) -> Reply:
+    return _json(service.models.list())
+
+
+def _retrieve_model(service: Service, _: Request, id_: str) -> Reply:
+    return _json(service.models.retrieve(id_))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing a client can do, named as the SDK names it."""
+
+    name: str
+    method: str
+    path: str
+    handle: Handler
+
+
+OPERATIONS = (
+    Operation("files.create", "POST", "/files", _create_file),
+    Operation("files.list", "GET", "/files", _list_files),
+    Operation("files.retrieve", "GET", "/files/{id}", _retrieve_file),
+    Operation("files.delete", "DELETE", "/files/{id}", _delete_file),
+    Operation("files.content", "GET", "/files/{id}/content", _file_content),
+    Operation("uploads.create", "POST", "/uploads", _create_upload),
+    Operation("uploads.parts.create", "POST", "/uploads/{id}/parts", _create_part),
+    Operation("uploads.complete", "POST", "/uploads/{id}/complete", _complete_upload),
+    Operation("uploads.cancel", "POST", "/uploads/{id}/cancel", _cancel_upload),
+    Operation("batches.create", "POST", "/batches", _create_batch),
+    Operation("batches.list", "GET", "/batches", _list_batches),
+    Operation("batches.retrieve", "GET", "/batches/{id}", _retrieve_batch),
+    Operation("batches.cancel", "POST", "/batches/{id}/cancel", _cancel_batch),
+    Operation("chat.completions.create", "POST", "/chat/completions", _ask),
+    Operation("responses.create", "POST", "/responses", _ask),
+    Operation("embeddings.create", "POST", "/embeddings", _ask),
+    Operation("completions.create", "POST", "/completions", _ask),
+    Operation("moderations.create", "POST", "/moderations", _ask),
+    Operation("models.list", "GET", "/models", _list_models),
+    Operation("models.retrieve", "GET", "/models/{id}", _retrieve_model),
+)
+
+_BY_ROUTE = {(operation.method, operation.path): operation for operation in OPERATIONS}
+_PATHS = {operation.path for operation in OPERATIONS}
+
+
+def created(operation: Operation, reply: Reply) -> str:
+    """The id of what a `create` has made; empty for every other operation."""
+    if operation.name not in ("files.create", "batches.create"):
+        return ""
+    said: Mapping[str, Any] = json.loads(reply.body)
+    return str(said["id"] if "id" in said else said["data"]["id"])  # or in an envelope
+
+
+def route(method: str, path: str) -> tuple[Operation | None, str]:
+    """The operation a request is for, if there is one, and the id in its path."""
+    operation = _BY_ROUTE.get((method, path))
+    if operation is not None:
+        return operation, ""
+    pattern, id_ = _pattern(path)
+    return _BY_ROUTE.get((method, pattern)), id_
+
+
+def _pattern(path: str) -> tuple[str, str]:
+    head, _, rest = path[1:].partition("/")
+    id_, slash, tail = rest.partition("/")
+    return f"/{head}/{{id}}{slash}{tail}", id_
+
+
+def is_known(path: str) -> bool:
+    """Whether any operation has this path, by whatever method."""
+    return path in _PATHS or _pattern(path)[0] in _PATHS
