@@ -37,13 +37,13 @@ class World:
         self.service = Service(OPENAI, clock=lambda: T0 + self.now, seed=b"0")
         self.service.world.scenario = Scenario(calls=faults)
         world = self.service.world
-        faults = Faults(
+        hitting = Faults(
             lambda: world.scenario.calls,
             world.mint,
             clock=world.clock,
             elapsed=lambda: self.now,
         )
-        self.app = App(self.service, api_keys=None, faults=faults)
+        self.app = App(self.service, api_keys=None, faults=hitting)
 
     def ask(self, path: str = "/batches", *, retry: int = 0, key: str = "sk-a") -> int:
         headers = {"x-stainless-retry-count": str(retry)}
