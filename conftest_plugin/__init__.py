@@ -51,8 +51,6 @@ def fakebatch(request: pytest.FixtureRequest) -> Generator[FakeBatch]:
     try:
         with FakeBatch(**_options(request)) as fake:
             yield fake
-            if report.has_failed(request.node):
-                fake.unused = "note"  # the timeline has told of it
     except BaseException as error:
         _fail_for(error)
         raise

@@ -135,9 +135,13 @@ def _model(plan: Plan, status: Status) -> str | None:
 
 
 def _errors(plan: Plan) -> Wire:
-    flaws, told = plan.input.dialect.flaws, plan.input.life.fails or ()
+    flaws, told = plan.input.dialect.flaws, plan.input.life.fails
     entries = [_error(entry, flaws) for entry in plan.input.judged.entries]
-    return {"object": "list", "data": entries or [_told(entry, plan) for entry in told]}
+    return {"object": "list", "data": entries or _all_told(told, plan)}
+
+
+def _all_told(told: tuple[ErrorEntry, ...] | str | None, plan: Plan) -> list[Wire]:
+    return [_told(entry, plan) for entry in told] if isinstance(told, tuple) else []
 
 
 def _told(entry: ErrorEntry, plan: Plan) -> Wire:

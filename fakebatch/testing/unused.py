@@ -64,16 +64,12 @@ def _lines(plan: Plan) -> Iterator[RequestLine]:
 
 def complaint(rules: list[Rule], service: Service) -> Misuse:
     """What to say of rules that the test itself asked for."""
-    custom_ids = [
-        str(line.custom_id)
-        for one in service.world.batches.ever()
-        for line in islice(_lines(one.plan), 5)
-    ]
-    known = ", ".join(map(repr, custom_ids[:5])) or "none"
-    more = " …" if len(custom_ids) > 5 else ""
+    plans = [one.plan for one in service.world.batches.ever()]
+    lines = (repr(line.custom_id) for plan in plans for line in _lines(plan))
+    several = [*islice(lines, 6)]
+    known = ", ".join([*several[:5], *("…" for _ in several[5:])]) or "none"
     return Misuse(
         f"The test asked for what never happened: {'; '.join(map(as_said, rules))}.",
-        f"There were {service.world.uploaded} uploads, {len(service.world.batches)} batches, and "
-        f"the custom_ids {known}{more}.",
+        f"Uploads: {service.world.uploaded}; batches: {len(plans)}; custom_ids: {known}.",
         "Mend the rule or the test, or say FakeBatch(unused='note') or 'ignore'.",
     )
