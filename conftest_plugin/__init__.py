@@ -59,7 +59,7 @@ def fakebatch(request: pytest.FixtureRequest) -> Generator[FakeBatch]:
 def _fail_for(error: BaseException) -> None:
     errors = sys.modules.get("fakebatch.errors")
     if errors is not None and isinstance(error, errors.FakeBatchError):
-        raise pytest.fail.Exception(str(error), pytrace=False) from error
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -64,9 +64,10 @@ def _note_only(fakes: list[FakeBatch]) -> None:
 
 
 def _noted(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
+    # of a test that passed pytest shows (-rP) only sections with "teardown" in their titles
     for fake in fakes:
         if fake.never_used:
-            yield f"fakebatch never used: {fake.base_url}", "\n".join(fake.never_used)
+            yield f"fakebatch teardown, never used: {fake.base_url}", "\n".join(fake.never_used)
 
 
 def _timeline(fake: FakeBatch) -> str:
