@@ -50,6 +50,7 @@ from fakebatch.scenario.lines import (
     Spoils,
     Unusable,
     Which,
+    check_outcome,
 )
 from fakebatch.scenario.merging import merged, overlaid
 
@@ -128,6 +129,7 @@ class Scenario:
                     f"Known are {', '.join(Limits.__dataclass_fields__)}.",
                     "Write for example FakeBatch(limits={'batch_lines': 10}).",
                 )
+        check_outcome(self.otherwise)
         # where selections of batches overlap they do so where one of them begins
         whiches = {rule.which for rule in self.batches}
         for nth, endpoint in product({w.nth for w in whiches}, {w.endpoint for w in whiches}):

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from fakebatch.durations import SECOND, Microseconds
 from fakebatch.errors import Misuse
-from fakebatch.scenario.checking import is_part, one_of
+from fakebatch.scenario.checking import counts, is_part, one_of
 from fakebatch.scenario.turns import Turns
 
 Stallable = Literal["validating", "in_progress", "finalizing", "cancelling"]
@@ -198,6 +198,12 @@ def _check(life: Life) -> None:
             f"finished={life.finished!r} is no part of a whole.",
             "It goes from 0 (nothing) to 1 (all of it).",
             "Write for example on_batch().expire(finished=0.1).",
+        )
+    if not counts(life.trailing, 0):
+        raise Misuse(
+            f"trailing={life.trailing!r} is no number of blank lines.",
+            "It is how many of them come last in a result file: 0, 1, 2.",
+            "Write for example on_batch().write(trailing=2).",
         )
     if not _ascends(((0, 0), *life.curve, (1, 1))):
         raise Misuse(

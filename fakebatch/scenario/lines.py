@@ -197,13 +197,27 @@ class LineRule:
     damage: Damage | None = None
 
     def __post_init__(self) -> None:
-        # a Fails() cannot forbid itself: pydantic tries it on what is to be an Echoes()
-        if self.damage is None and self.outcome in (None, Fails()):
+        if self.damage is None and self.outcome is None:
             raise Misuse(
                 "A rule selects lines and says nothing of them.",
-                "It has an outcome, a failure with a status or a body, or a damage.",
+                "It has an outcome, or a damage to their results.",
                 "Write for example outcome = { status = 429 }, or damage = { copies = 0 }.",
             )
+        check_outcome(self.outcome)
+
+
+def check_outcome(outcome: Outcome | None) -> None:
+    """Check what a Fails cannot check itself: pydantic tries one on all that may be an Echoes.
+
+    Raises:
+        Misuse: a failure of nothing.
+    """
+    if isinstance(outcome, Fails) and outcome.status is None and not outcome.body:
+        raise Misuse(
+            "A failure without a status and without a body says nothing.",
+            "A line fails with an HTTP status of 400 to 599 or 0, or with a code.",
+            "Write for example { status = 429 }, or { body = { code = 'request_timeout' } }.",
+        )
 
 
 def _holds(value: Any, text: str) -> bool:
