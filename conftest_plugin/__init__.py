@@ -59,8 +59,6 @@ def fakebatch(request: pytest.FixtureRequest) -> Generator[FakeBatch]:
     try:
         with FakeBatch(**_options(request)) as fake:
             yield fake
-            if report.has_failed(request.node):
-                fake.unused = "note"  # the timeline has told of it
     except BaseException as error:
         _fail_for(error)
         raise
@@ -69,7 +67,7 @@ def fakebatch(request: pytest.FixtureRequest) -> Generator[FakeBatch]:
 def _fail_for(error: BaseException) -> None:
     errors = sys.modules.get("fakebatch.errors")
     if errors is not None and isinstance(error, errors.FakeBatchError):
-        raise pytest.fail.Exception(str(error), pytrace=False) from error
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a failing test shows: the timeline of each fake it used. Imports pytest alone."""
+"""What a test shows of the fakes it used: if it fails, the timeline. Imports pytest alone."""
 
 from __future__ import annotations
 
@@ -24,19 +24,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """The first report of a failure gets the timelines."""
+    """The first report of a failure gets the timelines; that of a good end, what was noted."""
     report = yield
-    if report.failed and not item.stash.get(_TOLD, True):
+    if item.stash.get(_TOLD, True):
+        return report
+    fakes = _used(item.stash[_BEFORE])
+    if report.failed:
         item.stash[_TOLD] = True
-        report.sections.extend(_sections(_used(item.stash[_BEFORE])))
+        report.sections.extend(_sections(fakes))
+    elif report.when == "teardown":
+        report.sections.extend(_noted(fakes))
+    if call.excinfo is not None:
+        _note_only(fakes)
     return report
-
-
-def has_failed(item: pytest.Item) -> bool:
-    """Whether a test has failed already, so that its fixtures need not complain any more."""
-    return item.stash.get(_TOLD, False)
 
 
 def _fakes() -> list[FakeBatch]:
@@ -52,6 +54,20 @@ def _sections(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
     for number, fake in enumerate(fakes, 1):
         which = f" {number} of {len(fakes)}" if len(fakes) > 1 else ""
         yield f"fakebatch timeline{which}: {fake.base_url}", _timeline(fake)
+
+
+def _note_only(fakes: list[FakeBatch]) -> None:
+    """What broke off, or was expected to fail, need not have met every rule."""
+    for fake in fakes:
+        if fake.unused == "error":
+            fake.unused = "note"
+
+
+def _noted(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
+    # of a test that passed pytest shows (-rP) only sections with "teardown" in their titles
+    for fake in fakes:
+        if fake.never_used:
+            yield f"fakebatch teardown, never used: {fake.base_url}", "\n".join(fake.never_used)
 
 
 def _timeline(fake: FakeBatch) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from textwrap import fill, indent
 from typing import Annotated
 
 import typer
@@ -18,12 +20,14 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from fakebatch import incidents as catalogue
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.plan import Asked
 from fakebatch.batch.result_files import Content
 from fakebatch.dialects import OPENAI, Refusal
 from fakebatch.durations import SECOND
+from fakebatch.errors import Misuse
 from fakebatch.service import Service
 from fakebatch.service.view import Wire
 from fakebatch.vtime.moments import DEFAULT_START
@@ -161,3 +165,43 @@ def _written(path: Path, content: Content, most: int) -> int:
 def _endpoint(content: bytes) -> str:
     first = parsed_object(content.partition(b"\n")[0]) or {}
     return str(first.get("url"))
+
+
+@commands.command()
+def incidents(
+    name: Annotated[str | None, typer.Argument(help="All about one of them.")] = None,
+) -> None:
+    """List the incidents that can be made to happen by name."""
+    if name is None:
+        for one in catalogue.known().values():
+            console.print(one.name, style="bold", markup=False)
+            _indented(_prose(one.what))
+        return
+    try:
+        _tell(catalogue.named(name))
+    except Misuse as misuse:
+        console.print(str(misuse), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def _tell(one: catalogue.Known) -> None:
+    console.print(one.name, style="bold", markup=False)
+    parameters = (f"{name} = {json.dumps(usual)}" for name, usual in one.parameters.items())
+    for head, text in {
+        "What comes": _prose(one.what),
+        "Whom it breaks": _prose(one.breaks),
+        "Parameters, and what they usually are": "\n".join(parameters) or "none",
+        "Where it happened": "\n".join(one.evidence),
+        "To have it": f'@pytest.mark.fakebatch(incident="{one.name}")',
+        "As a scenario": one.toml.rstrip(),
+    }.items():
+        console.print(f"\n{head}")
+        _indented(text)
+
+
+def _prose(text: str) -> str:
+    return fill(text, console.width - 2, break_long_words=False)
+
+
+def _indented(text: str) -> None:
+    console.print(indent(text, "  "), markup=False, soft_wrap=True)

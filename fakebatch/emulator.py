@@ -62,7 +62,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         limits: what the service accepts: `{"batch_lines": 10}`; an unknown name is told the others.
         incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
         unused: what to do about rules of the test that nothing met: "error" at the end, "note" in
-            the timeline alone, "ignore". Rules of a named incident are only noted.
+            the timeline and the report alone, "ignore". Rules of an incident are only noted.
         patience: how often a client may ask for the same object, sleeping in between, once nothing
             is left to happen; then its loop is told that it never ends.
         max_sleeps: how many sleeps may follow each other while nothing is created or changed.
@@ -145,6 +145,8 @@ class FakeBatch(Asserting, Scripting, Clients):
         self.unused = unused
         """"error", "note" or "ignore": what to do at the end about rules that nothing met."""
         self._incidental: set[int] = set()
+        self.never_used: tuple[str, ...] = ()
+        """Rules that nothing had met at the end, where that is only noted; a text each."""
         self.incident(incident)
 
     @property
@@ -170,8 +172,9 @@ class FakeBatch(Asserting, Scripting, Clients):
         Raises:
             Misuse: there is no such incident, or it has no such parameter.
         """
+        own = {id(rule) for rule in self.scenario.said}
         super().incident(which, **parameters)
-        self._incidental |= {id(rule) for rule in self.scenario.said}
+        self._incidental |= {id(rule) for rule in self.scenario.said} - own
 
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
@@ -256,11 +259,11 @@ class FakeBatch(Asserting, Scripting, Clients):
         return [] if self.unused == "ignore" else unused(self._services, self.faults)
 
     def _complain(self) -> None:
-        if self.unused != "error":
-            return
-        asked = [rule for rule in self._unused() if id(rule) not in self._incidental]
-        if asked:
+        rules = self._unused()
+        asked = [rule for rule in rules if id(rule) not in self._incidental]
+        if asked and self.unused == "error":
             raise complaint(asked, self._services)
+        self.never_used = tuple(map(as_said, rules))
 
 
 _ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()

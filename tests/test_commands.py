@@ -16,6 +16,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fakebatch.commands import commands
+from fakebatch.incidents import known
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -85,3 +86,75 @@ def test_without_the_extra_it_says_how_to_get_it() -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[2] == "Run: pip install 'fakebatch[cli]'"
     assert len(done.stderr.splitlines()) == 3
+
+
+def test_the_known_incidents_are_listed() -> None:
+    """Each by its name and by what comes over the wire, in 80 columns."""
+    result = CliRunner().invoke(commands, ["incidents"])
+    lines = result.output.splitlines()
+
+    assert result.exit_code == 0
+    assert [line for line in lines if not line.startswith("  ")] == [*known()]
+    assert lines[:3] == [
+        "completed-null-output",
+        "  Every line fails: the batch is completed all the same, output_file_id is null,",
+        "  and only the error file is there.",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+DOWNLOAD_TRUNCATED = """\
+download-truncated
+
+What comes
+  The download of a result file breaks off. With a known length the SDK retries
+  and then raises; without one the body is silently short.
+
+Whom it breaks
+  Clients that take half a file for a whole one.
+
+Parameters, and what they usually are
+  fraction = 0.3
+  framing = "silent"
+  times = 1
+
+Where it happened
+  https://github.com/openai/openai-python/issues/2959
+  https://github.com/openai/openai-java/issues/649
+
+To have it
+  @pytest.mark.fakebatch(incident="download-truncated")
+
+As a scenario
+  [[scenario.calls]]
+  which = { operation = "files.content", times = "$times" }
+  outcome = { fraction = "$fraction", framing = "$framing" }
+"""
+
+
+def test_one_incident_is_told_in_full() -> None:
+    """What comes, whom it breaks, what can be changed, where it happened, how it is written."""
+    result = CliRunner().invoke(commands, ["incidents", "download-truncated"])
+    assert (result.exit_code, result.output) == (0, DOWNLOAD_TRUNCATED)
+
+
+def test_an_unknown_incident_is_told() -> None:
+    """In three lines, with exit status 1."""
+    result = CliRunner().invoke(commands, ["incidents", "download"])
+
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        "fakebatch: There is no incident 'download'.",
+        f"Known are {', '.join(known())}.",
+        "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+    ]
+
+
+@pytest.mark.parametrize("name", known())
+def test_every_incident_can_be_told(name: str) -> None:
+    """It has evidence, and its scenario stands there as written."""
+    result = CliRunner().invoke(commands, ["incidents", name])
+
+    assert result.exit_code == 0
+    assert "  https://" in result.output
+    assert "\nAs a scenario\n  [" in result.output

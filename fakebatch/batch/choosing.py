@@ -73,6 +73,16 @@ class Choices:
             self._decided[line.index] = self._decide(line)
         return self._decided[line.index]
 
+    def damages(self, line: RequestLine) -> tuple[Damage, ...]:
+        """What becomes of the result of a line, also of one that never ran."""
+        if not self._may_damage:
+            return ()
+        return tuple(rule.damage for rule in self._matching(line) if rule.damage is not None)
+
+    @cached_property
+    def _may_damage(self) -> bool:
+        return any(rule.damage is not None for rule in self.scenario.rules)
+
     @cached_property
     def _decided(self) -> dict[int | None, Decision]:
         return {}

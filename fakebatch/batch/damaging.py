@@ -5,23 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fakebatch.scenario import Damage, Life
+from fakebatch.scenario import Damage, Life, Renaming
 
 _NEWLINES = {None: b"\n", "lf": b"\n", "crlf": b"\r\n"}
 
 
-def renamed(wire: dict[str, Any], damage: Damage, index: int) -> dict[str, Any]:
-    """The object of a result line, its custom_id as the damage has it."""
-    custom_id: str = wire["custom_id"]
-    if damage.corrupt == "no_custom_id":
-        return {name: value for name, value in wire.items() if name != "custom_id"}
-    forms = {
+def reshaped(wire: dict[str, Any], damage: Damage, index: int) -> dict[str, Any]:
+    """The object of a result line, its custom_id and its parts as the damage has them."""
+    match damage.corrupt:
+        case "no_custom_id":
+            return {name: value for name, value in wire.items() if name != "custom_id"}
+        case "no_response":
+            return wire | {"response": None}
+        case "no_body" if wire["response"] is not None:
+            return wire | {"response": wire["response"] | {"body": None}}
+        case _:
+            return _renamed(wire, damage.custom_id, index)
+
+
+def _renamed(wire: dict[str, Any], how: Renaming | None, index: int) -> dict[str, Any]:
+    custom_id = wire.get("custom_id")
+    if how is None or not isinstance(custom_id, str):
+        return wire
+    forms: dict[Renaming, str | int | None] = {
         "int": int(custom_id) if custom_id.isascii() and custom_id.isdigit() else index,
         "trim": custom_id.strip(),
         "upper": custom_id.upper(),
         "lower": custom_id.lower(),
+        "null": None,
     }
-    return wire if damage.custom_id is None else wire | {"custom_id": forms[damage.custom_id]}
+    return wire | {"custom_id": forms[how]}
 
 
 def copied(line: bytes, damage: Damage) -> list[bytes]:

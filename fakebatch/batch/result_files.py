@@ -12,13 +12,13 @@ from typing import Any
 from fakebatch import replies
 from fakebatch.batch.answering import Answered, answer, question
 from fakebatch.batch.choosing import Decided, Decision
-from fakebatch.batch.damaging import copied, joined, renamed
+from fakebatch.batch.damaging import copied, joined, reshaped
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plain_lines import PlainLines, Written, answers_alike
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_line import ids, wire_line, written, written_line
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Echoes, Fails, Says
+from fakebatch.scenario import Damage, Echoes, Fails, Says
 
 UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
 """The error code of lines that never ran, by how the batch ended."""
@@ -135,7 +135,8 @@ def _made_once(plan: Plan, order: list[int]) -> Results:
         decision = given.choices.decide(line)
         answered = _answer(plan, line, decision.outcome)
         used.append(replies.usage(answered.body))
-        files[_file(answered, decision.outcome)][index] = _lines(plan, line, answered, decision)
+        lines = _lines(plan, line, answered, decision.damages)
+        files[_file(answered, decision.outcome)][index] = lines
         for file, other in _conflicting(plan, line, decision):
             files[file].setdefault(index, []).append(other)
     output = joined(order, files["output"], given.life)
@@ -196,12 +197,14 @@ def _file(answered: Answered, outcome: Decided) -> str:
     return "output" if answered.succeeded or passes else "error"
 
 
-def _lines(plan: Plan, line: RequestLine, answered: Answered, decision: Decision) -> list[bytes]:
+def _lines(
+    plan: Plan, line: RequestLine, answered: Answered, damages: tuple[Damage, ...]
+) -> list[bytes]:
     wire = _wire(plan, line, answered)
-    for damage in decision.damages:
-        wire = renamed(wire, damage, line.index or 0)
+    for damage in damages:
+        wire = reshaped(wire, damage, line.index or 0)
     lines = [_written_line(plan, line, wire)]
-    for damage in decision.damages:
+    for damage in damages:
         lines = [copy for one in lines for copy in copied(one, damage)]
     return lines
 
@@ -222,7 +225,7 @@ def _lost_lines(plan: Plan) -> Iterator[tuple[int, list[bytes]]]:
     lost = Answered(None, {"code": code, "message": plan.input.dialect.lost_lines[code]})
     for index in plan.input.order[plan.finished(end.at) :]:
         line = plan.input.lines.request(index)
-        yield index, [_written_line(plan, line, _wire(plan, line, lost))]
+        yield index, _lines(plan, line, lost, plan.input.choices.damages(line))
 
 
 def _wire(plan: Plan, line: RequestLine, answered: Answered) -> dict[str, Any]:

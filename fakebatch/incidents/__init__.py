@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from fakebatch.errors import Misuse
 from fakebatch.request_line import json_type
 from fakebatch.scenario import Scenario
 from fakebatch.scenario.text import load, read
+
+_SCENARIO = re.compile(r"^(?=\[+scenario)", re.MULTILINE)
+"""Where the scenario begins in the file of an incident."""
 
 Incident = str | Path | Scenario | tuple["Incident", ...]
 """A name, a `.toml` or `.json` file, a scenario; or several of them, from left to right."""
@@ -32,6 +36,8 @@ class Known:
     """Names and usual values."""
     scenario: Mapping[str, Any]
     """As a mapping, with `$name` where a parameter goes."""
+    toml: str
+    """The same as its file has it."""
 
     def with_parameters(self, given: Mapping[str, Any]) -> Scenario:
         """What happens.
@@ -62,30 +68,38 @@ def scenario(which: Incident, **parameters: Any) -> Scenario:
     Raises:
         Misuse: there is none of this name, it lacks a parameter, or the parts contradict.
     """
+    if isinstance(which, str) and not which.endswith((".toml", ".json")):
+        return named(which).with_parameters(parameters)
+    if parameters:
+        raise Misuse(
+            f"{', '.join(f'{k}={v!r}' for k, v in parameters.items())} is nobody's parameter.",
+            "Parameters are those of one incident by name; a file and a Scenario have none.",
+            "Write for example fakebatch.incident('download-truncated', fraction=0.5).",
+        )
     match which:
         case Scenario():
             return which
+        case str() | Path():
+            return load(which)
         case tuple():
-            return _composed(scenario(one, **parameters) for one in which)
-        case Path():
-            return load(which)
-        case str() if which.endswith((".toml", ".json")):
-            return load(which)
-        case str() if which in known():
-            return known()[which].with_parameters(parameters)
+            return reduce(lambda one, other: one | other, map(scenario, which), Scenario())
         case _:
-            raise Misuse(
-                f"There is no incident {which!r}.",
-                f"Known are {', '.join(known())}.",
-                "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
-            )
+            return named(which).with_parameters({})
 
 
-def _composed(several: Iterable[Scenario]) -> Scenario:
-    whole = Scenario()
-    for one in several:
-        whole = whole | one
-    return whole
+def named(name: object) -> Known:
+    """The incident of this name.
+
+    Raises:
+        Misuse: there is none.
+    """
+    if not isinstance(name, str) or name not in known():
+        raise Misuse(
+            f"There is no incident {name!r}.",
+            f"Known are {', '.join(known())}.",
+            "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+        )
+    return known()[name]
 
 
 def _known(name: str, text: str) -> Known:
@@ -97,12 +111,13 @@ def _known(name: str, text: str) -> Known:
         evidence=tuple(said["evidence"]),
         parameters=said.get("parameters", {}),
         scenario=said["scenario"],
+        toml=_SCENARIO.split(text, maxsplit=1)[1],
     )
 
 
 def _filled(said: Any, values: Mapping[str, Any]) -> Any:
     match json_type(said):
-        case "a string" if said.startswith("$"):
+        case "a string" if said.startswith("$") and said[1:] in values:
             return values[said[1:]]
         case "an object":
             return {name: _filled(value, values) for name, value in said.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from fakebatch.dialects import Limits
 from fakebatch.errors import Misuse
@@ -20,7 +21,6 @@ from fakebatch.scenario.batches import (
     Stall,
     Stallable,
     WhichBatches,
-    merged,
 )
 from fakebatch.scenario.calls import (
     Answers,
@@ -50,7 +50,9 @@ from fakebatch.scenario.lines import (
     Spoils,
     Unusable,
     Which,
+    check_outcome,
 )
+from fakebatch.scenario.merging import merged, overlaid
 
 __all__ = [
     "USUAL",
@@ -127,21 +129,23 @@ class Scenario:
                     f"Known are {', '.join(Limits.__dataclass_fields__)}.",
                     "Write for example FakeBatch(limits={'batch_lines': 10}).",
                 )
-        for which in {rule.which for rule in self.batches}:
-            merged(rule.life for rule in self.batches if rule.which == which)
+        check_outcome(self.otherwise)
+        # where selections of batches overlap they do so where one of them begins
+        whiches = {rule.which for rule in self.batches}
+        for nth, endpoint in product({w.nth for w in whiches}, {w.endpoint for w in whiches}):
+            self.life(nth, endpoint or "")
 
     def __or__(self, other: Scenario) -> Scenario:
-        """Both; where they contradict each other, the other."""
-        usual = Scenario()
+        """Both; where they say different things of the same, the other."""
         return Scenario(
-            self.schedule if other.schedule == usual.schedule else other.schedule,
+            overlaid(self.schedule, other.schedule),
             self.rules + other.rules,
-            self.otherwise if other.otherwise == usual.otherwise else other.otherwise,
+            self.otherwise if other.otherwise == Echoes() else other.otherwise,
             self.batches + other.batches,
             self.files + other.files,
             {**self.limits, **other.limits},
             self.calls + other.calls,
-            self.arrivals if other.arrivals == usual.arrivals else other.arrivals,
+            overlaid(self.arrivals, other.arrivals),
         )
 
     @property
@@ -163,4 +167,4 @@ class Scenario:
 
     def life(self, number: int, endpoint: str) -> Life:
         """What differs about the `number`th batch that is created."""
-        return merged(rule.life for rule in self.batches if rule.which(number, endpoint))
+        return merged(USUAL, (rule.life for rule in self.batches if rule.which(number, endpoint)))

@@ -15,15 +15,18 @@ from fakebatch.scenario import (
     CallOutcome,
     Cuts,
     Damage,
+    ErrorEntry,
     Fails,
     FileRule,
     Hangs,
     Keeping,
+    Life,
     LineRule,
     Relabels,
     Rule,
     Slows,
     Spoils,
+    Stall,
     Throttles,
     Which,
     WhichCalls,
@@ -41,11 +44,9 @@ def as_said(rule: Rule) -> str:
         case LineRule(which):
             return f"on({_lines(which)}).{_line(rule)}"
         case BatchRule(which, life):
-            said = {f.name: getattr(life, f.name) for f in fields(life)}
-            changed = {name: value for name, value in said.items() if value != getattr(USUAL, name)}
-            return f"on_batch({_turns(which, which.endpoint)}).{_life(changed)}"
+            return f"on_batch({_turns(which, endpoint=which.endpoint)}).{_life(life)}"
         case FileRule(which, keeping):
-            return f"on_file({_turns(which, which.purpose)}).{_keeping(keeping)}"
+            return f"on_file({_turns(which, purpose=which.purpose)}).{_keeping(keeping)}"
 
 
 def _lines(which: Which) -> str:
@@ -77,9 +78,9 @@ def _damage(damage: Damage) -> str:
     return f"duplicate({_arguments(conflict=damage.conflict)})"
 
 
-def _turns(turns: Turns, of: str | None) -> str:
+def _turns(turns: Turns, **of: str | None) -> str:
     nth = None if turns.nth == 1 else turns.nth
-    return _arguments(nth=nth, times=turns.times, of=of)
+    return _arguments(nth=nth, times=turns.times, **of)
 
 
 _VERBS = {
@@ -92,14 +93,42 @@ _VERBS = {
     "counts_lag": "count",
     "vanishes": "vanish",
     **dict.fromkeys(("validating", "in_progress", "finalizing", "cancelling"), "schedule"),
+    "curve": "schedule",
     **dict.fromkeys(("statuses", "shows", "nulls", "hides", "moments", "early_files"), "show"),
 }
 """How a part of a life is said; what is not here is about result files."""
 
+_NAMES = {"counts_lag": "late", "files_late": "late", "shows": "fields", "hides": "without"}
+"""How a part is named there, if not as in the data."""
 
-def _life(changed: dict[str, Any]) -> str:
-    verb = _VERBS.get(next(iter(changed), "stall"), "write")
-    return f"{verb}({', '.join(changed)})"
+_UNNAMED = ("fails", "stall", "finished", "overruns", "cancels_to", "counts", "vanishes")
+
+
+def _life(life: Life) -> str:
+    said = {f.name: getattr(life, f.name) for f in fields(life)}
+    changed = {name: value for name, value in said.items() if value != getattr(USUAL, name)}
+    verb = _VERBS.get(next(iter(changed), "curve"), "write")
+    given = [_value(name, changed[name]) for name in changed if name in _UNNAMED]
+    named = {_NAMES.get(n, n): _value(n, changed[n]) for n in changed if n not in _UNNAMED}
+    if life.fails == "null":
+        return "fail(errors='null')"
+    return f"{verb}({_arguments(*(one for one in given if one is not True), **named)})"
+
+
+def _value(name: str, value: Any) -> Any:
+    match value:
+        case (ErrorEntry(code), *_):
+            return code
+        case Stall(at):
+            return at
+        case bool() | float() | str():
+            return value
+        case int():
+            return value if name == "trailing" else _seconds(value)
+        case ():
+            return True
+        case _:
+            return ...
 
 
 def _keeping(keeping: Keeping) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal, get_args
 
 from fakebatch.durations import SECOND, Microseconds
 from fakebatch.errors import Misuse
+from fakebatch.scenario.checking import counts, is_part, one_of
 from fakebatch.scenario.turns import Turns
 
 Stallable = Literal["validating", "in_progress", "finalizing", "cancelling"]
@@ -64,9 +66,8 @@ class Stall:
     """End with the completion window, if it is in progress."""
 
     def __post_init__(self) -> None:
-        if self.at not in get_args(Stallable):
-            raise _unknown("status that can stall", self.at, get_args(Stallable))
-        if not 0 <= self.progress <= 1 or (self.at != "in_progress" and self.progress):
+        one_of("status that can stall", self.at, get_args(Stallable))
+        if not is_part(self.progress) or (self.at != "in_progress" and self.progress):
             raise Misuse(
                 f"A batch cannot stall in {self.at!r} with progress={self.progress!r}.",
                 "Progress is between 0 and 1, and there is some in 'in_progress' alone.",
@@ -92,10 +93,8 @@ class Life:
     in_progress: Microseconds | None = None
     finalizing: Microseconds | None = None
     cancelling: Microseconds | None = None
-    fails: tuple[ErrorEntry, ...] | None = None
-    """Validation fails the batch with these entries; it may be none at all."""
-    no_errors: bool = False
-    """It has failed, and `errors` is null all the same."""
+    fails: tuple[ErrorEntry, ...] | Literal["null"] | None = None
+    """Validation fails the batch with these entries, it may be none; "null": `errors` is null."""
     stall: Stall | None = None
     curve: tuple[tuple[float, float], ...] = ()
     """Points (part of the time in progress, part of the lines done) between (0, 0) and (1, 1)."""
@@ -146,24 +145,12 @@ class Life:
         _check(self)
 
     def _says(self, name: str) -> bool:
-        return getattr(self, name) not in (None, False, (), 0) or (
-            name == "fails" and self.fails is not None
-        )
-
-    def __or__(self, other: Life) -> Self:
-        """This life, and what the other says of it; where both say something, the other."""
-        said = {f.name: getattr(other, f.name) for f in fields(other) if other._differs(f.name)}
-        for name in ("statuses", "shows", "nulls"):
-            if name in said:
-                said[name] = {**getattr(self, name), **said[name]}
-        return replace(self, **said)
-
-    def _differs(self, name: str) -> bool:
-        return bool(getattr(self, name) != getattr(USUAL, name))
+        value = getattr(self, name)
+        return value is not None and value is not False and (name, value) != ("curve", ())
 
 
 _CONTRADICTIONS = {
-    ("fails", "stall"): "A batch that fails validation never comes to stall.",
+    ("fails", "stall"): "It fails when it is validated; schedule(validating='2h') makes it late.",
     ("fails", "finished"): "A batch that fails validation never runs, so that it cannot expire.",
     ("fails", "overruns"): "A batch that fails validation never runs, so that it cannot overrun.",
     ("finished", "overruns"): "A batch either expires with its window or goes on after it.",
@@ -194,43 +181,58 @@ class BatchRule:
 
 
 def _check(life: Life) -> None:
-    for name, known in _KNOWN.items():
+    for name, (what, known) in _KNOWN.items():
         value = getattr(life, name)
-        if value is not None and value not in known:
-            raise _unknown(name, value, known)
-    for status in life.statuses:
-        if status not in STATUSES:
-            raise _unknown("status", status, STATUSES)
-    if life.finished is not None and not 0 <= life.finished <= 1:
-        raise _no_fraction("finished", life.finished)
-    if any(not 0 <= part <= 1 for point in life.curve for part in point):
-        raise _no_fraction("curve", life.curve)
+        if value is not None:
+            one_of(what, value, known)
+    for status, shown in life.statuses.items():
+        one_of("status", status, STATUSES)
+        if not shown:
+            raise Misuse(
+                f"{status!r} cannot be shown as {shown!r}.",
+                "It is shown as a text, or as one text after the other.",
+                "Write for example show(statuses={'in_progress': ['running', 'paused']}).",
+            )
+    if life.finished is not None and not is_part(life.finished):
+        raise Misuse(
+            f"finished={life.finished!r} is no part of a whole.",
+            "It goes from 0 (nothing) to 1 (all of it).",
+            "Write for example on_batch().expire(finished=0.1).",
+        )
+    if not counts(life.trailing, 0):
+        raise Misuse(
+            f"trailing={life.trailing!r} is no number of blank lines.",
+            "It is how many of them come last in a result file: 0, 1, 2.",
+            "Write for example on_batch().write(trailing=2).",
+        )
+    if not _ascends(((0, 0), *life.curve, (1, 1))):
+        raise Misuse(
+            f"curve={life.curve!r} is no progress.",
+            "Its points (part of the time, part of the lines) ascend from (0, 0) to (1, 1).",
+            "Write for example on_batch().schedule(curve=[(0.5, 0.1), (0.9, 0.8)]).",
+        )
+    if life.overruns and life.stall is not None and life.stall.expires:
+        raise Misuse(
+            "A batch cannot both go on after its window and stall until its window ends.",
+            "Nothing would ever end it.",
+            "Say on_batch().stall('in_progress') for a batch that never ends.",
+        )
 
 
-_KNOWN: dict[str, tuple[str, ...]] = {
-    "counts": get_args(Counting),
-    "moments": get_args(Moments),
-    "order": get_args(Order),
-    "newline": ("lf", "crlf"),
-    "vanishes": STATUSES,
-    "cancels_to": ("cancelled", "completed"),
+def _ascends(points: tuple[tuple[float, float], ...]) -> bool:
+    return all(map(is_part, (part for point in points for part in point))) and all(
+        x <= later_x and y <= later_y for (x, y), (later_x, later_y) in pairwise(points)
+    )
+
+
+_KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "counts": ("way to count", get_args(Counting)),
+    "moments": ("way to write moments", get_args(Moments)),
+    "order": ("order", get_args(Order)),
+    "newline": ("newline", ("lf", "crlf")),
+    "vanishes": ("status", STATUSES),
+    "cancels_to": ("end of a cancel", ("cancelled", "completed")),
 }
-
-
-def _no_fraction(name: str, value: object) -> Misuse:
-    return Misuse(
-        f"{name}={value!r} is no part of a whole.",
-        "It goes from 0 (nothing) to 1 (all of it).",
-        "Write for example on_batch().expire(finished=0.1).",
-    )
-
-
-def _unknown(what: str, value: object, known: tuple[str, ...]) -> Misuse:
-    return Misuse(
-        f"{value!r} is no {what}.",
-        f"Known are {', '.join(map(repr, known))}.",
-        "Use one of these.",
-    )
 
 
 def _shown(life: Life, name: str) -> str:
@@ -238,11 +240,3 @@ def _shown(life: Life, name: str) -> str:
 
 
 USUAL = Life()
-
-
-def merged(lives: Iterable[Life]) -> Life:
-    """One life of several; where two say something, the later."""
-    whole = USUAL
-    for life in lives:
-        whole = whole | life
-    return whole

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
-from fakebatch.durations import SECOND
+from fakebatch.durations import SECOND, Microseconds
 from fakebatch.errors import Misuse
+from fakebatch.scenario.checking import counts, is_part, one_of
 
 Unreachable = Literal["refused", "dns", "tls", "connect_timeout"]
 """How a connection can fail to come about, so that nothing can have been applied."""
@@ -44,9 +45,9 @@ class WhichCalls:
     nth: int = 1
     times: int | None = None
     """How many of them; None: all that follow."""
-    since: int = 0
+    since: Microseconds = 0
     """Not before this moment, in microseconds from the start."""
-    until: int | None = None
+    until: Microseconds | None = None
     """Before this one; None: for ever."""
     chance: float | None = None
     """How likely each of them is hit, from 0 to 1; decided by the seed."""
@@ -62,11 +63,11 @@ class WhichCalls:
                 f"Known are {', '.join(OPERATIONS)}, and patterns such as 'batches.*'.",
                 "Write for example fakebatch.on_call('batches.retrieve', nth=3).",
             )
-        if not _counts(self.nth) or not (self.times is None or _counts(self.times)):
+        if not counts(self.nth) or not (self.times is None or counts(self.times)):
             raise _meaningless(f"nth={self.nth!r}, times={self.times!r}")
         if self.until is not None and self.until <= self.since:
             raise _meaningless(f"between={(self.since / SECOND, self.until / SECOND)}")
-        if self.chance is not None and not (_number(self.chance) and 0 < self.chance <= 1):
+        if self.chance is not None and not (is_part(self.chance) and self.chance):
             raise _meaningless(f"chance={self.chance!r}")
 
     def __call__(self, operation: str, key: str, elapsed: int) -> bool:
@@ -91,7 +92,7 @@ class Answers:
     body: Mapping[str, Any] | str | None = None
     """JSON, a text (HTML by its first character), or None: the provider's usual words."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    retry_after: int | None = None
+    retry_after: Microseconds | None = None
     """In microseconds; told in seconds."""
     dated: bool = False
     """Tell it as a date."""
@@ -99,7 +100,7 @@ class Answers:
     """The operation happened all the same; only its answer was lost."""
 
     def __post_init__(self) -> None:
-        if not _counts(self.status) or not 200 <= self.status <= 599:
+        if not counts(self.status) or not 200 <= self.status <= 599:
             raise Misuse(
                 f"{self.status!r} is not a status an answer can have.",
                 "An answer has a status of 200 to 599.",
@@ -129,8 +130,7 @@ class Breaks:
     """The operation happened all the same; only its answer was lost."""
 
     def __post_init__(self) -> None:
-        if self.how not in get_args(Breakage):
-            raise _unknown("way to break", self.how, get_args(Breakage))
+        one_of("way to break", self.how, get_args(Breakage))
         if self.applied and self.how in get_args(Unreachable):
             raise Misuse(
                 f"{self.how!r} cannot be applied.",
@@ -152,14 +152,13 @@ class Cuts:
     framing: Framing = "content_length"
 
     def __post_init__(self) -> None:
-        if not _number(self.fraction) or not 0 <= self.fraction < 1:
+        if not is_part(self.fraction) or self.fraction == 1:
             raise Misuse(
                 f"truncate({self.fraction!r}) cuts nothing.",
                 "The fraction is how much of the body arrives: from 0 to less than 1.",
                 "Write for example .truncate(0.3).",
             )
-        if self.framing not in get_args(Framing):
-            raise _unknown("framing", self.framing, get_args(Framing))
+        one_of("framing", self.framing, get_args(Framing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +169,14 @@ class Slows:
         Misuse: nothing would be slow.
     """
 
-    first_byte: int
+    first_byte: Microseconds = 0
     """Until the answer begins, in microseconds."""
-    gap: int
+    gap: Microseconds = 0
     """Between two pieces of its body, in microseconds."""
     pieces: int = 10
 
     def __post_init__(self) -> None:
-        if not _counts(self.pieces) or not (self.first_byte or (self.gap and self.pieces > 1)):
+        if not counts(self.pieces) or not (self.first_byte or (self.gap and self.pieces > 1)):
             raise Misuse(
                 "slow() needs a first_byte, or a gap between two pieces or more.",
                 f"It was told first_byte={self.first_byte / SECOND:g}, gap={self.gap / SECOND:g} "
@@ -209,14 +208,14 @@ class Throttles:
     """
 
     most: int
-    per: int
+    per: Microseconds
     """In microseconds."""
-    retry_after: int | None = None
+    retry_after: Microseconds | None = None
     """In microseconds; None: until there is room again."""
     dated: bool = False
 
     def __post_init__(self) -> None:
-        if not _counts(self.most) or self.per <= 0:
+        if not counts(self.most) or self.per <= 0:
             raise Misuse(
                 f"limit({self.most!r}, per={self.per / SECOND:g}) is no limit.",
                 "It lets at least one request through in a time longer than none.",
@@ -249,14 +248,6 @@ class CallFault:
             )
 
 
-def _counts(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _check_headers(headers: Mapping[str, str]) -> None:
     said: list[Any] = [text for pair in headers.items() for text in pair]
     if not all(isinstance(text, str) and text.isprintable() for text in said):
@@ -272,12 +263,4 @@ def _meaningless(what: str) -> Misuse:
         f"on_call({what}) selects no call.",
         "nth and times count from 1; between is two times, the later last; chance is 0 to 1.",
         "Write for example on_call('batches.retrieve', nth=3, times=2).",
-    )
-
-
-def _unknown(what: str, value: object, known: tuple[str, ...]) -> Misuse:
-    return Misuse(
-        f"{value!r} is no {what}.",
-        f"Known are {', '.join(map(repr, known))}.",
-        "Use one of these.",
     )

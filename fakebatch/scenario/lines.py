@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from fakebatch.errors import Misuse
 from fakebatch.request_line import RequestLine, json_type
-from fakebatch.scenario.turns import counts
+from fakebatch.scenario.checking import counts, is_part, one_of
 
 Answer = str | Mapping[str, Any] | Callable[[RequestLine], str | Mapping[str, Any]]
 """What a model says: a text, a whole response body, or a callable that makes either."""
@@ -28,10 +28,12 @@ Unusable = Literal[
 ErrorShape = Literal["body", "top", "both", "string"]
 """Where a failed line has its error: in the response body, in `error`, in both, as a bare text."""
 
-Corruption = Literal["cut", "array", "garbage", "null", "blank", "no_custom_id"]
+Corruption = Literal[
+    "cut", "array", "garbage", "null", "blank", "no_custom_id", "no_response", "no_body"
+]
 """What a result line can be instead of a result line."""
 
-Renaming = Literal["int", "trim", "upper", "lower"]
+Renaming = Literal["int", "trim", "upper", "lower", "null"]
 """How a custom_id can come back otherwise than it went."""
 
 
@@ -62,8 +64,8 @@ class Fails:
     shape: ErrorShape = "body"
 
     def __post_init__(self) -> None:
-        _check("file", self.file, ("error", "output"))
-        _check("shape", self.shape, get_args(ErrorShape))
+        one_of("file", self.file, ("error", "output"))
+        one_of("shape", self.shape, get_args(ErrorShape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Spoils:
     how: Unusable
 
     def __post_init__(self) -> None:
-        _check("spoil", self.how, get_args(Unusable))
+        one_of("spoil", self.how, get_args(Unusable))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,15 @@ class Damage:
 
     def __post_init__(self) -> None:
         if not counts(self.copies, 0):
-            _check("number of copies", self.copies, ("0", "1", "2"))
+            raise Misuse(
+                f"A line cannot be written {self.copies!r} times.",
+                "It is written once; never (0) if it is dropped, and twice if it is duplicated.",
+                "Write for example fakebatch.on(index=3).duplicate(2).",
+            )
         for name, known in _DAMAGES.items():
             value = getattr(self, name)
             if value is not None:
-                _check(name, value, known)
+                one_of(name, value, known)
 
 
 _DAMAGES: dict[str, tuple[str, ...]] = {
@@ -159,7 +165,7 @@ class Which:
 
     def __post_init__(self) -> None:
         fraction = self.fraction
-        if fraction is not None and not (_is_number(fraction) and 0 < fraction <= 1):
+        if fraction is not None and not (is_part(fraction) and fraction):
             raise Misuse(
                 f"fraction={fraction!r} selects no lines.",
                 "A fraction is more than 0, and 1 at most.",
@@ -180,24 +186,38 @@ class Which:
 
 @dataclass(frozen=True, slots=True)
 class LineRule:
-    """Lines that `which` selects come to `outcome`, or their result lines to `damage`."""
+    """Lines that `which` selects come to `outcome`, or their result lines to `damage`.
+
+    Raises:
+        Misuse: it says nothing.
+    """
 
     which: Which
     outcome: Outcome | None = None
     damage: Damage | None = None
 
+    def __post_init__(self) -> None:
+        if self.damage is None and self.outcome is None:
+            raise Misuse(
+                "A rule selects lines and says nothing of them.",
+                "It has an outcome, or a damage to their results.",
+                "Write for example outcome = { status = 429 }, or damage = { copies = 0 }.",
+            )
+        check_outcome(self.outcome)
 
-def _check(what: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
+
+def check_outcome(outcome: Outcome | None) -> None:
+    """Check what a Fails cannot check itself: pydantic tries one on all that may be an Echoes.
+
+    Raises:
+        Misuse: a failure of nothing.
+    """
+    if isinstance(outcome, Fails) and outcome.status is None and not outcome.body:
         raise Misuse(
-            f"{value!r} is no {what}.",
-            f"Known are {', '.join(map(repr, known))}.",
-            "Use one of these.",
+            "A failure without a status and without a body says nothing.",
+            "A line fails with an HTTP status of 400 to 599 or 0, or with a code.",
+            "Write for example { status = 429 }, or { body = { code = 'request_timeout' } }.",
         )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _holds(value: Any, text: str) -> bool:

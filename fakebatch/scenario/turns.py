@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fakebatch.errors import Misuse
-
-
-def counts(value: object, least: int = 1) -> bool:
-    """Whether a value is a whole number that one can count to."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+from fakebatch.scenario.checking import counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from fakebatch.batch.result_files import Content
 from fakebatch.dialects import Reason, Refusal
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Keeping
+from fakebatch.scenario.merging import merged
 from fakebatch.service import view
 from fakebatch.service.quota import Rate
 from fakebatch.service.shelf import FileRecord
@@ -174,7 +175,7 @@ class Files:
         rules = self._world.scenario.files
         met = [rule for rule in rules if rule.which(self._world.uploaded, purpose)]
         self._world.used.update(map(id, met))
-        return met[-1].keeping if met else Keeping()
+        return merged(Keeping(), (rule.keeping for rule in met))
 
     def _expiry(self, now: int, purpose: str, after: int | None, keeping: Keeping) -> int | None:
         if keeping.lives is not None:

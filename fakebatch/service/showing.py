@@ -25,7 +25,7 @@ def shown(wire: dict[str, Any], plan: Plan, now: int) -> dict[str, Any]:
         return wire
     wire["request_counts"] = _counts(wire["request_counts"], plan, now)
     wire["status"] = _status(wire["status"], plan, now)
-    if life.no_errors:
+    if life.fails == "null":
         wire["errors"] = None
     if life.moments is not None:
         form = _MOMENTS[life.moments]

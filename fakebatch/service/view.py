@@ -176,12 +176,16 @@ def _model(plan: Plan, status: Status) -> str | None:
 
 
 def _errors(plan: Plan, status: Status) -> Wire | None:
-    given, told = plan.input, plan.input.life.fails or ()
+    given, told = plan.input, plan.input.life.fails
     reports = status is Status.FAILED or (status is not Status.VALIDATING and given.judged.skipped)
     if not reports:
         return None
     entries = [_error(entry, given.dialect) for entry in given.judged.entries]
-    return {"object": "list", "data": entries or [_told(entry, plan) for entry in told]}
+    return {"object": "list", "data": entries or _all_told(told, plan)}
+
+
+def _all_told(told: tuple[ErrorEntry, ...] | str | None, plan: Plan) -> list[Wire]:
+    return [_told(entry, plan) for entry in told] if isinstance(told, tuple) else []
 
 
 def _told(entry: ErrorEntry, plan: Plan) -> Wire:

@@ -62,7 +62,7 @@ class OnBatch:
         null instead of an empty list.
         """
         entries = () if code is None else (ErrorEntry(code, message, param, line),)
-        self._add(fails=entries, no_errors=errors == "null")
+        self._add(fails="null" if errors == "null" else entries)
 
     def stall(
         self,

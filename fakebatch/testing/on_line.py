@@ -103,7 +103,7 @@ class On:
         self._add(LineRule(self._which, damage=Damage(corrupt=how)))
 
     def rename(self, how: Renaming) -> None:
-        """Their custom_ids come back otherwise: as an `int`, `trim`med, `upper` or `lower`."""
+        """Their custom_ids come back as an `int`, `trim`med, `upper`, `lower` or `null`."""
         self._add(LineRule(self._which, damage=Damage(custom_id=how)))
 
 

@@ -75,7 +75,12 @@ def timeline(
 
 
 def _events(records: list[BatchRecord], journal: Journal, now: int) -> Iterator[Event]:
-    done = {(what.operation, what.id) for what in journal.counts() if what.status == 200}
+    # a creation that was applied shows its batch, whatever its answer was
+    done = {
+        (what.operation, what.id)
+        for what in journal.counts()
+        if what.status == 200 or what.operation == "batches.create"
+    }
     for record in records:
         for mark in record.plan.timeline.marks:
             if mark.at <= now and (_call_that_shows(mark), record.id) not in done:

@@ -66,18 +66,13 @@ def _lines(plan: Plan) -> Iterator[RequestLine]:
 
 def complaint(rules: list[Rule], services: Sequence[Service]) -> Misuse:
     """What to say of rules that the test itself asked for."""
-    custom_ids = [
-        str(line.custom_id)
-        for service in services
-        for one in service.world.batches.ever()
-        for line in islice(_lines(one.plan), 5)
-    ]
-    known = ", ".join(map(repr, custom_ids[:5])) or "none"
-    more = " …" if len(custom_ids) > 5 else ""
+    plans = [one.plan for service in services for one in service.world.batches.ever()]
     uploads = sum(one.world.uploaded for one in services)
-    batches = sum(len(one.world.batches) for one in services)
+    lines = (repr(line.custom_id) for plan in plans for line in _lines(plan))
+    several = [*islice(lines, 6)]
+    known = ", ".join([*several[:5], *("…" for _ in several[5:])]) or "none"
     return Misuse(
         f"The test asked for what never happened: {'; '.join(map(as_said, rules))}.",
-        f"There were {uploads} uploads, {batches} batches, and the custom_ids {known}{more}.",
+        f"Uploads: {uploads}; batches: {len(plans)}; custom_ids: {known}.",
         "Mend the rule or the test, or say FakeBatch(unused='note') or 'ignore'.",
     )

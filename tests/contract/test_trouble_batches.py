@@ -339,6 +339,19 @@ def test_an_upload_can_end_in_error(do: Driver, fakebatch: FakeBatch) -> None:
     assert states == ["error", "processed"]
 
 
+def test_what_is_said_twice_of_an_upload_adds_up(do: Driver, fakebatch: FakeBatch) -> None:
+    """It is pending, and gone early; where two say the same the later holds."""
+    fakebatch.on_file().pend("1d")
+    fakebatch.on_file().pend("1m")
+    fakebatch.on_file().expire("2m")
+    file = do.upload(TEN)
+    do.sleep(60)
+    assert (file.status, do(do.client.files.retrieve, file.id).status) == ("uploaded", "processed")
+    do.sleep(60)
+    with pytest.raises(openai.NotFoundError):
+        do(do.client.files.retrieve, file.id)
+
+
 def test_an_upload_can_be_found_late_and_be_gone_early(do: Driver, fakebatch: FakeBatch) -> None:
     """Neither its object nor a batch finds it meanwhile."""
     fakebatch.on_file(1, times=1).hide("30s")

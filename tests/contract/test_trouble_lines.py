@@ -195,6 +195,17 @@ DAMAGES: dict[str, tuple[Callable[[Any], None], Callable[[list[Any]], bool]]] = 
         lambda on: on.corrupt("no_custom_id"),
         lambda found: list(found[1]) == ["id", "response", "error"],
     ),
+    "without a response": (
+        lambda on: on.corrupt("no_response"),
+        lambda found: (found[1]["response"], found[1]["error"]) == (None, None),
+    ),
+    "without a body": (
+        lambda on: on.corrupt("no_body"),
+        lambda found: (
+            (found[1]["response"]["status_code"], found[1]["response"]["body"]) == (200, None)
+        ),
+    ),
+    "nobody's": (lambda on: on.rename("null"), lambda found: found[1]["custom_id"] is None),
     "another case": (lambda on: on.rename("upper"), lambda found: found[1]["custom_id"] == "B"),
     "a number": (lambda on: on.rename("int"), lambda found: found[1]["custom_id"] == 1),
 }
@@ -234,6 +245,45 @@ def test_two_damages_add_up(do: Driver, fakebatch: FakeBatch) -> None:
     fakebatch.on(custom_id="b").rename("upper")
     output, _ = both(do, do.run(THREE))
     assert sorted(one["custom_id"] for one in output) == ["B", "B", "a", "c"]
+
+
+def test_two_new_names_are_the_later_if_there_is_a_name_left(
+    do: Driver, fakebatch: FakeBatch
+) -> None:
+    """What has no custom_id any more, or a number, keeps what it has."""
+    for custom_id, damage in {"a": "no_custom_id", "b": "no_custom_id"}.items():
+        fakebatch.on(custom_id=custom_id).corrupt(damage)  # type: ignore[arg-type]
+    fakebatch.on(custom_id="c").rename("int")
+    fakebatch.on().rename("upper")
+    output, _ = both(do, do.run(THREE))
+    assert sorted(str(one.get("custom_id")) for one in output) == ["2", "None", "None"]
+
+
+LOST: dict[str, tuple[Callable[[Any], None], Callable[[list[Any]], bool]]] = {
+    "in no file": (lambda on: on.drop(), lambda found: len(found) == 0),
+    "there twice": (lambda on: on.duplicate(), lambda found: len(found) == 6),
+    "nobody's": (
+        lambda on: on.rename("null"),
+        lambda found: [one["custom_id"] for one in found] == [None] * 3,
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "holds"), LOST.values(), ids=LOST)
+def test_a_line_that_never_ran_can_be(
+    do: Driver,
+    fakebatch: FakeBatch,
+    damage: Callable[[Any], None],
+    holds: Callable[[list[Any]], bool],
+) -> None:
+    """A server that is told to cancel has lost lines, or whose they are (aqueduct #55)."""
+    damage(fakebatch.on())
+    batch = do.create(THREE)
+    do.sleep(100)
+    do(do.client.batches.cancel, batch.id)
+    do.sleep(3600)
+    _, errors = both(do, do(do.client.batches.retrieve, batch.id))
+    assert holds(errors)
 
 
 @pytest.mark.parametrize(("fraction", "failed"), [(0.1, 2), (0.25, 5), (0.01, 1), (1, 20)])

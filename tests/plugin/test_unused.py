@@ -1,0 +1,309 @@
+"""What is told at the end of what a test asked for and what never came, word for word."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from test_report import ZERO, run, timelines
+
+NOT_ASKED = "Mend the rule or the test, or say FakeBatch(unused='note') or 'ignore'."
+NOTHING = "Uploads: 0; batches: 0; custom_ids: none."
+TWO = "Uploads: 1; batches: 1; custom_ids: 'a', 'b'."
+
+ASKED: dict[str, tuple[str, str, str]] = {
+    # what a test says and does, what it is told never came, what there was
+    "a custom_id that no file had": (
+        'fakebatch.on(custom_id="c").fail(429); create("a", "b")',
+        "on(custom_id='c').fail(429)",
+        TWO,
+    ),
+    "many custom_ids, and not this one": (
+        'fakebatch.on(custom_id="A").drop(); create(*"abcdefgh")',
+        "on(custom_id='A').drop()",
+        "Uploads: 1; batches: 1; custom_ids: 'a', 'b', 'c', 'd', 'e', ….",
+    ),
+    "a rule that came after the batch": (
+        'create("a", "b"); fakebatch.on(custom_id="a").fail(429)',
+        "on(custom_id='a').fail(429)",
+        TWO,
+    ),
+    "a predicate that never held": (
+        'fakebatch.on(lambda line: line.model == "x").spoil("null"); create("a", "b")',
+        "on(…).spoil('null')",
+        TWO,
+    ),
+    "a fraction of lines that never ran": (
+        'fakebatch.on(fraction=0.5).fail(429); create("a", "a")',
+        "on(fraction=0.5).fail(429)",
+        "Uploads: 1; batches: 1; custom_ids: 'a', 'a'.",
+    ),
+    "a fault that never fired": (
+        'fakebatch.on_call("batches.cancel", nth=2).fail(503); create("a", "b")',
+        "on_call('batches.cancel', nth=2).fail(503)",
+        TWO,
+    ),
+    "a batch that was never created": (
+        'fakebatch.on_batch(nth=2).expire(); create("a", "b")',
+        "on_batch(nth=2).expire(0.0)",
+        TWO,
+    ),
+    "an upload that never came": (
+        'fakebatch.on_file(purpose="vision").pend("1m"); create("a", "b")',
+        "on_file(purpose='vision').pend(60)",
+        TWO,
+    ),
+    "two of them": (
+        'fakebatch.on().hang(); fakebatch.on_call("files.delete").reset()',
+        "on().hang(); on_call('files.delete').reset()",
+        NOTHING,
+    ),
+    "a rule beside an incident": (
+        'fakebatch.on(index=9).rename("int"); fakebatch.incident("download-truncated")',
+        "on(index=9).rename('int')",
+        NOTHING,
+    ),
+}
+
+FINE = {
+    "a line rule": 'fakebatch.on(custom_id="a").fail(429); create("a")',
+    "a rule for a line of a file that failed": 'fakebatch.on(index=0).fail(429); create("a", "a")',
+    "a batch rule": 'fakebatch.on_batch().write(order="input"); create("a")',
+    "a file rule": 'fakebatch.on_file().expire("2d"); create("a")',
+    "a fault": 'fakebatch.on_call("files.create", nth=1).fail(503); create("a")',
+    "a chance that did not come": 'fakebatch.on_call(chance=0.001).fail(503); create("a")',
+    "a limit that was kept": 'fakebatch.on_call().limit(100, per="1m"); create("a")',
+    "a rule for a direct call": (
+        'fakebatch.on(contains="hi").reply("ho")\n'
+        '    openai.OpenAI().responses.create(model="m", input="hi")'
+    ),
+}
+
+NOTED = {
+    # what passes, and what it notes
+    "an incident": ('fakebatch.incident("download-truncated")', "truncate(0.3, framing='silent')"),
+    "so it was said": (
+        'fakebatch.unused = "note"; fakebatch.on(custom_id="c").fail(429)',
+        "on(custom_id='c').fail(429)",
+    ),
+}
+
+
+def function(name: str, code: str) -> str:
+    return f"def test_{re.sub('[^a-z_]', '_', name)}(fakebatch):\n    {code}\n"
+
+
+def sections(result: pytest.RunResult, title: str) -> list[list[str]]:
+    """The lines below each title that matches."""
+    found: list[list[str]] = []
+    inside = False
+    for line in result.outlines:
+        if re.fullmatch(title, line):
+            found.append([])
+            inside = True
+        elif line.startswith(("___", "---", "===")):
+            inside = False
+        elif inside:
+            found[-1].append(line)
+    return found
+
+
+def test_what_was_asked_for_and_never_came_is_an_error(pytester: pytest.Pytester) -> None:
+    """In the words of the test, with what there was and what to do, and the timeline below."""
+    result = run(pytester, "".join(function(name, code) for name, (code, *_) in ASKED.items()))
+
+    result.assert_outcomes(passed=len(ASKED), errors=len(ASKED))
+    assert sections(result, "_+ ERROR at teardown of test_.* _+") == [
+        [f"fakebatch: The test asked for what never happened: {rules}.", there_was, NOT_ASKED]
+        for _, rules, there_was in ASKED.values()
+    ]
+    assert len(timelines(result)) == len(ASKED)
+    assert timelines(result)[0][-1] == "  never used: on(custom_id='c').fail(429)"
+
+
+def test_what_was_used_is_no_error_and_what_is_noted_is_shown(pytester: pytest.Pytester) -> None:
+    """A rule that met something is never told of; a note is there for -rP."""
+    good = "".join(function(name, code) for name, code in FINE.items())
+    noted = "".join(function(name, code) for name, (code, _) in NOTED.items())
+    ignored = function("ignored", 'fakebatch.unused = "ignore"; fakebatch.on().fail(429)')
+    result = run(pytester, good + noted + ignored, "-rP")
+
+    result.assert_outcomes(passed=len(FINE) + len(NOTED) + 1)
+    title = "-+ fakebatch teardown, never used: https://api.openai.com/v1 -+"
+    shown = ["on_call('files.content', times=1)." + NOTED["an incident"][1]]
+    assert sections(result, title) == [shown, [NOTED["so it was said"][1]]]
+
+
+SWITCHES = """
+RULE = {"unused": "note"}
+
+@pytest.mark.fakebatch(unused="note")
+def test_marker(fakebatch): fakebatch.on().fail(429)
+
+@pytest.mark.fakebatch(unused="ignore")
+def test_silent(fakebatch): fakebatch.on().fail(429)
+
+@pytest.mark.fakebatch(unused="ignore")
+class TestThem:
+    @pytest.mark.fakebatch(unused="note")
+    def test_closest(self, fakebatch): fakebatch.on().fail(429)
+
+def test_argument():
+    with FakeBatch(unused="note") as fake: fake.on().fail(429)
+    assert fake.never_used == ("on().fail(429)",)
+
+@pytest.mark.fakebatch(incident="download-truncated")
+def test_incident(): pass
+
+@pytest.fixture
+def service():
+    with FakeBatch() as fake: yield fake
+
+def test_fixture_of_its_own(service): service.on().fail(429)
+
+@pytest.mark.fakebatch(unused="quiet")
+def test_misspelt(): pass
+"""
+
+
+def test_a_switch_decides(pytester: pytest.Pytester) -> None:
+    """By marker, the closest wins, or by argument; a switch that there is not is told."""
+    result = run(pytester, SWITCHES, "-rP")
+
+    result.assert_outcomes(passed=6, errors=2)
+    assert len(sections(result, "-+ fakebatch teardown, never used: .*")) == 4
+    assert sections(result, "_+ ERROR at setup of test_misspelt _+") == [
+        [
+            "fakebatch: unused='quiet' is nothing that can be done about rules that nothing met.",
+            "Known are 'error', 'note', 'ignore'.",
+            "Leave it out to be told of them as an error.",
+        ]
+    ]
+
+
+BROKEN = {
+    "in a failure": 'fakebatch.on().fail(429); assert not "well"',
+    "in what is expected to fail": 'fakebatch.on().fail(429); pytest.xfail("so")',
+    "in what is left out": 'fakebatch.on().fail(429); pytest.skip("so")',
+}
+
+
+def test_nothing_of_it_is_an_error_where_a_test_broke_off(pytester: pytest.Pytester) -> None:
+    """What comes after the end need not have come; a timeline says it all the same."""
+    own = """
+@pytest.fixture
+def service():
+    with FakeBatch() as fake: yield fake
+
+def test_with_a_fixture_of_its_own(service): service.on().fail(429); assert not "well"
+"""
+    code = "".join(function(name, code) for name, code in BROKEN.items()) + own
+    result = run(pytester, code, "-rP")
+
+    result.assert_outcomes(failed=2, xfailed=1, skipped=1)
+    assert [lines[-1] for lines in timelines(result)] == ["  never used: on().fail(429)"] * 2
+
+
+def test_without_pytest_it_is_raised_at_the_end_of_the_block() -> None:
+    """Unless something else is raised already."""
+    code = """
+from fakebatch import FakeBatch
+try:
+    with FakeBatch() as fake:
+        fake.on().fail(429)
+        1 / 0
+except ZeroDivisionError:
+    print("the error of the block")
+with FakeBatch() as fake:
+    fake.on_batch(nth=2).stall("in_progress")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.stdout == "the error of the block\n"
+    assert done.stderr.splitlines()[-3:] == [
+        (
+            "fakebatch.Misuse: fakebatch: The test asked for what never happened: "
+            "on_batch(nth=2).stall('in_progress')."
+        ),
+        NOTHING,
+        NOT_ASKED,
+    ]
+
+
+FAULTS = """
+def test_it(fakebatch):
+    fakebatch.on_call("batches.create", nth=1).fail(500, retry_after="1s", applied=True)
+    fakebatch.on_call("batches.retrieve", nth=3, through_retries=True).fail(
+        502, body="<html>", retry_after="1s"
+    )
+    fakebatch.on_call("batches.retrieve", nth=9).fail(429, retry_after="20s")
+    fakebatch.on_call("files.content", nth=1).fail(503, retry_after="1s")
+    fakebatch.on_call("batches.cancel").timeout()
+    fakebatch.on(custom_id="c").fail(429)
+    batch = create("a", "b")
+    while batch.status != "completed":
+        time.sleep(600)
+        try:
+            batch = openai.OpenAI().batches.retrieve(batch.id)
+        except openai.InternalServerError:
+            pass
+    openai.OpenAI().files.content(batch.output_file_id)
+    assert len(fakebatch.batches) == 1
+"""
+
+
+CREATE = "on_call('batches.create', times=1).fail(500, applied=True)"
+POLL = "on_call('batches.retrieve', nth=3, through_retries=True).fail(502, body=…)"
+DOWNLOAD = "on_call('files.content', times=1).fail(503)"
+
+
+def test_a_timeline_tells_of_faults(pytester: pytest.Pytester) -> None:
+    """Beside the call that one hit, and below: what fired, what only cost a retry, what never."""
+    result = run(pytester, FAULTS)
+
+    result.assert_outcomes(failed=1)
+    assert timelines(result) == [
+        [
+            ZERO,
+            "+00:00:00  files.create     200  file-PQ5h6Jv1XGEKkzjvSDdnmn",
+            (
+                "+00:00:00  batches.create   500  batch_6955b9003670819090cb02ab0c2876a7"
+                f"  injected: {CREATE}"
+            ),
+            "+00:00:00  slept 1 s",
+            "+00:00:01  batches.create   200  batch_6955b9017528819095c720622bbf3713",
+            "+00:00:01  slept 10m  3 times, until +00:30:01",
+            "+00:01:05    batch_…2876a7: in_progress",
+            "+00:01:06    batch_…bf3713: in_progress",
+            "+00:10:01  batches.retrieve 200  batch_…bf3713  2 times, every 10m, until +00:20:01",
+            (
+                f"+00:30:01  batches.retrieve 502  batch_…bf3713  "
+                f"injected: {POLL}"
+                "  3 times, every 1 s, until +00:30:03"
+            ),
+            "+00:30:01  slept 1 s to 10m  5 times, until +01:00:03",
+            "+00:40:03  batches.retrieve 200  batch_…bf3713  2 times, every 10m, until +00:50:03",
+            "+00:58:55    batch_…2876a7: finalizing",
+            "+00:58:56    batch_…bf3713: finalizing",
+            "+01:00:00    batch_…2876a7: completed",
+            "+01:00:01    batch_…bf3713: completed",
+            "+01:00:03  batches.retrieve 200  batch_…bf3713",
+            f"+01:00:03  files.content    503  file-Ervdkk…  injected: {DOWNLOAD}",
+            "+01:00:03  slept 1 s",
+            "+01:00:04  files.content    200  file-Ervdkk…",
+            "+01:00:04  now",
+            "  batch_…2876a7 completed: 2 of 2 lines succeeded, 0 failed",
+            "    output file-Sppx4N… never downloaded",
+            "  batch_…bf3713 completed: 2 of 2 lines succeeded, 0 failed",
+            "    output file-Ervdkk… downloaded",
+            f"  injected: {CREATE}",
+            f"  injected: {POLL}",
+            f"  injected: {DOWNLOAD}",
+            f"  absorbed: {CREATE}",
+            f"  absorbed: {DOWNLOAD}",
+            "  never used: on(custom_id='c').fail(429)",
+            "  never used: on_call('batches.retrieve', nth=9).fail(429)",
+            "  never used: on_call('batches.cancel').timeout()",
+        ]
+    ]
