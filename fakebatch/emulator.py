@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from inspect import signature
@@ -35,15 +36,13 @@ from fakebatch.testing import placing
 from fakebatch.testing.asserting import Asserting
 from fakebatch.testing.scripting import Scripting
 from fakebatch.testing.timeline import Notes, timeline
-from fakebatch.testing.unused import complaint, unused
+from fakebatch.testing.unused import checked, complaint, injected, unused
 from fakebatch.vtime import Clock, wall
 from fakebatch.vtime.limits import Site
 from fakebatch.webhooks import Webhooks
 from fakebatch.wire.app import App, Handled
 from fakebatch.wire.faults import Faults
 from fakebatch.wire.operations import OPERATIONS
-
-UNUSED = ("error", "note", "ignore")
 
 
 class FakeBatch(Asserting, Scripting, Clients):
@@ -90,8 +89,6 @@ class FakeBatch(Asserting, Scripting, Clients):
         max_sleeps: int = 20_000,
         max_elapsed: Duration = "400d",
     ) -> None:
-        if unused not in UNUSED:
-            raise _no_way(unused)
         for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
             if isinstance(several, str):
                 raise _no_list(name, several)
@@ -142,7 +139,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         self._active = ExitStack()
         self._entered = False
         self._began = self._left = 0
-        self.unused = unused
+        self.unused = checked(unused)
         """"error", "note" or "ignore": what to do at the end about rules that nothing met."""
         self._incidental: set[int] = set()
         self.never_used: tuple[str, ...] = ()
@@ -248,20 +245,22 @@ class FakeBatch(Asserting, Scripting, Clients):
             self._patience.asked(handled.id or name)
 
     def _notes(self) -> Notes:
-        fired = self.faults.fired
+        absorbed = (one.fault for one in self.faults.fired if one.absorbed)
         return Notes(
-            injected=tuple({as_said(one.fault): None for one in fired}),
-            absorbed=tuple({as_said(one.fault): None for one in fired if one.absorbed}),
-            unused=tuple(map(as_said, self._unused())),
+            *map(_sentences, (injected(self._services, self.faults), absorbed, self._unused()))
         )
 
     def _unused(self) -> list[Rule]:
         return [] if self.unused == "ignore" else unused(self._services, self.faults)
 
     def _complain(self) -> None:
+        if self.unused == "note":
+            with suppress(FakeBatchError):  # a predicate may be what failed the test
+                self.never_used = tuple(map(as_said, self._unused()))
+            return
         rules = self._unused()
         asked = [rule for rule in rules if id(rule) not in self._incidental]
-        if asked and self.unused == "error":
+        if asked:
             raise complaint(asked, self._services)
         self.never_used = tuple(map(as_said, rules))
 
@@ -282,12 +281,8 @@ class Snapshot:
     journal: Noted
 
 
-def _no_way(given: str) -> Misuse:
-    return Misuse(
-        f"unused={given!r} is nothing that can be done about rules that nothing met.",
-        f"Known are {', '.join(map(repr, UNUSED))}.",
-        "Leave it out to be told of them as an error.",
-    )
+def _sentences(rules: Iterable[Rule]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(as_said, rules)))
 
 
 def _no_list(name: str, given: str) -> Misuse:

@@ -176,12 +176,19 @@ def _model(plan: Plan, status: Status) -> str | None:
 
 
 def _errors(plan: Plan, status: Status) -> Wire | None:
-    given, told = plan.input, plan.input.life.fails
-    reports = status is Status.FAILED or (status is not Status.VALIDATING and given.judged.skipped)
-    if not reports:
+    skips = status is not Status.VALIDATING and plan.input.judged.skipped
+    if not skips and status is not Status.FAILED:
         return None
+    return {"object": "list", "data": errors(plan, status)}
+
+
+def errors(plan: Plan, status: Status) -> list[Wire]:
+    """What validation has said by the time of a status."""
+    given = plan.input
+    if status is Status.VALIDATING:
+        return []
     entries = [_error(entry, given.dialect) for entry in given.judged.entries]
-    return {"object": "list", "data": entries or _all_told(told, plan)}
+    return entries or _all_told(given.life.fails, plan)
 
 
 def _all_told(told: tuple[ErrorEntry, ...] | str | None, plan: Plan) -> list[Wire]:

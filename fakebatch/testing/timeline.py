@@ -11,6 +11,7 @@ from fakebatch.durations import SECOND
 from fakebatch.journal import Called, Journal, Run, Slept, moment_text, span_text
 from fakebatch.service import Service
 from fakebatch.service.shelf import BatchRecord
+from fakebatch.service.view import errors
 from fakebatch.testing.collecting import results_by
 from fakebatch.vtime.moments import as_datetime
 
@@ -244,7 +245,9 @@ def _state(record: BatchRecord, journal: Journal, now: int) -> Iterator[str]:
     plan = record.plan
     counts = plan.counts(now)
     told = f": {counts.completed} of {counts.total} lines succeeded, {counts.failed} failed"
-    yield f"  {short(record.id)} {plan.status(now)}{told if counts.total else ''}"
+    why = ", ".join(dict.fromkeys(str(one.get("code")) for one in errors(plan, plan.status(now))))
+    told = told if counts.total else f": {why}" if why else ""
+    yield f"  {short(record.id)} {plan.status(now)}{told}"
     for result in results_by(record, journal, now):
         done = "downloaded" if result.collected else "never downloaded"
         yield f"    {result.kind} {short(result.id)} {done}"

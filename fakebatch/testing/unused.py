@@ -9,10 +9,37 @@ from itertools import islice
 from fakebatch.batch.plan import Plan
 from fakebatch.errors import Misuse
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import BatchRule, CallFault, FileRule, LineRule, Rule
+from fakebatch.scenario import (
+    BatchRule,
+    CallFault,
+    Echoes,
+    FileRule,
+    LineRule,
+    Recorded,
+    Rule,
+    Says,
+)
 from fakebatch.scenario.as_said import as_said
 from fakebatch.service import Service
 from fakebatch.wire.faults import Faults
+
+WAYS = ("error", "note", "ignore")
+"""What can be done about rules that nothing met."""
+
+
+def checked(way: str) -> str:
+    """One of the ways.
+
+    Raises:
+        Misuse: it is none.
+    """
+    if way in WAYS:
+        return way
+    raise Misuse(
+        f"unused={way!r} is nothing that can be done about rules that nothing met.",
+        f"Known are {', '.join(map(repr, WAYS))}.",
+        "Leave it out to be told of them as an error.",
+    )
 
 
 def unused(services: Sequence[Service], faults: Faults) -> list[Rule]:
@@ -22,6 +49,17 @@ def unused(services: Sequence[Service], faults: Faults) -> list[Rule]:
     never_fired = {id(fault) for fault in faults.unused()}
     said = services[0].world.scenario.said
     return [rule for rule in said if not _was_used(rule, used, plans, never_fired)]
+
+
+def injected(services: Sequence[Service], faults: Faults) -> list[Rule]:
+    """The rules that something has met and that are about trouble, faults that fired among them."""
+    idle = {id(rule) for rule in unused(services, faults)}
+    met = (rule for rule in services[0].world.scenario.said if id(rule) not in idle)
+    return [rule for rule in met if not (isinstance(rule, LineRule) and _is_fine(rule))]
+
+
+def _is_fine(rule: LineRule) -> bool:
+    return rule.damage is None and isinstance(rule.outcome, Says | Echoes | Recorded)
 
 
 def _was_used(rule: Rule, used: set[int], plans: list[Plan], never_fired: set[int]) -> bool:

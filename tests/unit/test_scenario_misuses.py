@@ -221,8 +221,8 @@ VALUES: dict[str, tuple[Say, list[str]]] = {
         [
             "fakebatch: There is no limit 'lines'.",
             (
-                "Known are batch_lines, batch_bytes, batch_inputs, file_bytes, upload_bytes, "
-                "part_bytes, creates_per_hour, uploads_per_minute, enqueued_tokens, "
+                "Known are batch_lines, batch_bytes, batch_inputs, batch_files, file_bytes, "
+                "upload_bytes, part_bytes, creates_per_hour, uploads_per_minute, enqueued_tokens, "
                 "enqueued_release, metadata_pairs, metadata_key, metadata_value, expiry_least, "
                 "expiry_most."
             ),

@@ -102,6 +102,7 @@ class Scheduler:
         Raises:
             FakeBatchError: the wait would never end.
         """
+        __tracebackhide__ = True
         self.permit(deadline, callsite.of_this_thread)
         duration = deadline - self.line
         if self.may_jump():
@@ -124,6 +125,7 @@ class Scheduler:
         Raises:
             FakeBatchError: it may not, or nobody would ever move the clock.
         """
+        __tracebackhide__ = True
         if error := self._limit(deadline, site):
             raise error
         if self.manual and deadline > self.line and self.scope.alone():

@@ -14,6 +14,7 @@ real_sleep = time.sleep
 
 def sleep(seconds: float, /) -> None:
     """Suspend execution for a number of virtual seconds."""
+    __tracebackhide__ = True  # pytest: what is told is about the line that sleeps
     scheduler = running.scheduler
     caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - who asks
     if scheduler is None or names.is_harness(caller) or not scheduler.scope.has(get_ident()):
