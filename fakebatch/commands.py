@@ -69,7 +69,9 @@ def run(
         created = current.start(file.name, file.read_bytes())
     except Refusal as refusal:
         words = OPENAI.refusals[refusal.reason]
-        console.print(f"{file}: {words.message_for(refusal.facts)}", style="red", markup=False)
+        console.print(
+            f"{file}: {words.message_for(refusal.facts)}", style="red", markup=False, soft_wrap=True
+        )
         raise typer.Exit(1) from None
     batch = _watched(current, created)
     if batch["errors"]:

@@ -124,8 +124,6 @@ class FakeBatch(Asserting, Scripting):
         self.unused = unused
         """"error", "note" or "ignore": what to do at the end about rules that nothing met."""
         self._incidental: set[int] = set()
-        self.never_used: tuple[str, ...] = ()
-        """Rules that nothing had met at the end, where that is only noted; a text each."""
         self.incident(incident)
 
     @property
@@ -164,6 +162,11 @@ class FakeBatch(Asserting, Scripting):
         self.journal.restore(saved.journal)
         self._patience.renewed()
         self.clock.progress()
+
+    @property
+    def never_used(self) -> tuple[str, ...]:
+        """After the end, the rules that nothing had met, in the words of the test."""
+        return () if self._entered else tuple(map(as_said, self._unused()))
 
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""
@@ -242,11 +245,11 @@ class FakeBatch(Asserting, Scripting):
         return [] if self.unused == "ignore" else unused(self._service, self.faults)
 
     def _complain(self) -> None:
-        rules = self._unused()
-        asked = [rule for rule in rules if id(rule) not in self._incidental]
-        if asked and self.unused == "error":
+        if self.unused != "error":
+            return
+        asked = [rule for rule in self._unused() if id(rule) not in self._incidental]
+        if asked:
             raise complaint(asked, self._service)
-        self.never_used = tuple(map(as_said, rules))
 
     def _elapsed(self) -> int:
         return microseconds(self.clock.elapsed)
