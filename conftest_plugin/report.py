@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,7 +54,7 @@ def _used(before: dict[FakeBatch, int]) -> list[FakeBatch]:
 def _sections(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
     for number, fake in enumerate(fakes, 1):
         which = f" {number} of {len(fakes)}" if len(fakes) > 1 else ""
-        yield f"fakebatch timeline{which}: {fake.base_url}", _timeline(fake)
+        yield f"fakebatch timeline{which}: {fake.base_url}", _told(fake.timeline)
 
 
 def _note_only(fakes: list[FakeBatch]) -> None:
@@ -66,14 +67,19 @@ def _note_only(fakes: list[FakeBatch]) -> None:
 def _noted(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
     # of a test that passed pytest shows (-rP) only sections with "teardown" in their titles
     for fake in fakes:
-        if fake.never_used:
-            yield f"fakebatch teardown, never used: {fake.base_url}", "\n".join(fake.never_used)
+        told = _told(partial(_never_used, fake))
+        if told:
+            yield f"fakebatch teardown, never used: {fake.base_url}", told
 
 
-def _timeline(fake: FakeBatch) -> str:
+def _never_used(fake: FakeBatch) -> str:
+    return "\n".join(fake.never_used)
+
+
+def _told(tell: Callable[[], str]) -> str:
     from fakebatch.errors import FakeBatchError  # noqa: PLC0415
 
     try:
-        return fake.timeline()
+        return tell()
     except (Exception, FakeBatchError) as error:  # noqa: BLE001  # a rule of the test may be wrong
         return f"There is no timeline: {error}"

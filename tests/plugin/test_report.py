@@ -19,9 +19,10 @@ def create(*custom_ids):
     return client.batches.create(input_file_id=file.id, **asked)
 
 def ended(batch):
+    client = openai.OpenAI()
     while batch.status != "completed":
         time.sleep(60)
-        batch = openai.OpenAI().batches.retrieve(batch.id)
+        batch = client.batches.retrieve(batch.id)
     return batch
 """
 
@@ -75,6 +76,7 @@ TIMELINE = [
     "  batch_…8a12bb completed: 2 of 3 lines succeeded, 1 failed",
     "    output file-7tQkLy… downloaded",
     "    errors file-4EHET7… never downloaded",
+    "  injected: on(custom_id='b').fail(429)",
 ]
 
 
@@ -189,9 +191,9 @@ def test_many_pollers_are_told_together(pytester: pytest.Pytester) -> None:
     """What differs in the object alone is one line."""
     code = """
 def test_it(fakebatch):
-    batches = [create(f"r{n}") for n in range(20)]
+    batches, client = [create(f"r{n}") for n in range(20)], fakebatch.openai()
     for _ in range(40):
-        for batch in batches: openai.OpenAI().batches.retrieve(batch.id)
+        for batch in batches: client.batches.retrieve(batch.id)
         time.sleep(100)
     assert not "well"
 """

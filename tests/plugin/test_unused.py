@@ -266,37 +266,37 @@ def test_a_timeline_tells_of_faults(pytester: pytest.Pytester) -> None:
     assert timelines(result) == [
         [
             ZERO,
-            "+00:00:00  files.create     200  file-PQ5h6Jv1XGEKkzjvSDdnmn",
+            "+00:00:00  files.create     200  file-2PbNWcDDgw3QXQKkvgK3Wk",
             (
-                "+00:00:00  batches.create   500  batch_6955b9003670819090cb02ab0c2876a7"
+                "+00:00:00  batches.create   500  batch_6955b900a0c48190a7711bcd6d8a12bb"
                 f"  injected: {CREATE}"
             ),
             "+00:00:00  slept 1 s",
-            "+00:00:01  batches.create   200  batch_6955b9017528819095c720622bbf3713",
+            "+00:00:01  batches.create   200  batch_6955b90102a88190a16a539f0c78de0b",
             "+00:00:01  slept 10m  3 times, until +00:30:01",
-            "+00:01:05    batch_…2876a7: in_progress",
-            "+00:01:06    batch_…bf3713: in_progress",
-            "+00:10:01  batches.retrieve 200  batch_…bf3713  2 times, every 10m, until +00:20:01",
+            "+00:01:05    batch_…8a12bb: in_progress",
+            "+00:01:06    batch_…78de0b: in_progress",
+            "+00:10:01  batches.retrieve 200  batch_…78de0b  2 times, every 10m, until +00:20:01",
             (
-                f"+00:30:01  batches.retrieve 502  batch_…bf3713  "
+                f"+00:30:01  batches.retrieve 502  batch_…78de0b  "
                 f"injected: {POLL}"
                 "  3 times, every 1 s, until +00:30:03"
             ),
             "+00:30:01  slept 1 s to 10m  5 times, until +01:00:03",
-            "+00:40:03  batches.retrieve 200  batch_…bf3713  2 times, every 10m, until +00:50:03",
-            "+00:58:55    batch_…2876a7: finalizing",
-            "+00:58:56    batch_…bf3713: finalizing",
-            "+01:00:00    batch_…2876a7: completed",
-            "+01:00:01    batch_…bf3713: completed",
-            "+01:00:03  batches.retrieve 200  batch_…bf3713",
-            f"+01:00:03  files.content    503  file-Ervdkk…  injected: {DOWNLOAD}",
+            "+00:40:03  batches.retrieve 200  batch_…78de0b  2 times, every 10m, until +00:50:03",
+            "+00:58:55    batch_…8a12bb: finalizing",
+            "+00:58:56    batch_…78de0b: finalizing",
+            "+01:00:00    batch_…8a12bb: completed",
+            "+01:00:01    batch_…78de0b: completed",
+            "+01:00:03  batches.retrieve 200  batch_…78de0b",
+            f"+01:00:03  files.content    503  file-Bfogf3…  injected: {DOWNLOAD}",
             "+01:00:03  slept 1 s",
-            "+01:00:04  files.content    200  file-Ervdkk…",
+            "+01:00:04  files.content    200  file-Bfogf3…",
             "+01:00:04  now",
-            "  batch_…2876a7 completed: 2 of 2 lines succeeded, 0 failed",
-            "    output file-Sppx4N… never downloaded",
-            "  batch_…bf3713 completed: 2 of 2 lines succeeded, 0 failed",
-            "    output file-Ervdkk… downloaded",
+            "  batch_…8a12bb completed: 2 of 2 lines succeeded, 0 failed",
+            "    output file-7tQkLy… never downloaded",
+            "  batch_…78de0b completed: 2 of 2 lines succeeded, 0 failed",
+            "    output file-Bfogf3… downloaded",
             f"  injected: {CREATE}",
             f"  injected: {POLL}",
             f"  injected: {DOWNLOAD}",
