@@ -16,6 +16,7 @@ from string import Formatter
 from fakebatch.durations import SECOND
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's
 _BASE58_LEADING = 33  # a file id begins with a digit or a capital letter
 _FILE_ID_LENGTH = 22
@@ -75,6 +76,10 @@ def _base58(digest: bytes, _: int) -> str:
     return "".join(letters)
 
 
+def _base62(digest: bytes, _: int) -> str:
+    return "".join(_BASE62[byte % 62] for byte in digest[:24])
+
+
 def _ulid(digest: bytes, at: int) -> str:
     number = at // 1_000 << 80 | int.from_bytes(digest[:10])
     return "".join(_BASE32[number >> 5 * place & 31] for place in range(25, -1, -1))
@@ -99,6 +104,7 @@ def dashed(digits: str) -> str:
 FORMS: dict[str, Callable[[bytes, int], str]] = {
     "stamp": lambda digest, at: stamp(digest.hex()[:32], at),
     "base58": _base58,
+    "base62": _base62,
     "hex": lambda digest, _: digest.hex()[:32],
     "hex24": lambda digest, _: digest.hex()[:24],
     "hex16": lambda digest, _: digest.hex()[:16],
@@ -107,8 +113,8 @@ FORMS: dict[str, Callable[[bytes, int], str]] = {
 }
 """What stands in the braces of a form: made of 64 bytes of digest and a moment in microseconds.
 
-`stamp` is 32 hex digits that begin with the unix second, `base58` 22 letters and digits, `hex` so
-many hex digits (32), `ulid` a ULID in lower case.
+`stamp` is 32 hex digits that begin with the unix second, `base58` 22 letters and digits,
+`base62` 24, `hex` so many hex digits (32), `ulid` a ULID in lower case.
 """
 
 Make = Callable[[bytes, int], str]

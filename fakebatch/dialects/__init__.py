@@ -17,6 +17,7 @@ from fakebatch.dialects.groq import GROQ
 from fakebatch.dialects.knobs import Listing, Shapes, Window
 from fakebatch.dialects.moonshot import MOONSHOT
 from fakebatch.dialects.openai import OPENAI
+from fakebatch.dialects.openai_2024 import OPENAI_2024
 from fakebatch.dialects.others import (
     DEEPINFRA,
     DOUBLEWORD,
@@ -33,7 +34,7 @@ DIALECTS = {
     dialect.name: dialect
     for dialect in (
         *(OPENAI, MOONSHOT, AZURE, DASHSCOPE, GROQ, ZHIPU, SILICONFLOW),
-        *(DEEPINFRA, PARASAIL, DOUBLEWORD, NEBIUS, LITELLM, OGX),
+        *(DEEPINFRA, PARASAIL, DOUBLEWORD, NEBIUS, LITELLM, OGX, OPENAI_2024),
     )
 }
 

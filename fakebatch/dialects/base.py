@@ -43,6 +43,7 @@ class Reason(StrEnum):
     TOO_MANY_BATCHES = auto()
     TOO_MANY_UPLOADS = auto()
     WRONG_PURPOSE = auto()
+    NO_SUCH_INPUT = auto()
     FILE_NOT_READY = auto()
     UPLOAD_OVER = auto()
     NO_SUCH_PART = auto()
@@ -184,6 +185,8 @@ class Dialect:
     """What validation does not mind."""
     always_leaves: frozenset[str] = frozenset()
     """Which result files ("output", "errors") a completed batch has even where they are empty."""
+    refuses_missing_input: bool = False
+    """Whether a create call with an unknown input file is refused; else its batch fails later."""
     line_keys: tuple[str, ...] = ("custom_id", "method", "url", "body")
     """What a line has to have; without `method` and `url` it is a POST to the batch's endpoint."""
     skips_bad_lines: bool = False

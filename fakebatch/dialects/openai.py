@@ -96,6 +96,10 @@ REFUSALS = {
     ),
     Reason.BAD_ORDER: Words("order must be asc or desc."),
     Reason.CANNOT_CANCEL: Words("Cannot cancel a batch with status '{status}'.", status=409),
+    Reason.NO_SUCH_INPUT: Words(
+        "Cannot find file {id}, or project proj_fakebatch does not have access to it.",
+        param="file_id",
+    ),
     Reason.WRONG_PURPOSE: Words(
         "Invalid file purpose '{purpose}' for file '{id}'. The input file of a batch must have the "
         "purpose 'batch'.",

@@ -139,6 +139,8 @@ class Batches:
         """The input, if it is there until it is validated."""
         world = self._world
         given = world.files.get(file_id, now)
+        if given is None and world.dialect.refuses_missing_input:
+            raise Refusal(Reason.NO_SUCH_INPUT, id=file_id)
         if given is None:
             return None
         if given.purpose != INPUT_PURPOSE:
