@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from fakebatch import FakeBatch, Misuse, Scenario
+from fakebatch.dialects import Limits
 from fakebatch.scenario import (
     Corruption,
     Counting,
@@ -220,12 +221,7 @@ VALUES: dict[str, tuple[Say, list[str]]] = {
         lambda _: Scenario(limits={"lines": 10}),
         [
             "fakebatch: There is no limit 'lines'.",
-            (
-                "Known are batch_lines, batch_bytes, batch_inputs, batch_files, file_bytes, "
-                "upload_bytes, part_bytes, creates_per_hour, uploads_per_minute, enqueued_tokens, "
-                "enqueued_release, metadata_pairs, metadata_key, metadata_value, expiry_least, "
-                "expiry_most."
-            ),
+            f"Known are {', '.join(Limits.__dataclass_fields__)}.",
             "Write for example FakeBatch(limits={'batch_lines': 10}).",
         ],
     ),
