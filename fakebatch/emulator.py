@@ -244,6 +244,8 @@ class FakeBatch(Asserting, Scripting, Clients):
             self._patience.renewed()
             self.clock.progress()
             self.webhooks.courier.look()
+        elif handled.hit is not None and handled.hit.fault.passes:
+            self._patience.renewed()
         else:
             self._patience.asked(handled.id or name)
 

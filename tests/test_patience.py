@@ -225,3 +225,30 @@ def test_pollers_in_tasks_agree_on_the_time(fakebatch: FakeBatch) -> None:
         return await asyncio.gather(*(poll(client, every) for every in (50, 60, 70, 90)))
 
     assert asyncio.run(main()) == [100, 120, 70, 90]
+
+
+def downloads(client: openai.OpenAI, file_id: str) -> bytes:
+    """Asks each ten seconds until it is given the file."""
+    while True:
+        try:
+            return client.with_options(max_retries=0).files.content(file_id).read()
+        except openai.APIError:
+            time.sleep(10)
+
+
+@pytest.mark.parametrize("until", ["3h", None], ids=["an hour", "for ever"])
+def test_who_waits_for_an_outage_to_end_is_left_alone(
+    fakebatch: FakeBatch, until: str | None
+) -> None:
+    """All batches have ended; a fault that passes is still to end, one that does not is told."""
+    client = fakebatch.openai()
+    create(client, chat("a"))
+    fakebatch.clock.advance("2h")
+    fakebatch.on_call("files.content", between=("2h", until)).fail(503)
+    file_id = fakebatch.batches.only().output_file_id
+    if until is None:
+        with pytest.raises(FakeBatchError, match="never ends"):
+            downloads(client, file_id)
+    else:
+        assert downloads(client, file_id)
+        assert fakebatch.clock.elapsed == 3 * 3600
