@@ -102,13 +102,13 @@ def dashed(digits: str) -> str:
 
 
 FORMS: dict[str, Callable[[bytes, int], str]] = {
-    "stamp": lambda digest, at: stamp(digest.hex()[:32], at),
+    "stamp": lambda digest, at: stamp(digest[:16].hex(), at),
     "base58": _base58,
     "base62": _base62,
-    "hex": lambda digest, _: digest.hex()[:32],
-    "hex24": lambda digest, _: digest.hex()[:24],
-    "hex16": lambda digest, _: digest.hex()[:16],
-    "uuid": lambda digest, _: dashed(digest.hex()[64:96]),
+    "hex": lambda digest, _: digest[:16].hex(),
+    "hex24": lambda digest, _: digest[:12].hex(),
+    "hex16": lambda digest, _: digest[:8].hex(),
+    "uuid": lambda digest, _: dashed(digest[32:48].hex()),
     "ulid": _ulid,
 }
 """What stands in the braces of a form: made of 64 bytes of digest and a moment in microseconds.
@@ -122,13 +122,14 @@ Make = Callable[[bytes, int], str]
 
 def formed(form: str, digest: bytes, at: int) -> str:
     """The id of a form that 64 bytes of digest make at a moment."""
-    return _maker(form)(digest, at)
+    return maker(form)(digest, at)
 
 
 @lru_cache(maxsize=256)
-def _maker(form: str) -> Make:
+def maker(form: str) -> Make:
+    """What makes ids of a form, of a digest and a moment."""
     if form.startswith("base64:"):
-        inner = _maker(form.removeprefix("base64:"))
+        inner = maker(form.removeprefix("base64:"))
         return lambda digest, at: b64encode(inner(digest, at).encode()).decode()
     pieces = [(text, FORMS[name] if name else None) for text, name, *_ in Formatter().parse(form)]
     match pieces:

@@ -17,9 +17,10 @@ from pydantic_core import to_json
 from fakebatch.batch.answering import Answered
 from fakebatch.batch.input_file import parsed
 from fakebatch.batch.plan import Plan
-from fakebatch.batch.result_line import Ids, ids, wire_line, written, written_line
+from fakebatch.batch.result_line import Ids, wire_line, written, written_line
 from fakebatch.dialects import canonical
 from fakebatch.durations import SECOND
+from fakebatch.ids import maker
 from fakebatch.replies import Usage, chat
 from fakebatch.scenario import Echoes, Outcome, Says
 
@@ -50,6 +51,8 @@ class PlainLines:
         self._mint = plan.input.mint
         self._dialect = plan.input.dialect
         self._written = written(plan)
+        forms = plan.input.dialect.ids
+        self._line_id, self._request_id = maker(forms.line), maker(forms.request)
         self._text = _constant(plan.input.scenario.otherwise)
         self._templates: dict[str, _Template] = {}
 
@@ -61,14 +64,13 @@ class PlainLines:
         if answer is None:
             return None
         seed = self._mint.line(index)
-        given = ids(seed, self._written, self._dialect.ids)
         text, prompt, completion = answer
         model = self._lines.model or body["model"]
         template = self._templates.get(model) or self._template(model)
         filled = template.filled(
             (
-                given.line.encode(),
-                given.request.encode(),
+                self._line_id(seed, self._written).encode(),
+                self._request_id(seed, self._written).encode(),
                 chat.id_of(seed[32:]).encode(),
                 _quoted(said["custom_id"]),
                 _quoted(text),

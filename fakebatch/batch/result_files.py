@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import reduce
 from io import BytesIO
 from typing import Any
 
@@ -149,12 +148,12 @@ def _made_anytime(plan: Plan, order: list[int]) -> Results:
     if order and len(line(order[0]).line) * len(order) > HELD:
         usage = _sum(_charged(plan, index) for index in order)
         return Results(Streamed(lambda: (line(index).line for index in order)), lost, usage)
-    output, used = BytesIO(), replies.Usage()
+    output, used = BytesIO(), list[replies.Usage]()
     for index in order:
         made = line(index)
         output.write(made.line)
-        used = used.plus(made.usage)
-    return Results(output.getvalue(), lost, used)
+        used.append(made.usage)
+    return Results(output.getvalue(), lost, _sum(used))
 
 
 def _errors(plan: Plan, order: list[int], failed: dict[int, list[bytes]]) -> bytes:
@@ -163,7 +162,7 @@ def _errors(plan: Plan, order: list[int], failed: dict[int, list[bytes]]) -> byt
 
 
 def _sum(used: Iterable[replies.Usage]) -> replies.Usage:
-    return reduce(replies.Usage.plus, used, replies.Usage())
+    return replies.Usage(*map(sum, zip(*used, strict=True)))
 
 
 def _charged(plan: Plan, index: int) -> replies.Usage:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from binascii import b2a_base64
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
+
+_NO_SIGNS = bytes.maketrans(b"+/", b"Aa")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +35,5 @@ class Question:
 
 def letters(key: bytes, count: int, what: str = "") -> str:
     """Letters and digits, at most 86, that follow from a key alone, for each `what` others."""
-    return b64encode(blake2b(key + what.encode()).digest(), b"Aa")[:count].decode()
+    digest = blake2b(key + what.encode()).digest()
+    return b2a_base64(digest).translate(_NO_SIGNS)[:count].decode()

@@ -38,16 +38,6 @@ class Usage(NamedTuple):
     cached_tokens: int = 0
     reasoning_tokens: int = 0
 
-    def plus(self, other: Usage) -> Usage:
-        """What both were charged for."""
-        a, b, c, d = self
-        return Usage(
-            a + other.input_tokens,
-            b + other.output_tokens,
-            c + other.cached_tokens,
-            d + other.reasoning_tokens,
-        )
-
 
 def usage(body: Any) -> Usage:
     """What a reply body says it used, in either vocabulary; zero where it says nothing sensible."""
