@@ -50,8 +50,6 @@ values = st.recursive(
 """What JSON and TOML both can hold; TOML has no null."""
 objects = st.dictionaries(words, values, max_size=2)
 
-st.register_type_strategy(str, words)
-
 OWN: dict[tuple[str, str], st.SearchStrategy[Any]] = {
     ("WhichCalls", "operation"): st.sampled_from([*OPERATIONS, "*", "batches.*"]),
     ("WhichCalls", "nth"): st.integers(1, 5),
@@ -95,6 +93,7 @@ def made(hint: Any) -> st.SearchStrategy[Any]:
         Any: values,
         Answer: words | objects,
         NoneType: st.none(),
+        str: words,
     }
     if hint in known:
         return known[hint]
