@@ -5,7 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from io import BytesIO
+from operator import add
 from typing import Any
 
 from fakebatch import replies
@@ -148,12 +150,12 @@ def _made_anytime(plan: Plan, order: list[int]) -> Results:
     if order and len(line(order[0]).line) * len(order) > HELD:
         usage = _sum(_charged(plan, index) for index in order)
         return Results(Streamed(lambda: (line(index).line for index in order)), lost, usage)
-    output, used = BytesIO(), list[replies.Usage]()
+    output, used = BytesIO(), replies.Usage()
     for index in order:
         made = line(index)
         output.write(made.line)
-        used.append(made.usage)
-    return Results(output.getvalue(), lost, _sum(used))
+        used = replies.Usage(*map(add, used, made.usage))
+    return Results(output.getvalue(), lost, used)
 
 
 def _errors(plan: Plan, order: list[int], failed: dict[int, list[bytes]]) -> bytes:
@@ -162,7 +164,7 @@ def _errors(plan: Plan, order: list[int], failed: dict[int, list[bytes]]) -> byt
 
 
 def _sum(used: Iterable[replies.Usage]) -> replies.Usage:
-    return replies.Usage(*map(sum, zip(*used, strict=True)))
+    return reduce(lambda so_far, one: replies.Usage(*map(add, so_far, one)), used, replies.Usage())
 
 
 def _charged(plan: Plan, index: int) -> replies.Usage:
