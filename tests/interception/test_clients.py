@@ -172,6 +172,8 @@ def port() -> Generator[int]:
         thread.join()
 
 
+# in real time: virtual time may jump over the timeout of a real socket (docs/time.md)
+@pytest.mark.fakebatch(clock="real")
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize(
     "get",
