@@ -10,7 +10,8 @@ from typing import Any
 import openai
 import pytest
 from openai.pagination import SyncCursorPage, SyncPage
-from openai.types import Batch, FileDeleted, FileObject, Model
+from openai.types import Batch, FileDeleted, FileObject, Model, Upload
+from openai.types.uploads import UploadPart
 
 from fakebatch.wire.app import App
 from fakebatch.wire.exchange import Reply, Request
@@ -25,6 +26,10 @@ TYPES: dict[str, Any] = {
     "batches.list": SyncCursorPage[Batch],
     "batches.retrieve": Batch,
     "batches.cancel": Batch,
+    "uploads.create": Upload,
+    "uploads.parts.create": UploadPart,
+    "uploads.complete": Upload,
+    "uploads.cancel": Upload,
     "models.list": SyncPage[Model],
     "models.retrieve": Model,
 }
