@@ -233,21 +233,20 @@ class FakeBatch(Asserting, Scripting, Clients):
         return self.webhooks.courier.error() or self._patience.verdict(site)
 
     def _noted(self, handled: Handled) -> None:
-        request, operation, reply = handled.request, handled.operation, handled.reply
+        request, operation, id_, reply, hit, done, at = handled
         name = operation.name if operation else f"{request.method} {request.path}"
-        changes = handled.done and request.method != "GET"
+        changes = done and request.method != "GET"
         status = None if isinstance(reply.trouble, Breaks) else reply.status
-        injected = None if handled.hit is None else as_said(handled.hit.fault)
-        called = Called(name, handled.id, status, injected)
-        self.journal.called(handled.at, called, changes=changes)
+        called = Called(name, id_, status, None if hit is None else as_said(hit.fault))
+        self.journal.called(at, called, changes=changes)
         if changes:
             self._patience.renewed()
             self.clock.progress()
             self.webhooks.courier.look()
-        elif handled.hit is not None and handled.hit.fault.passes:
+        elif hit is not None and hit.fault.passes:
             self._patience.renewed()
         else:
-            self._patience.asked(handled.id or name)
+            self._patience.asked(id_ or name)
 
     def _notes(self) -> Notes:
         absorbed = (one.fault for one in self.faults.fired if one.absorbed)

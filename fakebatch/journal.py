@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import overload
+from typing import NamedTuple, overload
 
 from fakebatch.durations import SECOND
 from fakebatch.errors import Misuse
@@ -20,8 +20,7 @@ KEPT = 4_096
 """How many runs are kept; of what is older, the counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(NamedTuple):
     """What was called, whatever the moment."""
 
     operation: str
@@ -30,15 +29,13 @@ class Called:
     injected: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Slept:
+class Slept(NamedTuple):
     """A sleep of so many microseconds."""
 
     duration: int
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """The same thing, once or at even intervals. Moments in microseconds since the epoch."""
 
     number: int
@@ -59,10 +56,10 @@ class Run:
 
     def goes_on_at(self, at: int) -> Run | None:
         """The same and one time more, if that keeps the intervals even."""
-        every = at - self.first if self.times == 1 else self.every
-        if at != self.last + every:
-            return None
-        return replace(self, every=every, times=self.times + 1)
+        number, what, first, every, times = self
+        if times == 1:
+            every = at - first
+        return Run(number, what, first, every, times + 1) if at == first + every * times else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,7 @@ class Noted:
     """All that a journal knew at one moment."""
 
     runs: tuple[Run, ...]
-    counts: tuple[tuple[Called, int], ...]
+    forgotten: tuple[tuple[Called, int], ...]
 
 
 class Journal(Sequence[Call]):
@@ -130,25 +127,27 @@ class Journal(Sequence[Call]):
         self._operations = operations
         self._lock = Lock()
         self._runs: OrderedDict[int, Run] = OrderedDict()
-        self._open: dict[Called | Slept, int] = {}
-        self._counts: Counter[Called] = Counter()
+        self._open: dict[Called | Slept, Run] = {}
+        self._forgotten: Counter[Called] = Counter()
         self._number = 0
         self._latest = (0, 0)
 
     def called(self, at: int, what: Called, *, changes: bool) -> None:
         """Note a call; `changes` says that it may have changed something."""
         with self._lock:
-            self._counts[what] += 1
             if changes:
                 self._open.clear()
+            run = self._open.get(what)
             # goes on only where (moment, number) stays the order in which calls came
-            number = self._note(at, what, goes_on=(at, self._open.get(what, 0)) >= self._latest)
-            self._latest = (at, number)
+            if run is not None and (at, run.number) < self._latest:
+                run = None
+            self._latest = (at, self._note(at, what, run))
 
     def slept(self, start: int, end: int) -> None:
         """Note a sleep that is over."""
         with self._lock:
-            self._note(start, Slept(end - start), goes_on=True)
+            what = Slept(end - start)
+            self._note(start, what, self._open.get(what))
 
     @overload
     def __getitem__(self, at: int) -> Call: ...
@@ -208,7 +207,11 @@ class Journal(Sequence[Call]):
     def counts(self) -> Counter[Called]:
         """How often each thing was called."""
         with self._lock:
-            return self._counts.copy()
+            counts = self._forgotten.copy()
+            for run in self._runs.values():
+                if isinstance(run.what, Called):
+                    counts[run.what] += run.times
+        return counts
 
     @property
     def sleeps(self) -> tuple[Sleep, ...]:
@@ -229,31 +232,31 @@ class Journal(Sequence[Call]):
     def snapshot(self) -> Noted:
         """All of it, to be restored."""
         with self._lock:
-            return Noted(tuple(self._runs.values()), tuple(self._counts.items()))
+            return Noted(tuple(self._runs.values()), tuple(self._forgotten.items()))
 
     def restore(self, saved: Noted) -> None:
         """As if the calls since had not been made."""
         with self._lock:
             self._runs = OrderedDict((run.number, run) for run in saved.runs)
-            self._counts = Counter(dict(saved.counts))
+            self._forgotten = Counter(dict(saved.forgotten))
             self._open.clear()
 
-    def _note(self, at: int, what: Called | Slept, *, goes_on: bool) -> int:
-        run = self._runs.get(self._open.get(what, 0)) if goes_on else None
-        longer = run and run.goes_on_at(at)
+    def _note(self, at: int, what: Called | Slept, run: Run | None) -> int:
+        longer = None if run is None else run.goes_on_at(at)
         if longer is None:
             self._number += 1
             longer = Run(self._number, what, at)
-        self._open[what] = longer.number
-        self._runs[longer.number] = longer
+        self._open[what] = self._runs[longer.number] = longer
         if len(self._runs) > KEPT:
             self._forget()
         return longer.number
 
     def _forget(self) -> None:
-        number, run = self._runs.popitem(last=False)
-        if self._open.get(run.what) == number:
+        _, run = self._runs.popitem(last=False)
+        if self._open.get(run.what) is run:
             del self._open[run.what]
+        if isinstance(run.what, Called):
+            self._forgotten[run.what] += run.times
 
     def _check(self, operation: str | None) -> None:
         if operation is not None and operation not in self._operations:

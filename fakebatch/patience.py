@@ -30,10 +30,11 @@ class Patience:
 
     def asked(self, what: str) -> None:
         """A client has looked at an object, by its id, or called an operation, in vain or not."""
-        if all(one.world.is_over(one.world.looked) for one in self._services):
-            self._asked[what] += 1
-        else:
-            self._asked.clear()
+        for service in self._services:
+            if not service.world.is_over(service.world.looked):
+                self._asked.clear()
+                return
+        self._asked[what] += 1
 
     def verdict(self, site: Callable[[], str]) -> FakeBatchError | None:
         """What to tell who sleeps between two looks, if it is time to; once."""

@@ -13,8 +13,8 @@ from openai.pagination import SyncCursorPage, SyncPage
 from openai.types import Batch, FileDeleted, FileObject, Model, Upload
 from openai.types.uploads import UploadPart
 
-from fakebatch.wire.app import App
-from fakebatch.wire.exchange import Reply, Request
+from fakebatch.wire.app import Answer, App
+from fakebatch.wire.exchange import Request
 from fakebatch.wire.operations import Operation
 
 TYPES: dict[str, Any] = {
@@ -86,18 +86,18 @@ def every_reply_checked() -> Generator[None]:
         yield
 
 
-Answer = Callable[[App, Operation | None, str, Request, str], tuple[Reply, str, bool]]
+Answers = Callable[[App, Operation | None, str, Request, str], Answer]
 
 
-def _checking(plain: Answer) -> Answer:
+def _checking(plain: Answers) -> Answers:
     @functools.wraps(plain)
     def answer(
         app: App, operation: Operation | None, id_: str, request: Request, request_id: str
-    ) -> tuple[Reply, str, bool]:
-        reply, about, done = plain(app, operation, id_, request, request_id)
-        if operation is not None and reply.status == 200 and _speaks_as_openai(app):
-            check(operation.name, reply.body)
-        return reply, about, done
+    ) -> Answer:
+        answered = plain(app, operation, id_, request, request_id)
+        if operation is not None and answered.reply.status == 200 and _speaks_as_openai(app):
+            check(operation.name, answered.reply.body)
+        return answered
 
     return answer
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Status(StrEnum):
@@ -35,8 +35,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 TERMINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A status and the moment it begins, in microseconds since the epoch."""
 
     at: int
@@ -51,7 +50,10 @@ class Timeline:
 
     def at(self, now: int) -> Mark:
         """The status that holds at `now`, with the moment it began."""
-        return self.marks[max(0, bisect_right(self.marks, now, key=lambda mark: mark.at) - 1)]
+        for mark in reversed(self.marks):
+            if mark.at <= now:
+                return mark
+        return self.marks[0]
 
     def began(self, status: Status, now: int) -> int | None:
         """When `status` began, if it has by `now`."""

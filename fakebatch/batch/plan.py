@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from fakebatch.batch.choosing import Choices, Decision
 from fakebatch.batch.input_file import Entry, Judgement, Lines, judge
@@ -14,7 +15,7 @@ from fakebatch.batch.lifecycle import Mark, Status, Timeline
 from fakebatch.batch.work import NEVER, WHOLE, Work, steady
 from fakebatch.dialects import Dialect, Flaw
 from fakebatch.ids import Mint
-from fakebatch.scenario import Fails, Hangs, Life, Scenario, Schedule
+from fakebatch.scenario import USUAL, Fails, Hangs, Life, Scenario, Schedule
 
 NO_LINES = Lines(b"", array("Q"), array("Q"), array("Q"))
 
@@ -57,6 +58,11 @@ class Input:
     def life(self) -> Life:
         """What differs about this batch."""
         return self.scenario.life(self.number, self.asked.endpoint)
+
+    @cached_property
+    def is_usual(self) -> bool:
+        """Whether it is shown as it is."""
+        return self.life == USUAL
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -106,6 +112,11 @@ class Input:
         return frozenset(i for i in indices if isinstance(self.decision(i).outcome, Hangs))
 
     @cached_property
+    def running(self) -> int:
+        """How many request lines finish if nothing comes between."""
+        return len(self.lines) - len(self.hanging)
+
+    @cached_property
     def order(self) -> list[int]:
         """The request lines in the order in which they finish; last those that never do."""
         order = self.mint.order(len(self.lines), "lines")
@@ -129,8 +140,7 @@ class Input:
         return [(place, one if isinstance(one, Fails) else None) for place, one in outcomes]
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """`request_counts` at one moment."""
 
     total: int = 0
@@ -193,7 +203,7 @@ class Plan:
         planned = self._failing() if self.input.fails else self._running()
         return planned if self.cancelled is None else self._cancelled(planned, self.cancelled)
 
-    @property
+    @cached_property
     def rests(self) -> int:
         """From when on nothing changes any more."""
         end = self.timeline.end.at
@@ -214,20 +224,29 @@ class Plan:
             return Status.VALIDATING
         return self.timeline.at(now).status
 
+    def phase(self, now: int) -> tuple[Status, Counts]:
+        """All about a batch that time changes."""
+        status = self.status(now)
+        return status, Counts() if status is Status.VALIDATING else self.counts(now)
+
     def finished(self, now: int) -> int:
         """How many lines have finished by now."""
-        if self.timeline.began(Status.IN_PROGRESS, now) is None:
+        if now < self._starts:
             return 0
-        running = len(self.input.lines) - len(self.input.hanging)
-        return self.work.done(running, min(now, self._stops))
+        return self.work.done(self.input.running, min(now, self._stops))
 
     def counts(self, now: int) -> Counts:
         """Lines that never ran are in no count but the total (observed: expired, cancelled)."""
-        if self.timeline.began(Status.IN_PROGRESS, now) is None:
+        if now < self._starts:
             return Counts()
         finished = self.finished(now)
         failed = bisect_left(self.input.failing, finished)
         return Counts(len(self.input.lines), finished - failed, failed)
+
+    @cached_property
+    def _starts(self) -> int:
+        starts = self.timeline.starts(Status.IN_PROGRESS)
+        return NEVER if starts is None else starts
 
     @cached_property
     def _stops(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -32,14 +31,13 @@ class Work:
 
     def done(self, total: int, now: int) -> int:
         """How many of `total` are done by now."""
-        place = bisect_right(self.points, now, key=lambda point: point[0])
-        if place == 0:
-            return 0
-        at, parts = self.points[place - 1]
-        if place == len(self.points):
-            return total * parts // WHOLE
-        then, more = self.points[place]
-        return total * (parts * (then - at) + (more - parts) * (now - at)) // (WHOLE * (then - at))
+        at, parts = now, 0
+        for then, more in self.points:
+            if now < then:
+                part, span = now - at, then - at
+                return total * (parts * span + (more - parts) * part) // (WHOLE * span)
+            at, parts = then, more
+        return total * parts // WHOLE
 
     def stalled(self, parts: int, lasts: int) -> Work:
         """The same work, with a pause where so many parts are done."""

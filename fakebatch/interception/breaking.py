@@ -8,9 +8,9 @@ a real socket. Messages are those that httpcore 1.0 and httpcore2 2.16 have on L
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from importlib import import_module
+from types import TracebackType
 from typing import Any, NamedTuple
 
 import anyio
@@ -100,16 +100,27 @@ def headers(reply: Reply) -> dict[str, str]:
     return {**reply.headers, **framing}
 
 
-@contextmanager
-def native(stack: str) -> Generator[None]:
+class native:  # noqa: N801  # used as `with native(...)`
     """Raise the exceptions of other HTTP stacks as those of `stack`, by their names."""
-    try:
-        yield
-    except Exception as error:
-        kind = _kind(error, STACKS.get(stack, (stack,)))
-        if kind is None:
-            raise
-        raise kind(str(error)) from None
+
+    __slots__ = ("_stack",)
+
+    def __init__(self, stack: str) -> None:
+        self._stack = stack
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception):
+            own = _kind(error, STACKS.get(self._stack, (self._stack,)))
+            if own is not None:
+                raise own(str(error)) from None
 
 
 class NativeStream(httpx.SyncByteStream, httpx.AsyncByteStream):

@@ -6,8 +6,7 @@ transports, which speak the client's own library. `stack` is that library: httpx
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -18,16 +17,40 @@ from fakebatch.wire.exchange import Reply, Request
 
 def request_from(path: str, request: Any, pieces: Iterable[bytes] | None = None) -> Request:
     """The request of a client, which has been read unless it is handed on in pieces."""
-    # from the raw ones: the mapping of httpx finds out their encoding first, at twice the price
-    raw: list[tuple[bytes, bytes]] = request.headers.raw
+    url = request.url
     return Request(
-        method=request.method,
-        path=path,
-        query=dict(request.url.params) if request.url.query else {},
-        headers={name.lower().decode(): value.decode("latin-1") for name, value in raw},
-        body=request.content if pieces is None else b"",
-        pieces=pieces,
+        request.method,
+        path,
+        dict(url.params) if url.query else {},
+        Headers(request.headers.raw),
+        request.content if pieces is None else b"",
+        pieces,
     )
+
+
+class Headers(Mapping[str, str]):
+    """The headers of a request, of which one or two are looked at; names in lower case.
+
+    The mapping of httpx finds out their encoding first, which takes longer than the whole look.
+    """
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+
+    def __getitem__(self, name: str) -> str:
+        wanted = name.encode()
+        for given, value in reversed(self._raw):
+            if given.lower() == wanted:
+                return value.decode("latin-1")
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({name.lower().decode(): None for name, _ in self._raw})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def timeouts(request: Any) -> Timeouts:
@@ -40,7 +63,7 @@ def response_for(reply: Reply, request: Any, stack: ModuleType) -> Any:
     """What the client's library makes of a reply to its request."""
     if reply.trouble is not None or "content-encoding" in reply.headers:
         # given as content, httpx would decode it here and not where the client reads it
-        whole = reply if reply.pieces is None else replace(reply, body=b"".join(reply.pieces))
+        whole = reply if reply.pieces is None else reply._replace(body=b"".join(reply.pieces))
         stream = _carried(Body(whole, timeouts(request)), stack)
         return stack.Response(reply.status, headers=headers(whole), stream=stream)
     raw = [(name.encode(), value.encode()) for name, value in reply.headers.items()]

@@ -57,16 +57,20 @@ class Door:
         """What respx's mocker calls for a request of a synchronous client."""
         with self.witness, native(self.mocker.name):
             for router in self._asked():
-                with suppress(AllMockedAssertionError):
+                try:
                     return self._native(router.handler(request))
+                except AllMockedAssertionError:
+                    continue
             raise self._nobody(request)
 
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
         """The same for an asynchronous client."""
         with self.witness, native(self.mocker.name):
             for router in self._asked():
-                with suppress(AllMockedAssertionError):
+                try:
                     return self._native(await router.async_handler(request))
+                except AllMockedAssertionError:
+                    continue
             raise self._nobody(request)
 
     def _native(self, response: httpx.Response) -> httpx.Response:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import httpx
 import respx
@@ -24,8 +23,7 @@ _LEFT_OUT = (b"x-fakebatch-body", b"[left out: over 64 kB]")
 RawHeaders = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """A call as it is noted: respx's objects are made of it only if somebody looks.
 
     They cost more than the whole answer, and most calls are never looked at. What is shown holds
@@ -139,7 +137,7 @@ def _bounded(response: Reply | httpx.Response | None) -> Reply | httpx.Response 
 
 def _delivered(reply: Reply, request: httpx.Request) -> httpx.Response:
     """A reply as it was sent, whatever happened to it on the way."""
-    response: httpx.Response = response_for(replace(reply, trouble=None), request, httpx)
+    response: httpx.Response = response_for(reply._replace(trouble=None), request, httpx)
     with suppress(httpx.DecodingError):  # a fault may have mislabelled it
         response.read()
     return response

@@ -108,7 +108,8 @@ class EmulatedRouter(respx.Router):
 
         A long form may be handed on in pieces.
         """
-        reply, body = self._handled(place, request, pieces)
+        asked = request_from(place.path, request, pieces)
+        reply, body = place.app.handle(asked), asked.body if pieces is None else None
         if reply.trouble is not None:
             with self._lost(place, request, body):
                 arrive(reply, timeouts(request))
@@ -119,18 +120,13 @@ class EmulatedRouter(respx.Router):
         self, place: Place, request: Any, pieces: Iterable[bytes] | None = None
     ) -> Reply:
         """The same on an event loop."""
-        reply, body = self._handled(place, request, pieces)
+        asked = request_from(place.path, request, pieces)
+        reply, body = place.app.handle(asked), asked.body if pieces is None else None
         if reply.trouble is not None:
             with self._lost(place, request, body):
                 await arrive_async(reply, timeouts(request))
         self._record(place.route, request, body, reply)
         return reply
-
-    def _handled(
-        self, place: Place, request: Any, pieces: Iterable[bytes] | None
-    ) -> tuple[Reply, bytes | None]:
-        asked = request_from(place.path, request, pieces)
-        return place.app.handle(asked), asked.body if pieces is None else None
 
     def refusal(self, request: Any) -> RefusedRequest:
         """What to say of a request that nobody answers."""

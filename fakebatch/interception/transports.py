@@ -7,6 +7,7 @@ as bytes stays the caller's own object.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,8 @@ from fakebatch.interception.conversion import response_for
 from fakebatch.interception.router import EmulatedRouter
 from fakebatch.loud import Witness
 from fakebatch.wire.exchange import Reply
+
+_NO_TIME = timedelta(0)
 
 JOINED = 64 * 1024
 """Up to this length a form is read at once, as every other body is."""
@@ -72,7 +75,8 @@ class _Transport:
     def _response(self, reply: Reply, request: Any) -> Any:
         response = response_for(reply, request, self._stack)
         if isinstance(response.stream, self._stack.ByteStream):
-            response.read()  # costs nothing here, and the client asks no clock how long it took
+            response.read()
+            response.elapsed = _NO_TIME  # else the client, which has nothing to read, knows none
         return response
 
     def _native(self, response: httpx.Response) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from fakebatch.batch.input_file import Entry
 from fakebatch.batch.lifecycle import Status
@@ -20,6 +21,8 @@ from fakebatch.service.view import Wire
 from fakebatch.service.world import World
 
 INPUT_PURPOSE = "batch"
+
+T = TypeVar("T")
 
 
 class Batches:
@@ -76,6 +79,12 @@ class Batches:
         with self._world.lock:
             now = self._world.clock()
             return view.batch_object(self._find(id_, now), now)
+
+    def written(self, id_: str, write: Callable[[Wire], T]) -> T:
+        """A batch as it is now, written; what was written last, while nothing about it changes."""
+        with self._world.lock:
+            now = self._world.clock()
+            return view.made_of_batch(self._find(id_, now), now, write)
 
     def cancel(self, id_: str) -> Wire:
         """Begin to cancel; where that is done already, and the dialect minds not, nothing changes.

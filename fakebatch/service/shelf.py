@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Plan
@@ -88,6 +88,11 @@ class BatchRecord:
     def results(self) -> Results:
         """What the batch leaves behind; rendered once, so that every download is the same."""
         return results(self.plan)
+
+    @cached_property
+    def last_shown(self) -> list[Any]:
+        """How it was shown last, and what was made of that: see `view.made_of_batch`."""
+        return [None, None]
 
     @property
     def created(self) -> int:

@@ -8,7 +8,6 @@ from typing import Any
 
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.plan import Counts, Plan
-from fakebatch.scenario import USUAL
 
 _MOMENTS: dict[str, Callable[[int], Any]] = {
     "milliseconds": lambda at: at * 1_000,
@@ -21,7 +20,7 @@ _MOMENTS: dict[str, Callable[[int], Any]] = {
 def shown(wire: dict[str, Any], plan: Plan, now: int) -> dict[str, Any]:
     """The object of a batch as its life wants it shown."""
     life = plan.input.life
-    if life == USUAL:
+    if plan.input.is_usual:
         return wire
     wire["request_counts"] = _counts(wire["request_counts"], plan, now)
     wire["status"] = _status(wire["status"], plan, now)

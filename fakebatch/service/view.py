@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from fakebatch import replies
 from fakebatch.batch.input_file import Entry
@@ -19,6 +19,8 @@ from fakebatch.service.shelf import BatchRecord, FileRecord, UploadRecord
 from fakebatch.service.showing import counts_of, shown
 
 Wire = dict[str, Any]
+
+T = TypeVar("T")
 
 READY = "processed"
 """What a file record calls a file that is good."""
@@ -157,6 +159,19 @@ def batch_object(record: BatchRecord, now: int) -> Wire:
         "metadata": None if asked.metadata is None else dict(asked.metadata),
     }
     return shown(shaped(dialect.shapes.batch, facts), plan, now)
+
+
+def made_of_batch(record: BatchRecord, now: int, make: Callable[[Wire], T]) -> T:
+    """What `make` makes of a Batch object; not made anew while nothing about the object changes."""
+    plan = record.plan
+    if not plan.input.is_usual:
+        return make(batch_object(record, now))
+    known = (make, *plan.phase(now))
+    last = record.last_shown
+    if last[0] != known:
+        last[:] = known, make(batch_object(record, now))
+    made: T = last[1]
+    return made
 
 
 def _result(record: BatchRecord, id_: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from threading import RLock
@@ -32,7 +32,7 @@ class SavedWorld:
 
 
 class World:
-    """The state of one provider. Whoever reads or writes it holds `lock`."""
+    """The state of one provider. Whoever reads or writes it holds `lock`, or is `with` it."""
 
     def __init__(
         self,
@@ -62,12 +62,23 @@ class World:
         """Batches whose end became known or changed since the webhooks last looked."""
         self.in_transit = 0
         """Webhooks of batches that have ended which will still come."""
+        self._moments: list[int] = []
         self._minted = 0
         self._unsettled: list[tuple[int, str]] = []
 
+    def __enter__(self) -> int:
+        """Begin a call: what it does happens at one moment, and no other call comes between."""
+        self.lock.acquire()
+        self._moments.append(self._clock())
+        return self._moments[-1]
+
+    def __exit__(self, *_: object) -> None:
+        self._moments.pop()
+        self.lock.release()
+
     def clock(self) -> int:
         """What time it is, in microseconds since the epoch."""
-        self.looked = self._clock()
+        self.looked = self._moments[-1] if self._moments else self._clock()
         return self.looked
 
     @property
@@ -121,16 +132,13 @@ class World:
     def is_over(self, now: int) -> bool:
         """Whether time alone changes nothing after `now`: every batch has ended or is stalled."""
         with self.lock:
-            return not any(True for _ in self._still_to_happen(self._settled(now)))
-
-    def _still_to_happen(self, now: int) -> Iterator[object]:
-        """What time alone will bring. Whatever else may happen later belongs here."""
-        yield from range(self.in_transit)
-        for _, id_ in self._unsettled:
-            record = self.batches.get(id_, now)
-            # a batch that was cancelled may be awaited for its former end still
-            if record is not None and not record.plan.rests_by(now):
-                yield record
+            self._settled(now)
+            for _, id_ in self._unsettled:
+                # a batch that was cancelled may be awaited for its former end still
+                record = self.batches.get(id_, now)
+                if record is not None and not record.plan.rests_by(now):
+                    return False
+            return not self.in_transit
 
     def settled(self) -> int:
         """What time it is, once the files of batches that have ended by now are on their shelf.

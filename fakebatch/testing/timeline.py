@@ -120,7 +120,7 @@ def _cut(run: Run, at: list[int]) -> Iterator[Run]:
     edges = [0, *(_times_before(run, moment) for moment in at), run.times]
     for begin, end in pairwise(edges):
         if begin < end:
-            yield replace(run, first=run.first + begin * run.every, times=end - begin)
+            yield run._replace(first=run.first + begin * run.every, times=end - begin)
 
 
 def _times_before(run: Run, moment: int) -> int:

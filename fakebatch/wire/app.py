@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from itertools import count
+from typing import NamedTuple
 
 from fakebatch.dialects import Dialect, Reason, Refusal
 from fakebatch.errors import RefusedRequest
-from fakebatch.ids import formed, signature
+from fakebatch.ids import maker, signature
 from fakebatch.service import Service
 from fakebatch.wire.circling import Circle
 from fakebatch.wire.exchange import Reply, Request
@@ -18,8 +18,7 @@ from fakebatch.wire.spoiling import spoilt
 from fakebatch.wire.wording import failure, masked, refused
 
 
-@dataclass(frozen=True, slots=True)
-class Handled:
+class Handled(NamedTuple):
     """One request, and what came of it."""
 
     request: Request
@@ -33,6 +32,16 @@ class Handled:
     """Whether the operation was carried out, whatever the client was told."""
     at: int
     """When, in microseconds since the epoch."""
+
+
+class Answer(NamedTuple):
+    """What came of an operation."""
+
+    reply: Reply
+    about: str
+    """The id it is about."""
+    done: bool
+    """Whether it was carried out."""
 
 
 class App:
@@ -59,6 +68,7 @@ class App:
         self._mint = service.world.mint
         self._numbers = count(1)  # which threads may share
         self._circle = Circle()
+        self._call_id = maker(self._dialect.ids.call)
         headers = self._dialect.headers.items()
         self._constant = {name: value for name, value in headers if "{" not in value}
         self._signing = [(name, value) for name, value in headers if "{" in value]
@@ -76,62 +86,63 @@ class App:
             FakeBatchError: the same page is asked for without end.
         """
         operation, id_ = route(request.method, request.path)
-        now = self.service.world.clock()
-        if request.query:
-            self._circle.asked(request, now)
         digest = self._mint.digest("call", next(self._numbers), size=64)
-        request_id = formed(self._dialect.ids.call, digest, now)
-        truth: list[tuple[str, bool]] = []
-
-        def true() -> Reply:
-            reply, about, done = self._answer(operation, id_, request, request_id)
-            truth.append((about, done))
-            return reply
-
-        if operation is None:
-            reply, hit = true(), None
-        else:
-            reply, hit = self._around(Call(operation.name, id_, request), true, request_id)
-        about, done = truth[-1] if truth else (id_, False)
+        hit: Fired | None = None
+        with self.service.world as now:
+            if request.query:
+                self._circle.asked(request, now)
+            request_id = self._call_id(digest, now)
+            if operation is None or not self.faults.any:
+                reply, about, done = self._answer(operation, id_, request, request_id)
+            else:
+                (reply, about, done), hit = self._troubled(operation, id_, request, request_id)
         self._noted(Handled(request, operation, about, reply, hit, done, now))
         return self._signed(reply, request_id, took=20 + digest[-1])
 
-    def _around(
-        self, call: Call, true: Callable[[], Reply], request_id: str
-    ) -> tuple[Reply, Fired | None]:
-        dialect, clock = self._dialect, self.service.world.clock
-        return self.faults.around(
+    def _troubled(
+        self, operation: Operation, id_: str, request: Request, request_id: str
+    ) -> tuple[Answer, Fired | None]:
+        """What a fault makes of the true answer, if one hits the call."""
+        dialect, call = self._dialect, Call(operation.name, id_, request)
+        truth = [Answer(Reply(0, {}, b""), id_, False)]
+
+        def true() -> Reply:
+            truth.append(self._answer(operation, id_, request, request_id))
+            return truth[-1].reply
+
+        reply, hit = self.faults.around(
             call,
             lambda outcome: spoilt(
                 outcome,
                 true=true,
                 usual=lambda status: failure(dialect, call, status, request_id),
-                clock=clock,
+                clock=self.service.world.clock,
             ),
         )
+        return truth[-1]._replace(reply=reply), hit
 
     def _answer(
         self, operation: Operation | None, id_: str, request: Request, request_id: str
-    ) -> tuple[Reply, str, bool]:
-        """The true answer, the id it is about, and whether anything was done."""
+    ) -> Answer:
         try:
-            if operation is None or not self._is_signed(operation, request, id_):
+            if not self._is_signed(request, id_):
                 self._check_key(request)
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
         except Refusal as refusal:
             of_files = request.path.startswith("/files")
-            return refused(self._dialect, refusal, request_id, of_files=of_files), id_, False
+            said = refused(self._dialect, refusal, request_id, of_files=of_files)
+            return Answer(said, id_, False)
         about = id_ or created(operation, reply)
         if reply.status == 200 and operation.name in self._dialect.answers:
-            reply = replace(reply, status=self._dialect.answers[operation.name])
-        return reply, about, True
+            reply = reply._replace(status=self._dialect.answers[operation.name])
+        return Answer(reply, about, True)
 
     def _check_key(self, request: Request) -> None:
-        auth = self._dialect.auth
-        given = [_key(request.headers.get(name, ""), scheme) for name, scheme in auth.items()]
-        key = next(filter(None, given), "")
+        key, auth = "", self._dialect.auth
+        for name, scheme in auth.items():
+            key = key or _key(request.headers.get(name, ""), scheme)
         if auth and not key:
             raise Refusal(Reason.NO_KEY)
         if self._api_keys is not None and key not in self._api_keys:
@@ -150,16 +161,18 @@ class App:
         )
 
     def _signed(self, reply: Reply, request_id: str, took: int) -> Reply:
-        signing = {
-            name: value.format(request_id=request_id, milliseconds=took)
-            for name, value in self._signing
-        }
-        return replace(reply, headers={**self._constant, **signing, **reply.headers})
+        status, headers, body, pieces, trouble = reply
+        signed = self._constant.copy()
+        for name, value in self._signing:
+            signed[name] = value.format(request_id=request_id, milliseconds=took)
+        signed.update(headers)
+        return Reply(status, signed, body, pieces, trouble)
 
-    def _is_signed(self, operation: Operation, request: Request, id_: str) -> bool:
+    def _is_signed(self, request: Request, id_: str) -> bool:
         """Whether this is the address of a result file, which is open to whoever has it."""
-        signed = request.query.get("signature") == signature(id_)
-        return bool(self._dialect.results_url) and operation.name == "files.content" and signed
+        if not (self._dialect.results_url and request.path == f"/files/{id_}/content"):
+            return False
+        return request.query.get("signature") == signature(id_)
 
     @property
     def _dialect(self) -> Dialect:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from threading import Lock
+from typing import NamedTuple
 
 from fakebatch.ids import Mint
 from fakebatch.scenario import Answers, CallFault, CallOutcome, Throttles
@@ -77,8 +78,7 @@ class _Count:
         return Answers(429, retry_after=retry_after, dated=limit.dated)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A request, and the operation it is for."""
 
     operation: str
@@ -120,6 +120,11 @@ class Faults:
         self._lock = Lock()
 
     @property
+    def any(self) -> bool:
+        """Whether there is any."""
+        return bool(self._faults())
+
+    @property
     def fired(self) -> tuple[Fired, ...]:
         """The requests that were hit, in order; the last thousand of them."""
         return tuple(self._fired)
@@ -143,8 +148,6 @@ class Faults:
         self, call: Call, answer: Callable[[CallOutcome | None], Reply]
     ) -> tuple[Reply, Fired | None]:
         """What `answer` makes of a call, told what comes of it (None: the truth), and the hit."""
-        if not self._faults():
-            return answer(None), None
         with self._lock:
             before = self._hits_before(call)
             hit = self._hit(call, before)

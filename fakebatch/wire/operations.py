@@ -131,7 +131,7 @@ def _list_batches(service: Service, request: Request, _: str) -> Reply:
 
 
 def _retrieve_batch(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.batches.retrieve(id_))
+    return service.batches.written(id_, _json)
 
 
 def _cancel_batch(service: Service, _: Request, id_: str) -> Reply:

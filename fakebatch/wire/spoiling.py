@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
@@ -36,12 +35,12 @@ def spoilt(
                 true()
             return _answer(outcome, usual, clock)
         case Breaks():
-            return replace(true() if outcome.applied else _NO_REPLY, trouble=outcome)
+            return (true() if outcome.applied else _NO_REPLY)._replace(trouble=outcome)
         case Cuts() | Slows():
-            return replace(true(), trouble=outcome)
+            return true()._replace(trouble=outcome)
         case Relabels():
             reply = true()
-            return replace(reply, headers={**reply.headers, **outcome.headers})
+            return reply._replace(headers={**reply.headers, **outcome.headers})
         case Throttles() | None:
             return true()
 
@@ -54,7 +53,7 @@ def _answer(outcome: Answers, usual: Callable[[int], Reply], clock: Callable[[],
         wait = outcome.retry_after
         told = _date(clock() + wait) if outcome.dated else _seconds(wait)
         headers = {"retry-after": told, **headers}
-    return replace(reply, headers={**reply.headers, **headers})
+    return reply._replace(headers={**reply.headers, **headers})
 
 
 def _said(status: int, body: Mapping[str, Any] | str) -> Reply:

@@ -61,4 +61,4 @@ def _worded(
     before_files = not of_files or words.status == 401  # a wrong key gets no further
     shape = shapes.error if before_files else shapes.error_of_files or shapes.error
     reply = json_reply(words.status, shaped(shape, said), end="\n")
-    return replace(reply, headers={**reply.headers, **words.headers})
+    return reply._replace(headers={**reply.headers, **words.headers})

@@ -105,6 +105,13 @@ def test_a_ready_client_needs_no_with(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["OPENAI_API_KEY"] == "sk-real"
 
 
+@pytest.mark.parametrize("module", [httpx, httpx2])
+def test_a_reply_knows_how_long_it_took(fakebatch: FakeBatch, module: Any) -> None:
+    """No time: that of the emulator is virtual."""
+    client = module.Client(transport=fakebatch.transport(module), headers=KEY)
+    assert client.get(BATCHES).elapsed.total_seconds() == 0
+
+
 def in_a_loop(module: Any, transport: Any, url: str) -> Any:
     async def get() -> Any:
         async with module.AsyncClient(transport=transport, headers=KEY) as client:

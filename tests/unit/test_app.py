@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import Any
 
 import pytest
 from calling import BATCH, FORM, app, call, form, upload
-from plans import requests
+from plans import T0, requests
 from refusals import Words, missing
 
+from fakebatch.dialects import OPENAI
+from fakebatch.durations import SECOND
+from fakebatch.service import Service
+from fakebatch.wire.app import App, Handled
 from fakebatch.wire.operations import OPERATIONS, route
 
 ROUTES = {operation.name: operation for operation in OPERATIONS}
@@ -159,3 +164,13 @@ def test_a_refusal_of_files_has_a_detail(
     error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
     assert status == answer.status
     assert {"error": error, "detail": {"message": message, "code": code}} == json.loads(answer.body)
+
+
+def test_a_call_happens_at_one_moment() -> None:
+    """What it makes, and the note of it, have the same moment, though the clock goes on."""
+    ticks, noted = count(T0, SECOND), list[Handled]()
+    service = Service(OPENAI, clock=lambda: next(ticks), seed=b"0")
+    file = upload(App(service, api_keys=None, noted=noted.append))
+
+    assert [handled.at for handled in noted] == [file["created_at"] * SECOND]
+    assert service.world.clock() > noted[0].at

@@ -235,6 +235,24 @@ def test_batches_are_listed_newest_first() -> None:
     assert page["has_more"] is True
 
 
+def test_a_batch_is_written_anew_only_when_something_about_it_changes() -> None:
+    """Not at a look that sees what the last one saw; a cancel is seen at once."""
+    of = Provider()
+    batch, written = of.create(), list[Any]()
+
+    def look() -> tuple[str, int]:
+        of.service.batches.written(batch, written.append)
+        return of.seen(batch)["status"], len(written)
+
+    seen = [look(), look()]
+    of.wait(11 * SECOND)
+    seen += [look(), look()]
+    of.service.batches.cancel(batch)
+    seen += [look(), look()]
+    assert seen == [("validating", 1)] * 2 + [("in_progress", 2)] * 2 + [("cancelling", 3)] * 2
+    assert written[-1] == of.seen(batch)
+
+
 def test_all_is_over_once_every_batch_has_ended() -> None:
     """Whether time alone changes anything any more is known at any moment."""
     of = Provider()
