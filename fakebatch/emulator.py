@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from inspect import signature
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 from fakebatch import peers
@@ -273,8 +272,7 @@ def entered() -> list[FakeBatch]:
     return [*_ENTERED]
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The state of a FakeBatch at one moment."""
 
     services: tuple[Saved, ...]

@@ -105,8 +105,7 @@ class Calls(tuple[Call, ...]):
         return "\n  ".join([f"<{len(self)} calls>", *shown])
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(NamedTuple):
     """All that a journal knew at one moment."""
 
     runs: tuple[Run, ...]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from fakebatch.errors import FakeBatchError
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """An error, and where it was raised."""
 
     error: FakeBatchError

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, NamedTuple, TypeGuard, TypeVar
 
 
 class Evidence(StrEnum):
@@ -19,8 +19,7 @@ class Evidence(StrEnum):
     """Concluded from the rest; nobody has shown it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """Knobs that differ from OpenAI's for one reason."""
 
     evidence: Evidence

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fakebatch.errors import Misuse
 from fakebatch.request_line import json_type
@@ -22,8 +21,7 @@ Incident = str | Path | Scenario | tuple["Incident", ...]
 """A name, a `.toml` or `.json` file, a scenario; or several of them, from left to right."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """An incident that happened to somebody."""
 
     name: str

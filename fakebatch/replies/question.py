@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from binascii import b2a_base64
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 _NO_SIGNS = bytes.maketrans(b"+/", b"Aa")
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One request to a model."""
 
     endpoint: str

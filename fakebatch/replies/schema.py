@@ -9,8 +9,7 @@ the keywords that Structured Outputs takes; `oneOf` is read as `anyOf`, and `not
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from fakebatch.replies.scalars import Impossible, number, string, whole
 from fakebatch.replies.text import elements, members
@@ -37,8 +36,7 @@ def instance(schema: Any, text: str) -> Any:
     return _Maker(schema, text).make(schema)
 
 
-@dataclass(frozen=True, slots=True)
-class _Maker:
+class _Maker(NamedTuple):
     root: Any
     text: str
     inside: tuple[str, ...] = ("#",)
@@ -77,7 +75,7 @@ class _Maker:
     def entering(self, ref: str) -> _Maker:
         if ref in self.inside:
             raise Impossible
-        return replace(self, inside=(*self.inside, ref))
+        return self._replace(inside=(*self.inside, ref))
 
     def first(self, branches: list[Any]) -> Any:
         for branch in sorted(branches, key=_is_null if self.lavish else _nests):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fakebatch.replies.scalars import Impossible
 from fakebatch.replies.schema import instance
 from fakebatch.replies.text import elements, members
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """The call of a function that a request insists on."""
 
     name: str

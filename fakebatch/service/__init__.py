@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from fakebatch.dialects import Dialect
 from fakebatch.service.batches import Batches
@@ -18,8 +18,7 @@ from fakebatch.service.world import SavedWorld, World
 __all__ = ["Saved", "Service", "World", "known_batches", "known_files"]
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(NamedTuple):
     """All that a provider remembered at one moment."""
 
     world: SavedWorld

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fakebatch import replies
 from fakebatch.batch.input_file import Judgement
@@ -33,8 +33,7 @@ class Rate:
         return other
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """What one batch takes of the quota of its model."""
 
     batch: str

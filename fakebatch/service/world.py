@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import heappop, heappush
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.result_files import Content, has_errors, has_output
@@ -19,8 +19,7 @@ from fakebatch.scenario import Keeping, Scenario
 from fakebatch.service.shelf import BatchRecord, FileRecord, Shelf
 
 
-@dataclass(frozen=True, slots=True)
-class SavedWorld:
+class SavedWorld(NamedTuple):
     """Files, batches, and what shall happen to new ones, as they were at one moment."""
 
     files: Shelf[FileRecord]

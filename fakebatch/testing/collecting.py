@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fakebatch.batch.result_files import has_errors, has_output
 from fakebatch.journal import Journal
 from fakebatch.service.shelf import BatchRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """A result file that is, or was, there."""
 
     id: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from fakebatch.batch.lifecycle import TRANSITIONS, Status
 from fakebatch.batch.plan import Plan
@@ -15,8 +15,7 @@ from fakebatch.journal import span_text
 from fakebatch.scenario import Schedule
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """How old a batch is, and what its life would be by itself. In microseconds."""
 
     age: int

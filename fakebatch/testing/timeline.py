@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
+from typing import NamedTuple
 
 from fakebatch.batch.lifecycle import Mark, Status
 from fakebatch.durations import SECOND
@@ -23,8 +23,7 @@ NOTES = 4
 """Sentences of one kind below them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(NamedTuple):
     """What the test had go wrong, a sentence each: what was injected, and what became of it."""
 
     injected: tuple[str, ...] = ()
@@ -33,8 +32,7 @@ class Notes:
     unused: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One line of the timeline: calls or sleeps at even intervals, or a status that begins."""
 
     at: int
@@ -176,8 +174,7 @@ def _as_one(events: list[Event], gaps: Sequence[int] = ()) -> Event:
         return events[0]
     ids = len({event.id for event in events})
     spans = [*gaps, *(span for event in events for span in event.spans)]
-    return replace(
-        events[0],
+    return events[0]._replace(
         until=max(event.until for event in events),
         spans=(min(spans), max(spans)) if spans and ids == 1 else (),
         times=sum(event.times for event in events),

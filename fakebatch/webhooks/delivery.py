@@ -11,6 +11,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
@@ -19,8 +20,7 @@ from fakebatch.service.shelf import BatchRecord
 PREFIX = "whsec_"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """What there is to tell: a batch has ended."""
 
     webhook_id: str

@@ -6,8 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from pydantic_core import to_json
@@ -169,8 +168,7 @@ def _retrieve_model(service: Service, _: Request, id_: str) -> Reply:
     return _json(service.models.retrieve(id_))
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One thing a client can do, named as the SDK names it."""
 
     name: str

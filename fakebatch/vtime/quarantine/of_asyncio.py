@@ -6,8 +6,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from asyncio import BaseEventLoop
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fakebatch.vtime import callsite
 
@@ -45,8 +44,7 @@ def has_work(loop: Any) -> bool:
     return bool(loop._ready) or loop._stopping
 
 
-@dataclass(frozen=True, slots=True)
-class IdleLoop:
+class IdleLoop(NamedTuple):
     """A loop of asyncio that has nothing to do."""
 
     loop: Any

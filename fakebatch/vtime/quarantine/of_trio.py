@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import random  # noqa: TID251 - see same_order
 import sys
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from fakebatch.vtime import callsite
 
@@ -72,8 +71,7 @@ def shift_deadlines(runner: Any, seconds: float) -> None:
     object.__setattr__(clock, "offset", clock.offset - seconds)  # frozen, and random anyway
 
 
-@dataclass(frozen=True, slots=True)
-class IdleRun:
+class IdleRun(NamedTuple):
     """A run of trio that has nothing to do."""
 
     runner: Any
