@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from importlib import import_module
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import anyio
 import httpcore
@@ -121,31 +121,6 @@ class native:  # noqa: N801  # used as `with native(...)`
             own = _kind(error, STACKS.get(self._stack, (self._stack,)))
             if own is not None:
                 raise own(str(error)) from None
-
-
-class NativeStream(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A stream that fails as its stack would."""
-
-    def __init__(self, stream: Any, stack: str) -> None:
-        self._stream = stream
-        self._stack = stack
-
-    def __iter__(self) -> Iterator[bytes]:
-        with native(self._stack):
-            yield from self._stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with native(self._stack):
-            async for piece in self._stream:
-                yield piece
-
-    def close(self) -> None:
-        """Close what it reads from."""
-        self._stream.close()
-
-    async def aclose(self) -> None:
-        """The same on an event loop."""
-        await self._stream.aclose()
 
 
 def _kind(error: Exception, stack: tuple[str, ...]) -> type[Exception] | None:

@@ -64,37 +64,46 @@ def response_for(reply: Reply, request: Any, stack: ModuleType) -> Any:
     if reply.trouble is not None or "content-encoding" in reply.headers:
         # given as content, httpx would decode it here and not where the client reads it
         whole = reply if reply.pieces is None else reply._replace(body=b"".join(reply.pieces))
-        stream = _carried(Body(whole, timeouts(request)), stack)
+        stream = carried(Body(whole, timeouts(request)), stack, stack.__name__)
         return stack.Response(reply.status, headers=headers(whole), stream=stream)
     raw = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
     if reply.pieces is not None:
-        return stack.Response(reply.status, headers=raw, stream=_carried(reply.pieces, stack))
+        stream = carried(reply.pieces, stack, stack.__name__)
+        return stack.Response(reply.status, headers=raw, stream=stream)
     raw.append((b"content-length", b"%d" % len(reply.body)))
     return stack.Response(reply.status, headers=raw, stream=stack.ByteStream(reply.body))
 
 
-def _carried(stream: Iterable[bytes], stack: ModuleType) -> Any:
-    """A stream as one of the client's library, that fails as this library does."""
-    return _stream_class(stack)(stream, stack.__name__)
+def carried(stream: Any, stack: ModuleType, name: str) -> Any:
+    """Any stream as one of `stack`'s classes, that fails as the stack of this name does."""
+    return _stream_class(stack)(stream, name)
 
 
 class _Stream:
-    def __init__(self, stream: Any, stack: str) -> None:
+    def __init__(self, stream: Any, name: str) -> None:
         self._stream = stream
-        self._stack = stack
+        self._name = name
 
     def __iter__(self) -> Iterator[bytes]:
-        with native(self._stack):
+        with native(self._name):
             yield from self._stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with native(self._stack):
+        with native(self._name):
             if not hasattr(self._stream, "__aiter__"):
                 for piece in self._stream:
                     yield piece
                 return
             async for piece in self._stream:
                 yield piece
+
+    def close(self) -> None:
+        if hasattr(self._stream, "close"):
+            self._stream.close()
+
+    async def aclose(self) -> None:
+        if hasattr(self._stream, "aclose"):
+            await self._stream.aclose()
 
 
 @cache

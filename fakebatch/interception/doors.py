@@ -17,7 +17,8 @@ import pytest_httpx2  # noqa: F401  # pyright: ignore[reportUnusedImport]  # reg
 from respx.mocks import Mocker
 from respx.models import AllMockedAssertionError, PassThrough
 
-from fakebatch.interception.breaking import NativeStream, native
+from fakebatch.interception.breaking import native
+from fakebatch.interception.conversion import carried
 from fakebatch.interception.router import EmulatedRouter
 from fakebatch.loud import Witness
 
@@ -75,7 +76,7 @@ class Door:
 
     def _native(self, response: httpx.Response) -> httpx.Response:
         if not isinstance(response.stream, httpx.ByteStream):
-            response.stream = NativeStream(response.stream, self.mocker.name)
+            response.stream = carried(response.stream, httpx, self.mocker.name)
         return response
 
     def _asked(self) -> Iterator[Any]:
