@@ -40,7 +40,9 @@ class Mint:
 
     def line(self, index: int | None) -> bytes:
         """64 bytes for a request line: half for the ids of its result, half for its answer."""
-        return blake2b(b"line\x1f%d" % (-1 if index is None else index), key=self.seed).digest()
+        hashed = _lines(self.seed).copy()
+        hashed.update(b"%d" % (-1 if index is None else index))
+        return hashed.digest()
 
     def made(self, form: str, at: int, *parts: object) -> str:
         """An id of a form such as `batch_{stamp}`, minted at `at`; FORMS has what may be in braces.
@@ -60,6 +62,12 @@ class Mint:
         if count > 1 and all(place == index for index, place in enumerate(places)):
             places.append(places.pop(0))
         return places
+
+
+@lru_cache
+def _lines(seed: bytes) -> blake2b:
+    """What the digests of all request lines have in common."""
+    return blake2b(b"line\x1f", key=seed)
 
 
 def signature(id_: str) -> str:
@@ -89,26 +97,33 @@ _QUARTER = {digit: "048c"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
 
-def stamp(digits: str, at: int) -> str:
+def stamp(digest: bytes, at: int) -> str:
     """32 hex digits in the structure of OpenAI's ids: time, `8190` marker, variant nibble."""
+    digits = digest[:16].hex()
     quarter, variant = _QUARTER[digits[11]], _VARIANT[digits[16]]
-    return f"{at // SECOND:08x}{digits[8:11]}{quarter}8190{variant}{digits[17:]}"
+    return f"{_second(at)}{digits[8:11]}{quarter}8190{variant}{digits[17:]}"
 
 
-def dashed(digits: str) -> str:
-    """32 hex digits as a version 4 UUID: the `request_id` of a result line since 2026."""
+@lru_cache
+def _second(at: int) -> str:
+    return f"{at // SECOND:08x}"
+
+
+def dashed(digest: bytes, _: int) -> str:
+    """A version 4 UUID: the `request_id` of a result line since 2026."""
+    digits = digest[32:48].hex()
     variant = _VARIANT[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 FORMS: dict[str, Callable[[bytes, int], str]] = {
-    "stamp": lambda digest, at: stamp(digest[:16].hex(), at),
+    "stamp": stamp,
     "base58": _base58,
     "base62": _base62,
     "hex": lambda digest, _: digest[:16].hex(),
     "hex24": lambda digest, _: digest[:12].hex(),
     "hex16": lambda digest, _: digest[:8].hex(),
-    "uuid": lambda digest, _: dashed(digest[32:48].hex()),
+    "uuid": dashed,
     "ulid": _ulid,
 }
 """What stands in the braces of a form: made of 64 bytes of digest and a moment in microseconds.
