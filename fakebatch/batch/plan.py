@@ -11,6 +11,7 @@ from functools import cached_property
 from fakebatch.batch.choosing import Choices, Decision
 from fakebatch.batch.input_file import Entry, Judgement, Lines, judge
 from fakebatch.batch.lifecycle import Mark, Status, Timeline
+from fakebatch.batch.quotes import Quotes, answers_alike, constant
 from fakebatch.batch.work import NEVER, WHOLE, Work, steady
 from fakebatch.dialects import Dialect, Flaw
 from fakebatch.ids import Mint
@@ -72,11 +73,23 @@ class Input:
             missing = Entry(Flaw.NO_INPUT_FILE, {"id": self.asked.input_file_id})
             return Judgement(NO_LINES, (missing,), None)
         found = judge(
-            self.content, self.asked.endpoint, self.dialect, self.models, self.asked.model
+            self.content,
+            self.asked.endpoint,
+            self.dialect,
+            self.models,
+            self.asked.model,
+            quotes=self._quotes(self.content),
         )
         if found.fails or self.refused is None:
             return found
         return replace(found, entries=(self.refused,), skipped=False)
+
+    def _quotes(self, content: bytes) -> Quotes | None:
+        """What will note of each line all that its result needs, where that is little."""
+        alike = answers_alike(self.asked.endpoint, self.scenario, self.dialect)
+        if not (alike and self.life.writes_as_usual):
+            return None
+        return Quotes(content, constant(self.scenario.otherwise), self.asked.model)
 
     @property
     def lines(self) -> Lines:
