@@ -141,10 +141,7 @@ def looks_like_jsonl(content: bytes) -> bool:
     Names are not looked at, and later lines only when a batch validates (observed Aug 2025).
     """
     end = content.find(b"\n")
-    try:
-        return parsed_object(content if end < 0 else content[:end]) is not None
-    except ValueError:
-        return False
+    return json_type(_parsed(content if end < 0 else content[:end])) == "an object"
 
 
 def judge(

@@ -59,9 +59,10 @@ class PlainLines:
         custom_id, text, prompt, completion, model = gist
         fill = self._templates.get(model) or self._template(model)
         seed, at = self._mint.line(index), self._written
+        digits = seed.hex()
         values = (
-            self._line_id(seed, at).encode(),
-            self._request_id(seed, at).encode(),
+            self._line_id(digits, at).encode(),
+            self._request_id(digits, at).encode(),
             chat.id_of(seed[32:]).encode(),
             custom_id,
             text,

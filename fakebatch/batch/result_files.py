@@ -143,12 +143,12 @@ def _made_once(plan: Plan, order: list[int]) -> Results:
 
 def _made_anytime(plan: Plan, order: list[int]) -> Results:
     """Answers that follow from their requests need not be made in line order, nor be kept."""
-    line, lost = _writer(plan), _errors(plan, order, {})
-    if order and len(line(order[0])[0]) * len(order) > HELD:
+    lost = _errors(plan, order, {})
+    if sum(len(line) for line, _ in _made(plan, order[:1])) * len(order) > HELD:
         usage = _sum(_charged(plan, index) for index in order)
-        return Results(Streamed(lambda: (line(index)[0] for index in order)), lost, usage)
+        return Results(Streamed(lambda: (line for line, _ in _made(plan, order))), lost, usage)
     output = BytesIO()
-    usage = _sum(_writing(output, map(line, order)))
+    usage = _sum(_writing(output, _made(plan, order)))
     return Results(output.getvalue(), lost, usage)
 
 
@@ -182,11 +182,13 @@ def _charged(plan: Plan, index: int) -> replies.Usage:
     return replies.usage(_answer(plan, line, given.choices.decide(line).outcome).body)
 
 
-def _writer(plan: Plan) -> Callable[[int], Written]:
-    """What makes the result line of a request, by its index."""
+def _made(plan: Plan, order: list[int]) -> Iterator[Written]:
+    """The result lines of requests."""
     quotes = plan.input.judged.quotes
-    plain = None if quotes is None else PlainLines(plan, quotes)
-    return lambda index: (plain and plain.line(index)) or _line(plan, index)
+    if quotes is None:
+        return (_line(plan, index) for index in order)
+    plain = PlainLines(plan, quotes)
+    return (plain.line(index) or _line(plan, index) for index in order)
 
 
 def _line(plan: Plan, index: int) -> Written:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fakebatch.replies.question import Question, letters
 from fakebatch.replies.structured import Call, demanded_call, shaped
-from fakebatch.replies.text import copies, last_question, turns
+from fakebatch.replies.text import copies, heard, last_question, turns
 from fakebatch.replies.tokens import count, tokens
 
 
@@ -42,9 +42,9 @@ def plain(body: Mapping[str, Any], text: str | None = None) -> Plain | None:
     """What `echo` (or, with a text, `worded`) says to a plain request; None if it is not plain."""
     if not _DEMANDING.isdisjoint(body):
         return None
-    said = turns(body.get("messages"))
-    answer = last_question(said) if text is None else text
-    return answer, tokens(sum([len(each) for _, each in said])), tokens(len(answer))
+    question, length = heard(body.get("messages"))
+    answer = question if text is None else text
+    return answer, tokens(length), tokens(len(answer))
 
 
 def written(id_: str, created: int, model: str, answer: Plain) -> dict[str, Any]:
