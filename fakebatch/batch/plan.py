@@ -85,7 +85,7 @@ class Input:
         return replace(found, entries=(self.refused,), skipped=False)
 
     def _quotes(self, content: bytes) -> Quotes | None:
-        """What will note of each line all that its result needs, where that is little."""
+        """For notes of what each result line repeats, where results are made of nothing else."""
         alike = answers_alike(self.asked.endpoint, self.scenario, self.dialect)
         if not (alike and self.life.writes_as_usual):
             return None

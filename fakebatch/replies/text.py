@@ -61,7 +61,7 @@ def last_question(said: list[Turn]) -> str:
 
 def heard(conversation: Any) -> tuple[str, int]:
     """The last question of a conversation, and how long all together is that was said."""
-    # in one pass, for it is made of each of 50,000 lines
+    # in one pass: a large batch asks this of each of its lines
     if isinstance(conversation, str):
         return conversation, len(conversation)
     question, last, length = None, "", 0
