@@ -40,7 +40,9 @@ class Mint:
 
     def line(self, index: int | None) -> bytes:
         """64 bytes for a request line: half for the ids of its result, half for its answer."""
-        return blake2b(b"line\x1f%d" % (-1 if index is None else index), key=self.seed).digest()
+        hashed = _lines(self.seed).copy()
+        hashed.update(b"%d" % (-1 if index is None else index))
+        return hashed.digest()
 
     def made(self, form: str, at: int, *parts: object) -> str:
         """An id of a form such as `batch_{stamp}`, minted at `at`; FORMS has what may be in braces.
@@ -62,13 +64,19 @@ class Mint:
         return places
 
 
+@lru_cache
+def _lines(seed: bytes) -> blake2b:
+    """What the digests of all request lines have in common."""
+    return blake2b(b"line\x1f", key=seed)
+
+
 def signature(id_: str) -> str:
     """What signs the address of a file: whoever has it may download without a key."""
     return blake2b(id_.encode(), digest_size=16).hexdigest()
 
 
-def _base58(digest: bytes, _: int) -> str:
-    number, leading = divmod(int.from_bytes(digest[:20]), _BASE58_LEADING)
+def _base58(digits: str, _: int) -> str:
+    number, leading = divmod(int(digits[:40], 16), _BASE58_LEADING)
     letters = [_BASE58[leading]]
     for _ in range(_FILE_ID_LENGTH - 1):
         number, digit = divmod(number, 58)
@@ -76,12 +84,12 @@ def _base58(digest: bytes, _: int) -> str:
     return "".join(letters)
 
 
-def _base62(digest: bytes, _: int) -> str:
-    return "".join(_BASE62[byte % 62] for byte in digest[:24])
+def _base62(digits: str, _: int) -> str:
+    return "".join(_BASE62[byte % 62] for byte in bytes.fromhex(digits[:48]))
 
 
-def _ulid(digest: bytes, at: int) -> str:
-    number = at // 1_000 << 80 | int.from_bytes(digest[:10])
+def _ulid(digits: str, at: int) -> str:
+    number = at // 1_000 << 80 | int(digits[:20], 16)
     return "".join(_BASE32[number >> 5 * place & 31] for place in range(25, -1, -1))
 
 
@@ -92,7 +100,12 @@ _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 def stamp(digits: str, at: int) -> str:
     """32 hex digits in the structure of OpenAI's ids: time, `8190` marker, variant nibble."""
     quarter, variant = _QUARTER[digits[11]], _VARIANT[digits[16]]
-    return f"{at // SECOND:08x}{digits[8:11]}{quarter}8190{variant}{digits[17:]}"
+    return f"{_second(at)}{digits[8:11]}{quarter}8190{variant}{digits[17:32]}"
+
+
+@lru_cache
+def _second(at: int) -> str:
+    return f"{at // SECOND:08x}"
 
 
 def dashed(digits: str) -> str:
@@ -101,41 +114,41 @@ def dashed(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-FORMS: dict[str, Callable[[bytes, int], str]] = {
-    "stamp": lambda digest, at: stamp(digest[:16].hex(), at),
+FORMS: dict[str, Callable[[str, int], str]] = {
+    "stamp": stamp,
     "base58": _base58,
     "base62": _base62,
-    "hex": lambda digest, _: digest[:16].hex(),
-    "hex24": lambda digest, _: digest[:12].hex(),
-    "hex16": lambda digest, _: digest[:8].hex(),
-    "uuid": lambda digest, _: dashed(digest[32:48].hex()),
+    "hex": lambda digits, _: digits[:32],
+    "hex24": lambda digits, _: digits[:24],
+    "hex16": lambda digits, _: digits[:16],
+    "uuid": lambda digits, _: dashed(digits[64:96]),
     "ulid": _ulid,
 }
-"""What stands in the braces of a form: made of 64 bytes of digest and a moment in microseconds.
+"""What stands in the braces of a form: made of 128 hex digits and a moment in microseconds.
 
 `stamp` is 32 hex digits that begin with the unix second, `base58` 22 letters and digits,
 `base62` 24, `hex` so many hex digits (32), `ulid` a ULID in lower case.
 """
 
-Make = Callable[[bytes, int], str]
+Make = Callable[[str, int], str]
 
 
 def formed(form: str, digest: bytes, at: int) -> str:
     """The id of a form that 64 bytes of digest make at a moment."""
-    return maker(form)(digest, at)
+    return maker(form)(digest.hex(), at)
 
 
 @lru_cache(maxsize=256)
 def maker(form: str) -> Make:
-    """What makes ids of a form, of a digest and a moment."""
+    """What makes ids of a form, of the hex digits of a digest and a moment."""
     if form.startswith("base64:"):
         inner = maker(form.removeprefix("base64:"))
-        return lambda digest, at: b64encode(inner(digest, at).encode()).decode()
+        return lambda digits, at: b64encode(inner(digits, at).encode()).decode()
     pieces = [(text, FORMS[name] if name else None) for text, name, *_ in Formatter().parse(form)]
     match pieces:
         case [(prefix, make)] if make is not None:
-            return lambda digest, at: prefix + make(digest, at)
+            return lambda digits, at: prefix + make(digits, at)
         case _:
-            return lambda digest, at: "".join(
-                text if make is None else text + make(digest, at) for text, make in pieces
+            return lambda digits, at: "".join(
+                text if make is None else text + make(digits, at) for text, make in pieces
             )

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from fakebatch.batch.quotes import Quotes
 from fakebatch.dialects import Dialect, Flaw, canonical
 from fakebatch.request_line import JSON_TYPES, RequestLine, json_type
 
@@ -83,6 +84,8 @@ class Judgement:
     entries: tuple[Entry, ...]
     model: str | None
     """The model of the first request."""
+    quotes: Quotes | None = None
+    """What is noted of each line for its result, if that was wanted."""
     skipped: bool = False
     """Whether the entries are about lines that have been left out, and the others run."""
 
@@ -101,7 +104,8 @@ def parsed(raw: bytes) -> Any:
     Raises:
         ValueError: it is not JSON.
     """
-    return from_json(raw, allow_inf_nan=False)
+    # of texts the keys alone come again, and to remember the others takes half as long again
+    return from_json(raw, allow_inf_nan=False, cache_strings="keys")
 
 
 def parsed_object(raw: bytes) -> dict[str, Any] | None:
@@ -137,10 +141,7 @@ def looks_like_jsonl(content: bytes) -> bool:
     Names are not looked at, and later lines only when a batch validates (observed Aug 2025).
     """
     end = content.find(b"\n")
-    try:
-        return parsed_object(content if end < 0 else content[:end]) is not None
-    except ValueError:
-        return False
+    return json_type(_parsed(content if end < 0 else content[:end])) == "an object"
 
 
 def judge(
@@ -149,6 +150,8 @@ def judge(
     dialect: Dialect,
     models: frozenset[str] | None,
     model: str = "",
+    *,
+    quotes: Quotes | None = None,
 ) -> Judgement:
     """Validate every line: each bad one gives one entry, in line order.
 
@@ -158,22 +161,35 @@ def judge(
         dialect: what it may hold.
         models: the models that exist; None: every plausible name does.
         model: takes the place of the model of every line, if it is not empty.
+        quotes: notes of each good line what its result will need.
     """
     lines = replace(find_lines(content), url=endpoint, model=model)
     checks = _Checks(lines, dialect, models)
     bad: list[Entry] = []
     good = array("Q")
     for index, number in enumerate(lines.numbers):
-        found = checks.flaw(lines.raw(index))
-        if found is None:
-            good.append(index)
-        else:
+        raw = lines.raw(index)
+        said = _parsed(raw)
+        found = checks.flaw(said)
+        if found is not None:
             bad.append(Entry(found[0], found[1], number))
+            continue
+        good.append(index)
+        if quotes is not None:
+            quotes.note(lines.starts[index], raw, said)
     sizes, totals = [*_size_entries(lines, dialect)], [*_total_entries(checks, dialect)]
     entries = (*sizes, *bad, *totals)
     if dialect.skips_bad_lines and bad and good and not (sizes or totals):
-        return Judgement(lines.only(good), entries, checks.first_model, skipped=True)
-    return Judgement(lines, entries, checks.first_model)
+        return Judgement(lines.only(good), entries, checks.first_model, quotes, skipped=True)
+    return Judgement(lines, entries, checks.first_model, quotes)
+
+
+def _parsed(raw: bytes) -> Any:
+    """The JSON value of a line; None where it is no JSON."""
+    try:
+        return parsed(raw)
+    except ValueError:
+        return None
 
 
 def _size_entries(lines: Lines, dialect: Dialect) -> Iterator[Entry]:
@@ -216,12 +232,8 @@ class _Checks:
         self._asks = ASKS.get(self.endpoint, ())
         self._seen: set[str] = set()
 
-    def flaw(self, raw: bytes) -> Found:
-        try:
-            said = parsed_object(raw)
-        except ValueError:
-            return Flaw.BAD_JSON, {}
-        if said is None:
+    def flaw(self, said: Any) -> Found:
+        if json_type(said) != "an object":
             return Flaw.BAD_JSON, {}
         return self._envelope(said) or self._body(said["body"])
 

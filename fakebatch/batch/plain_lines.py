@@ -7,24 +7,19 @@ has whatever shape result lines have. A batch of 50,000 takes a fifth of the tim
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from operator import itemgetter
-from typing import Any, NamedTuple
-
-from pydantic_core import to_json
 
 from fakebatch.batch.answering import Answered
 from fakebatch.batch.input_file import parsed
 from fakebatch.batch.plan import Plan
+from fakebatch.batch.quotes import Quotes
 from fakebatch.batch.result_line import Ids, wire_line, written, written_line
-from fakebatch.dialects import canonical
 from fakebatch.durations import SECOND
 from fakebatch.ids import maker
-from fakebatch.replies import Usage, chat
-from fakebatch.scenario import Echoes, Outcome, Says
+from fakebatch.replies import Charge, chat
 
-_ENDPOINT = "/v1/chat/completions"
 _LINE, _REQUEST, _ANSWER, _CUSTOM_ID, _TEXT = (f"\x01{number}" for number in range(5))
 _PROMPT, _COMPLETION = 9_007_199_254_740_001, 9_007_199_254_740_002
 _MARKS = (
@@ -35,91 +30,59 @@ _MARKS = (
 """What stands in a template for each value; no id or model holds such a sign."""
 _MARK = re.compile(b"|".join(map(re.escape, _MARKS)))
 
+Written = tuple[bytes, Charge]
+"""A result line, and what its answer was charged for."""
 
-class Written(NamedTuple):
-    """A result line, and what its answer was charged for."""
-
-    line: bytes
-    usage: Usage
+Fill = Callable[[tuple[bytes | int, ...]], bytes]
+"""Makes a line of the values for its marks."""
 
 
 class PlainLines:
     """Writes the result lines of a batch whose every request is answered alike."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, quotes: Quotes) -> None:
         self._lines = plan.input.lines
+        self._quotes = quotes
         self._mint = plan.input.mint
         self._dialect = plan.input.dialect
         self._written = written(plan)
         forms = plan.input.dialect.ids
         self._line_id, self._request_id = maker(forms.line), maker(forms.request)
-        self._text = _constant(plan.input.scenario.otherwise)
-        self._templates: dict[str, _Template] = {}
+        self._templates: dict[str, Fill] = {}
 
     def line(self, index: int) -> Written | None:
         """The result of a request; None if it demands more than plain words."""
-        said = parsed(self._lines.raw(index))
-        body: Mapping[str, Any] = said["body"]
-        answer = chat.plain(body, self._text)
-        if answer is None:
+        quotes = self._quotes
+        gist = quotes.noted(index) or quotes.gist(parsed(self._lines.raw(index)))
+        if gist is None:
             return None
-        seed = self._mint.line(index)
-        text, prompt, completion = answer
-        model = self._lines.model or body["model"]
-        template = self._templates.get(model) or self._template(model)
-        filled = template.filled(
-            (
-                self._line_id(seed, self._written).encode(),
-                self._request_id(seed, self._written).encode(),
-                chat.id_of(seed[32:]).encode(),
-                _quoted(said["custom_id"]),
-                _quoted(text),
-                b"%d" % prompt,
-                b"%d" % completion,
-                b"%d" % (prompt + completion),
-            )
+        custom_id, text, prompt, completion, model = gist
+        fill = self._templates.get(model) or self._template(model)
+        seed, at = self._mint.line(index), self._written
+        digits = seed.hex()
+        values = (
+            self._line_id(digits, at).encode(),
+            self._request_id(digits, at).encode(),
+            chat.id_of(seed[32:]).encode(),
+            custom_id,
+            text,
+            prompt,
+            completion,
+            prompt + completion,
         )
-        return Written(filled, Usage(prompt, completion))
+        return fill(values), (prompt, completion, 0, 0)
 
-    def _template(self, model: str) -> _Template:
-        answer = chat.Plain(_TEXT, _PROMPT, _COMPLETION)
+    def _template(self, model: str) -> Fill:
+        answer = (_TEXT, _PROMPT, _COMPLETION)
         snapshot = self._dialect.snapshot(model)
         body = chat.written(_ANSWER, self._written // SECOND, snapshot, answer)
         made = Ids(_LINE, _REQUEST)
         wire = wire_line(self._dialect.shapes, _CUSTOM_ID, made, Answered(200, body))
         line = written_line(_CUSTOM_ID, wire) + b"\n"
-        return self._templates.setdefault(model, _Template(line))
+        return self._templates.setdefault(model, _filling(line))
 
 
-class _Template:
-    def __init__(self, line: bytes) -> None:
-        self._order = itemgetter(*map(_MARKS.index, _MARK.findall(line)))
-        self._text = _MARK.sub(b"%b", line.replace(b"%", b"%%"))
-
-    def filled(self, values: tuple[bytes, ...]) -> bytes:
-        line: bytes = self._text % self._order(values)
-        return line
-
-
-def _quoted(text: str) -> bytes:
-    # what is ASCII both write alike but for DEL, and the first is three times as fast
-    if text.isascii() and "\x7f" not in text:
-        return to_json(text)
-    return encode_basestring_ascii(text).encode()
-
-
-def answers_alike(plan: Plan) -> bool:
-    """Whether the requests of a batch get their default answer, or all the same text."""
-    given = plan.input
-    return (
-        canonical(given.asked.endpoint) == _ENDPOINT
-        and "body_text" not in given.dialect.shapes.answered
-        and not given.scenario.rules
-        and (
-            given.scenario.otherwise == Echoes() or _constant(given.scenario.otherwise) is not None
-        )
-    )
-
-
-def _constant(outcome: Outcome) -> str | None:
-    return outcome.answer if isinstance(outcome, Says) and isinstance(outcome.answer, str) else None
+def _filling(line: bytes) -> Fill:
+    order = itemgetter(*map(_MARKS.index, _MARK.findall(line)))
+    open_ = _MARK.sub(lambda mark: b"%d" if mark[0].isdigit() else b"%b", line.replace(b"%", b"%%"))
+    return lambda values: open_ % order(values)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from fakebatch.batch.choosing import Choices, Decision
 from fakebatch.batch.input_file import Entry, Judgement, Lines, judge
 from fakebatch.batch.lifecycle import Mark, Status, Timeline
+from fakebatch.batch.quotes import Quotes, answers_alike, constant
 from fakebatch.batch.work import NEVER, WHOLE, Work, steady
 from fakebatch.dialects import Dialect, Flaw
 from fakebatch.ids import Mint
@@ -78,11 +79,23 @@ class Input:
             missing = Entry(Flaw.NO_INPUT_FILE, {"id": self.asked.input_file_id})
             return Judgement(NO_LINES, (missing,), None)
         found = judge(
-            self.content, self.asked.endpoint, self.dialect, self.models, self.asked.model
+            self.content,
+            self.asked.endpoint,
+            self.dialect,
+            self.models,
+            self.asked.model,
+            quotes=self._quotes(self.content),
         )
         if found.fails or self.refused is None:
             return found
         return replace(found, entries=(self.refused,), skipped=False)
+
+    def _quotes(self, content: bytes) -> Quotes | None:
+        """For notes of what each result line repeats, where results are made of nothing else."""
+        alike = answers_alike(self.asked.endpoint, self.scenario, self.dialect)
+        if not (alike and self.life.writes_as_usual):
+            return None
+        return Quotes(content, constant(self.scenario.otherwise), self.asked.model)
 
     @property
     def lines(self) -> Lines:

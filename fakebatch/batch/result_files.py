@@ -5,9 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import reduce
 from io import BytesIO
-from operator import add
 from typing import Any
 
 from fakebatch import replies
@@ -15,7 +13,7 @@ from fakebatch.batch.answering import Answered, answer, question
 from fakebatch.batch.choosing import Decided, Decision
 from fakebatch.batch.damaging import copied, joined, reshaped
 from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.plain_lines import PlainLines, Written, answers_alike
+from fakebatch.batch.plain_lines import PlainLines, Written
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_line import ids, wire_line, written, written_line
 from fakebatch.request_line import RequestLine
@@ -120,10 +118,9 @@ def results(plan: Plan) -> Results:
 def _is_plain(plan: Plan) -> bool:
     """Whether all succeed, each answer follows from its request alone, and files are as usual."""
     given = plan.input
-    otherwise, life = given.scenario.otherwise, given.life
+    otherwise = given.scenario.otherwise
     constant = not (isinstance(otherwise, Says) and callable(otherwise.answer))
-    usual = not (life.order or life.newline or life.bom or life.trailing or life.raw or life.empty)
-    return given.choices.trivial and constant and usual
+    return given.choices.trivial and constant and given.life.writes_as_usual
 
 
 def _made_once(plan: Plan, order: list[int]) -> Results:
@@ -146,16 +143,19 @@ def _made_once(plan: Plan, order: list[int]) -> Results:
 
 def _made_anytime(plan: Plan, order: list[int]) -> Results:
     """Answers that follow from their requests need not be made in line order, nor be kept."""
-    line, lost = _writer(plan), _errors(plan, order, {})
-    if order and len(line(order[0]).line) * len(order) > HELD:
+    lost = _errors(plan, order, {})
+    if sum(len(line) for line, _ in _made(plan, order[:1])) * len(order) > HELD:
         usage = _sum(_charged(plan, index) for index in order)
-        return Results(Streamed(lambda: (line(index).line for index in order)), lost, usage)
-    output, used = BytesIO(), replies.Usage()
-    for index in order:
-        made = line(index)
-        output.write(made.line)
-        used = replies.Usage(*map(add, used, made.usage))
-    return Results(output.getvalue(), lost, used)
+        return Results(Streamed(lambda: (line for line, _ in _made(plan, order))), lost, usage)
+    output = BytesIO()
+    usage = _sum(_writing(output, _made(plan, order)))
+    return Results(output.getvalue(), lost, usage)
+
+
+def _writing(output: BytesIO, lines: Iterable[Written]) -> Iterator[replies.Charge]:
+    for line, charge in lines:
+        output.write(line)
+        yield charge
 
 
 def _errors(plan: Plan, order: list[int], failed: dict[int, list[bytes]]) -> bytes:
@@ -163,8 +163,14 @@ def _errors(plan: Plan, order: list[int], failed: dict[int, list[bytes]]) -> byt
     return joined([*order, *lost], failed | lost, plan.input.life)
 
 
-def _sum(used: Iterable[replies.Usage]) -> replies.Usage:
-    return reduce(lambda so_far, one: replies.Usage(*map(add, so_far, one)), used, replies.Usage())
+def _sum(charges: Iterable[replies.Charge]) -> replies.Usage:
+    taken = given = cached = reasoning = 0
+    for charge in charges:
+        taken += charge[0]
+        given += charge[1]
+        cached += charge[2]
+        reasoning += charge[3]
+    return replies.Usage(taken, given, cached, reasoning)
 
 
 def _charged(plan: Plan, index: int) -> replies.Usage:
@@ -176,17 +182,20 @@ def _charged(plan: Plan, index: int) -> replies.Usage:
     return replies.usage(_answer(plan, line, given.choices.decide(line).outcome).body)
 
 
-def _writer(plan: Plan) -> Callable[[int], Written]:
-    """What makes the result line of a request, by its index."""
-    plain = PlainLines(plan) if answers_alike(plan) else None
-    return lambda index: (plain and plain.line(index)) or _line(plan, index)
+def _made(plan: Plan, order: list[int]) -> Iterator[Written]:
+    """The result lines of requests."""
+    quotes = plan.input.judged.quotes
+    if quotes is None:
+        return (_line(plan, index) for index in order)
+    plain = PlainLines(plan, quotes)
+    return (plain.line(index) or _line(plan, index) for index in order)
 
 
 def _line(plan: Plan, index: int) -> Written:
     line = plan.input.lines.request(index)
     answered = _answer(plan, line, plan.input.choices.decide(line).outcome)
     text = _written_line(plan, line, _wire(plan, line, answered))
-    return Written(text + b"\n", replies.usage(answered.body))
+    return text + b"\n", replies.usage(answered.body)
 
 
 def _answer(plan: Plan, line: RequestLine, outcome: Decided) -> Answered:

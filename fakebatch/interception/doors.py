@@ -1,6 +1,7 @@
 """One door a HTTP stack: who answers a request that is about to leave, and who does not.
 
-The one place that touches respx's mockers. Tried with respx 0.22 and 0.23, pytest-httpx2 1.0.
+The one place that touches respx's mockers: who is among their routers, and what body they join.
+Tried with respx 0.22 and 0.23, pytest-httpx2 1.0.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest_httpx2  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers respx's mocker for httpcore2
-from respx.mocks import Mocker
+from respx.mocks import AbstractRequestMocker, Mocker
 from respx.models import AllMockedAssertionError, PassThrough
 
 from fakebatch.interception.breaking import native
@@ -101,14 +103,39 @@ def is_loopback(host: str) -> bool:
     return False
 
 
+def _leaves_unread(mocker: type[Mocker], request: httpx.Request) -> bool:
+    # respx joins every body before it asks its routers: a long form for us may stay in pieces
+    door = next(iter(mocker.routers), None)
+    return isinstance(door, Door) and door.router.pieces(request) is not None
+
+
+def _prepared(mocker: type[Mocker], /, httpx_request: httpx.Request, **kwargs: Any) -> Any:
+    if not _leaves_unread(mocker, httpx_request):
+        httpx_request.read()
+    return httpx_request, kwargs
+
+
+async def _prepared_async(
+    mocker: type[Mocker], /, httpx_request: httpx.Request, **kwargs: Any
+) -> Any:
+    if not _leaves_unread(mocker, httpx_request):
+        await httpx_request.aread()
+    return httpx_request, kwargs
+
+
 @contextmanager
 def doors(router: EmulatedRouter, witness: Witness) -> Generator[None]:
     """Put a door into every mocker, start those of both HTTP stacks, and undo all of it."""
     opened = [Door(mocker, router, witness) for mocker in Mocker.registry.values()]
+    at_once, in_a_loop = classmethod(_prepared), classmethod(_prepared_async)
     try:
         for door in opened:
             door.open()
-        yield
+        with (
+            patch.object(AbstractRequestMocker, "prepare_sync_request", at_once),
+            patch.object(AbstractRequestMocker, "prepare_async_request", in_a_loop),
+        ):
+            yield
     finally:
         for door in opened:
             door.close()

@@ -14,7 +14,7 @@ from respx.models import AllMockedAssertionError, SideEffectError
 
 from fakebatch.errors import RefusedRequest
 from fakebatch.interception.breaking import arrive, arrive_async
-from fakebatch.interception.conversion import request_from, response_for, timeouts
+from fakebatch.interception.conversion import long_form, request_from, response_for, timeouts
 from fakebatch.interception.names import is_among
 from fakebatch.interception.recording import BoundedCalls, OperationRoute, sighting
 from fakebatch.wire.app import App
@@ -62,6 +62,9 @@ class EmulatedRouter(respx.Router):
         Raises:
             AllMockedAssertionError: neither has one; respx's word for it.
         """
+        pieces = self.pieces(request)
+        if pieces is None:
+            request.read()
         if self.routes:
             with suppress(AllMockedAssertionError):
                 return super().handler(request)
@@ -69,11 +72,15 @@ class EmulatedRouter(respx.Router):
         given = self._given(place.route, request)
         if isinstance(given, httpx.Response):
             return self._answered(place, request, given)
-        response: httpx.Response = response_for(self.reply(place, request), request, httpx)
+        reply = self.reply(place, request, pieces)
+        response: httpx.Response = response_for(reply, request, httpx)
         return response
 
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
         """The same, where side effects of the test may be coroutine functions."""
+        pieces = self.pieces(request)
+        if pieces is None:
+            await request.aread()
         if self.routes:
             with suppress(AllMockedAssertionError):
                 return await super().async_handler(request)
@@ -83,7 +90,7 @@ class EmulatedRouter(respx.Router):
             given = await given
         if isinstance(given, httpx.Response):
             return self._answered(place, request, given)
-        reply = await self.reply_async(place, request)
+        reply = await self.reply_async(place, request, pieces)
         response: httpx.Response = response_for(reply, request, httpx)
         return response
 
@@ -102,6 +109,14 @@ class EmulatedRouter(respx.Router):
             return None
         place = self._place(request)
         return None if place is None or _is_mocked(place.route) else place
+
+    def pieces(self, request: Any) -> Iterable[bytes] | None:
+        """The pieces of a long form that the emulator alone is to read; else None.
+
+        So it is never joined, and a file given as bytes stays the caller's own object.
+        """
+        pieces = long_form(request)
+        return None if pieces is None or self.emulated(request) is None else pieces
 
     def reply(self, place: Place, request: Any, pieces: Iterable[bytes] | None = None) -> Reply:
         """What the emulator says, once it has arrived, and a note of it.

@@ -23,9 +23,6 @@ from fakebatch.wire.exchange import Reply
 
 _NO_TIME = timedelta(0)
 
-JOINED = 64 * 1024
-"""Up to this length a form is read at once, as every other body is."""
-
 
 def transport(stack: ModuleType, router: EmulatedRouter, witness: Witness) -> Any:
     """A transport for clients of `stack` (httpx or httpx2), synchronous and asynchronous ones."""
@@ -41,7 +38,7 @@ class _Transport:
     def handle_request(self, request: Any) -> Any:
         """Called by a synchronous client."""
         with self._witness, native(self._stack.__name__):
-            pieces = _pieces(request)
+            pieces = self._router.pieces(request)
             if pieces is None:
                 request.read()
             place = self._router.emulated(request)
@@ -56,7 +53,7 @@ class _Transport:
     async def handle_async_request(self, request: Any) -> Any:
         """Called by an asynchronous client."""
         with self._witness, native(self._stack.__name__):
-            pieces = _pieces(request)
+            pieces = self._router.pieces(request)
             if pieces is None:
                 await request.aread()
             place = self._router.emulated(request)
@@ -93,16 +90,6 @@ class _Transport:
 def _transport_class(stack: ModuleType) -> Any:
     # libraries that wrap transports look for these bases
     return type("Transport", (_Transport, stack.BaseTransport, stack.AsyncBaseTransport), {})
-
-
-def _pieces(request: Any) -> Iterable[bytes] | None:
-    """The pieces of a long form, which may be iterated by either kind of client."""
-    # by name: both libraries hide the class, and one that is another's is no MultipartStream
-    if type(request.stream).__name__ != "MultipartStream":
-        return None
-    long = int(request.headers.get("content-length", JOINED + 1)) > JOINED
-    stream: Iterable[bytes] | None = request.stream if long else None
-    return stream
 
 
 def _as_httpx(request: Any) -> httpx.Request:

@@ -16,10 +16,11 @@ from fakebatch.replies import (
     videos,
 )
 from fakebatch.replies.question import Question
-from fakebatch.replies.tokens import Usage, asked, usage
+from fakebatch.replies.tokens import Charge, Usage, asked, usage
 
 __all__ = [
     "ENDPOINTS",
+    "Charge",
     "Endpoint",
     "Question",
     "Usage",

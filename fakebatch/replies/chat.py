@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 from fakebatch.replies.question import Question, letters
 from fakebatch.replies.structured import Call, demanded_call, shaped
-from fakebatch.replies.text import copies, last_question, turns
-from fakebatch.replies.tokens import count
+from fakebatch.replies.text import copies, heard, last_question, turns
+from fakebatch.replies.tokens import count, tokens
 
 
 def echo(question: Question) -> dict[str, Any]:
@@ -33,27 +33,24 @@ _DEMANDING = frozenset({"n", "response_format", "tool_choice"})
 """Fields of a request that make its answer more than one choice with a text."""
 
 
-class Plain(NamedTuple):
-    """All in which the answers to plain requests differ, but for their id and model."""
-
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
+Plain = tuple[str, int, int]
+"""All in which the answers to plain requests differ, but for their id and model: the text, the
+tokens of the prompt and those of the completion."""
 
 
 def plain(body: Mapping[str, Any], text: str | None = None) -> Plain | None:
     """What `echo` (or, with a text, `worded`) says to a plain request; None if it is not plain."""
     if not _DEMANDING.isdisjoint(body):
         return None
-    said = turns(body.get("messages"))
-    answer = last_question(said) if text is None else text
-    return Plain(answer, count([each for _, each in said]), count((answer,)))
+    question, length = heard(body.get("messages"))
+    answer = question if text is None else text
+    return answer, tokens(length), tokens(len(answer))
 
 
 def written(id_: str, created: int, model: str, answer: Plain) -> dict[str, Any]:
     """The answer to a plain request."""
-    usage = _usage(answer.prompt_tokens, answer.completion_tokens)
-    return _completion(id_, created, model, [_saying(0, answer.text)], usage)
+    text, prompt, completion = answer
+    return _completion(id_, created, model, [_saying(0, text)], _usage(prompt, completion))
 
 
 def id_of(key: bytes) -> str:

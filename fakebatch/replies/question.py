@@ -24,14 +24,13 @@ class Question(NamedTuple):
 
     def letters(self, count: int, what: str = "") -> str:
         """Letters and digits, at most 86, that only this question has, for each `what` others."""
-        return letters(self.key, count, what)
+        return letters(self.key + what.encode(), count)
 
     def digits(self) -> str:
         """128 hexadecimal digits that only this question has."""
         return blake2b(self.key).hexdigest()
 
 
-def letters(key: bytes, count: int, what: str = "") -> str:
-    """Letters and digits, at most 86, that follow from a key alone, for each `what` others."""
-    digest = blake2b(key + what.encode()).digest()
-    return b2a_base64(digest).translate(_NO_SIGNS)[:count].decode()
+def letters(key: bytes, count: int) -> str:
+    """Letters and digits, at most 86, that follow from a key alone."""
+    return b2a_base64(blake2b(key).digest())[:count].translate(_NO_SIGNS).decode()

@@ -59,6 +59,20 @@ def last_question(said: list[Turn]) -> str:
     return said[-1][1] if said else ""
 
 
+def heard(conversation: Any) -> tuple[str, int]:
+    """The last question of a conversation, and how long all together is that was said."""
+    # in one pass: a large batch asks this of each of its lines
+    if isinstance(conversation, str):
+        return conversation, len(conversation)
+    question, last, length = None, "", 0
+    for item in elements(conversation):
+        if is_object(item) and "content" in item:
+            last = text_of(item["content"])
+            length += len(last)
+            question = last if item.get("role") == "user" else question
+    return last if question is None else question, length
+
+
 def prompts(value: Any) -> list[Any]:
     """The prompts of one request, each a text or a list of token numbers."""
     one = not is_list(value) or (len(value) > 0 and isinstance(value[0], int))

@@ -10,7 +10,12 @@ from fakebatch.replies.text import elements, is_object, members, prompts, turns
 
 def count(texts: Iterable[str]) -> int:
     """About four characters a token, as English has; one at least where there is text."""
-    return -(-sum(map(len, texts)) // 4)
+    return tokens(sum(map(len, texts)))
+
+
+def tokens(length: int) -> int:
+    """The tokens of a text of so many characters."""
+    return -(-length // 4)
 
 
 def count_prompt(prompt: Any) -> int:
@@ -28,6 +33,10 @@ def _heard(said: Any) -> int:
     if any(map(is_object, inputs)):
         return count(text for _, text in turns(said))
     return sum(map(count_prompt, inputs))
+
+
+Charge = tuple[int, int, int, int]
+"""What one reply was charged for: a `Usage` without its names."""
 
 
 class Usage(NamedTuple):

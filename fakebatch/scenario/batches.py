@@ -144,6 +144,13 @@ class Life:
                 )
         _check(self)
 
+    @property
+    def writes_as_usual(self) -> bool:
+        """Whether nothing is said of how result files are written."""
+        return not (
+            self.order or self.newline or self.bom or self.trailing or self.raw or self.empty
+        )
+
     def _says(self, name: str) -> bool:
         value = getattr(self, name)
         return value is not None and value is not False and (name, value) != ("curve", ())

@@ -91,7 +91,7 @@ class App:
         with self.service.world as now:
             if request.query:
                 self._circle.asked(request, now)
-            request_id = self._call_id(digest, now)
+            request_id = self._call_id(digest.hex(), now)
             if operation is None or not self.faults.any:
                 reply, about, done = self._answer(operation, id_, request, request_id)
             else:

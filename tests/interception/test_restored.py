@@ -16,7 +16,7 @@ import httpcore
 import httpcore2
 import openai
 import pytest
-from respx.mocks import Mocker
+from respx.mocks import AbstractRequestMocker, Mocker
 
 from fakebatch import FakeBatch
 
@@ -63,6 +63,7 @@ def _routers() -> dict[str, list[object]]:
 def test_every_patched_name_is_itself_again(clock: str, error: type[BaseException] | None) -> None:
     """After the block each name is the very object it was, whatever ended the block."""
     objects, routers, environment = _objects(), _routers(), dict(os.environ)
+    mocker = dict(vars(AbstractRequestMocker))
     outer, inner = FakeBatch(clock=clock), FakeBatch(clock=clock)
     with suppress(ValueError, KeyboardInterrupt, SystemExit), outer, inner:
         openai.OpenAI().batches.list()
@@ -74,6 +75,7 @@ def test_every_patched_name_is_itself_again(clock: str, error: type[BaseExceptio
     ]
     assert others == []
     assert routers == _routers()
+    assert mocker == dict(vars(AbstractRequestMocker))
     assert environment == dict(os.environ)
 
 

@@ -6,9 +6,6 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -153,48 +150,6 @@ def test_a_transport_knows_the_routes_a_test_adds(module: Any, get: Any) -> None
     response = get(module, fake.transport(module), "https://example.com/")
 
     assert (response.status_code, response.json()) == (201, {"mine": True})
-
-
-@contextmanager
-def by_path(content: bytes, folder: Path) -> Iterator[Path]:
-    (folder / "in.jsonl").write_bytes(content)
-    yield folder / "in.jsonl"
-
-
-@contextmanager
-def opened(content: bytes, folder: Path) -> Iterator[Any]:
-    with by_path(content, folder) as path, path.open("rb") as file:
-        yield file
-
-
-Form = Callable[[bytes, Path], AbstractContextManager[Any]]
-
-FORMS: dict[str, Form] = {
-    "bytes": lambda content, _: nullcontext(content),
-    "a path": by_path,
-    "an open file": opened,
-    "a buffer": lambda content, _: nullcontext(BytesIO(content)),
-    "a name and bytes": lambda content, _: nullcontext(("in.jsonl", content)),
-}
-
-
-@pytest.mark.parametrize("content", [b"{}\n", LONG], ids=["short", "long"])
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_an_upload_arrives_whole_in_every_form(
-    ready: Driver, content: bytes, form: Form, tmp_path: Path
-) -> None:
-    """As bytes, as a path, as an open file: what comes back is what was given."""
-    with form(content, tmp_path) as file:
-        uploaded = ready(ready.client.files.create, file=file, purpose="batch")
-
-    assert uploaded.bytes == len(content)
-    assert ready(ready.client.files.content, uploaded.id).content == content
-
-
-def test_uploaded_bytes_are_not_copied(fakebatch: FakeBatch) -> None:
-    """A long file given as bytes is kept as the very object the client gave."""
-    uploaded = fakebatch.openai().files.create(file=LONG, purpose="batch")
-    assert fakebatch.files[uploaded.id].content is LONG
 
 
 def test_a_long_form_for_another_operation_is_no_json(fakebatch: FakeBatch) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from fakebatch.batch.plan import Asked, Input, Plan
-from fakebatch.dialects import OPENAI
+from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
@@ -59,13 +59,15 @@ def plan(
     missing: bool = False,
     cancelled: int | None = None,
     seed: bytes = b"0",
+    dialect: Dialect = OPENAI,
+    model: str = "",
 ) -> Plan:
     """A plan made at T0; `cancelled` counts seconds from there."""
     given = Input(
         None if missing else requests(10) if content is None else content,
-        Asked(CHAT, "24h", "file-1", None, None),
+        Asked(CHAT, "24h", "file-1", None, None, model),
         scenario or Scenario(SCHEDULE),
-        OPENAI,
+        dialect,
         None,
         Mint(seed),
     )

@@ -1,18 +1,31 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plans import SCHEDULE, jsonl, plan, request
+from plans import OVERDUE, SCHEDULE, jsonl, plan, request, requests
 
 from fakebatch.batch import result_files
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_files import Streamed, results
-from fakebatch.scenario import Echoes, LineRule, Outcome, Says, Scenario, Which
+from fakebatch.dialects import DIALECTS, OPENAI, Flaw
+from fakebatch.scenario import (
+    BatchRule,
+    Echoes,
+    Life,
+    LineRule,
+    Outcome,
+    Says,
+    Scenario,
+    Which,
+    WhichBatches,
+)
 
+ECHO = Echoes()
 NEVER = LineRule(Which(index=-1), Says("never"))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -33,13 +46,122 @@ ASKED: dict[str, dict[str, Any]] = {
         ]
     },
     "nobody's words": {"messages": [{"role": "user"}]},
+    "an empty text": {"messages": [{"role": "user", "content": ""}]},
+    "only a system message": {"messages": [{"role": "system", "content": "be nice"}]},
+    "a text that is its custom_id": {"messages": [{"role": "user", "content": "r-1"}]},
+    "a text that ends as a later one does": {
+        "messages": [
+            {"role": "user", "content": "b" + "a" * 40},
+            {"role": "assistant", "content": "a" * 40},
+        ]
+    },
+    "a text that a key repeats": {"messages": [{"role": "user", "content": "user"}]},
 }
 
 
-def both(content: bytes, otherwise: Outcome) -> tuple[Plan, Plan]:
+def both(content: bytes, otherwise: Outcome = ECHO, **how: Any) -> tuple[Plan, Plan]:
     """The same batch twice; a rule that never matches keeps the second from the fast way."""
-    made = plan(content, scenario=Scenario(SCHEDULE, otherwise=otherwise))
-    return made, plan(content, scenario=Scenario(SCHEDULE, (NEVER,), otherwise))
+    schedule = how.pop("schedule", SCHEDULE)
+    made = plan(content, scenario=Scenario(schedule, otherwise=otherwise), **how)
+    return made, plan(content, scenario=Scenario(schedule, (NEVER,), otherwise), **how)
+
+
+def asking(text: str, custom_id: str = "r-1", **body: Any) -> dict[str, Any]:
+    """A request with this text."""
+    line = request(custom_id)
+    line["body"] |= {"messages": [{"role": "user", "content": text}], **body}
+    return line
+
+
+PLAIN = json.dumps(asking("hello")).encode()
+
+WAYS: dict[str, tuple[bytes, bool]] = {
+    "as Python writes it": (PLAIN, True),
+    "without blanks": (json.dumps(asking("hello"), separators=(",", ":")).encode(), True),
+    "with a CR": (PLAIN + b"\r", True),
+    "with the keys in another order": (
+        json.dumps(dict(reversed(asking("hello").items()))).encode(),
+        True,
+    ),
+    "with quotes, backslashes and line ends": (json.dumps(asking('"\\\n')).encode(), True),
+    "beyond ASCII, escaped": (json.dumps(asking("\u00fc\U0001f600")).encode(), True),
+    "beyond ASCII, escaped in capitals": (PLAIN.replace(b"hello", rb"\u00FC"), False),
+    "beyond ASCII, as it is": (PLAIN.replace(b"hello", "\u00fc".encode()), False),
+    "a custom_id beyond ASCII, as it is": (PLAIN.replace(b"r-1", "\u00fc".encode()), False),
+    "with an escape that nothing needs": (PLAIN.replace(b"hello", rb"h\u0065llo \/"), False),
+    "with a raw DEL": (PLAIN.replace(b"hello", b"\x7f"), False),
+    "with a text of parts": (
+        PLAIN.replace(b'"hello"', b'[{"type": "text", "text": "a"}, {"text": "b"}]'),
+        False,
+    ),
+    "with a text of one part": (PLAIN.replace(b'"hello"', b'[{"text": "a"}]'), True),
+    "with a custom_id said twice": (
+        PLAIN.replace(b'"custom_id"', b'"custom_id": "r-2", "custom_id"'),
+        True,
+    ),
+    "with a tail that comes again": (
+        json.dumps(asking("b" + "a" * 40, tail="a" * 40)).encode(),
+        False,
+    ),
+    "with a demand for three choices": (json.dumps(asking("hello", n=3)).encode(), False),
+}
+
+
+@pytest.mark.parametrize(("line", "noted"), WAYS.values(), ids=WAYS)
+def test_however_a_line_is_written_its_result_is_the_same(line: bytes, *, noted: bool) -> None:
+    """Validation notes places only of texts that stand in the file as a result line has them."""
+    fast, general = both(jsonl(request("r-0"), line))
+    quotes = fast.input.judged.quotes
+
+    assert results(fast) == results(general)
+    assert quotes is not None
+    assert noted is (quotes.noted(1) is not None)
+
+
+UNLIKE: dict[str, dict[str, Any]] = {
+    "a line that is left out": {
+        "content": jsonl(request("r-0"), {"custom_id": "bad"}, asking("hello"), request("r-3")),
+        "dialect": replace(OPENAI, skips_bad_lines=True),
+    },
+    "requests of several models": {
+        "content": jsonl(*(asking(name, name, model=name) for name in ("m-1", "m-2", "m-1x"))),
+        "dialect": replace(OPENAI, overlooks=frozenset({Flaw.OTHER_MODEL})),
+    },
+    "a model that takes the place of all": {"content": jsonl(request("r-0")), "model": "m-1"},
+    "a custom_id that comes again": {
+        "content": jsonl(asking("one"), asking("two")),
+        "dialect": replace(OPENAI, overlooks=frozenset({Flaw.DUPLICATE_ID})),
+    },
+    "result lines of another shape": {"content": jsonl(request("r-0")), "dialect": DIALECTS["ogx"]},
+    "a batch that expires": {"content": requests(10), "schedule": OVERDUE},
+    "a batch that is cancelled": {"content": requests(10), "cancelled": 55},
+}
+
+
+@pytest.mark.parametrize("otherwise", [Echoes(), Says("100 %s\n")], ids=["echo", "a text"])
+@pytest.mark.parametrize("how", UNLIKE.values(), ids=UNLIKE)
+def test_whichever_lines_have_results_each_has_its_own(
+    how: dict[str, Any], otherwise: Outcome
+) -> None:
+    """What is noted is that of the same request, of whatever batch."""
+    fast, general = both(otherwise=otherwise, **how)
+    assert results(fast) == results(general)
+    assert results(fast).output
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "rules": {"rules": (NEVER,)},
+    "an answer of its own for each": {"otherwise": Says(lambda _: "hello")},
+    "result files that are unusual": {
+        "batches": (BatchRule(WhichBatches(), Life(order="reversed")),)
+    },
+}
+
+
+@pytest.mark.parametrize("said", OTHERS.values(), ids=OTHERS)
+def test_nothing_is_noted_where_it_would_not_be_used(said: dict[str, Any]) -> None:
+    """Validation costs other batches nothing more."""
+    assert plan(scenario=Scenario(SCHEDULE, **said)).input.judged.quotes is None
 
 
 @pytest.mark.parametrize("otherwise", [Echoes(), Says("100 %s\n")], ids=["echo", "a text"])
@@ -55,12 +177,11 @@ def test_the_fast_way_writes_what_the_general_way_writes(
     assert results(fast) == results(general)
 
 
-@given(custom_id=TEXTS.filter(bool), text=TEXTS)
-def test_whatever_is_said_is_written_alike(custom_id: str, text: str) -> None:
-    """Any id and any text, as JSON writes them."""
-    line = request(custom_id)
-    line["body"]["messages"][0]["content"] = text
-    fast, general = both(jsonl(line), Echoes())
+@given(custom_id=TEXTS.filter(bool), text=TEXTS, escaped=st.booleans())
+def test_whatever_is_said_is_written_alike(custom_id: str, text: str, *, escaped: bool) -> None:
+    """Any id and any text, in either way to write them in JSON."""
+    line = json.dumps(asking(text, custom_id), ensure_ascii=escaped).encode()
+    fast, general = both(jsonl(line))
     assert results(fast) == results(general)
     assert json.loads(results(fast).output)["custom_id"] == custom_id
 
