@@ -38,7 +38,7 @@ TYPES: dict[str, type[BaseModel]] = {
 
 
 def ask(endpoint: str, body: dict[str, Any], key: bytes = b"key") -> Question:
-    return Question(endpoint, body, key, 1_787_150_606, "gpt-5-nano-2025-08-07")
+    return Question(endpoint, body, key.ljust(32), 1_787_150_606, "gpt-5-nano-2025-08-07")
 
 
 def user(content: Any) -> dict[str, Any]:

@@ -226,7 +226,7 @@ class _Checks:
         self.required = dialect.line_keys
         self.models = models
         self.overlooks = dialect.overlooks
-        self.urls = frozenset(url for url in dialect.endpoints if canonical(url) == self.endpoint)
+        self.urls = [url for url in dialect.endpoints if canonical(url) == self.endpoint]
         self.first_model: str | None = None
         self.inputs = 0
         self._asks = ASKS.get(self.endpoint, ())
@@ -238,6 +238,13 @@ class _Checks:
         return self._envelope(said) or self._body(said["body"])
 
     def _envelope(self, said: dict[str, Any]) -> Found:
+        id_, body = said.get("custom_id"), said.get("body")
+        usual = said.get("method") == "POST" and said.get("url") in self.urls
+        if usual and isinstance(id_, str) and isinstance(body, dict):
+            return self._repeats(id_)  # as nearly every line is
+        return self._misshapen(said) or self._repeats(said["custom_id"]) or self._strays(said)
+
+    def _misshapen(self, said: dict[str, Any]) -> Found:
         for name in ENVELOPE:
             if said.get(name) is None:
                 if name not in self.required:
@@ -246,9 +253,15 @@ class _Checks:
             wanted = dict if name == "body" else str
             if not isinstance(said[name], wanted):
                 return Flaw.BAD_TYPE, _type_facts(name, wanted, said[name])
-        if said["custom_id"] in self._seen and Flaw.DUPLICATE_ID not in self.overlooks:
+        return None
+
+    def _repeats(self, custom_id: str) -> Found:
+        if custom_id in self._seen and Flaw.DUPLICATE_ID not in self.overlooks:
             return Flaw.DUPLICATE_ID, {}
-        self._seen.add(said["custom_id"])
+        self._seen.add(custom_id)
+        return None
+
+    def _strays(self, said: dict[str, Any]) -> Found:
         if (said.get("method") or "POST") != "POST":
             return Flaw.BAD_METHOD, {"value": said["method"]}
         if said.get("url") is not None and said["url"] not in self.urls:

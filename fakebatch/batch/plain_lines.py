@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from operator import itemgetter
+from typing import Any
 
 from fakebatch.batch.answering import Answered
 from fakebatch.batch.input_file import parsed
@@ -33,8 +34,8 @@ _MARK = re.compile(b"|".join(map(re.escape, _MARKS)))
 Written = tuple[bytes, Charge]
 """A result line, and what its answer was charged for."""
 
-Fill = Callable[[tuple[bytes | int, ...]], bytes]
-"""Makes a line of the values for its marks."""
+Template = tuple[bytes, Callable[[tuple[bytes | int, ...]], Any]]
+"""A line with its values left open, and what brings them into the order of the line."""
 
 
 class PlainLines:
@@ -48,7 +49,7 @@ class PlainLines:
         self._written = written(plan)
         forms = plan.input.dialect.ids
         self._line_id, self._request_id = maker(forms.line), maker(forms.request)
-        self._templates: dict[str, Fill] = {}
+        self._templates: dict[str, Template] = {}
 
     def line(self, index: int) -> Written | None:
         """The result of a request; None if it demands more than plain words."""
@@ -57,7 +58,7 @@ class PlainLines:
         if gist is None:
             return None
         custom_id, text, prompt, completion, model = gist
-        fill = self._templates.get(model) or self._template(model)
+        line, in_order = self._templates.get(model) or self._template(model)
         seed, at = self._mint.line(index), self._written
         digits = seed.hex()
         values = (
@@ -70,19 +71,19 @@ class PlainLines:
             completion,
             prompt + completion,
         )
-        return fill(values), (prompt, completion, 0, 0)
+        return line % in_order(values), (prompt, completion, 0, 0)
 
-    def _template(self, model: str) -> Fill:
+    def _template(self, model: str) -> Template:
         answer = (_TEXT, _PROMPT, _COMPLETION)
         snapshot = self._dialect.snapshot(model)
         body = chat.written(_ANSWER, self._written // SECOND, snapshot, answer)
         made = Ids(_LINE, _REQUEST)
         wire = wire_line(self._dialect.shapes, _CUSTOM_ID, made, Answered(200, body))
         line = written_line(_CUSTOM_ID, wire) + b"\n"
-        return self._templates.setdefault(model, _filling(line))
+        return self._templates.setdefault(model, _left_open(line))
 
 
-def _filling(line: bytes) -> Fill:
-    order = itemgetter(*map(_MARKS.index, _MARK.findall(line)))
-    open_ = _MARK.sub(lambda mark: b"%d" if mark[0].isdigit() else b"%b", line.replace(b"%", b"%%"))
-    return lambda values: open_ % order(values)
+def _left_open(line: bytes) -> Template:
+    in_order = itemgetter(*map(_MARKS.index, _MARK.findall(line)))
+    escaped = line.replace(b"%", b"%%")
+    return _MARK.sub(lambda mark: b"%d" if mark[0].isdigit() else b"%b", escaped), in_order

@@ -59,9 +59,9 @@ class Quotes:
     def note(self, start: int, raw: bytes, said: Mapping[str, Any]) -> None:
         """Note the next line, which begins at `start` and says what has been parsed.
 
-        Nothing is noted of one that writes its texts otherwise than its result will.
+        Nothing is noted of one that writes its texts otherwise than its result will, in ASCII.
         """
-        gist = self.gist(said)
+        gist = self.gist(said) if raw.isascii() else None
         places = gist and self._places_of(gist, start, raw)
         self._places += places or _NOWHERE
         self._models.append(self._names.setdefault(gist[4], gist[4]) if gist and places else "")

@@ -16,7 +16,7 @@ class Question(NamedTuple):
     """`/v1/chat/completions`."""
     body: dict[str, Any]
     key: bytes
-    """Seed material that no other request has; the ids of the answer follow from it."""
+    """32 random bytes that no other request has; the ids of the answer follow from them."""
     created: int
     """When it is answered, in unix seconds."""
     model: str
@@ -24,13 +24,13 @@ class Question(NamedTuple):
 
     def letters(self, count: int, what: str = "") -> str:
         """Letters and digits, at most 86, that only this question has, for each `what` others."""
-        return letters(self.key + what.encode(), count)
+        return letters(blake2b(self.key + what.encode()).digest(), count)
 
     def digits(self) -> str:
         """128 hexadecimal digits that only this question has."""
         return blake2b(self.key).hexdigest()
 
 
-def letters(key: bytes, count: int) -> str:
-    """Letters and digits, at most 86, that follow from a key alone."""
-    return b2a_base64(blake2b(key).digest())[:count].translate(_NO_SIGNS).decode()
+def letters(digest: bytes, count: int) -> str:
+    """Letters and digits, at most four for three bytes of digest."""
+    return b2a_base64(digest)[:count].translate(_NO_SIGNS).decode()
