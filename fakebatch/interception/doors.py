@@ -7,12 +7,11 @@ Tried with respx 0.22 and 0.23, pytest-httpx2 1.0.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
-from unittest.mock import patch
 
 import httpx
 import pytest_httpx2  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers respx's mocker for httpcore2
@@ -43,6 +42,7 @@ class Door:
     def open(self) -> None:
         """Stand first, and start patching one of the HTTP stacks if this is its mocker."""
         self._routers.insert(0, self)
+        _let_bodies_be_read_by(_OURS)
         if self.mocker.name in PATCHED:
             self.mocker.start()
 
@@ -50,6 +50,9 @@ class Door:
         """Step aside; respx stops patching when no router is left."""
         self._routers.remove(self)
         self.mocker.stop()
+        routers = (router for mocker in Mocker.registry.values() for router in mocker.routers)
+        if not any(isinstance(router, Door) for router in routers):
+            _let_bodies_be_read_by(_RESPXS)
 
     @property
     def _routers(self) -> list[Any]:
@@ -109,33 +112,38 @@ def _leaves_unread(mocker: type[Mocker], request: httpx.Request) -> bool:
     return isinstance(door, Door) and door.router.pieces(request) is not None
 
 
-def _prepared(mocker: type[Mocker], /, httpx_request: httpx.Request, **kwargs: Any) -> Any:
+def _read(mocker: type[Mocker], /, httpx_request: httpx.Request, **kwargs: Any) -> Any:
     if not _leaves_unread(mocker, httpx_request):
         httpx_request.read()
     return httpx_request, kwargs
 
 
-async def _prepared_async(
-    mocker: type[Mocker], /, httpx_request: httpx.Request, **kwargs: Any
-) -> Any:
+async def _read_async(mocker: type[Mocker], /, httpx_request: httpx.Request, **kwargs: Any) -> Any:
     if not _leaves_unread(mocker, httpx_request):
         await httpx_request.aread()
     return httpx_request, kwargs
+
+
+_OURS = {
+    "prepare_sync_request": classmethod(_read),
+    "prepare_async_request": classmethod(_read_async),
+}
+_RESPXS = {name: vars(AbstractRequestMocker)[name] for name in _OURS}
+
+
+def _let_bodies_be_read_by(readers: Mapping[str, Any]) -> None:
+    for name, reader in readers.items():
+        setattr(AbstractRequestMocker, name, reader)
 
 
 @contextmanager
 def doors(router: EmulatedRouter, witness: Witness) -> Generator[None]:
     """Put a door into every mocker, start those of both HTTP stacks, and undo all of it."""
     opened = [Door(mocker, router, witness) for mocker in Mocker.registry.values()]
-    at_once, in_a_loop = classmethod(_prepared), classmethod(_prepared_async)
     try:
         for door in opened:
             door.open()
-        with (
-            patch.object(AbstractRequestMocker, "prepare_sync_request", at_once),
-            patch.object(AbstractRequestMocker, "prepare_async_request", in_a_loop),
-        ):
-            yield
+        yield
     finally:
         for door in opened:
             door.close()

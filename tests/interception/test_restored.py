@@ -79,6 +79,21 @@ def test_every_patched_name_is_itself_again(clock: str, error: type[BaseExceptio
     assert environment == dict(os.environ)
 
 
+def test_the_last_fake_to_end_puts_all_back() -> None:
+    """Whichever began first; until then the other one works."""
+    objects, mocker = _objects(), dict(vars(AbstractRequestMocker))
+    outer, inner = FakeBatch(), FakeBatch()
+    outer.__enter__()
+    inner.__enter__()
+    outer.__exit__(None, None, None)
+    openai.OpenAI().batches.list()
+    inner.__exit__(None, None, None)
+
+    assert [*map(id, objects)] == [*map(id, _objects())]
+    assert mocker == dict(vars(AbstractRequestMocker))
+    assert (outer.journal.count(), inner.journal.count()) == (0, 1)
+
+
 def test_a_fake_inside_itself_leaves_nothing_either() -> None:
     """Entered while it is active, a fake is refused or entered twice; never left half open."""
     code = (
