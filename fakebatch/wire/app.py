@@ -125,7 +125,7 @@ class App:
         self, operation: Operation | None, id_: str, request: Request, request_id: str
     ) -> Answer:
         try:
-            if not self._is_signed(request, id_):
+            if not (request.query and self._is_signed(request, id_)):
                 self._check_key(request)
             if operation is None:
                 raise self._no_route(request)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -212,6 +213,7 @@ def created(operation: Operation, reply: Reply) -> str:
     return str(said["id"] if "id" in said else said["data"]["id"])  # or in an envelope
 
 
+@lru_cache(maxsize=256)  # a poller asks for the same again and again
 def route(method: str, path: str) -> tuple[Operation | None, str]:
     """The operation a request is for, if there is one, and the id in its path."""
     operation = _BY_ROUTE.get((method, path))
