@@ -73,6 +73,10 @@ class Choices:
             self._decided[line.index] = self._decide(line)
         return self._decided[line.index]
 
+    def decided(self, index: int) -> Decision | None:
+        """What comes of a line, if that was decided before."""
+        return self._decided.get(index)
+
     def damages(self, line: RequestLine) -> tuple[Damage, ...]:
         """What becomes of the result of a line, also of one that never ran."""
         if not self._may_damage:

@@ -114,7 +114,7 @@ class Input:
 
     def decision(self, index: int) -> Decision:
         """What comes of one line."""
-        return self.choices.decide(self.lines.request(index))
+        return self.choices.decided(index) or self.choices.decide(self.lines.request(index))
 
     @cached_property
     def hanging(self) -> frozenset[int]:

@@ -103,11 +103,10 @@ def _quoted(text: str) -> bytes:
 
 
 def answers_alike(endpoint: str, scenario: Scenario, dialect: Dialect) -> bool:
-    """Whether the requests of a batch get their default answer, or all the same text."""
+    """Whether requests that no rule meets get their default answer, or all the same text."""
     return (
         canonical(endpoint) == _ENDPOINT
         and "body_text" not in dialect.shapes.answered
-        and not scenario.rules
         and (scenario.otherwise == Echoes() or constant(scenario.otherwise) is not None)
     )
 

@@ -14,7 +14,7 @@ from fakebatch.batch.choosing import Decided, Decision
 from fakebatch.batch.damaging import copied, joined, reshaped
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plain_lines import PlainLines, Written
-from fakebatch.batch.plan import Plan
+from fakebatch.batch.plan import Input, Plan
 from fakebatch.batch.result_line import ids, wire_line, written, written_line
 from fakebatch.request_line import RequestLine
 from fakebatch.scenario import Damage, Echoes, Fails, Says
@@ -54,6 +54,9 @@ class Streamed:
 
 
 Content = bytes | Streamed
+
+Files = dict[str, dict[int, list[bytes]]]
+"""The lines of the output and the error file, by the index of their request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +128,36 @@ def _is_plain(plan: Plan) -> bool:
 
 def _made_once(plan: Plan, order: list[int]) -> Results:
     """Callables of the test are asked once for each line, in line order; what they say is kept."""
-    given = plan.input
-    used: list[replies.Usage] = []
-    files: dict[str, dict[int, list[bytes]]] = {"output": {}, "error": {}}
+    given, plain = plan.input, _plain_lines(plan)
+    used: list[replies.Charge] = []
+    files: Files = {"output": {}, "error": {}}
     for index in sorted(order):
-        line = given.lines.request(index)
-        decision = given.choices.decide(line)
-        answered = _answer(plan, line, decision.outcome)
-        used.append(replies.usage(answered.body))
-        lines = _lines(plan, line, answered, decision.damages)
-        files[_file(answered, decision.outcome)][index] = lines
-        for file, other in _conflicting(plan, line, decision):
-            files[file].setdefault(index, []).append(other)
+        made = plain.line(index) if plain is not None and _is_left_alone(given, index) else None
+        if made is None:
+            used.append(_make(plan, given.lines.request(index), files))
+        else:
+            files["output"][index] = [made[0].removesuffix(b"\n")]
+            used.append(made[1])
     output = joined(order, files["output"], given.life)
     return Results(output, _errors(plan, order, files["error"]), _sum(used))
+
+
+def _is_left_alone(given: Input, index: int) -> bool:
+    """Whether it is known of a line, without a look at it, that no rule changes its result."""
+    decision = given.choices.decided(index)
+    if decision is None:
+        return False
+    return decision.outcome is given.scenario.otherwise and not decision.damages
+
+
+def _make(plan: Plan, line: RequestLine, files: Files) -> replies.Usage:
+    decision = plan.input.choices.decide(line)
+    answered = _answer(plan, line, decision.outcome)
+    lines = _lines(plan, line, answered, decision.damages)
+    files[_file(answered, decision.outcome)][line.index or 0] = lines
+    for file, other in _conflicting(plan, line, decision):
+        files[file].setdefault(line.index or 0, []).append(other)
+    return replies.usage(answered.body)
 
 
 def _made_anytime(plan: Plan, order: list[int]) -> Results:
@@ -184,11 +203,15 @@ def _charged(plan: Plan, index: int) -> replies.Usage:
 
 def _made(plan: Plan, order: list[int]) -> Iterator[Written]:
     """The result lines of requests."""
-    quotes = plan.input.judged.quotes
-    if quotes is None:
+    plain = _plain_lines(plan)
+    if plain is None:
         return (_line(plan, index) for index in order)
-    plain = PlainLines(plan, quotes)
     return (plain.line(index) or _line(plan, index) for index in order)
+
+
+def _plain_lines(plan: Plan) -> PlainLines | None:
+    quotes = plan.input.judged.quotes
+    return None if quotes is None else PlainLines(plan, quotes)
 
 
 def _line(plan: Plan, index: int) -> Written:

@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 from plans import OVERDUE, SCHEDULE, jsonl, plan, request, requests
 
 from fakebatch.batch import result_files
+from fakebatch.batch.plain_lines import PlainLines, Written
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_files import Streamed, results
 from fakebatch.dialects import DIALECTS, OPENAI, Flaw
 from fakebatch.scenario import (
     BatchRule,
+    Damage,
     Echoes,
+    Fails,
+    Hangs,
     Life,
     LineRule,
     Outcome,
@@ -26,7 +30,6 @@ from fakebatch.scenario import (
 )
 
 ECHO = Echoes()
-NEVER = LineRule(Which(index=-1), Says("never"))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 ASKED: dict[str, dict[str, Any]] = {
@@ -60,10 +63,11 @@ ASKED: dict[str, dict[str, Any]] = {
 
 
 def both(content: bytes, otherwise: Outcome = ECHO, **how: Any) -> tuple[Plan, Plan]:
-    """The same batch twice; a rule that never matches keeps the second from the fast way."""
-    schedule = how.pop("schedule", SCHEDULE)
-    made = plan(content, scenario=Scenario(schedule, otherwise=otherwise), **how)
-    return made, plan(content, scenario=Scenario(schedule, (NEVER,), otherwise), **how)
+    """The same batch twice; a rule that says the same keeps the second from the fast way."""
+    schedule, rules = how.pop("schedule", SCHEDULE), how.pop("rules", ())
+    same = LineRule(Which(), replace(otherwise))
+    made = plan(content, scenario=Scenario(schedule, rules, otherwise), **how)
+    return made, plan(content, scenario=Scenario(schedule, (same, *rules), otherwise), **how)
 
 
 def asking(text: str, custom_id: str = "r-1", **body: Any) -> dict[str, Any]:
@@ -150,7 +154,6 @@ def test_whichever_lines_have_results_each_has_its_own(
 
 
 OTHERS: dict[str, dict[str, Any]] = {
-    "rules": {"rules": (NEVER,)},
     "an answer of its own for each": {"otherwise": Says(lambda _: "hello")},
     "result files that are unusual": {
         "batches": (BatchRule(WhichBatches(), Life(order="reversed")),)
@@ -175,6 +178,35 @@ def test_the_fast_way_writes_what_the_general_way_writes(
         line["body"] |= asked
     fast, general = both(jsonl(*lines), otherwise)
     assert results(fast) == results(general)
+
+
+RULES: dict[str, LineRule] = {
+    "a failure": LineRule(Which(index=3), Fails(429, {"error": {"message": "Slow down."}})),
+    "another answer": LineRule(Which(index=3), Says("never")),
+    "a damage": LineRule(Which(index=3), damage=Damage(copies=2)),
+    "a conflict": LineRule(Which(index=3), damage=Damage(conflict="error")),
+    "a line that hangs": LineRule(Which(index=3), Hangs("expiry")),
+}
+
+
+@pytest.mark.parametrize("otherwise", [Echoes(), Says("100 %s\n")], ids=["echo", "a text"])
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_beside_lines_that_rules_meet_the_others_are_plain(
+    rule: LineRule, otherwise: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is known which these are, each other line is written the fast way, and alike."""
+    fast, general = both(requests(10), otherwise, rules=(rule,), schedule=OVERDUE)
+    expected, plain, written = results(general), PlainLines.line, list[int]()
+
+    def line(of: PlainLines, index: int) -> Written | None:
+        written.append(index)
+        return plain(of, index)
+
+    monkeypatch.setattr(PlainLines, "line", line)
+    fast.counts(fast.timeline.end.at)
+
+    assert results(fast) == expected
+    assert written == sorted({*fast.input.order[: fast.finished(fast.timeline.end.at)]} - {3})
 
 
 @given(custom_id=TEXTS.filter(bool), text=TEXTS, escaped=st.booleans())
