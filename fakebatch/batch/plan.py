@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 from fakebatch.batch.choosing import Choices, Decision
-from fakebatch.batch.input_file import Entry, Judgement, Lines, judge
+from fakebatch.batch.input_file import Lines
 from fakebatch.batch.lifecycle import Mark, Status, Timeline
 from fakebatch.batch.quotes import Quotes, answers_alike, constant
+from fakebatch.batch.validation import Entry, Judgement, judge
 from fakebatch.batch.work import NEVER, WHOLE, Work, steady
 from fakebatch.dialects import Dialect, Flaw
 from fakebatch.ids import Mint
@@ -78,13 +79,14 @@ class Input:
         if self.content is None:
             missing = Entry(Flaw.NO_INPUT_FILE, {"id": self.asked.input_file_id})
             return Judgement(NO_LINES, (missing,), None)
+        asked, quotes = self.asked, self._quotes(self.content)
         found = judge(
             self.content,
-            self.asked.endpoint,
+            asked.endpoint,
             self.dialect,
             self.models,
-            self.asked.model,
-            quotes=self._quotes(self.content),
+            model=asked.model,
+            quotes=quotes,
         )
         if found.fails or self.refused is None:
             return found

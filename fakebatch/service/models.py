@@ -7,7 +7,7 @@ from typing import Any
 
 from fakebatch.batch.answering import Answered, answer
 from fakebatch.batch.choosing import Choices
-from fakebatch.batch.input_file import ASKS, is_plausible_model
+from fakebatch.batch.validation import ASKS, is_plausible_model
 from fakebatch.dialects import Reason, Refusal
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine

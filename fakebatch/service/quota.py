@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fakebatch import replies
-from fakebatch.batch.input_file import Judgement
+from fakebatch.batch.validation import Judgement
 
 
 class Rate:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fakebatch import replies
-from fakebatch.batch.input_file import Entry
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.batch.plan import Counts, Plan
 from fakebatch.batch.result_files import has_errors, has_output
+from fakebatch.batch.validation import Entry
 from fakebatch.dialects import Dialect, Listing, shaped
 from fakebatch.durations import SECOND
 from fakebatch.ids import signature

@@ -8,7 +8,8 @@ from by_hand import CHAT, ByHand, jsonl, request
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fakebatch.batch.input_file import judge, looks_like_jsonl
+from fakebatch.batch.input_file import looks_like_jsonl
+from fakebatch.batch.validation import judge
 from fakebatch.dialects import OPENAI
 from fakebatch.wire.multipart import parts
 

@@ -11,9 +11,9 @@ from conftest import chat, jsonl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakebatch.batch.input_file import judge
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Status
 from fakebatch.batch.plan import Asked
+from fakebatch.batch.validation import judge
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError

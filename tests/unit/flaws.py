@@ -7,7 +7,7 @@ from typing import Any
 
 from plans import CHAT, request
 
-from fakebatch.batch.input_file import Judgement, judge
+from fakebatch.batch.validation import Judgement, judge
 from fakebatch.dialects import OPENAI, Limits
 
 MODELS = frozenset({"gpt-5-nano", "gpt-5-mini"})

@@ -8,9 +8,9 @@ from typing import Any, get_type_hints
 import pytest
 from pydantic import TypeAdapter
 
-from fakebatch.batch.input_file import ASKS
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.result_files import UNFINISHED
+from fakebatch.batch.validation import ASKS
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, Flaw, Reason, Words, canonical
 from fakebatch.dialects.facts import Evidence, amended, documented, inferred
 from fakebatch.dialects.knobs import Window

@@ -6,13 +6,8 @@ from typing import Any
 import pytest
 from plans import CHAT, jsonl, request
 
-from fakebatch.batch.input_file import (
-    Judgement,
-    find_lines,
-    judge,
-    looks_like_jsonl,
-    parsed,
-)
+from fakebatch.batch.input_file import find_lines, looks_like_jsonl, parsed
+from fakebatch.batch.validation import Judgement, judge
 from fakebatch.dialects import OPENAI, Flaw
 from fakebatch.request_line import json_type
 

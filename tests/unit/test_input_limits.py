@@ -20,7 +20,7 @@ from flaws import (
 )
 from plans import CHAT, jsonl, request
 
-from fakebatch.batch.input_file import judge
+from fakebatch.batch.validation import judge
 from fakebatch.dialects import OPENAI, Limits
 
 EMPTY: Said = ("empty_file", "The batch input file is empty.", None, None)
