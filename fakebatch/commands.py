@@ -21,9 +21,9 @@ from rich.progress import (
 )
 
 from fakebatch import incidents as catalogue
+from fakebatch.batch.asked import Asked
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TERMINAL
-from fakebatch.batch.plan import Asked
 from fakebatch.batch.result_files import Content
 from fakebatch.dialects import OPENAI, Refusal
 from fakebatch.durations import SECOND

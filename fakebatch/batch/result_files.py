@@ -10,11 +10,12 @@ from typing import Any
 
 from fakebatch import replies
 from fakebatch.batch.answering import Answered, answer, question
+from fakebatch.batch.asked import Input
 from fakebatch.batch.choosing import Decided, Decision
 from fakebatch.batch.damaging import copied, joined, reshaped
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plain_lines import PlainLines, Written
-from fakebatch.batch.plan import Input, Plan
+from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_line import ids, wire_line, written, written_line
 from fakebatch.request_line import RequestLine
 from fakebatch.scenario import Damage, Echoes, Fails, Says

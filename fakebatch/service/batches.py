@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+from fakebatch.batch.asked import Asked, Input
 from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.plan import Asked, Input, Plan
+from fakebatch.batch.plan import Plan
 from fakebatch.batch.validation import Entry
 from fakebatch.dialects import Flaw, Reason, Refusal
 from fakebatch.durations import SECOND

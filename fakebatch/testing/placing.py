@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fakebatch.batch.asked import Asked
 from fakebatch.batch.input_file import find_lines, parsed_object
 from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.plan import Asked
 from fakebatch.dialects import Refusal, Window
 from fakebatch.durations import microseconds
 from fakebatch.errors import Misuse

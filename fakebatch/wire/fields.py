@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from fakebatch.batch.asked import Asked
 from fakebatch.batch.input_file import parsed_object
-from fakebatch.batch.plan import Asked
 from fakebatch.dialects import Dialect, Limits, Listing, Reason, Refusal, Window
 from fakebatch.errors import Misuse
 from fakebatch.request_line import json_type

@@ -11,8 +11,8 @@ from conftest import chat, jsonl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakebatch.batch.asked import Asked
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Status
-from fakebatch.batch.plan import Asked
 from fakebatch.batch.validation import judge
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND

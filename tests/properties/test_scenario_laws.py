@@ -15,8 +15,9 @@ from conftest import chat, jsonl
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
+from fakebatch.batch.asked import Asked, Input
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS
-from fakebatch.batch.plan import Asked, Input, Plan
+from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_files import results
 from fakebatch.dialects import OPENAI, Limits
 from fakebatch.durations import SECOND, Microseconds

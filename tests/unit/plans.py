@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fakebatch.batch.plan import Asked, Input, Plan
+from fakebatch.batch.asked import Asked, Input
+from fakebatch.batch.plan import Plan
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint

@@ -16,7 +16,7 @@ from refusals import (
     wrong_type,
 )
 
-from fakebatch.batch.plan import Asked
+from fakebatch.batch.asked import Asked
 from fakebatch.dialects import OPENAI
 from fakebatch.wire import fields
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from plans import CHAT, DAY, HOUR, SCHEDULE, T0, failing, requests
 
-from fakebatch.batch.plan import Asked
+from fakebatch.batch.asked import Asked
 from fakebatch.dialects import OPENAI, Limits, Reason, Refusal
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Scenario, Schedule
