@@ -10,7 +10,7 @@ import threading
 import time
 from contextlib import ExitStack
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.vtime import owners, quarantine, refusals, running
@@ -21,8 +21,17 @@ from fakebatch.vtime.quarantine import of_threading, of_trio
 from fakebatch.vtime.scheduling.scheduler import Scheduler
 from fakebatch.vtime.stand_ins import conditions, loops, sleeping, threads
 
-if TYPE_CHECKING:
-    from fakebatch.vtime.clock import Clock
+
+class Member(Protocol):
+    """A clock that lives in the world."""
+
+    def limit(self, line: int, site: Site) -> FakeBatchError | None:
+        """What to raise instead of a sleep that would end at a point on the line of time."""
+        ...
+
+    def tell(self, duration: int) -> None:
+        """A sleep of so many microseconds is over."""
+        ...
 
 
 class World:
@@ -35,14 +44,14 @@ class World:
         quarantine.self_test()
         refusals.check()
         self._owner = owners.choose(start)
-        self._clocks: list[Clock] = []
+        self._clocks: list[Member] = []
         self._undo = ExitStack()
         self.scheduler = Scheduler(
             manual=manual, move_wall=self._owner.move, limit=self._limit, tell=self._tell
         )
 
     @classmethod
-    def join(cls, clock: Clock, mode: str | None, start: int | None) -> World:
+    def join(cls, clock: Member, mode: str | None, start: int | None) -> World:
         """The world that exists, or else a new one.
 
         Raises:
@@ -61,7 +70,7 @@ class World:
         world._clocks.append(clock)
         return world
 
-    def leave(self, clock: Clock) -> None:
+    def leave(self, clock: Member) -> None:
         """The last to leave puts everything back."""
         self._clocks.remove(clock)
         if not self._clocks:
