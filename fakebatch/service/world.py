@@ -61,23 +61,26 @@ class World:
         """Batches whose end became known or changed since the webhooks last looked."""
         self.in_transit = 0
         """Webhooks of batches that have ended which will still come."""
-        self._moments: list[int] = []
+        self._moment: int | None = None
+        self._before: list[int | None] = []
         self._minted = 0
         self._unsettled: list[tuple[int, str]] = []
 
     def __enter__(self) -> int:
         """Begin a call: what it does happens at one moment, and no other call comes between."""
         self.lock.acquire()
-        self._moments.append(self._clock())
-        return self._moments[-1]
+        self._before.append(self._moment)  # a callable of the test may call in its turn
+        self._moment = now = self._clock()
+        return now
 
     def __exit__(self, *_: object) -> None:
-        self._moments.pop()
+        self._moment = self._before.pop()
         self.lock.release()
 
     def clock(self) -> int:
         """What time it is, in microseconds since the epoch."""
-        self.looked = self._moments[-1] if self._moments else self._clock()
+        moment = self._moment  # others may look without the lock
+        self.looked = self._clock() if moment is None else moment
         return self.looked
 
     @property
