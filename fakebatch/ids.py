@@ -36,13 +36,11 @@ class Mint:
     def digest(self, *parts: object, size: int = 16) -> bytes:
         """Seed material for `parts`: `size` bytes, at most 64."""
         text = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
-        return blake2b(text, digest_size=size, key=self.seed).digest()
+        return _hashed(self.seed, text, size)
 
     def line(self, index: int | None) -> bytes:
         """64 bytes for a request line: half for the ids of its result, half for its answer."""
-        hashed = _lines(self.seed).copy()
-        hashed.update(b"%d" % (-1 if index is None else index))
-        return hashed.digest()
+        return _hashed(self.seed, b"line\x1f%d" % (-1 if index is None else index), 64)
 
     def made(self, form: str, at: int, *parts: object) -> str:
         """An id of a form such as `batch_{stamp}`, minted at `at`; FORMS has what may be in braces.
@@ -64,10 +62,16 @@ class Mint:
         return places
 
 
+def _hashed(seed: bytes, text: bytes, size: int) -> bytes:
+    hashed = _begun(seed, size).copy()
+    hashed.update(text)
+    return hashed.digest()
+
+
 @lru_cache
-def _lines(seed: bytes) -> blake2b:
-    """What the digests of all request lines have in common."""
-    return blake2b(b"line\x1f", key=seed)
+def _begun(seed: bytes, size: int) -> blake2b:
+    # with a key there is a block to hash before the text; copied, it is hashed once
+    return blake2b(digest_size=size, key=seed)
 
 
 def signature(id_: str) -> str:

@@ -7,7 +7,7 @@ Tried with respx 0.22 and 0.23, pytest-httpx2 1.0.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -62,7 +62,7 @@ class Door:
     def handler(self, request: httpx.Request) -> httpx.Response:
         """What respx's mocker calls for a request of a synchronous client."""
         with self.witness, native(self.mocker.name):
-            for router in self._asked():
+            for router in self._asked:
                 try:
                     return self._native(router.handler(request))
                 except AllMockedAssertionError:
@@ -72,7 +72,7 @@ class Door:
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
         """The same for an asynchronous client."""
         with self.witness, native(self.mocker.name):
-            for router in self._asked():
+            for router in self._asked:
                 try:
                     return self._native(await router.async_handler(request))
                 except AllMockedAssertionError:
@@ -84,9 +84,9 @@ class Door:
             response.stream = carried(response.stream, httpx, self.mocker.name)
         return response
 
-    def _asked(self) -> Iterator[Any]:
-        yield self.router
-        yield from self._routers[self._routers.index(self) + 1 :]
+    @property
+    def _asked(self) -> list[Any]:
+        return [self.router, *self._routers[self._routers.index(self) + 1 :]]
 
     def _nobody(self, request: httpx.Request) -> BaseException:
         if is_loopback(request.url.host) or self.mocker.name not in PATCHED:
