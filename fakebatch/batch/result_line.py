@@ -49,6 +49,10 @@ def _shape(shapes: Shapes, answered: Answered) -> str:
     return shapes.answered if answered.succeeded else shapes.failed or shapes.answered
 
 
+# json.dumps would make one for each line
+_ENCODERS = {raw: json.JSONEncoder(allow_nan=False, ensure_ascii=not raw) for raw in (False, True)}
+
+
 def written_line(custom_id: str | None, wire: dict[str, Any], *, raw: bool = False) -> bytes:
     """The bytes of a line, without its line end.
 
@@ -56,8 +60,7 @@ def written_line(custom_id: str | None, wire: dict[str, Any], *, raw: bool = Fal
         Misuse: an answer given by the test is no JSON.
     """
     try:
-        text = json.dumps(wire, allow_nan=False, ensure_ascii=not raw)
-        return text.encode(errors="surrogatepass")
+        return _ENCODERS[raw].encode(wire).encode(errors="surrogatepass")
     except (TypeError, ValueError) as error:
         raise no_json(f"custom_id {custom_id!r}", error) from error
 
