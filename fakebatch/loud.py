@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, NamedTuple
 
 from fakebatch.errors import FakeBatchError
@@ -40,12 +40,7 @@ class Witness:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, FakeBatchError):
             self.note(error)
 

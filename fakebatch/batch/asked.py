@@ -75,14 +75,13 @@ class Input:
         if self.content is None:
             missing = Entry(Flaw.NO_INPUT_FILE, {"id": self.asked.input_file_id})
             return Judgement(NO_LINES, (missing,), None)
-        asked, quotes = self.asked, self._quotes(self.content)
         found = judge(
             self.content,
-            asked.endpoint,
+            self.asked.endpoint,
             self.dialect,
             self.models,
-            model=asked.model,
-            quotes=quotes,
+            model=self.asked.model,
+            quotes=self._quotes(self.content),
         )
         if found.fails or self.refused is None:
             return found

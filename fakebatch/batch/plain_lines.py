@@ -39,7 +39,7 @@ Template = tuple[bytes, Callable[[tuple[bytes | int, ...]], Any]]
 
 
 class PlainLines:
-    """Writes the result lines of a batch whose every request is answered alike."""
+    """Writes the result lines of requests that no rule meets, where these are answered alike."""
 
     def __init__(self, plan: Plan, quotes: Quotes) -> None:
         self._lines = plan.input.lines

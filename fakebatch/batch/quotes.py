@@ -1,7 +1,7 @@
 """What result lines repeat of their request lines, as places in the input file, not as objects.
 
-Validation has each line parsed. Where all requests are answered alike, it notes what their results
-will need, so that writing them parses nothing again: that takes half of the time.
+Validation has each line parsed. Where requests that no rule meets are answered alike, it notes what
+their results will need, so that writing them parses nothing again: that takes half of the time.
 """
 
 from __future__ import annotations

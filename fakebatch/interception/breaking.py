@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from importlib import import_module
-from types import TracebackType
 from typing import NamedTuple
 
 import anyio
@@ -111,12 +110,7 @@ class native:  # noqa: N801  # used as `with native(...)`
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, Exception):
             own = _kind(error, STACKS.get(self._stack, (self._stack,)))
             if own is not None:

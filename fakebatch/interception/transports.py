@@ -16,7 +16,7 @@ import httpx
 from respx.models import AllMockedAssertionError
 
 from fakebatch.interception.breaking import native
-from fakebatch.interception.conversion import response_for
+from fakebatch.interception.conversion import long_form, response_for
 from fakebatch.interception.router import EmulatedRouter
 from fakebatch.loud import Witness
 from fakebatch.wire.exchange import Reply
@@ -38,13 +38,12 @@ class _Transport:
     def handle_request(self, request: Any) -> Any:
         """Called by a synchronous client."""
         with self._witness, native(self._stack.__name__):
-            pieces = self._router.pieces(request)
+            place = self._router.emulated(request)
+            pieces = None if place is None else long_form(request)
             if pieces is None:
                 request.read()
-            place = self._router.emulated(request)
             if place is not None:
                 return self._response(self._router.reply(place, request, pieces), request)
-            request.read()
             try:
                 return self._native(self._router.handler(_as_httpx(request)))
             except AllMockedAssertionError:
@@ -53,14 +52,13 @@ class _Transport:
     async def handle_async_request(self, request: Any) -> Any:
         """Called by an asynchronous client."""
         with self._witness, native(self._stack.__name__):
-            pieces = self._router.pieces(request)
+            place = self._router.emulated(request)
+            pieces = None if place is None else long_form(request)
             if pieces is None:
                 await request.aread()
-            place = self._router.emulated(request)
             if place is not None:
                 reply = await self._router.reply_async(place, request, pieces)
                 return self._response(reply, request)
-            await request.aread()
             try:
                 response = await self._router.async_handler(_as_httpx(request))
             except AllMockedAssertionError:
