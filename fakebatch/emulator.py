@@ -36,8 +36,7 @@ from fakebatch.testing.asserting import Asserting
 from fakebatch.testing.scripting import Scripting
 from fakebatch.testing.timeline import Notes, timeline
 from fakebatch.testing.unused import checked, complaint, injected, unused
-from fakebatch.vtime import Clock, wall
-from fakebatch.vtime.limits import Site
+from fakebatch.vtime import Clock, moments
 from fakebatch.webhooks import Webhooks
 from fakebatch.wire.app import App, Handled
 from fakebatch.wire.faults import Faults
@@ -106,19 +105,13 @@ class FakeBatch(Asserting, Scripting, Clients):
         self.webhooks = Webhooks(self._service.world)
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
         self.clock = Clock(
-            clock,
-            start=start,
-            verdict=self._verdict,
-            max_sleeps=max_sleeps,
-            max_elapsed=max_elapsed,
-            raised=self._witness.note,
+            clock, start=start, before_sleep=self._before_sleep, after_sleep=self.journal.slept
         )
         """The time everybody sees, and the way to move it."""
-        self.clock.on_sleep = self.journal.slept
         self.faults = Faults(
             lambda: self.scenario.calls,
             self._service.world.mint,
-            clock=wall.microseconds,
+            clock=moments.now,
             elapsed=lambda: microseconds(self.clock.elapsed),
         )
         """Which faults of `on_call` hit a request (`fired`), and which never did (`unused()`)."""
@@ -181,7 +174,6 @@ class FakeBatch(Asserting, Scripting, Clients):
             service.restore(was)
         self.journal.restore(saved.journal)
         self._patience.renewed()
-        self.clock.progress()
 
     @property
     def never_used(self) -> tuple[str, ...]:
@@ -228,8 +220,11 @@ class FakeBatch(Asserting, Scripting, Clients):
         if error is None:
             self._complain()
 
-    def _verdict(self, site: Site) -> FakeBatchError | None:
-        return self.webhooks.courier.error() or self._patience.verdict(site)
+    def _before_sleep(self, sleep: Any) -> FakeBatchError | None:
+        error = self.webhooks.courier.error() or self._patience.verdict(sleep.site)
+        if error:
+            self._witness.note(error)
+        return error
 
     def _noted(self, handled: Handled) -> None:
         request, operation, id_, reply, hit, done, at = handled
@@ -240,7 +235,6 @@ class FakeBatch(Asserting, Scripting, Clients):
         self.journal.called(at, called, changes=changes)
         if changes:
             self._patience.renewed()
-            self.clock.progress()
             self.webhooks.courier.look()
         elif hit is not None and hit.fault.passes:
             self._patience.renewed()

@@ -26,3 +26,9 @@ class RefusedRequest(FakeBatchError):
     """A request that nobody emulates; it was not sent."""
 
     __module__ = "fakebatch"
+
+
+class FakeBatchWarning(UserWarning):
+    """What a test should hear of although it can go on."""
+
+    __module__ = "fakebatch"

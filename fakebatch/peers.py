@@ -8,7 +8,7 @@ from pathlib import Path
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, chosen
 from fakebatch.errors import Misuse
 from fakebatch.service import Service
-from fakebatch.vtime import wall
+from fakebatch.vtime import moments
 from fakebatch.wire.app import App
 
 Meant = str | Path | Dialect
@@ -46,7 +46,7 @@ def services(
     seeds = [seed, *(b"%b/%d" % (seed, number) for number in range(1, len(dialects)))]
     known = None if models is None else frozenset(models)
     return tuple(
-        Service(one, clock=wall.microseconds, seed=own, models=known)
+        Service(one, clock=moments.now, seed=own, models=known)
         for one, own in zip(dialects, seeds, strict=True)
     )
 

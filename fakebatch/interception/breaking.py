@@ -19,7 +19,7 @@ import httpx
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.scenario import Breaks, Cuts, Slows
-from fakebatch.vtime import running
+from fakebatch.vtime import scheduler
 from fakebatch.wire.exchange import Reply
 
 
@@ -196,7 +196,7 @@ def _played(steps: Iterable[Step]) -> Iterator[bytes]:
             yield step
         elif isinstance(step, Failure):
             raise step.kind(step.said)
-        elif running.for_this_thread() is not None:  # in real time nobody wants to wait
+        elif scheduler.for_this_thread() is not None:  # in real time nobody wants to wait
             time.sleep(step)
 
 
@@ -206,5 +206,5 @@ async def _played_async(steps: Iterable[Step]) -> AsyncIterator[bytes]:
             yield step
         elif isinstance(step, Failure):
             raise step.kind(step.said_async)
-        elif running.for_this_thread() is not None:
+        elif scheduler.for_this_thread() is not None:
             await anyio.sleep(step)

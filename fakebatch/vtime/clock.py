@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING
 from fakebatch import durations
 from fakebatch.durations import SECOND, Duration
 from fakebatch.errors import FakeBatchError, Misuse
-from fakebatch.vtime import moments, running, wall
-from fakebatch.vtime.limits import Limits, Site, Verdict
+from fakebatch.vtime import moments
 
 if TYPE_CHECKING:
-    from fakebatch.vtime.world import World
+    from fakebatch.vtime.scheduler import Sleep
+    from fakebatch.vtime.session import Session
 
 MODES = ("virtual", "manual", "real")
 
@@ -28,10 +29,11 @@ class Clock:
             nothing is patched. None is "virtual", or whatever runs already.
         start: where the wall clock is frozen; by default 2026-01-01T00:00:00Z, or wherever the
             test has frozen it itself.
-        verdict: asked before each sleep; the error it returns is raised in the sleeper.
-        max_sleeps: how many sleeps may follow each other without `progress`.
-        max_elapsed: how much time may pass in all.
-        raised: hears of the first error that ends a wait, in the thread that waits.
+        before_sleep: called before each virtual sleep; the error it returns is raised in the
+            sleeper. `Sleep.end` counts from the start of this clock.
+        after_sleep: called with the wall clock, in microseconds, before and after each sleep.
+        io_wait: real time for which virtual time stands still while a real socket owes an answer or
+            a child process is waited for; then a warning names it, and time goes on.
 
     Raises:
         Misuse: an argument means nothing.
@@ -42,10 +44,9 @@ class Clock:
         mode: str | None = None,
         *,
         start: moments.Moment | None = None,
-        verdict: Verdict | None = None,
-        max_sleeps: int = 20_000,
-        max_elapsed: Duration = "400d",
-        raised: Callable[[FakeBatchError], None] = lambda _: None,
+        before_sleep: Callable[[Sleep], FakeBatchError | None] = lambda _: None,
+        after_sleep: Callable[[int, int], None] = lambda _, __: None,
+        io_wait: Duration = "10s",
     ) -> None:
         if mode is not None and mode not in MODES:
             raise Misuse(
@@ -53,16 +54,13 @@ class Clock:
                 f"The modes are {', '.join(map(repr, MODES))}.",
                 "Leave it out to let sleeping move time.",
             )
-        self.on_sleep: Callable[[int, int], None] | None = None
-        """Called with the wall clock, in microseconds, before and after each virtual sleep."""
         self._wanted = mode
         self._start = None if start is None else moments.microseconds(start)
-        self._limits = Limits(verdict, max_sleeps, durations.microseconds(max_elapsed))
-        self._raised, self._has_raised = raised, False
-        self._world: World | None = None
+        self._before_sleep, self._after_sleep = before_sleep, after_sleep
+        self._io_wait = durations.microseconds(io_wait)
+        self._session: Session | None = None
         self._running = False
-        self._since = 0
-        self._elapsed = 0
+        self._since = self._elapsed = 0
 
     @property
     def mode(self) -> str:
@@ -72,7 +70,7 @@ class Clock:
     @property
     def now(self) -> datetime:
         """The wall clock as the code under test sees it, aware and in UTC."""
-        return moments.as_datetime(wall.microseconds())
+        return moments.as_datetime(moments.now())
 
     @property
     def elapsed(self) -> float:
@@ -89,18 +87,17 @@ class Clock:
             _refuse_to_be_real_in_virtual_time()
         else:
             # Not at the top: it imports asyncio and freezegun, and most tests need neither.
-            from fakebatch.vtime.world import World  # noqa: PLC0415
+            from fakebatch.vtime.session import Session  # noqa: PLC0415
 
-            self._world = World.join(self, self._wanted, self._start)
-        self._since, self._running, self._has_raised = self._reading(), True, False
-        self.progress()
+            self._session = Session.join(self, self._wanted, self._start, self._io_wait)
+        self._since, self._running = self._reading(), True
 
     def stop(self) -> None:
         """Put everything back as it was before the start; `elapsed` stays readable."""
         self._elapsed, self._running = self._elapsed_us(), False
-        world, self._world = self._world, None
-        if world is not None:
-            world.leave(self)
+        session, self._session = self._session, None
+        if session is not None:
+            session.leave(self)
 
     def advance(self, duration: Duration) -> None:
         """Move time forward, waking everybody who sleeps on the way.
@@ -116,7 +113,7 @@ class Clock:
         Raises:
             Misuse: the clock is real or does not run, or the moment means nothing or is past.
         """
-        distance = moments.microseconds(moment) - wall.microseconds()
+        distance = moments.microseconds(moment) - moments.now()
         if distance < 0:
             raise Misuse(
                 f"the clock was asked to move back to {moment}.",
@@ -125,42 +122,34 @@ class Clock:
             )
         self._movable().scheduler.advance(distance)
 
-    def progress(self) -> None:
-        """A poller can see something new: the sleeps so far count no longer."""
-        self._limits.sleeps = 0
+    def before_sleep_of(self, sleep: Sleep) -> FakeBatchError | None:
+        """What to raise in the place of a sleep that ends at a point on the line of time."""
+        return self._before_sleep(sleep._replace(end=sleep.end - self._since))
 
-    def limit(self, line: int, site: Site) -> FakeBatchError | None:
-        """What to raise instead of a sleep that would end at a point on the line of time."""
-        error = self._limits.error(line - self._since, site)
-        if error is not None and not self._has_raised:
-            self._has_raised = True
-            self._raised(error)
-        return error
-
-    def tell(self, duration: int) -> None:
+    def after_sleep_of(self, duration: int) -> None:
         """A sleep of so many microseconds is over."""
-        if self.on_sleep is not None:
-            end = wall.microseconds()
-            self.on_sleep(end - duration, end)
+        end = moments.now()
+        self._after_sleep(end - duration, end)
 
     def _reading(self) -> int:
-        return self._world.scheduler.line if self._world else wall.microseconds()
+        return self._session.scheduler.line if self._session else moments.now()
 
     def _elapsed_us(self) -> int:
         return self._reading() - self._since if self._running else self._elapsed
 
-    def _movable(self) -> World:
-        if self._world is None:
+    def _movable(self) -> Session:
+        if self._session is None:
             raise Misuse(
                 "a clock was asked to move that does not run or is real.",
                 f"Its mode is {self.mode!r}; a running 'virtual' or 'manual' clock can be moved.",
                 "Move it between start and stop, with clock='virtual' or clock='manual'.",
             )
-        return self._world
+        return self._session
 
 
 def _refuse_to_be_real_in_virtual_time() -> None:
-    if running.scheduler is not None:
+    session = sys.modules.get("fakebatch.vtime.scheduler")
+    if session is not None and session.current is not None:
         raise Misuse(
             "a clock with mode 'real' was started inside another.",
             "A clock that moves time is running; there is only one time.",

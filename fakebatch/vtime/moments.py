@@ -1,8 +1,9 @@
-"""The one grammar for moments: a datetime, ISO 8601 text or unix seconds."""
+"""Moments: the wall clock, and the one grammar for a datetime, ISO 8601 text or unix seconds."""
 
 from __future__ import annotations
 
 import math
+import time
 from datetime import UTC, datetime, timedelta
 
 from fakebatch.durations import SECOND
@@ -14,6 +15,12 @@ DEFAULT_START = 1_767_225_600 * SECOND
 """2026-01-01T00:00:00Z, in microseconds since 1970."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now() -> int:
+    """The wall clock as the code under test sees it, in whole microseconds since 1970."""
+    # Looked up through the module at each call: whoever owns the clock replaces it there.
+    return round(time.time() * 1_000_000)  # noqa: TID251 - this is the place
 
 
 def microseconds(moment: Moment) -> int:

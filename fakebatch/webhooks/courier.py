@@ -17,7 +17,7 @@ from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.scenario import Arrivals
 from fakebatch.service.world import World
-from fakebatch.vtime import running
+from fakebatch.vtime.scheduler import for_this_thread
 from fakebatch.webhooks.delivery import Delivery, Event
 from fakebatch.webhooks.outbox import Outbox
 from fakebatch.webhooks.target import Target
@@ -191,5 +191,5 @@ def _raised(delivery: Delivery, error: BaseException) -> FakeBatchError:
 
 
 def _precedence() -> AbstractContextManager[None]:
-    scheduler = running.for_this_thread()
+    scheduler = for_this_thread()
     return nullcontext() if scheduler is None else scheduler.precedence()

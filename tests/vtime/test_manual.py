@@ -12,8 +12,7 @@ import pytest
 import trio
 
 from fakebatch.errors import Misuse
-from fakebatch.vtime import Clock
-from fakebatch.vtime.scheduling import standstill
+from fakebatch.vtime import Clock, watchdog
 
 SLEEPS: dict[str, Callable[[], object]] = {
     "time.sleep": lambda: time.sleep(60),
@@ -50,8 +49,8 @@ def test_it_is_told_beside_an_idle_worker_of_a_pool(
     sleep: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thread that waits for work is nobody who would move the clock."""
-    monkeypatch.setattr(standstill, "_PATIENCE", 0.2)
-    monkeypatch.setattr(standstill, "_PATIENCE_WITH_STRANGERS", 0.2)
+    monkeypatch.setattr(watchdog, "_PATIENCE", 0.2)
+    monkeypatch.setattr(watchdog, "_PATIENCE_WITH_STRANGERS", 0.2)
     clock = Clock("manual")
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()

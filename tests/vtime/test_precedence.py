@@ -8,14 +8,15 @@ from collections.abc import Callable
 
 import pytest
 
-from fakebatch.vtime import Clock, running
+from fakebatch.vtime import Clock
+from fakebatch.vtime.scheduler import for_this_thread
 
 
 def first(work: Callable[[], object], *, after: float) -> threading.Thread:
     """A thread that goes first, and works after two sleeps."""
 
     def sleep_and_work() -> None:
-        scheduler = running.for_this_thread()
+        scheduler = for_this_thread()
         assert scheduler is not None
         with scheduler.precedence():
             time.sleep(1)  # it parks later than those who sleep on

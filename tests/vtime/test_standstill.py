@@ -15,9 +15,7 @@ import pytest
 import trio
 
 from fakebatch.errors import FakeBatchError
-from fakebatch.vtime import Clock
-from fakebatch.vtime.quarantine import of_threading
-from fakebatch.vtime.scheduling import scheduler, scope, standstill
+from fakebatch.vtime import Clock, watchdog
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -25,8 +23,8 @@ pytestmark = pytest.mark.timeout(60)
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     # pytest-timeout and xdist have threads of their own, which might wake ours.
-    monkeypatch.setattr(standstill, "_PATIENCE_WITH_STRANGERS", 0.2)
-    monkeypatch.setattr(standstill, "_PATIENCE", 0.2)
+    monkeypatch.setattr(watchdog, "_PATIENCE_WITH_STRANGERS", 0.2)
+    monkeypatch.setattr(watchdog, "_PATIENCE", 0.2)
 
 
 async def awaits_what_nobody_sets() -> None:
@@ -96,7 +94,7 @@ def test_a_thread_that_never_stops_running_does_not_stop_time(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Time waits for who works, but not for ever: a thread may spin until a sleeper has woken."""
-    monkeypatch.setattr(scheduler, "_BUSY", 0.1)
+    monkeypatch.setattr(watchdog, "_BUSY", 0.1)
     done = threading.Event()
 
     def spin() -> None:
@@ -110,42 +108,3 @@ def test_a_thread_that_never_stops_running_does_not_stop_time(
     thread.join()
 
     assert clock.elapsed == 60.0
-
-
-@pytest.mark.parametrize("moves", [False, True])
-def test_who_moves_while_being_looked_at_has_not_stopped(
-    moves: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To read what the kernel says lets other threads run, and the one looked at among them."""
-    runs = 0
-
-    def kernel_says(_: int, what: str) -> str:
-        nonlocal runs
-        runs += moves and what != "schedstat"
-        return {"schedstat": str(runs), "wchan": "futex_wait", "stat": "1 (python) S 1"}[what]
-
-    monkeypatch.setattr(scope, "_kernel_says", kernel_says)
-    looked_at, frame = scope.Scope(), sys._getframe()
-
-    def look(now: float) -> bool:
-        return looked_at._stopped(1, frame, now)
-
-    assert [look(now) for now in (0.0, 1.0)] == [False, not moves]
-
-
-@pytest.mark.parametrize("look", [scope.Scope.all_parked, scope.Scope.all_blocked])
-def test_who_is_born_while_others_are_looked_at_is_not_overlooked(
-    look: Callable[[scope.Scope, dict[int, Any]], bool], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A new thread that has no frame yet may get one, and its place in the scope, meanwhile."""
-    thread, looked_at = threading.Thread(), scope.Scope()
-    births = looked_at.beginning(thread)
-
-    def frames() -> dict[int, Any]:
-        births.__enter__()
-        return {}
-
-    monkeypatch.setattr(of_threading, "being_born", lambda: {thread})
-    monkeypatch.setattr(of_threading, "frames", frames)
-
-    assert not look(looked_at, {})

@@ -5,23 +5,26 @@ from __future__ import annotations
 import sys
 import time
 from datetime import timedelta
+from types import FrameType
 from typing import Any, Protocol
 
 from fakebatch.durations import SECOND
 from fakebatch.errors import Misuse
-from fakebatch.vtime import moments, names, running
-from fakebatch.vtime.patches import Patches
-from fakebatch.vtime.quarantine import of_freezegun
+from fakebatch.vtime import freezegun, moments
+from fakebatch.vtime.io import Patch
+from fakebatch.vtime.rebinding import is_harness
+from fakebatch.vtime.scheduler import for_this_thread
 
 
-class WallOwner(Protocol):
+class WallClock(Protocol):
     """The wall clock, as somebody freezes or shifts it."""
 
     fakes: dict[Any, Any]
     """The time functions that modules shall see, by those they replace."""
 
-    def start(self, patches: Patches) -> None:
-        """Take the clock over."""
+    def start(self) -> list[Patch]:
+        """Take the clock over; what to patch beside."""
+        ...
 
     def move(self, microseconds: int) -> None:
         """Move the clock forward."""
@@ -30,12 +33,16 @@ class WallOwner(Protocol):
         """Give the clock back."""
 
 
-def choose(start: int | None) -> WallOwner:
-    """The owner of the clock: a time-machine or a freeze already there, or a freeze of our own."""
+def choose(start: int | None) -> WallClock:
+    """The wall clock to move: a time-machine or a freeze already there, or a freeze of our own.
+
+    Raises:
+        Misuse: a start was asked for in a time-machine that travels already.
+    """
     travellers = getattr(sys.modules.get("time_machine"), "traveller_stack", [])
     if travellers:
         return Travel(travellers, start)
-    if of_freezegun.frozen() and start is None:
+    if freezegun.is_frozen() and start is None:
         return UsersFreeze()
     return OurFreeze(moments.DEFAULT_START if start is None else start)
 
@@ -46,15 +53,13 @@ class UsersFreeze:
     def __init__(self) -> None:
         self.fakes: dict[Any, Any] = {}
 
-    def start(self, patches: Patches) -> None:
+    def start(self) -> list[Patch]:
         """Show the same time to every thread and module."""
-        of_freezegun.show_to(patches, _keeps_real_time)
-        if travel := getattr(sys.modules.get("time_machine"), "travel", None):
-            patches.set(travel, "start", _refuse_travel)
+        return freezegun.replacements(_keeps_real_time)
 
     def move(self, microseconds: int) -> None:
         """Move every freeze there is."""
-        of_freezegun.shift(microseconds)
+        freezegun.shift(microseconds)
 
     def stop(self) -> None:
         """Leave the user's freeze to the user."""
@@ -65,14 +70,14 @@ class OurFreeze(UsersFreeze):
 
     def __init__(self, start: int) -> None:
         super().__init__()
-        self._freeze = of_freezegun.Freeze(moments.as_datetime(start))
-        if not of_freezegun.frozen():
-            self.fakes = of_freezegun.fakes()
+        self._freeze = freezegun.Freeze(moments.as_datetime(start))
+        if not freezegun.is_frozen():
+            self.fakes = freezegun.fakes()
 
-    def start(self, patches: Patches) -> None:
+    def start(self) -> list[Patch]:
         """Freeze time."""
         self._freeze.start()
-        super().start(patches)
+        return super().start()
 
     def stop(self) -> None:
         """Let time go on."""
@@ -101,10 +106,9 @@ class Travel:
             )
         }
 
-    def start(self, patches: Patches) -> None:
+    def start(self) -> list[Patch]:
         """Let the monotonic clocks move as well."""
-        for real, fake in self.fakes.items():
-            patches.set(time, real.__name__, fake)
+        return [(time, real.__name__, fake) for real, fake in self.fakes.items()]
 
     def move(self, microseconds: int) -> None:
         """Shift every traveller."""
@@ -117,26 +121,28 @@ class Travel:
 
 def _moved_by_line(real: Any, unit: float) -> Any:
     def read() -> float:
-        scheduler = running.for_this_thread()
-        moved = 0 if scheduler is None or _asked_by_harness(depth=2) else scheduler.line * unit
+        scheduler = for_this_thread()
+        reader = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - who reads
+        moved = 0 if scheduler is None or is_harness(reader) else scheduler.line * unit
         return real() + moved  # type: ignore[no-any-return]
 
     return read
 
 
-def _keeps_real_time() -> bool:
-    # Whoever asks called a function of freezegun, which called a lambda, which called this.
-    return running.for_this_thread() is None or _asked_by_harness(depth=4)
+def _keeps_real_time(reader: FrameType) -> bool:
+    return for_this_thread() is None or is_harness(reader.f_globals.get("__name__", ""))
 
 
-def _asked_by_harness(depth: int) -> bool:
-    caller = sys._getframe(depth)  # noqa: SLF001 - who asks
-    return names.is_harness(caller.f_globals.get("__name__", ""))
+def of_time_machine(module: Any) -> list[Patch]:
+    """What to patch in a time-machine that may start later."""
+    return [(module.travel, "start", _refuse_travel)]
 
 
-def _refuse_travel(*_: object) -> None:
+def _refuse_travel(travel: Any) -> None:
+    moment = moments.as_datetime(getattr(travel, "destination_timestamp_ns", 0) // 1_000)
     raise Misuse(
         "a time-machine was started while fakebatch's own clock is running.",
-        "Only one of them can own the wall clock.",
-        "Start the time-machine before fakebatch, or leave time alone with clock='real'.",
+        "Only one of them can own the wall clock, and fakebatch's was there first.",
+        f"Begin there, with start={moment.isoformat()!r} of the marker or FakeBatch, or go there: "
+        "fakebatch.clock.move_to(…).",
     )

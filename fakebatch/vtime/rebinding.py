@@ -73,14 +73,14 @@ def is_harness(module: str) -> bool:
     return module.partition(".")[0] in _HARNESS
 
 
-class Exchange:
+class Rebinding:
     """Exchanges objects for others in the globals of all modules, and back.
 
     Args:
         fakes: what to put in, by what it replaces.
     """
 
-    def __init__(self, fakes: Mapping[Any, Any]) -> None:
+    def __init__(self, fakes: Mapping[Any, Any], on_import: Any = ()) -> None:
         self._pairs = [(real, fake) for real, fake in fakes.items()]
 
     def make(self) -> None:

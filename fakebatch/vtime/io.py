@@ -1,0 +1,348 @@
+"""Answers from outside of virtual time: sockets, pipes and child processes.
+
+An answer is owed once bytes were written to a socket and none were read from it since. While one is
+owed and somebody waits for it, time stands still: else a database that answers after 20 ms would be
+too late for every timeout. A connection that owes nothing, such as a pooled one, holds nothing.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from os import fstat
+from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
+from typing import Any, TypeVar
+
+from fakebatch.vtime.rebinding import is_harness
+from fakebatch.vtime.scheduler import Scheduler, Waiter, for_this_thread
+from fakebatch.vtime.watchdog import Debt
+
+_T = TypeVar("_T")
+Patch = tuple[Any, str, Any]
+"""What to replace: the owner, the name, the new value."""
+
+_WRITES = ("send", "sendall", "sendto", "sendmsg")
+_READS = ("recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into")
+_TLS_READS = ("read", "do_handshake")
+_TLS_WRITES = ("write", "send")
+
+
+@dataclass(slots=True)
+class _Sockets:
+    """What is known of descriptors, by their numbers."""
+
+    debts: dict[int, Debt] = field(default_factory=dict)
+    """Of those that were written to and not read from since."""
+    handled: set[int] = field(default_factory=set)
+    """Python code reads and writes them, so that `debts` tells everything."""
+    served: set[int] = field(default_factory=set)
+    """They were accepted here: what they write is an answer."""
+    inside: set[Any] = field(default_factory=set)
+    """The addresses at which threads of the scope accept."""
+    waits: dict[tuple[int, int], tuple[object, Debt]] = field(default_factory=dict)
+    """Debts of those that C code uses or that are full, by descriptor and event, with who waits."""
+
+    def forget(self, fd: int) -> None:
+        """A descriptor is closed; another socket may get its number."""
+        self.debts.pop(fd, None)
+        self.handled.discard(fd)
+        self.served.discard(fd)
+        for event in (EVENT_READ, EVENT_WRITE):
+            self.waits.pop((fd, event), None)
+
+
+_sockets = _Sockets()
+
+
+def forget_all() -> None:
+    """A new clock begins."""
+    _sockets.__init__()  # type: ignore[misc]
+
+
+def debts_of(fd: int, events: int, waiter: object, by_python: bool) -> Iterable[Debt]:
+    """The answers that somebody who waits for a descriptor is owed.
+
+    Args:
+        fd: the descriptor.
+        events: EVENT_READ, EVENT_WRITE or both.
+        waiter: tells one wait from the next.
+        by_python: whether Python code reads it; else whoever waits for it has written to it.
+    """
+    debt = _sockets.debts.get(fd)
+    if debt is not None and events & EVENT_READ and not _answered_inside(fd):
+        yield debt
+    foreign = not by_python and fd not in _sockets.handled
+    for event in (EVENT_READ if foreign else 0, EVENT_WRITE):
+        if events & event and not _answered_inside(fd):
+            known, debt = _sockets.waits.get((fd, event), (None, None))
+            if debt is None or known is not waiter:
+                debt = Debt(lambda: _name(fd))
+                _sockets.waits[fd, event] = waiter, debt
+            yield debt
+
+
+def _answered_inside(fd: int) -> bool:
+    """Whether nobody outside of virtual time can answer on a descriptor."""
+    try:
+        mode = fstat(fd).st_mode
+        if stat.S_ISFIFO(mode):
+            return False
+        if not stat.S_ISSOCK(mode):
+            return True
+        probe = socket.SocketType(fileno=fd)  # of C: nothing is patched there
+    except OSError:
+        return True
+    try:
+        if probe.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return True
+        peer = probe.getpeername()
+    except OSError:
+        return False  # it is being connected
+    finally:
+        probe.detach()
+    # A socketpair has no names: both ends are here.
+    return not peer or _address(peer) in _sockets.inside
+
+
+def _address(name: Any) -> Any:
+    return name[:2] if isinstance(name, tuple) else name
+
+
+def _name(fd: int) -> str:
+    try:
+        probe = socket.SocketType(fileno=fd)  # of C: nothing is patched there
+    except OSError:
+        return f"the descriptor {fd}"
+    try:
+        peer = probe.getpeername()
+    except OSError:
+        peer = None
+    finally:
+        probe.detach()
+    if isinstance(peer, tuple):
+        return f"an answer of {peer[0]}:{peer[1]}"
+    return f"an answer of {peer}" if peer else f"a connection (descriptor {fd})"
+
+
+# --- threads that wait for sockets
+
+
+@dataclass(slots=True, eq=False)
+class _Waits(Waiter):
+    """A thread that waits for descriptors, in real time."""
+
+    events: dict[int, int] = field(kw_only=True)
+
+    def blocked(self) -> bool:
+        """Whether none is ready."""
+        return not is_ready(self.events)
+
+    def hopeless(self) -> bool:
+        """A descriptor can wake it."""
+        return False
+
+    def debts(self) -> Iterable[Debt]:
+        """What it is owed from outside."""
+        for fd, events in self.events.items():
+            yield from debts_of(fd, events, self, False)
+
+
+def is_ready(events: dict[int, int]) -> bool:
+    """Whether one of these descriptors is ready for what it is waited for, now."""
+    poll = select.poll()
+    for fd, mask in events.items():
+        reads = select.POLLIN if mask & EVENT_READ else 0
+        poll.register(fd, reads | (select.POLLOUT if mask & EVENT_WRITE else 0))
+    return bool(poll.poll(0))
+
+
+def _blocking(scheduler: Scheduler, events: dict[int, int], call: Callable[[], _T]) -> _T:
+    """Make a call that waits for descriptors, and let others go on meanwhile."""
+    if scheduler.scope.alone() or not hasattr(select, "poll"):
+        return call()
+    waiter = _Waits(None, events=events)
+    owed = bool([*waiter.debts()])
+    with scheduler.blocked(waiter):
+        result = call()
+    if not owed:  # who was owed an answer had its turn already
+        scheduler.take_turn(waiter.order)
+    return result
+
+
+def select_in_thread(
+    real: Callable[..., Any], selector: BaseSelector, timeout: float | None, scheduler: Scheduler
+) -> Any:
+    """Wait for the files of a selector that belongs to no event loop."""
+    files = {key.fd: key.events for key in (selector.get_map() or {}).values()}
+    return _blocking(scheduler, files, lambda: real(selector, timeout))
+
+
+def _select(readers: Any, writers: Any, errors: Any, timeout: float | None = None, /) -> Any:
+    scheduler = for_this_thread()
+    if scheduler is None or timeout == 0 or _asked_by_harness():
+        return _real_select(readers, writers, errors, timeout)
+    files: dict[int, int] = {}
+    for event, objects in ((EVENT_READ, readers), (EVENT_WRITE, writers)):
+        for it in objects:
+            fd = it if isinstance(it, int) else it.fileno()
+            files[fd] = files.get(fd, 0) | event
+    return _blocking(
+        scheduler, files, lambda: _real_select(readers, writers, errors, timeout)
+    )
+
+
+_real_select = select.select
+
+
+def _asked_by_harness() -> bool:
+    return is_harness(sys._getframe(2).f_globals.get("__name__", ""))  # noqa: SLF001 - who asks
+
+
+def wrote(fd: int) -> None:
+    """Bytes were written to a socket: its answer is owed."""
+    _sockets.handled.add(fd)
+    if fd not in _sockets.debts and fd not in _sockets.served:
+        _sockets.debts[fd] = Debt(lambda: _name(fd))
+
+
+def read(fd: int) -> None:
+    """Bytes were read from a socket: it owes nothing."""
+    _sockets.debts.pop(fd, None)
+
+
+def accepted(sock: Any) -> None:
+    """A socket was accepted by a thread of the scope."""
+    _sockets.served.add(sock.fileno())
+    _sockets.inside.add(_address(sock.getsockname()))
+
+
+def handles(fd: int) -> None:
+    """Python code tries to read a socket."""
+    _sockets.handled.add(fd)
+
+
+def _writing(real: Callable[..., Any]) -> Callable[..., Any]:
+    def write(sock: Any, *args: Any, **kwargs: Any) -> Any:
+        result = real(sock, *args, **kwargs)
+        if for_this_thread() is not None:
+            wrote(sock.fileno())
+        return result
+
+    return write
+
+
+def _reading(real: Callable[..., Any]) -> Callable[..., Any]:
+    def reads(sock: Any, *args: Any, **kwargs: Any) -> Any:
+        scheduler = for_this_thread()
+        if scheduler is None:
+            return real(sock, *args, **kwargs)
+        fd = sock.fileno()
+        handles(fd)
+        if sock.gettimeout() == 0 or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+            result = real(sock, *args, **kwargs)
+        else:
+            result = _blocking(scheduler, {fd: EVENT_READ}, lambda: real(sock, *args, **kwargs))
+        read(fd)
+        return result
+
+    return reads
+
+
+def _accept(sock: Any) -> Any:
+    scheduler = for_this_thread()
+    if scheduler is None:
+        return _real_accept(sock)
+    if sock.gettimeout() == 0:
+        result = _real_accept(sock)
+    else:
+        result = _blocking(scheduler, {sock.fileno(): EVENT_READ}, lambda: _real_accept(sock))
+    accepted(result[0])
+    return result
+
+
+_real_accept = socket.socket.accept
+
+
+def _closing(real: Callable[..., Any]) -> Callable[..., Any]:
+    def close(sock: Any) -> Any:
+        _sockets.forget(sock.fileno())
+        return real(sock)
+
+    return close
+
+
+# --- child processes
+
+
+def waiting_for_child(name: str) -> AbstractContextManager[None]:
+    """Let time stand still for a child process, if the calling thread lives in virtual time."""
+    scheduler = for_this_thread()
+    return nullcontext() if scheduler is None else scheduler.waiting_for_child(name)
+
+
+def _waiting(real: Callable[..., Any]) -> Callable[..., Any]:
+    def wait(process: Any, *args: Any, **kwargs: Any) -> Any:
+        with waiting_for_child(child(process)):
+            return real(process, *args, **kwargs)
+
+    return wait
+
+
+def child(process: Any) -> str:
+    """How a warning names a child process."""
+    pid = getattr(process, "pid", None)
+    return "a process of a pool" if pid is None else f"the child process {pid}"
+
+
+def replacements() -> list[Patch]:
+    """What to patch in modules that are always there."""
+    tcp, tls, popen = socket.socket, ssl.SSLSocket, subprocess.Popen
+    return [
+        *((tcp, name, _writing(getattr(tcp, name))) for name in _WRITES if hasattr(tcp, name)),
+        *((tcp, name, _reading(getattr(tcp, name))) for name in _READS if hasattr(tcp, name)),
+        *((tcp, name, _closing(getattr(tcp, name))) for name in ("close", "detach")),
+        *((tls, name, _writing(getattr(tls, name))) for name in _TLS_WRITES),
+        *((tls, name, _reading(getattr(tls, name))) for name in _TLS_READS),
+        (socket.socket, "accept", _accept),
+        (select, "select", _select),
+        *((popen, name, _waiting(getattr(popen, name))) for name in ("wait", "communicate")),
+    ]
+
+
+def _of_processes(module: Any) -> list[Patch]:
+    kind = module.BaseProcess
+    return [(kind, "join", _waiting(kind.join))]
+
+
+def _of_pools(module: Any) -> list[Patch]:
+    result, items = module.ApplyResult, module.IMapIterator
+    return [(result, "wait", _waiting(result.wait)), (items, "next", _waiting(items.next))]
+
+
+def _of_executors(module: Any) -> list[Patch]:
+    executor = module.ProcessPoolExecutor
+    real = executor.submit
+
+    def submit(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        future = real(self, *args, **kwargs)
+        hold = waiting_for_child("a process of a pool")
+        hold.__enter__()
+        future.add_done_callback(lambda _: hold.__exit__(None, None, None))
+        return future
+
+    return [(executor, "submit", submit)]
+
+
+LATER: dict[str, Callable[[Any], list[Patch]]] = {
+    "multiprocessing.process": _of_processes,
+    "multiprocessing.pool": _of_pools,
+    "concurrent.futures.process": _of_executors,
+}
+"""What to patch in modules that may be imported at any moment, by their names."""

@@ -1,1 +1,0 @@
-"""When threads run, and when time moves."""

@@ -1,0 +1,217 @@
+"""Runs of trio: their clock, what they do while they have nothing to do, sockets and threads.
+
+This module is imported where trio is loaded.
+"""
+# ruff: noqa: SLF001 - private names of trio live here
+
+from __future__ import annotations
+
+import math
+import random  # noqa: TID251 - see replacements
+import socket
+from collections.abc import Callable, Iterable
+from selectors import EVENT_READ, EVENT_WRITE
+from typing import Any
+
+import trio
+
+from fakebatch.durations import SECOND
+from fakebatch.errors import FakeBatchError
+from fakebatch.vtime import callsite, io, threads, unsupported
+from fakebatch.vtime.idling import idle
+from fakebatch.vtime.scheduler import ClockStopped, for_this_thread
+from fakebatch.vtime.thread_scope import Jobs
+from fakebatch.vtime.watchdog import Debt
+
+_trio: Any = trio
+_run, _threads, _socket = (
+    getattr(_trio._core, "_run", None),
+    getattr(_trio._core, "_thread_cache", None),
+    getattr(_trio, "_socket", None),
+)
+PRIVATE: list[tuple[Any, str]] = [
+    (_run, "GLOBAL_RUN_CONTEXT"),
+    (_run, "setup_runner"),
+    *((getattr(_run, "SystemClock", None), f"{it}_time") for it in ("current", "deadline_to_sleep")),
+    (getattr(_run, "Deadlines", None), "expire"),
+    *((getattr(_run, "Runner", None), name) for name in ("entry_queue", "runq", "io_manager")),
+    *(
+        (getattr(_run, "TheIOManager", None), name)
+        for name in ("get_events", "process_events", "force_wakeup")
+    ),
+]
+"""Without these a run of trio has no virtual time."""
+
+_Clock: Any = getattr(_run, "SystemClock", None)
+_real_time: Any = getattr(_Clock, "current_time", None)
+_real_sleep_time: Any = getattr(_Clock, "deadline_to_sleep_time", None)
+_real_setup: Any = getattr(_run, "setup_runner", None)
+_JOBS = "trio's threads"
+
+
+def replacements() -> list[io.Patch]:
+    """What to patch in trio."""
+    worker, cache = _threads.WorkerThread, _threads.ThreadCache
+    sockets, process = _socket._SocketType, trio.Process
+    return [
+        (_Clock, "current_time", current_time),
+        (_Clock, "deadline_to_sleep_time", deadline_to_sleep_time),
+        (_run, "setup_runner", setup_runner),
+        # trio shuffles tasks on purpose; this switch is there for pytest-trio and Hypothesis.
+        (_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
+        (_run, "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
+        (cache, "start_thread_soon", _handing_over(cache.start_thread_soon)),
+        (worker, "_handle_job", _working(worker._handle_job)),
+        (sockets, "_nonblocking_helper", _noticing(sockets._nonblocking_helper)),
+        (process, "wait", _waiting(process.wait)),
+    ]
+
+
+def setup_runner(clock: Any, *options: Any) -> Any:
+    """Prepare a run whose time can be moved."""
+    if for_this_thread() is not None:
+        unsupported.check_run(clock)
+    return _real_setup(clock, *options)
+
+
+def current_time(clock: Any) -> float:
+    """The clock of a run: it starts at real time and goes on in virtual time."""
+    scheduler = for_this_thread()
+    now: float = _real_time(clock) if scheduler is None else clock.offset + scheduler.monotonic
+    return now
+
+
+def deadline_to_sleep_time(clock: Any, deadline: float) -> float:
+    """How many real seconds a run shall wait; trio asks whenever no task can run."""
+    scheduler = for_this_thread()
+    if scheduler is None:
+        seconds: float = _real_sleep_time(clock, deadline)
+        return seconds
+    runner = _run.GLOBAL_RUN_CONTEXT.runner
+    engine = _Run(runner)
+    scheduler.shifts[runner] = _shift_deadlines
+    end = None if deadline == math.inf else scheduler.line_at(deadline - clock.offset)
+    try:
+        idle(engine, scheduler, runner, end)
+    except (FakeBatchError, ClockStopped) as error:
+        engine.raise_in_sleeper(error)
+    # trio's own check knows no tolerance, and a sum of floats may lie a hair beyond what was meant.
+    runner.deadlines.expire(clock.offset + scheduler.monotonic + 1 / SECOND)
+    return 0
+
+
+class _Run:
+    """A run of trio that has nothing to do."""
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+
+    def poll(self, timeout: float | None) -> bool:
+        """Look at the files for at most so many real seconds; whether a task can run."""
+        files = self._runner.io_manager
+        files.process_events(files.get_events(86_400 if timeout is None else timeout))
+        return self._can_run()
+
+    def has_work(self) -> bool:
+        """Whether a task can run or a file is ready."""
+        return self._can_run() or io.is_ready(self._files())
+
+    def _can_run(self) -> bool:
+        entries = self._runner.entry_queue
+        return bool(self._runner.runq or entries.queue or entries.idempotent_queue)
+
+    def _files(self) -> dict[int, int]:
+        """What tasks wait for, by descriptor."""
+        files: dict[int, int] = {}
+        registered = getattr(self._runner.io_manager, "_registered", {})
+        for key, waiters in [*registered.items()]:
+            if isinstance(key, int):  # epoll
+                reads = EVENT_READ if waiters.read_task is not None else 0
+                files[key] = reads | (EVENT_WRITE if waiters.write_task is not None else 0)
+            else:  # kqueue: a descriptor and a filter, which is -1 for reading
+                files[key[0]] = files.get(key[0], 0) | (EVENT_READ if key[1] == -1 else EVENT_WRITE)
+        return files
+
+    def watches_files(self) -> bool:
+        """Whether it watches more than its own wake-up pipe."""
+        return len(self._files()) > 1
+
+    def debts(self) -> Iterable[Debt]:
+        """The answers that its files are owed."""
+        return [
+            debt
+            for fd, events in self._files().items()
+            for debt in io.debts_of(fd, events, self._runner, False)
+        ]
+
+    def wake(self) -> None:
+        """End a poll, from another thread."""
+        self._runner.io_manager.force_wakeup()
+
+    def sleepers(self) -> int:
+        """How many deadlines the run has."""
+        return len(getattr(self._runner.deadlines, "_heap", ())) or 1
+
+    def site(self) -> str:
+        """The file:line that waits for the earliest deadline."""
+        return callsite.of_coroutine(self._sleeper().coro)
+
+    def raise_in_sleeper(self, error: BaseException) -> None:
+        """Raise in the sleeping task: an error out of a clock would be called a bug of trio."""
+
+        def throw() -> None:
+            raise error
+
+        task = self._sleeper()
+        if task._abort_func is None:
+            raise error
+        task._attempt_abort(throw)
+
+    def _sleeper(self) -> Any:
+        """The task with the earliest deadline, or else the main one."""
+        statuses = [scope._cancel_status for *_, scope in self._runner.deadlines._heap[:1]]
+        for status in statuses:
+            if status._tasks:
+                return min(status._tasks, key=lambda task: task._counter)
+            statuses.extend(status._children)
+        return self._runner.main_task
+
+
+def _shift_deadlines(runner: Any, seconds: float) -> None:
+    clock = runner.clock
+    object.__setattr__(clock, "offset", clock.offset - seconds)  # frozen, and random anyway
+
+
+def _handing_over(real: Callable[..., Any]) -> Callable[..., Any]:
+    def start_thread_soon(cache: Any, *args: Any, **kwargs: Any) -> Any:
+        scheduler = for_this_thread()
+        if scheduler is not None:
+            scheduler.scope.jobs.setdefault(_JOBS, Jobs(math.inf)).waiting += 1
+        return real(cache, *args, **kwargs)
+
+    return start_thread_soon
+
+
+def _working(real: Callable[..., Any]) -> Callable[..., Any]:
+    def handle_job(worker: Any) -> Any:
+        with threads.job(_JOBS):
+            return real(worker)
+
+    return handle_job
+
+
+def _noticing(real: Callable[..., Any]) -> Callable[..., Any]:
+    # trio has bound the methods of socket.socket at its import: look up what they mean now.
+    async def helper(sock: Any, wait: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
+        method = getattr(socket.socket, method.__name__, method)
+        return await real(sock, wait, method, *args, **kwargs)
+
+    return helper
+
+
+def _waiting(real: Callable[..., Any]) -> Callable[..., Any]:
+    async def wait(process: Any) -> Any:
+        with io.waiting_for_child(io.child(process)):
+            return await real(process)
+
+    return wait

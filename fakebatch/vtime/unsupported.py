@@ -1,0 +1,127 @@
+"""What the virtual clock cannot move, told apart before it half works."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import AbstractEventLoop, BaseEventLoop
+from collections.abc import Callable
+from typing import Any
+
+from fakebatch.errors import Misuse
+from fakebatch.vtime.io import Patch
+from fakebatch.vtime.scheduler import for_this_thread
+
+_real_run = asyncio.Runner.run
+
+
+def check() -> None:
+    """Look at what is in force where the clock is started.
+
+    Raises:
+        Misuse: a running loop, a loop policy or a monkey patch owns sleeping.
+    """
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    if gevent and (gevent.is_module_patched("time") or gevent.is_module_patched("threading")):
+        raise _refusal("gevent has patched time and threading", "Do not monkey-patch here")
+    if eventlet and (eventlet.is_monkey_patched("time") or eventlet.is_monkey_patched("thread")):
+        raise _refusal("eventlet has patched time and threading", "Do not monkey-patch here")
+    policy = type(getattr(asyncio.events, "_event_loop_policy", None))
+    if policy.__module__.partition(".")[0] == "uvloop":
+        raise _refusal("uvloop is asyncio's loop policy", "Do not install uvloop in this test")
+    if loop := asyncio._get_running_loop():  # noqa: SLF001 - the public one raises
+        check_loop(loop)
+
+
+def check_loop(loop: AbstractEventLoop, *_: object) -> None:
+    """Look at an event loop.
+
+    Raises:
+        Misuse: it is not one of asyncio's own.
+    """
+    if not isinstance(loop, BaseEventLoop):
+        kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
+        raise _refusal(f"the event loop is a {kind}", "Run this test on asyncio's own loop")
+
+
+def check_run(clock: object) -> None:
+    """Look at a run of trio.
+
+    Raises:
+        Misuse: its clock is not trio's own, or it is a guest of asyncio.
+    """
+    if clock is not None:
+        kind = f"{type(clock).__module__}.{type(clock).__qualname__}"
+        raise _refusal(f"the clock of the trio run is a {kind}", "Leave its clock= out")
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001 - the public one raises
+        raise _refusal("trio was started inside a running asyncio loop", "Start it by itself")
+
+
+def run(runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
+    """Run a coroutine as asyncio.run does, on a loop whose time can be moved."""
+    if for_this_thread() is not None:
+        try:
+            check_loop(runner.get_loop())
+        except Misuse:
+            coro.close()
+            raise
+    return _real_run(runner, coro, **options)
+
+
+def _of_uvloop(uvloop: Any) -> list[Patch]:
+    return [
+        (uvloop.Loop, name, _checking(getattr(uvloop.Loop, name)))
+        for name in ("run_forever", "run_until_complete")
+    ]
+
+
+def _checking(real: Callable[..., Any]) -> Callable[..., Any]:
+    def run_loop(loop: Any, *args: Any) -> Any:
+        if for_this_thread() is not None:
+            check_loop(loop)
+        return real(loop, *args)
+
+    return run_loop
+
+
+def _refusing(what_came: str, remedy: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        if for_this_thread() is not None:
+            raise _refusal(what_came, remedy)
+        return real(*args, **kwargs)
+
+    return refuse
+
+
+def _of_greenlets(owner: Any, name: str, library: str) -> list[Patch]:
+    real = getattr(owner, name)
+    what_came = f"a greenlet of {library} was to wait"
+    return [(owner, name, _refusing(what_came, "Sleep with time.sleep in this test", real))]
+
+
+def _of_monkey_patches(module: Any, library: str, *names: str) -> list[Patch]:
+    what_came = f"{library} was to patch time and threading while the clock runs"
+    return [
+        (module, name, _refusing(what_came, "Do not monkey-patch here", getattr(module, name)))
+        for name in names
+    ]
+
+
+LATER: dict[str, Callable[[Any], list[Patch]]] = {
+    "uvloop": _of_uvloop,
+    "gevent.hub": lambda module: _of_greenlets(module.Hub, "wait", "gevent"),
+    "gevent.monkey": lambda module: _of_monkey_patches(
+        module, "gevent", "patch_all", "patch_time", "patch_thread"
+    ),
+    "eventlet.hubs.hub": lambda module: _of_greenlets(module.BaseHub, "switch", "eventlet"),
+    "eventlet.patcher": lambda module: _of_monkey_patches(module, "eventlet", "monkey_patch"),
+}
+"""What to patch in modules that may be imported at any moment, by their names."""
+
+
+def _refusal(what_came: str, remedy: str) -> Misuse:
+    return Misuse(
+        f"{what_came}.",
+        "The virtual clock moves threads, asyncio's own event loops and trio; nothing else.",
+        f"{remedy}, or let the emulator follow real time: clock='real'.",
+    )
