@@ -27,6 +27,10 @@ _NO_TIME = 10
 clock to pass a moment, and computes a remainder of 0, would never see it pass."""
 
 
+_AT_ONCE = -1
+"""The order of a thread that begins: before all others at its moment."""
+
+
 class ClockStopped(SystemExit):
     """Ends a thread that would go on sleeping in real time, for hours."""
 
@@ -303,9 +307,9 @@ class Scheduler:
         return True
 
     def begin_thread(self, newborn: object, thread: threading.Thread | None = None) -> None:
-        """Let whoever started the calling thread go on until it waits: else both would run."""
+        """Count the calling thread as one of the scope, which runs as soon as its starter waits."""
         self.scope.begin(newborn, thread)
-        self.take_turn(0)
+        self.take_turn(_AT_ONCE)
 
     def end_thread(self) -> None:
         """The calling thread has done its work and holds time back no longer."""

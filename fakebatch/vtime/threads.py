@@ -134,7 +134,7 @@ def wait(condition: Any, timeout: float | None = None) -> bool:
 
 
 def start(thread: threading.Thread) -> None:
-    """Start a thread; it begins once the one that starts it waits."""
+    """Start a thread, and go on once it waits: two that run at once would have no order."""
     scheduler = for_this_thread()
     starter = sys._getframe(1).f_globals.get("__name__", "")
     if scheduler is None:
@@ -170,6 +170,7 @@ def start(thread: threading.Thread) -> None:
         _alive.discard(thread)
         vars(thread).pop("run", None)
         raise
+    scheduler.take_turn(0)
 
 
 def join(thread: threading.Thread, timeout: float | None = None) -> None:
@@ -184,7 +185,7 @@ def join(thread: threading.Thread, timeout: float | None = None) -> None:
 
 
 def start_new_thread(function: Any, args: Any, *rest: Any) -> int:
-    """Start a thread below `threading`; it begins once the one that starts it waits."""
+    """Start a thread below `threading`, and go on once it waits."""
     scheduler = for_this_thread()
     if scheduler is None or not scheduler.scope.takes(sys._getframe(1).f_globals["__name__"]):
         return _real_start_new(function, args, *rest)
@@ -199,10 +200,12 @@ def start_new_thread(function: Any, args: Any, *rest: Any) -> int:
 
     scheduler.scope.expect(newborn)
     try:
-        return _real_start_new(run_in_virtual_time, args, *rest)
+        ident: int = _real_start_new(run_in_virtual_time, args, *rest)
     except BaseException:
         scheduler.scope.forget(newborn)
         raise
+    scheduler.take_turn(0)
+    return ident
 
 
 # --- pools whose threads were alive before
@@ -234,7 +237,10 @@ def job(pool: object) -> Generator[None]:
 def submit(pool: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Hand a job to a pool of threads."""
     scheduler = for_this_thread()
-    if scheduler is None or isinstance(pool._work_queue, _QUEUE):
+    if scheduler is None or (
+        isinstance(pool._work_queue, _QUEUE)
+        and all(scheduler.scope.has(worker.ident) for worker in pool._threads)
+    ):
         return _real_submit(pool, *args, **kwargs)  # its threads wait where they can be seen
     jobs = scheduler.scope.jobs.setdefault(id(pool._work_queue), Jobs(pool._max_workers))
     jobs.waiting += 1
