@@ -24,6 +24,8 @@ from fakebatch.vtime.scheduler import for_this_thread
 from fakebatch.vtime.watchdog import Debt
 
 _real_time = BaseEventLoop.time
+_WAITS = ("_wait_for_data",)
+"""How a stream waits; where it is called otherwise, the output of a child process is not owed."""
 _RESOLUTION = time.get_clock_info("monotonic").resolution
 
 
@@ -33,11 +35,12 @@ def replacements() -> list[io.Patch]:
     if "time" in vars(asyncio.SelectorEventLoop):  # freezegun's real_asyncio was here first
         loops.append(asyncio.SelectorEventLoop)
     kinds = [kind for kind in vars(selectors).values() if isinstance(kind, type)]
-    process = asyncio.subprocess.Process
+    process, reader = asyncio.subprocess.Process, asyncio.StreamReader
     return [
         *((loop, "time", loop_time) for loop in loops),
         *((kind, "select", _selecting(vars(kind)["select"])) for kind in kinds if _waits(kind)),
         *((process, name, _waiting(getattr(process, name))) for name in ("wait", "communicate")),
+        *((reader, name, _reading(vars(reader)[name])) for name in _WAITS if name in vars(reader)),
     ]
 
 
@@ -148,5 +151,16 @@ def _waiting(real: Callable[..., Any]) -> Callable[..., Any]:
     async def wait(process: Any, *args: Any, **kwargs: Any) -> Any:
         with io.waiting_for_child(io.child(process)):
             return await real(process, *args, **kwargs)
+
+    return wait
+
+
+def _reading(real: Callable[..., Any]) -> Callable[..., Any]:
+    async def wait(reader: Any, *args: Any) -> Any:
+        pipe = getattr(reader, "_transport", None)
+        if isinstance(pipe, asyncio.Transport) or not isinstance(pipe, asyncio.ReadTransport):
+            return await real(reader, *args)
+        with io.waiting_for_child("the output of a child process"):
+            return await real(reader, *args)
 
     return wait

@@ -82,7 +82,7 @@ def idle(engine: Engine, scheduler: Scheduler, loop: object, deadline: int | Non
     duration = 0 if deadline is None else deadline - scheduler.line
     if deadline is not None and duration > 0:
         scheduler.permit(Sleep(deadline, engine.site, loop, engine.sleepers()))
-    owed = any(not debt.expired for debt in engine.debts())
+    owed = scheduler.holds_time(engine.debts())
     if deadline is not None and not owed and scheduler.may_jump():
         scheduler.jump(deadline)
     else:
@@ -91,7 +91,8 @@ def idle(engine: Engine, scheduler: Scheduler, loop: object, deadline: int | Non
             while waiter.blocked():
                 engine.poll(None)
         if not waiter.due:
-            scheduler.take_turn(waiter.order)
+            if not owed:
+                scheduler.take_turn(waiter.order)
             return
     if duration > 0:
         scheduler.after_sleep(duration)

@@ -168,10 +168,10 @@ def _blocking(scheduler: Scheduler, events: dict[int, int], call: Callable[[], _
     if scheduler.scope.alone() or not hasattr(select, "poll"):
         return call()
     waiter = _Waits(None, events=events)
-    owed = bool([*waiter.debts()])
+    owed = scheduler.holds_time(waiter.debts())
     with scheduler.blocked(waiter):
         result = call()
-    if not owed:  # who was owed an answer had its turn already
+    if not owed:
         scheduler.take_turn(waiter.order)
     return result
 
@@ -205,34 +205,14 @@ def _asked_by_harness() -> bool:
     return is_harness(sys._getframe(2).f_globals.get("__name__", ""))  # noqa: SLF001 - who asks
 
 
-def wrote(fd: int) -> None:
-    """Bytes were written to a socket: its answer is owed."""
-    _sockets.handled.add(fd)
-    if fd not in _sockets.debts and fd not in _sockets.served:
-        _sockets.debts[fd] = Debt(lambda: _name(fd))
-
-
-def read(fd: int) -> None:
-    """Bytes were read from a socket: it owes nothing."""
-    _sockets.debts.pop(fd, None)
-
-
-def accepted(sock: Any) -> None:
-    """A socket was accepted by a thread of the scope."""
-    _sockets.served.add(sock.fileno())
-    _sockets.inside.add(_address(sock.getsockname()))
-
-
-def handles(fd: int) -> None:
-    """Python code tries to read a socket."""
-    _sockets.handled.add(fd)
-
-
 def _writing(real: Callable[..., Any]) -> Callable[..., Any]:
     def write(sock: Any, *args: Any, **kwargs: Any) -> Any:
         result = real(sock, *args, **kwargs)
         if for_this_thread() is not None:
-            wrote(sock.fileno())
+            fd = sock.fileno()
+            _sockets.handled.add(fd)
+            if fd not in _sockets.debts and fd not in _sockets.served:
+                _sockets.debts[fd] = Debt(lambda: _name(fd))
         return result
 
     return write
@@ -244,13 +224,16 @@ def _reading(real: Callable[..., Any]) -> Callable[..., Any]:
         if scheduler is None:
             return real(sock, *args, **kwargs)
         fd = sock.fileno()
-        handles(fd)
-        if sock.gettimeout() == 0 or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+        _sockets.handled.add(fd)
+
+        def call() -> Any:
             result = real(sock, *args, **kwargs)
-        else:
-            result = _blocking(scheduler, {fd: EVENT_READ}, lambda: real(sock, *args, **kwargs))
-        read(fd)
-        return result
+            _sockets.debts.pop(fd, None)
+            return result
+
+        if sock.gettimeout() == 0 or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+            return call()
+        return _blocking(scheduler, {fd: EVENT_READ}, call)
 
     return reads
 
@@ -259,12 +242,16 @@ def _accept(sock: Any) -> Any:
     scheduler = for_this_thread()
     if scheduler is None:
         return _real_accept(sock)
-    if sock.gettimeout() == 0:
-        result = _real_accept(sock)
-    else:
-        result = _blocking(scheduler, {sock.fileno(): EVENT_READ}, lambda: _real_accept(sock))
-    accepted(result[0])
-    return result
+
+    def call() -> Any:
+        connection, address = _real_accept(sock)
+        _sockets.served.add(connection.fileno())
+        _sockets.inside.add(_address(connection.getsockname()))
+        return connection, address
+
+    return call() if sock.gettimeout() == 0 else _blocking(
+        scheduler, {sock.fileno(): EVENT_READ}, call
+    )
 
 
 _real_accept = socket.socket.accept

@@ -283,6 +283,13 @@ class Scheduler:
             if self.scope.all_parked(self.parked) and not self.owed():
                 self.wake_next()
 
+    def holds_time(self, debts: Iterable[Debt]) -> bool:
+        """Whether time stands still for one of these, or for a child process.
+
+        Whoever is owed an answer goes on at once when it comes: others at the same moment wait.
+        """
+        return any(not debt.expired for debt in (*self.children, *debts))
+
     def owed(self) -> list[Debt]:
         """The answers from outside for which time stands still."""
         waiters = [*self.parked.values()]
@@ -337,7 +344,8 @@ class Scheduler:
             yield
         finally:
             self.children.discard(debt)
-            self.pass_on()
+            if not self.scope.has(get_ident()):
+                self.pass_on()
 
     # --- the end
 

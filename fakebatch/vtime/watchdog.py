@@ -110,12 +110,12 @@ class Watchdog:
             if not scheduler.parked:
                 self._bell.acquire()
             if moves != scheduler.moves:
-                moves, since, work = scheduler.moves, real_monotonic(), _work_of_others()
+                moves, since, work = scheduler.moves, real_monotonic(), work_of_others()
             quiet = real_monotonic() - since
             self._pillow.acquire(timeout=_BRISK if quiet < _CALM_AFTER else _CALM)
             with scheduler.mutex:
                 if moves == scheduler.moves:
-                    self.look(real_monotonic() - since, _work_of_others() - work)
+                    self.look(real_monotonic() - since, work_of_others() - work)
         ended.release()
 
     def look(self, waited: float, worked: float) -> None:
@@ -163,9 +163,9 @@ class Watchdog:
         now, moves = real_monotonic(), self._scheduler.moves
         # Its state before its work: to look lets others run, and who has run since has moved.
         native_id = self._scheduler.scope.native_id(ident)
-        state = _kernel_says(native_id, "stat").rpartition(") ")[2][:1]
-        channel = _kernel_says(native_id, "wchan")
-        cpu, seen = _work_of(ident), self._sightings.get(ident)
+        state = kernel_says(native_id, "stat").rpartition(") ")[2][:1]
+        channel = kernel_says(native_id, "wchan")
+        cpu, seen = work_of(ident), self._sightings.get(ident)
         if seen is None or seen.cpu != cpu:
             call = Debt(lambda: f"a call at {_site(ident)}")
             self._sightings[ident] = _Sighting(cpu, moves, now, now, call)
@@ -231,18 +231,18 @@ def _frames() -> Mapping[int, FrameType]:
             gc.enable()
 
 
-def _work_of(ident: int) -> float:
+def work_of(ident: int) -> float:
     """Seconds a thread has computed; those of all threads where the system does not tell."""
     if hasattr(time, "pthread_getcpuclockid"):
         return time.clock_gettime(time.pthread_getcpuclockid(ident))
-    return round(_work_of_others(), 3)
+    return round(work_of_others(), 3)
 
 
-def _work_of_others() -> float:
+def work_of_others() -> float:
     return time.process_time() - time.thread_time()
 
 
-def _kernel_says(native_id: int, what: str) -> str:
+def kernel_says(native_id: int, what: str) -> str:
     """What Linux knows of a thread: its state, and where it sleeps; elsewhere nothing."""
     try:
         return Path(f"/proc/self/task/{native_id}/{what}").read_text()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing.pool
+import multiprocessing
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -21,7 +20,7 @@ import pytest
 import trio
 
 from fakebatch.errors import FakeBatchWarning
-from fakebatch.vtime import Clock
+from fakebatch.vtime import Clock, freezegun
 
 pytestmark = pytest.mark.timeout(120)
 Log = list[tuple[float, str]]
@@ -56,6 +55,7 @@ class Server:
                     return
 
     def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
 
@@ -221,3 +221,257 @@ def test_time_stands_still_for_a_thread_that_reads_a_socket(server: Server, dela
         clock.stop()
 
     assert (at, clock.elapsed) == (90.0, 1200.0)
+
+
+@pytest.fixture
+def io_clock() -> Iterator[Clock]:
+    """A clock that waits for the real world for a tenth of a second."""
+    clock = Clock(io_wait="0.1s")
+    clock.start()
+    yield clock
+    clock.stop()
+
+
+# --- connections that owe nothing
+
+
+async def an_idle_stream(server: Server, sleeps: int) -> None:
+    reader, writer = await asyncio.open_connection(*server.address)
+    writer.write(late(0))
+    await reader.readexactly(1)
+    for _ in range(sleeps):
+        await asyncio.sleep(60)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def an_idle_stream_of_trio(server: Server, sleeps: int) -> None:
+    async with await trio.open_tcp_stream(*server.address) as stream:
+        await stream.send_all(late(0))
+        await stream.receive_some(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stream.receive_some, 1)  # as a listener that awaits what may come
+            for _ in range(sleeps):
+                await trio.sleep(60)
+            nursery.cancel_scope.cancel()
+
+
+async def a_thread_that_listens(server: Server, sleeps: int) -> None:
+    with socket.create_connection(server.address) as sock:
+        sock.sendall(late(0))
+        sock.recv(1)
+        listener = asyncio.create_task(asyncio.to_thread(sock.recv, 1))
+        for _ in range(sleeps):
+            await asyncio.sleep(60)
+        sock.shutdown(socket.SHUT_RDWR)
+        await listener
+
+
+IDLE = {
+    "a pooled stream": lambda *args: asyncio.run(an_idle_stream(*args)),
+    "a listener on trio": lambda *args: trio.run(an_idle_stream_of_trio, *args),
+    "a thread that listens": lambda *args: asyncio.run(a_thread_that_listens(*args)),
+}
+
+
+@pytest.mark.parametrize("idles", IDLE.values(), ids=IDLE)
+def test_a_connection_that_owes_nothing_holds_nothing(
+    idles: Callable[[Server, int], None], clock: Clock, server: Server
+) -> None:
+    """A thousand sleeps beside it stand still for none: at 5 ms each they would take 5 s."""
+    began = time.process_time(), freezegun.real_monotonic()
+    idles(server, 1_000)
+
+    assert clock.elapsed == 60_000.0
+    assert freezegun.real_monotonic() - began[1] < 2 * (time.process_time() - began[0]) + 1
+
+
+async def asks_what_is_never_answered(server: Server) -> None:
+    reader, writer = await asyncio.open_connection(*server.address)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(60):
+            writer.write(late(500))  # later than the clock waits
+            await reader.readexactly(1)
+    await asyncio.sleep(60)  # it counts as idle until it answers
+    writer.close()
+
+
+async def asks_what_is_never_answered_on_trio(server: Server) -> None:
+    async with await trio.open_tcp_stream(*server.address) as stream:
+        await stream.send_all(late(500))
+        with trio.move_on_after(60):
+            await stream.receive_some(1)
+        await trio.sleep(60)
+
+
+def asks_in_a_thread(server: Server) -> None:
+    thread = threading.Thread(target=blocking, args=(server, late(250), 0))
+    thread.start()
+    time.sleep(120)
+    thread.join()
+
+
+SLOW = {
+    "asyncio": lambda server: asyncio.run(asks_what_is_never_answered(server)),
+    "trio": lambda server: trio.run(asks_what_is_never_answered_on_trio, server),
+    "a thread": asks_in_a_thread,
+}
+
+
+@pytest.mark.parametrize("asks", SLOW.values(), ids=SLOW)
+def test_an_answer_that_does_not_come_is_named(
+    asks: Callable[[Server], None], io_clock: Clock, server: Server
+) -> None:
+    """After io_wait of real time a warning names the socket, and time goes on."""
+    with pytest.warns(FakeBatchWarning) as caught:
+        asks(server)
+
+    came, known, to_do = str(caught[0].message).split("\n")
+    assert came == (
+        f"fakebatch: virtual time stood still 0.1 s for an answer of 127.0.0.1:"
+        f"{server.address[1]}, and now goes on."
+    )
+    assert known == (
+        "While an answer is owed by a real socket or child process, no virtual time passes."
+    )
+    assert to_do == (
+        "Let it answer sooner, or say how long to wait: io_wait='1s' of FakeBatch and the marker."
+    )
+    assert io_clock.elapsed == 120.0
+
+
+# --- servers that live in virtual time themselves
+
+
+async def handles_in_virtual_time(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    while await reader.read(1):
+        await asyncio.sleep(60)
+        writer.write(b"!")
+    writer.close()
+
+
+async def asks_itself() -> None:
+    server = await asyncio.start_server(handles_in_virtual_time, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    for _ in range(10):
+        writer.write(b"?")
+        await reader.readexactly(1)
+        await asyncio.sleep(60)
+    writer.close()
+    server.close()
+
+
+def asks_a_thread_of_its_own() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            while connection.recv(1):
+                time.sleep(60)
+                connection.sendall(b"!")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    with socket.create_connection(listener.getsockname()) as sock:
+        for _ in range(10):
+            sock.sendall(b"?")
+            sock.recv(1)
+            time.sleep(60)
+    thread.join()
+    listener.close()
+
+
+INSIDE = {"in one loop": lambda: asyncio.run(asks_itself()), "threads": asks_a_thread_of_its_own}
+
+
+@pytest.mark.parametrize("asks", INSIDE.values(), ids=INSIDE)
+def test_a_server_under_the_clock_answers_in_its_time(
+    asks: Callable[[], None], clock: Clock
+) -> None:
+    """What it takes to answer is virtual, and nobody waits for it in real time."""
+    began = freezegun.real_monotonic()
+    asks()
+
+    assert clock.elapsed == 1200.0
+    assert freezegun.real_monotonic() - began < 5
+
+
+# --- child processes
+
+
+CHILD = [sys.executable, "-c", "import time; time.sleep(0.3); print('done')"]
+
+
+async def waits_for_a_child() -> None:
+    process = await asyncio.create_subprocess_exec(*CHILD, stdout=subprocess.DEVNULL)
+    await asyncio.wait_for(process.wait(), 60)
+
+
+async def communicates_with_a_child() -> None:
+    process = await asyncio.create_subprocess_exec(*CHILD, stdout=subprocess.PIPE)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert output == b"done\n"
+
+
+async def reads_a_line_of_a_child() -> None:
+    process = await asyncio.create_subprocess_exec(*CHILD, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"done\n"
+    await process.wait()
+
+
+async def runs_a_child_on_anyio() -> None:
+    with anyio.fail_after(60):
+        assert (await anyio.run_process(CHILD)).stdout == b"done\n"
+
+
+async def runs_a_child_in_a_thread() -> None:
+    await asyncio.wait_for(asyncio.to_thread(subprocess.run, CHILD, stdout=subprocess.PIPE), 60)
+
+
+def in_a_process_of_a_pool() -> None:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(int, "7").result(timeout=60) == 7
+
+
+def in_a_pool_of_processes() -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply_async(int, ("7",)).get(timeout=60) == 7
+
+
+def joins_a_process() -> None:
+    process = multiprocessing.get_context("spawn").Process(target=int)
+    process.start()
+    threading.Thread(target=time.sleep, args=(0.5,)).start()
+    process.join(60)
+    assert process.exitcode == 0
+
+
+CHILDREN: dict[str, Callable[[], object]] = {
+    "a process of asyncio": lambda: asyncio.run(waits_for_a_child()),
+    "its output": lambda: asyncio.run(communicates_with_a_child()),
+    "a line of its output": lambda: asyncio.run(reads_a_line_of_a_child()),
+    "anyio on asyncio": lambda: anyio.run(runs_a_child_on_anyio),
+    "anyio on trio": lambda: anyio.run(runs_a_child_on_anyio, backend="trio"),
+    "subprocess.run in a thread": lambda: asyncio.run(runs_a_child_in_a_thread()),
+    "a ProcessPoolExecutor": in_a_process_of_a_pool,
+    "a multiprocessing.Pool": in_a_pool_of_processes,
+    "Process.join": joins_a_process,
+}
+
+
+@pytest.mark.parametrize("waits", CHILDREN.values(), ids=CHILDREN)
+def test_time_stands_still_for_a_child_that_is_waited_for(
+    waits: Callable[[], object], clock: Clock
+) -> None:
+    """A child process lives in real time; a timeout of a virtual minute does not fire."""
+    sleeper = threading.Thread(target=time.sleep, args=(5,))
+    sleeper.start()
+    waits()
+
+    assert clock.elapsed <= 0.5
+    sleeper.join()
+    assert clock.elapsed == 5.0
