@@ -44,6 +44,12 @@ def replacements() -> list[io.Patch]:
     ]
 
 
+def of_anyio(module: Any) -> list[io.Patch]:
+    """What to patch in anyio, whose processes wait for an event of their own."""
+    process = module.Process
+    return [(process, "wait", _waiting(process.wait))]
+
+
 def _waits(kind: type) -> bool:
     return issubclass(kind, selectors.BaseSelector) and "select" in vars(kind)
 

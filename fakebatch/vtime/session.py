@@ -167,6 +167,7 @@ def _of_trio(_: Any) -> list[Patch]:
 _LATER: dict[str, Callable[[Any], list[Patch]]] = {
     **io.LATER,
     **unsupported.LATER,
+    "anyio._backends._asyncio": loops.of_anyio,
     "trio": _of_trio,
     "time_machine": wall_clock.of_time_machine,
 }
