@@ -7,6 +7,7 @@ too late for every timeout. A connection that owes nothing, such as a pooled one
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import ssl
@@ -18,6 +19,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from os import fstat
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
+from threading import get_ident
 from typing import Any, TypeVar
 
 from fakebatch.vtime.rebinding import is_harness
@@ -139,6 +141,7 @@ class _Waits(Waiter):
     """A thread that waits for descriptors, in real time."""
 
     events: dict[int, int] = field(kw_only=True)
+    thread: int = field(default_factory=get_ident)
 
     def blocked(self) -> bool:
         """Whether none is ready."""
@@ -151,26 +154,43 @@ class _Waits(Waiter):
     def debts(self) -> Iterable[Debt]:
         """What it is owed from outside."""
         for fd, events in self.events.items():
-            yield from debts_of(fd, events, self, False)
+            yield from debts_of(fd, events, self.thread, False)
 
 
-def is_ready(events: dict[int, int]) -> bool:
-    """Whether one of these descriptors is ready for what it is waited for, now."""
-    poll = select.poll()
+def is_ready(events: dict[int, int], milliseconds: float | None = 0) -> bool:
+    """Whether one of these descriptors is ready, or becomes so in time, without reading it."""
+    poll = _real_poll()
     for fd, mask in events.items():
         reads = select.POLLIN if mask & EVENT_READ else 0
         poll.register(fd, reads | (select.POLLOUT if mask & EVENT_WRITE else 0))
-    return bool(poll.poll(0))
+    return bool(poll.poll(milliseconds))
 
 
-def _blocking(scheduler: Scheduler, events: dict[int, int], call: Callable[[], _T]) -> _T:
-    """Make a call that waits for descriptors, and let others go on meanwhile."""
-    if scheduler.scope.alone() or not hasattr(select, "poll"):
-        return call()
+def _blocking(
+    scheduler: Scheduler,
+    events: dict[int, int],
+    seconds: float | None,
+    call: Callable[[bool], _T],
+) -> _T:
+    """Make a call once one of these descriptors is ready, and let others go on until then.
+
+    Args:
+        scheduler: the clock the calling thread lives by.
+        events: what the call waits for, by descriptor.
+        seconds: for how long, in real time.
+        call: told whether one became ready in time.
+    """
+    if scheduler.scope.alone() or _real_poll is None:
+        return call(True)  # which waits by itself
     waiter = _Waits(None, events=events)
     owed = scheduler.holds_time(waiter.debts())
     with scheduler.blocked(waiter):
-        result = call()
+        ready = is_ready(events, None if seconds is None else math.ceil(seconds * 1000))
+        waiter.due = True  # before anything is read: what is read is ready no more
+    for key in [(fd, event) for fd in events for event in (EVENT_READ, EVENT_WRITE)]:
+        if ready:
+            _sockets.waits.pop(key, None)  # the next wait is for another answer
+    result = call(ready)
     if not owed:
         scheduler.take_turn(waiter.order)
     return result
@@ -181,7 +201,9 @@ def select_in_thread(
 ) -> Any:
     """Wait for the files of a selector that belongs to no event loop."""
     files = {key.fd: key.events for key in (selector.get_map() or {}).values()}
-    return _blocking(scheduler, files, lambda: real(selector, timeout))
+    return _blocking(
+        scheduler, files, timeout, lambda ready: real(selector, timeout if ready else 0)
+    )
 
 
 def _select(readers: Any, writers: Any, errors: Any, timeout: float | None = None, /) -> Any:
@@ -194,11 +216,51 @@ def _select(readers: Any, writers: Any, errors: Any, timeout: float | None = Non
             fd = it if isinstance(it, int) else it.fileno()
             files[fd] = files.get(fd, 0) | event
     return _blocking(
-        scheduler, files, lambda: _real_select(readers, writers, errors, timeout)
+        scheduler,
+        files,
+        timeout,
+        lambda ready: _real_select(readers, writers, errors, timeout if ready else 0),
     )
 
 
 _real_select = select.select
+_real_poll: Any = getattr(select, "poll", None)
+
+
+class _Poll:
+    """What select.poll() makes for a thread that lives in virtual time."""
+
+    def __init__(self) -> None:
+        self._real = _real_poll()
+        self._files: dict[int, int] = {}
+
+    def register(self, file: Any, mask: int = select.POLLIN | select.POLLOUT) -> None:
+        """Watch a file."""
+        self._real.register(file, mask)
+        reads = EVENT_READ if mask & select.POLLIN else 0
+        fd = file if isinstance(file, int) else file.fileno()
+        self._files[fd] = reads | (EVENT_WRITE if mask & select.POLLOUT else 0)
+
+    modify = register
+
+    def unregister(self, file: Any) -> None:
+        """Watch a file no more."""
+        self._real.unregister(file)
+        self._files.pop(file if isinstance(file, int) else file.fileno(), None)
+
+    def poll(self, timeout: float | None = None) -> Any:
+        """Wait for so many milliseconds."""
+        scheduler = for_this_thread()
+        if scheduler is None or timeout == 0:
+            return self._real.poll(timeout)
+        seconds = None if timeout is None else timeout / 1000
+        return _blocking(
+            scheduler, self._files, seconds, lambda ready: self._real.poll(timeout if ready else 0)
+        )
+
+
+def _poll() -> Any:
+    return _real_poll() if for_this_thread() is None or _asked_by_harness() else _Poll()
 
 
 def _asked_by_harness() -> bool:
@@ -220,8 +282,7 @@ def _writing(real: Callable[..., Any]) -> Callable[..., Any]:
 
 def _reading(real: Callable[..., Any]) -> Callable[..., Any]:
     def reads(sock: Any, *args: Any, **kwargs: Any) -> Any:
-        scheduler = for_this_thread()
-        if scheduler is None:
+        if for_this_thread() is None:
             return real(sock, *args, **kwargs)
         fd = sock.fileno()
         _sockets.handled.add(fd)
@@ -231,27 +292,33 @@ def _reading(real: Callable[..., Any]) -> Callable[..., Any]:
             _sockets.debts.pop(fd, None)
             return result
 
-        if sock.gettimeout() == 0 or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
-            return call()
-        return _blocking(scheduler, {fd: EVENT_READ}, call)
+        decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending()
+        return call() if decrypted else _once_readable(sock, call)
 
     return reads
 
 
 def _accept(sock: Any) -> Any:
-    scheduler = for_this_thread()
-    if scheduler is None:
-        return _real_accept(sock)
-
     def call() -> Any:
         connection, address = _real_accept(sock)
         _sockets.served.add(connection.fileno())
         _sockets.inside.add(_address(connection.getsockname()))
         return connection, address
 
-    return call() if sock.gettimeout() == 0 else _blocking(
-        scheduler, {sock.fileno(): EVENT_READ}, call
-    )
+    return _real_accept(sock) if for_this_thread() is None else _once_readable(sock, call)
+
+
+def _once_readable(sock: Any, call: Callable[[], _T]) -> _T:
+    scheduler, timeout = for_this_thread(), sock.gettimeout()
+    if scheduler is None or timeout == 0:
+        return call()
+
+    def call_in_time(ready: bool) -> _T:
+        if not ready:
+            raise TimeoutError("timed out")
+        return call()
+
+    return _blocking(scheduler, {sock.fileno(): EVENT_READ}, timeout, call_in_time)
 
 
 _real_accept = socket.socket.accept
@@ -299,6 +366,7 @@ def replacements() -> list[Patch]:
         *((tls, name, _reading(getattr(tls, name))) for name in _TLS_READS),
         (socket.socket, "accept", _accept),
         (select, "select", _select),
+        *([(select, "poll", _poll)] if _real_poll is not None else ()),
         *((popen, name, _waiting(getattr(popen, name))) for name in ("wait", "communicate")),
     ]
 

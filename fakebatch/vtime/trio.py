@@ -114,22 +114,23 @@ class _Run:
 
     def has_work(self) -> bool:
         """Whether a task can run or a file is ready."""
-        return self._can_run() or io.is_ready(self._files())
+        return self._can_run() or io.is_ready({fd: events for fd, (events, _) in self._files().items()})
 
     def _can_run(self) -> bool:
         entries = self._runner.entry_queue
         return bool(self._runner.runq or entries.queue or entries.idempotent_queue)
 
-    def _files(self) -> dict[int, int]:
-        """What tasks wait for, by descriptor."""
-        files: dict[int, int] = {}
+    def _files(self) -> dict[int, tuple[int, object]]:
+        """What tasks wait for, and one object for each wait, by descriptor."""
+        files: dict[int, tuple[int, object]] = {}
         registered = getattr(self._runner.io_manager, "_registered", {})
         for key, waiters in [*registered.items()]:
             if isinstance(key, int):  # epoll
-                reads = EVENT_READ if waiters.read_task is not None else 0
-                files[key] = reads | (EVENT_WRITE if waiters.write_task is not None else 0)
+                events = EVENT_READ if waiters.read_task is not None else 0
+                files[key] = events | (EVENT_WRITE if waiters.write_task is not None else 0), waiters
             else:  # kqueue: a descriptor and a filter, which is -1 for reading
-                files[key[0]] = files.get(key[0], 0) | (EVENT_READ if key[1] == -1 else EVENT_WRITE)
+                events = EVENT_READ if key[1] == -1 else EVENT_WRITE
+                files[key[0]] = events | files.get(key[0], (0, None))[0], waiters
         return files
 
     def watches_files(self) -> bool:
@@ -140,8 +141,8 @@ class _Run:
         """The answers that its files are owed."""
         return [
             debt
-            for fd, events in self._files().items()
-            for debt in io.debts_of(fd, events, self._runner, False)
+            for fd, (events, wait) in self._files().items()
+            for debt in io.debts_of(fd, events, wait, False)
         ]
 
     def wake(self) -> None:

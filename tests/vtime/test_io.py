@@ -343,23 +343,25 @@ def test_an_answer_that_does_not_come_is_named(
 # --- servers that live in virtual time themselves
 
 
-async def handles_in_virtual_time(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    while await reader.read(1):
-        await asyncio.sleep(60)
-        writer.write(b"!")
-    writer.close()
-
-
 async def asks_itself() -> None:
-    server = await asyncio.start_server(handles_in_virtual_time, "127.0.0.1", 0)
+    closed = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1):
+            await asyncio.sleep(60)
+            writer.write(b"!")
+        writer.close()
+        await writer.wait_closed()
+        closed.set()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     for _ in range(10):
         writer.write(b"?")
         await reader.readexactly(1)
         await asyncio.sleep(60)
     writer.close()
+    await closed.wait()
     server.close()
 
 
