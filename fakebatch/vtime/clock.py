@@ -13,7 +13,7 @@ from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.vtime import moments
 
 if TYPE_CHECKING:
-    from fakebatch.vtime.scheduler import Sleep
+    from fakebatch.vtime.scheduler import Hooks, Sleep
     from fakebatch.vtime.session import Session
 
 MODES = ("virtual", "manual", "real")
@@ -59,6 +59,7 @@ class Clock:
         self._before_sleep, self._after_sleep = before_sleep, after_sleep
         self._io_wait = durations.microseconds(io_wait)
         self._session: Session | None = None
+        self._hooks: Hooks
         self._running = False
         self._since = self._elapsed = 0
 
@@ -87,9 +88,12 @@ class Clock:
             _refuse_to_be_real_in_virtual_time()
         else:
             # Not at the top: it imports asyncio and freezegun, and most tests need neither.
-            from fakebatch.vtime.session import Session  # noqa: PLC0415
+            from fakebatch.vtime.session import Hooks, Session  # noqa: PLC0415
 
-            self._session = Session.join(self, self._wanted, self._start, self._io_wait)
+            self._session = Session.join(self._wanted, self._start, self._io_wait)
+            line = self._session.scheduler.line
+            self._hooks = Hooks(line, self._before_sleep, self._after_sleep)
+            self._session.scheduler.hooks.append(self._hooks)
         self._since, self._running = self._reading(), True
 
     def stop(self) -> None:
@@ -97,7 +101,7 @@ class Clock:
         self._elapsed, self._running = self._elapsed_us(), False
         session, self._session = self._session, None
         if session is not None:
-            session.leave(self)
+            session.leave(self._hooks)
 
     def advance(self, duration: Duration) -> None:
         """Move time forward, waking everybody who sleeps on the way.
@@ -121,15 +125,6 @@ class Clock:
                 "Give an earlier start instead: start='…'.",
             )
         self._movable().scheduler.advance(distance)
-
-    def before_sleep_of(self, sleep: Sleep) -> FakeBatchError | None:
-        """What to raise in the place of a sleep that ends at a point on the line of time."""
-        return self._before_sleep(sleep._replace(end=sleep.end - self._since))
-
-    def after_sleep_of(self, duration: int) -> None:
-        """A sleep of so many microseconds is over."""
-        end = moments.now()
-        self._after_sleep(end - duration, end)
 
     def _reading(self) -> int:
         return self._session.scheduler.line if self._session else moments.now()

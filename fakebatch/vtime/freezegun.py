@@ -22,6 +22,8 @@ _FUNCTIONS = (
 _READS = 100_000
 """So often the same line may read the clock in a row, with neither a call nor a sleep between."""
 
+_EPOCH, _MICROSECOND = _api.real_datetime(1970, 1, 1), timedelta(microseconds=1)
+
 real_monotonic: Callable[[], float] = _api.real_monotonic
 """The true monotonic clock in seconds; freezegun keeps it even while time is frozen."""
 PRIVATE: list[tuple[Any, str]] = [
@@ -110,6 +112,12 @@ def shift(microseconds: int) -> None:
     delta = timedelta(microseconds=microseconds)
     for factory in _api.freeze_factories:
         factory.time_to_freeze += delta
+
+
+def now() -> int:
+    """What the wall clock shows, in microseconds since 1970."""
+    moment: datetime = _api.get_current_time()
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 class Freeze:

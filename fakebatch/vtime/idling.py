@@ -95,4 +95,4 @@ def idle(engine: Engine, scheduler: Scheduler, loop: object, deadline: int | Non
                 scheduler.take_turn(waiter.order)
             return
     if duration > 0:
-        scheduler.after_sleep(duration)
+        scheduler.slept(duration)

@@ -39,13 +39,22 @@ class Sleep(NamedTuple):
     """A sleep that is about to begin."""
 
     end: int
-    """When it will be over, in microseconds since the clock was started."""
+    """When it will be over, in microseconds since the clock was started that is asked."""
     site: Callable[[], str]
     """Finds the file:line of the user's code that sleeps; slow, so called for errors only."""
     waiter: object
     """The thread that sleeps, by ident, or the event loop."""
     side_by_side: int = 1
     """How many sleepers the waiter has: 1 for a thread, the number of timers for a loop."""
+
+
+class Hooks(NamedTuple):
+    """What a clock wants to be asked and told."""
+
+    since: int
+    """The point on the line at which the clock was started."""
+    before_sleep: Callable[[Sleep], FakeBatchError | None]
+    after_sleep: Callable[[int, int], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -117,9 +126,7 @@ current: Scheduler | None = None
 
 def for_this_thread() -> Scheduler | None:
     """The clock the calling thread lives by; None if it lives in real time."""
-    if current is not None and current.scope.has(get_ident()):
-        return current
-    return None
+    return current if current is not None and get_ident() in current.scope.living else None
 
 
 class Scheduler:
@@ -129,8 +136,7 @@ class Scheduler:
         manual: whether time moves by `advance` alone.
         io_wait: real seconds for which time stands still for an answer from outside.
         move_wall: moves the wall clock by microseconds.
-        before_sleep: asked before each sleep; what it returns is raised in its place.
-        after_sleep: told the microseconds of each sleep when it is over.
+        read_wall: the wall clock in microseconds.
     """
 
     def __init__(
@@ -139,14 +145,14 @@ class Scheduler:
         manual: bool,
         io_wait: float,
         move_wall: Callable[[int], None],
-        before_sleep: Callable[[Sleep], FakeBatchError | None],
-        after_sleep: Callable[[int], None],
+        read_wall: Callable[[], int],
     ) -> None:
         self.line = 0
         """Microseconds since the clock was started."""
         self.manual = manual
         self.io_wait = io_wait
-        self.before_sleep, self.after_sleep = before_sleep, after_sleep
+        self.hooks: list[Hooks] = []
+        """Of the clocks that run."""
         self.moves = 0
         """How often a thread has blocked or gone on."""
         self.scope = ThreadScope()
@@ -163,7 +169,7 @@ class Scheduler:
         self._ended = self._stuck = False
         self._first: set[int] = set()
         self._zeros: dict[int, int] = {}
-        self._move_wall = move_wall
+        self._move_wall, self._read_wall = move_wall, read_wall
         self._watchdog = Watchdog(self)
 
     @property
@@ -206,7 +212,13 @@ class Scheduler:
             self.jump(deadline)
         else:
             self.wait(Sleeper(deadline, moves_time=not self.manual))
-        self.after_sleep(duration)
+        self.slept(duration)
+
+    def slept(self, duration: int) -> None:
+        """A sleep of so many microseconds is over."""
+        end = self._read_wall()
+        for hooks in self.hooks:
+            hooks.after_sleep(end - duration, end)
 
     def advance(self, duration: int) -> None:
         """Move time by hand, through every deadline on the way."""
@@ -223,8 +235,13 @@ class Scheduler:
             FakeBatchError: it may not, or nobody would ever move the clock.
         """
         __tracebackhide__ = True
-        if error := self.before_sleep(sleep):
-            raise error
+        errors = [
+            hooks.before_sleep(sleep._replace(end=sleep.end - hooks.since) if hooks.since else sleep)
+            for hooks in self.hooks  # each counts
+        ]
+        for error in errors:
+            if error is not None:
+                raise error
         if self.manual and sleep.end > self.line and self.scope.alone():
             raise nobody_moves_time(sleep.site())
 

@@ -9,28 +9,17 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import Any
 
 from fakebatch.durations import SECOND
-from fakebatch.errors import FakeBatchError, FakeBatchWarning, Misuse
+from fakebatch.errors import FakeBatchWarning, Misuse
 from fakebatch.vtime import asyncio as loops
 from fakebatch.vtime import freezegun, io, scheduler, threads, unsupported, wall_clock
 from fakebatch.vtime.io import Patch
 from fakebatch.vtime.rebinding import Rebinding
-from fakebatch.vtime.scheduler import Scheduler, Sleep
+from fakebatch.vtime.scheduler import Hooks, Scheduler
 
 _ABSENT = object()
-
-
-class Member(Protocol):
-    """A clock that lives in the session."""
-
-    def before_sleep_of(self, sleep: Sleep) -> FakeBatchError | None:
-        """What to raise in the place of a sleep."""
-        ...
-
-    def after_sleep_of(self, duration: int) -> None:
-        """A sleep of so many microseconds is over."""
 
 
 class Session:
@@ -42,19 +31,17 @@ class Session:
         unsupported.check()
         _tell_what_is_missing()
         self._wall_clock = wall_clock.choose(start)
-        self._clocks: list[Member] = []
         self._patched: list[tuple[Any, str, object]] = []
         self._undo = ExitStack()
         self.scheduler = Scheduler(
             manual=manual,
             io_wait=io_wait / SECOND,
             move_wall=self._wall_clock.move,
-            before_sleep=self._before_sleep,
-            after_sleep=self._after_sleep,
+            read_wall=self._wall_clock.now,
         )
 
     @classmethod
-    def join(cls, clock: Member, mode: str | None, start: int | None, io_wait: int) -> Session:
+    def join(cls, mode: str | None, start: int | None, io_wait: int) -> Session:
         """The session that runs, or else a new one.
 
         Raises:
@@ -76,26 +63,17 @@ class Session:
                 f"A {session._mode} clock is running; there is only one time.",
                 "Leave mode and start out to join it, or stop it first.",
             )
-        session._clocks.append(clock)
         return session
 
-    def leave(self, clock: Member) -> None:
+    def leave(self, hooks: Hooks) -> None:
         """The last to leave puts everything back."""
-        self._clocks.remove(clock)
-        if not self._clocks:
+        self.scheduler.hooks.remove(hooks)
+        if not self.scheduler.hooks:
             self._undo.close()
 
     @property
     def _mode(self) -> str:
         return "manual" if self.scheduler.manual else "virtual"
-
-    def _before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
-        errors = [clock.before_sleep_of(sleep) for clock in self._clocks]  # each counts
-        return next((error for error in errors if error is not None), None)
-
-    def _after_sleep(self, duration: int) -> None:
-        for clock in self._clocks:
-            clock.after_sleep_of(duration)
 
     def _begin(self) -> None:
         io.forget_all()

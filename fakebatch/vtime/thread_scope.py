@@ -66,14 +66,15 @@ class ThreadScope:
         self.jobs: dict[object, Jobs] = {}
         """By pool, for pools whose threads live in real time."""
         self._members = {self.entered_by: Member(None, threading.get_native_id())}
+        self.living = {self.entered_by}
+        """The threads that live in virtual time, by ident."""
         self._expected: set[object] = set()
-        self._in_real_time: set[int] = set()
         self._strangers = [t for t in threading.enumerate() if not _serves_the_tests(t)]
         self._strangers = [t for t in self._strangers if t.ident != self.entered_by]
 
     def has(self, ident: int) -> bool:
         """Whether a thread lives in virtual time."""
-        return ident in self._members and ident not in self._in_real_time
+        return ident in self.living
 
     def native_id(self, ident: int) -> int:
         """The number by which the system knows a thread of the scope."""
@@ -102,11 +103,11 @@ class ThreadScope:
 
         Threads that it starts then do not belong to the scope.
         """
-        self._in_real_time.add(get_ident())
+        self.living.discard(get_ident())
         try:
             yield
         finally:
-            self._in_real_time.discard(get_ident())
+            self.living.add(get_ident())
 
     def expect(self, newborn: object) -> None:
         """A thread of the scope is being started; it is not blocked."""
@@ -115,11 +116,13 @@ class ThreadScope:
     def begin(self, newborn: object, thread: Thread | None = None) -> None:
         """The calling thread is the one that was expected."""
         self._members[get_ident()] = Member(thread, threading.get_native_id())
+        self.living.add(get_ident())
         self._expected.discard(newborn)
 
     def adopt(self, thread: Thread) -> None:
         """A thread that was alive before belongs to the scope as well."""
         self._members[thread.ident or 0] = Member(thread, thread.native_id or 0)
+        self.living.add(thread.ident or 0)
         self._strangers = [stranger for stranger in self._strangers if stranger is not thread]
 
     def forget(self, newborn: object) -> None:
@@ -129,6 +132,7 @@ class ThreadScope:
     def end(self) -> None:
         """The calling thread has done its work and will never block again."""
         self._members.pop(get_ident(), None)
+        self.living.discard(get_ident())
 
     def alone(self) -> bool:
         """Whether the calling thread is the only one of the scope."""
@@ -147,6 +151,7 @@ class ThreadScope:
                 continue
             if thread is not None and not thread.is_alive():  # adopted, and gone without a word
                 self._members.pop(ident, None)
+                self.living.discard(ident)
             else:
                 yield ident
 

@@ -29,6 +29,10 @@ class WallClock(Protocol):
     def move(self, microseconds: int) -> None:
         """Move the clock forward."""
 
+    def now(self) -> int:
+        """What it shows, in microseconds since 1970."""
+        ...
+
     def stop(self) -> None:
         """Give the clock back."""
 
@@ -50,16 +54,15 @@ def choose(start: int | None) -> WallClock:
 class UsersFreeze:
     """A freeze of the test's own, around ours: followed and moved."""
 
+    move = staticmethod(freezegun.shift)
+    now = staticmethod(freezegun.now)
+
     def __init__(self) -> None:
         self.fakes: dict[Any, Any] = {}
 
     def start(self) -> list[Patch]:
         """Show the same time to every thread and module."""
         return freezegun.replacements(_keeps_real_time)
-
-    def move(self, microseconds: int) -> None:
-        """Move every freeze there is."""
-        freezegun.shift(microseconds)
 
     def stop(self) -> None:
         """Leave the user's freeze to the user."""
@@ -114,6 +117,8 @@ class Travel:
         """Shift every traveller."""
         for traveller in self._travellers:
             traveller.shift(timedelta(microseconds=microseconds))
+
+    now = staticmethod(moments.now)
 
     def stop(self) -> None:
         """Leave the journey to the user."""
