@@ -18,8 +18,8 @@ from typing import Any
 
 from fakebatch.durations import SECOND
 from fakebatch.vtime import callsite, io
+from fakebatch.vtime.callsite import is_harness
 from fakebatch.vtime.idling import idle
-from fakebatch.vtime.rebinding import is_harness
 from fakebatch.vtime.scheduler import for_this_thread
 from fakebatch.vtime.watchdog import Debt
 

@@ -22,6 +22,31 @@ _INSTALLED = tuple(
 )
 
 
+_HARNESS = frozenset(
+    [
+        "_pytest",
+        "pluggy",
+        "xdist",
+        "execnet",
+        "pytest_timeout",
+        "pytest_benchmark",
+        "hypothesis",
+        "coverage",
+        "pdb",
+        "bdb",
+        "subprocess",
+        "multiprocessing",
+        "selectors",
+    ]
+)
+"""Packages that run or watch the tests, or talk to other processes: they keep real time."""
+
+
+def is_harness(module: str) -> bool:
+    """Whether a module keeps real time, whatever the clock shows others."""
+    return module.partition(".")[0] in _HARNESS
+
+
 def is_installed(file: str) -> bool:
     """Whether a file belongs to Python or an installed library."""
     return file.startswith(_INSTALLED)

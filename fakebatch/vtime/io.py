@@ -22,7 +22,7 @@ from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 from threading import get_ident
 from typing import Any, TypeVar
 
-from fakebatch.vtime.rebinding import is_harness
+from fakebatch.vtime.callsite import is_harness
 from fakebatch.vtime.scheduler import Scheduler, Waiter, for_this_thread
 from fakebatch.vtime.watchdog import Debt
 

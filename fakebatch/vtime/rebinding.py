@@ -9,24 +9,6 @@ from typing import Any
 
 from fakebatch.vtime import callsite
 
-_HARNESS = frozenset(
-    [
-        "_pytest",
-        "pluggy",
-        "xdist",
-        "execnet",
-        "pytest_timeout",
-        "pytest_benchmark",
-        "hypothesis",
-        "coverage",
-        "pdb",
-        "bdb",
-        "subprocess",
-        "multiprocessing",
-        "selectors",
-    ]
-)
-"""Packages that run or watch the tests, or talk to other processes: they keep real time."""
 _OURS = frozenset(
     [
         "fakebatch",
@@ -68,11 +50,6 @@ _seen: dict[str, tuple[int, int, tuple[str, ...]]] = {}
 _looked_for: set[int] = set()
 
 
-def is_harness(module: str) -> bool:
-    """Whether a module keeps real time, whatever the clock shows others."""
-    return module.partition(".")[0] in _HARNESS
-
-
 class Rebinding:
     """Exchanges objects for others in the globals of all modules, and back.
 
@@ -106,7 +83,7 @@ def _bindings() -> Iterator[tuple[str, dict[str, Any], str]]:
     modules: list[tuple[str, object]] = list(sys.modules.items())
     for key, module in modules:
         root = key.partition(".")[0]
-        if isinstance(module, ModuleType) and root not in _HARNESS and root not in _OURS:
+        if isinstance(module, ModuleType) and not callsite.is_harness(root) and root not in _OURS:
             # By __dict__, never getattr: a lazy package (openai 3) would import 1,100 modules.
             namespace: dict[str, Any] = object.__getattribute__(module, "__dict__")
             for name in _candidates(key, namespace):

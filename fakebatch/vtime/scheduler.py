@@ -15,10 +15,11 @@ from threading import get_ident
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from freezegun import api as real
+
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError, FakeBatchWarning
 from fakebatch.vtime import callsite
-from fakebatch.vtime.freezegun import real_monotonic
 from fakebatch.vtime.thread_scope import ThreadScope
 from fakebatch.vtime.watchdog import Debt, Watchdog, nobody_moves_time
 
@@ -165,7 +166,7 @@ class Scheduler:
         self.parked: dict[int, Waiter] = {}
         # Reentrant: a finalizer may wait while its thread is in here.
         self.mutex = threading.RLock()
-        self._began = real_monotonic()
+        self._began = real.real_monotonic()
         self._ended = self._stuck = False
         self._first: set[int] = set()
         self._zeros: dict[int, int] = {}
@@ -236,7 +237,9 @@ class Scheduler:
         """
         __tracebackhide__ = True
         errors = [
-            hooks.before_sleep(sleep._replace(end=sleep.end - hooks.since) if hooks.since else sleep)
+            hooks.before_sleep(
+                sleep._replace(end=sleep.end - hooks.since) if hooks.since else sleep
+            )
             for hooks in self.hooks  # each counts
         ]
         for error in errors:
@@ -385,7 +388,7 @@ class Scheduler:
         """Stop: send everybody who still waits on their way."""
         self._watchdog.dismiss()
         with self.mutex:
-            distance = real_monotonic() - self.monotonic
+            distance = real.real_monotonic() - self.monotonic
             for loop, shift in self.shifts.items():
                 shift(loop, distance)
             self._ended = True

@@ -14,7 +14,7 @@ from typing import Any
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchWarning, Misuse
 from fakebatch.vtime import asyncio as loops
-from fakebatch.vtime import freezegun, io, scheduler, threads, unsupported, wall_clock
+from fakebatch.vtime import io, scheduler, threads, unsupported, wall_clock
 from fakebatch.vtime.io import Patch
 from fakebatch.vtime.rebinding import Rebinding
 from fakebatch.vtime.scheduler import Hooks, Scheduler
@@ -170,7 +170,7 @@ def replacements() -> list[Patch]:
 
 
 def _tell_what_is_missing() -> None:
-    if missing := _missing(freezegun.PRIVATE):
+    if missing := _missing(wall_clock.PRIVATE):
         raise Misuse(
             f"the virtual clock does not find {', '.join(missing)}.",
             f"It knows freezegun 1.5.5; this is Python {sys.version.split()[0]}.",

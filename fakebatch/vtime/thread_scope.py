@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from threading import Thread, get_ident
 from typing import Any, NamedTuple, Protocol
 
-from fakebatch.vtime.rebinding import is_harness
+from fakebatch.vtime.callsite import is_harness
 
-_SERVE_CHILDREN = frozenset({"multiprocessing", "concurrent.futures.process", "asyncio.unix_events"})
+_SERVE_CHILDREN = frozenset(
+    {"multiprocessing", "concurrent.futures.process", "asyncio.unix_events"}
+)
 """Modules whose threads wait for child processes: they keep real time and may wake others."""
 _SERVE_TASKS = frozenset({"trio._core._thread_cache"})
 """Modules whose threads live in virtual time only while they run a job."""

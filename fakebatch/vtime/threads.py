@@ -19,11 +19,20 @@ from dataclasses import dataclass, field
 from threading import get_ident
 from typing import Any
 
-from fakebatch.vtime import callsite, scheduler as scheduling
-from fakebatch.vtime.freezegun import real_monotonic
+from freezegun import api as real
+
+from fakebatch.vtime import callsite
+from fakebatch.vtime import scheduler as scheduling
+from fakebatch.vtime.callsite import is_harness
 from fakebatch.vtime.io import Patch
-from fakebatch.vtime.rebinding import is_harness
-from fakebatch.vtime.scheduler import ClockStopped, Scheduler, Sleep, Sleeper, Waiter, for_this_thread
+from fakebatch.vtime.scheduler import (
+    ClockStopped,
+    Scheduler,
+    Sleep,
+    Sleeper,
+    Waiter,
+    for_this_thread,
+)
 from fakebatch.vtime.thread_scope import Jobs
 
 PRIVATE: list[tuple[Any, str]] = [
@@ -81,7 +90,7 @@ def sleep(seconds: float, /) -> None:
 def monotonic() -> float:
     """The clock by which the calling thread measures what is left of a timeout, in seconds."""
     scheduler = for_this_thread()
-    return real_monotonic() if scheduler is None else scheduler.seconds
+    return real.real_monotonic() if scheduler is None else scheduler.seconds
 
 
 # --- waiting to be notified

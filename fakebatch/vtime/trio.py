@@ -32,7 +32,10 @@ _run, _threads, _socket = (
 PRIVATE: list[tuple[Any, str]] = [
     (_run, "GLOBAL_RUN_CONTEXT"),
     (_run, "setup_runner"),
-    *((getattr(_run, "SystemClock", None), f"{it}_time") for it in ("current", "deadline_to_sleep")),
+    *(
+        (getattr(_run, "SystemClock", None), f"{it}_time")
+        for it in ("current", "deadline_to_sleep")
+    ),
     (getattr(_run, "Deadlines", None), "expire"),
     *((getattr(_run, "Runner", None), name) for name in ("entry_queue", "runq", "io_manager")),
     *(
@@ -114,7 +117,9 @@ class _Run:
 
     def has_work(self) -> bool:
         """Whether a task can run or a file is ready."""
-        return self._can_run() or io.is_ready({fd: events for fd, (events, _) in self._files().items()})
+        return self._can_run() or io.is_ready(
+            {fd: events for fd, (events, _) in self._files().items()}
+        )
 
     def _can_run(self) -> bool:
         entries = self._runner.entry_queue
@@ -127,7 +132,10 @@ class _Run:
         for key, waiters in [*registered.items()]:
             if isinstance(key, int):  # epoll
                 events = EVENT_READ if waiters.read_task is not None else 0
-                files[key] = events | (EVENT_WRITE if waiters.write_task is not None else 0), waiters
+                files[key] = (
+                    events | (EVENT_WRITE if waiters.write_task is not None else 0),
+                    waiters,
+                )
             else:  # kqueue: a descriptor and a filter, which is -1 for reading
                 events = EVENT_READ if key[1] == -1 else EVENT_WRITE
                 files[key[0]] = events | files.get(key[0], (0, None))[0], waiters

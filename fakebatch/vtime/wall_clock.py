@@ -1,19 +1,134 @@
-"""Who owns the wall clock while a virtual clock runs, and how each is moved."""
+"""The wall clock: frozen by freezegun, our own freeze or the test's, or shifted by a time-machine."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from types import FrameType
 from typing import Any, Protocol
 
+import freezegun.api
+
 from fakebatch.durations import SECOND
-from fakebatch.errors import Misuse
-from fakebatch.vtime import freezegun, moments
+from fakebatch.errors import FakeBatchError, Misuse
+from fakebatch.vtime import callsite, moments
+from fakebatch.vtime.callsite import is_harness
 from fakebatch.vtime.io import Patch
-from fakebatch.vtime.rebinding import is_harness
 from fakebatch.vtime.scheduler import for_this_thread
+
+_api: Any = freezegun.api
+_names: dict[str, Any] = _api.__dict__
+_FUNCTIONS = [
+    "time",
+    "time_ns",
+    "monotonic",
+    "monotonic_ns",
+    "perf_counter",
+    "perf_counter_ns",
+    "gmtime",
+    "localtime",
+    "strftime",
+]
+_READS = 100_000
+"""So often the same line may read the clock in a row, with neither a call nor a sleep between."""
+
+_EPOCH, _MICROSECOND = _api.real_datetime(1970, 1, 1), timedelta(microseconds=1)
+
+PRIVATE: list[tuple[Any, str]] = [
+    (_api, "freeze_factories"),
+    (_api, "_should_use_real_time"),
+    *((_api, f"{kind}_{name}") for name in _FUNCTIONS for kind in ("real", "fake")),
+]
+"""Without these the wall clock cannot be moved."""
+
+
+def is_frozen() -> bool:
+    """Whether time is frozen, by whomever."""
+    return bool(_api.freeze_factories)
+
+
+def _fakes() -> dict[Any, Any]:
+    """What is put in the place of each time function and class."""
+    functions = {_names[f"real_{name}"]: _names[f"fake_{name}"] for name in _FUNCTIONS}
+    return functions | {_api.real_date: _api.FakeDate, _api.real_datetime: _api.FakeDatetime}
+
+
+def _of_freezegun(
+    keeps_real_time: Callable[[FrameType], bool],
+) -> list[tuple[Any, str, Any]]:
+    """What to patch in freezegun, so that all but those who keep real time see frozen time.
+
+    By default freezegun shows real time within five frames of `threading`, in time.time() alone.
+    A line that reads the clock on and on is told: a frozen clock does not move by being read.
+    """
+    reads = _Reads()
+
+    def use_real_time() -> bool:
+        if not is_frozen():
+            return True
+        reader = sys._getframe(2)  # noqa: SLF001 - who called a function of freezegun
+        if keeps_real_time(reader):
+            return True
+        reads.note(reader)
+        return False
+
+    def time_to_freeze() -> datetime | None:
+        if not is_frozen():
+            return None
+        reads.note(sys._getframe(2))  # noqa: SLF001
+        now: datetime = _api.get_current_time()
+        return now
+
+    return [
+        (_api, "_should_use_real_time", use_real_time),
+        (_api.FakeDatetime, "_time_to_freeze", staticmethod(time_to_freeze)),
+    ]
+
+
+class _Reads:
+    """Counts how often each thread has read the clock in a row at one line."""
+
+    def __init__(self) -> None:
+        self._here = threading.local()
+
+    def note(self, reader: FrameType) -> None:
+        """A line reads the clock.
+
+        Raises:
+            FakeBatchError: it does nothing else.
+        """
+        factory = _api.freeze_factories[-1]
+        if not isinstance(factory, _api.FrozenDateTimeFactory):
+            return  # a freeze of the test's own that ticks
+        here = self._here
+        # Whoever moves the time, by a sleep for one, puts another object there.
+        place = (reader.f_code, reader.f_lineno, id(factory.time_to_freeze))
+        if getattr(here, "place", None) != place:
+            here.place, here.reads = place, 0
+        here.reads += 1
+        if here.reads > _READS:
+            here.reads = 0
+            raise FakeBatchError(
+                f"the loop at {callsite.of_frame(reader)} waits for a clock that stands still.",
+                f"It has read the clock {_READS:,} times in a row, and reading does not move it.",
+                "Sleep in the loop, or move the clock: fakebatch.clock.advance('1m').",
+            )
+
+
+def shift_freezes(microseconds: int) -> None:
+    """Move every freeze there is, the user's own too."""
+    delta = timedelta(microseconds=microseconds)
+    for factory in _api.freeze_factories:
+        factory.time_to_freeze += delta
+
+
+def frozen_now() -> int:
+    """What the wall clock shows, in microseconds since 1970."""
+    moment: datetime = _api.get_current_time()
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 class WallClock(Protocol):
@@ -46,7 +161,7 @@ def choose(start: int | None) -> WallClock:
     travellers = getattr(sys.modules.get("time_machine"), "traveller_stack", [])
     if travellers:
         return Travel(travellers, start)
-    if freezegun.is_frozen() and start is None:
+    if is_frozen() and start is None:
         return UsersFreeze()
     return OurFreeze(moments.DEFAULT_START if start is None else start)
 
@@ -54,15 +169,15 @@ def choose(start: int | None) -> WallClock:
 class UsersFreeze:
     """A freeze of the test's own, around ours: followed and moved."""
 
-    move = staticmethod(freezegun.shift)
-    now = staticmethod(freezegun.now)
+    move = staticmethod(shift_freezes)
+    now = staticmethod(frozen_now)
 
     def __init__(self) -> None:
         self.fakes: dict[Any, Any] = {}
 
     def start(self) -> list[Patch]:
         """Show the same time to every thread and module."""
-        return freezegun.replacements(_keeps_real_time)
+        return _of_freezegun(_keeps_real_time)
 
     def stop(self) -> None:
         """Leave the user's freeze to the user."""
@@ -73,9 +188,11 @@ class OurFreeze(UsersFreeze):
 
     def __init__(self, start: int) -> None:
         super().__init__()
-        self._freeze = freezegun.Freeze(moments.as_datetime(start))
-        if not freezegun.is_frozen():
-            self.fakes = freezegun.fakes()
+        # The empty prefix makes freezegun's own scan skip every module. That scan fetches every
+        # attribute of every module: with openai 3 loaded it takes 0.9 s and imports 1,100 modules.
+        self._freeze: Any = _api.freeze_time(moments.as_datetime(start), ignore=[""])
+        if not is_frozen():
+            self.fakes = _fakes()
 
     def start(self) -> list[Patch]:
         """Freeze time."""

@@ -19,9 +19,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
+from freezegun import api as real
+
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.vtime import callsite
-from fakebatch.vtime.freezegun import real_monotonic
 
 if TYPE_CHECKING:
     from fakebatch.vtime.scheduler import Scheduler
@@ -110,12 +111,12 @@ class Watchdog:
             if not scheduler.parked:
                 self._bell.acquire()
             if moves != scheduler.moves:
-                moves, since, work = scheduler.moves, real_monotonic(), work_of_others()
-            quiet = real_monotonic() - since
+                moves, since, work = scheduler.moves, real.real_monotonic(), work_of_others()
+            quiet = real.real_monotonic() - since
             self._pillow.acquire(timeout=_BRISK if quiet < _CALM_AFTER else _CALM)
             with scheduler.mutex:
                 if moves == scheduler.moves:
-                    self.look(real_monotonic() - since, work_of_others() - work)
+                    self.look(real.real_monotonic() - since, work_of_others() - work)
         ended.release()
 
     def look(self, waited: float, worked: float) -> None:
@@ -135,7 +136,9 @@ class Watchdog:
             and _State.RUNS not in states.values()
         )
         if blocked:
-            calls = [self._sightings[ident].call for ident, s in states.items() if s is _State.CALLS]
+            calls = [
+                self._sightings[ident].call for ident, s in states.items() if s is _State.CALLS
+            ]
             blocked = not self._still_owed([*scheduler.owed(), *calls])
         woken = (blocked or worked > _BUSY) and scheduler.wake_next()
         patience = _PATIENCE_WITH_STRANGERS if scope.has_strangers() else _PATIENCE
@@ -150,7 +153,7 @@ class Watchdog:
 
     def _still_owed(self, debts: list[Debt]) -> bool:
         """Whether time shall stand still for one of these."""
-        now, bound = real_monotonic(), self._scheduler.io_wait
+        now, bound = real.real_monotonic(), self._scheduler.io_wait
         for debt in debts:
             debt.since = debt.since or now
             if not debt.expired and now - debt.since >= bound:
@@ -160,7 +163,7 @@ class Watchdog:
 
     def _state(self, ident: int) -> _State:
         """What a thread does that waits in no waiter; asked again and again."""
-        now, moves = real_monotonic(), self._scheduler.moves
+        now, moves = real.real_monotonic(), self._scheduler.moves
         # Its state before its work: to look lets others run, and who has run since has moved.
         native_id = self._scheduler.scope.native_id(ident)
         state = kernel_says(native_id, "stat").rpartition(") ")[2][:1]

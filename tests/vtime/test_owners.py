@@ -175,8 +175,9 @@ class TestTimeMachine:
 
         assert str(caught.value) == (
             "fakebatch: a time-machine was started while fakebatch's own clock is running.\n"
-            "Only one of them can own the wall clock.\n"
-            "Start the time-machine before fakebatch, or leave time alone with clock='real'."
+            "Only one of them can own the wall clock, and fakebatch's was there first.\n"
+            "Begin there, with start='2030-05-05T00:00:00+00:00' of the marker or FakeBatch, or go "
+            "there: fakebatch.clock.move_to(…)."
         )
         assert clock.now == at("2026-01-01")
 
