@@ -131,14 +131,12 @@ class Session:
 os.register_at_fork(after_in_child=Session.abandon)
 
 
-def _of_trio(_: Any) -> list[Patch]:
+def _of_trio(module: Any) -> list[Patch]:
     # trio may be absent, and slow to import: only where the code under test has imported it.
     from fakebatch.vtime import trio  # noqa: PLC0415
 
-    missing = _missing(trio.PRIVATE)
-    if missing:
-        _warn(missing, "runs of trio keep real time")
-        return []
+    if missing := _missing(trio.PRIVATE):
+        return unsupported.of_unknown_trio(module, missing)
     return trio.replacements()
 
 

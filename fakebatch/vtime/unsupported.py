@@ -68,6 +68,12 @@ def run(runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
     return _real_run(runner, coro, **options)
 
 
+def of_unknown_trio(trio: Any, missing: list[str]) -> list[Patch]:
+    """What to patch in a trio whose private names have gone: its clock cannot be moved."""
+    what_came = f"trio was to run, and the virtual clock does not find {', '.join(missing)}"
+    return [(trio, "run", _refusing(what_came, "Run this test on asyncio", trio.run))]
+
+
 def _of_uvloop(uvloop: Any) -> list[Patch]:
     return [
         (uvloop.Loop, name, _checking(getattr(uvloop.Loop, name)))

@@ -75,8 +75,8 @@ def late(milliseconds: int) -> bytes:
 # --- who asks the server, by a timeout
 
 
-async def streams(server: Server, question: bytes, timeout: float) -> None:
-    async with asyncio.timeout(timeout):
+async def streams(server: Server, question: bytes, within: float) -> None:
+    async with asyncio.timeout(within):
         reader, writer = await asyncio.open_connection(*server.address)
         for _ in range(2):
             writer.write(question)
@@ -85,17 +85,17 @@ async def streams(server: Server, question: bytes, timeout: float) -> None:
         await writer.wait_closed()
 
 
-async def sock_calls(server: Server, question: bytes, timeout: float) -> None:
+async def sock_calls(server: Server, question: bytes, within: float) -> None:
     loop = asyncio.get_running_loop()
     with socket.socket() as sock:
         sock.setblocking(False)
-        await asyncio.wait_for(loop.sock_connect(sock, server.address), timeout)
+        await asyncio.wait_for(loop.sock_connect(sock, server.address), within)
         for _ in range(2):
             await loop.sock_sendall(sock, question)
-            await asyncio.wait_for(loop.sock_recv(sock, 1), timeout)
+            await asyncio.wait_for(loop.sock_recv(sock, 1), within)
 
 
-async def c_code(server: Server, question: bytes, timeout: float) -> None:
+async def c_code(server: Server, question: bytes, within: float) -> None:
     """As psycopg does: a task waits for a descriptor that was written to by C code."""
     loop = asyncio.get_running_loop()
     with socket.socket() as sock:
@@ -106,37 +106,37 @@ async def c_code(server: Server, question: bytes, timeout: float) -> None:
             raw.send(question)
             ready = loop.create_future()
             loop.add_reader(raw.fileno(), lambda ready=ready: ready.done() or ready.set_result(0))
-            await asyncio.wait_for(ready, timeout)
+            await asyncio.wait_for(ready, within)
             loop.remove_reader(raw.fileno())
             raw.recv(1)
         raw.close()
 
 
-async def anyio_streams(server: Server, question: bytes, timeout: float) -> None:
-    with anyio.fail_after(timeout):
+async def anyio_streams(server: Server, question: bytes, within: float) -> None:
+    with anyio.fail_after(within):
         async with await anyio.connect_tcp(*server.address) as stream:
             for _ in range(2):
                 await stream.send(question)
                 await stream.receive(1)
 
 
-async def trio_streams(server: Server, question: bytes, timeout: float) -> None:
-    with trio.fail_after(timeout):
+async def trio_streams(server: Server, question: bytes, within: float) -> None:
+    with trio.fail_after(within):
         async with await trio.open_tcp_stream(*server.address) as stream:
             for _ in range(2):
                 await stream.send_all(question)
                 await stream.receive_some(1)
 
 
-def blocking(server: Server, question: bytes, timeout: float) -> None:
+def blocking(server: Server, question: bytes, within: float) -> None:
     with socket.create_connection(server.address) as sock:
         for _ in range(2):
             sock.sendall(question)
             sock.recv(1)
 
 
-async def in_a_thread(server: Server, question: bytes, timeout: float) -> None:
-    await asyncio.wait_for(asyncio.to_thread(blocking, server, question, timeout), timeout)
+async def in_a_thread(server: Server, question: bytes, within: float) -> None:
+    await asyncio.wait_for(asyncio.to_thread(blocking, server, question, within), within)
 
 
 ASYNC: dict[str, tuple[str, Callable[..., Awaitable[None]]]] = {

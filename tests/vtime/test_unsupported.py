@@ -155,7 +155,7 @@ FOREIGN: dict[str, tuple[dict[str, ModuleType], Callable[[], object], str]] = {
                 **dict.fromkeys(["patch_all", "patch_time", "patch_thread"], patches),
             )
         },
-        lambda: sys.modules["gevent.monkey"].patch_all(),
+        lambda: vars(sys.modules["gevent.monkey"])["patch_all"](),
         "gevent was to patch time and threading while the clock runs",
     ),
     "eventlet's monkey patch": (
@@ -164,7 +164,7 @@ FOREIGN: dict[str, tuple[dict[str, ModuleType], Callable[[], object], str]] = {
                 "eventlet.patcher", is_monkey_patched=lambda _: False, monkey_patch=patches
             )
         },
-        lambda: sys.modules["eventlet.patcher"].monkey_patch(),
+        lambda: vars(sys.modules["eventlet.patcher"])["monkey_patch"](),
         "eventlet was to patch time and threading while the clock runs",
     ),
 }
@@ -236,45 +236,39 @@ def test_a_freezegun_whose_private_names_have_gone_is_refused(
     assert to_do == "Use clock='real', and tell us the versions you have."
 
 
-def sleeps_in_threads() -> None:
-    assert threading.Event().wait(0.001) is False
-
-
-def runs_trio() -> None:
-    trio.run(trio.sleep, 0.001)
-
-
-@pytest.mark.parametrize(
-    ("module", "consequence", "uses"),
-    [
-        pytest.param(
-            threads,
-            "timeouts of threading and of queues are real",
-            sleeps_in_threads,
-            id="threading",
-        ),
-        pytest.param(vtime_trio, "runs of trio keep real time", runs_trio, id="trio"),
-    ],
-)
-def test_a_renamed_private_name_costs_the_feature_that_needs_it(
-    module: ModuleType,
-    consequence: str,
-    uses: Callable[[], None],
+def test_a_renamed_private_name_of_trio_costs_runs_of_trio(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A warning says which, once; it goes on in real time, and all else in virtual time."""
-    monkeypatch.setattr(module, "PRIVATE", [(asyncio, "renamed")])
+    """They are refused by name, and all else lives in virtual time."""
+    monkeypatch.setattr(vtime_trio, "PRIVATE", [(trio, "renamed")])
+    clock = Clock()
+    clock.start()
+    try:
+        with pytest.raises(Misuse) as caught:
+            trio.run(trio.sleep, 1)
+        asyncio.run(asyncio.sleep(60))
+        assert clock.elapsed == 60.0
+    finally:
+        clock.stop()
+
+    assert str(caught.value) == (
+        "fakebatch: trio was to run, and the virtual clock does not find trio.renamed.\n"
+        "The virtual clock moves threads, asyncio's own event loops and trio; nothing else.\n"
+        f"Run this test on asyncio, {REMEDY}"
+    )
+
+
+def test_a_renamed_private_name_of_threading_costs_its_timeouts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A warning says so, once; they are real, and all else lives in virtual time."""
+    monkeypatch.setattr(threads, "PRIVATE", [(threading, "renamed")])
     session._warned.clear()
     clock = Clock()
     with pytest.warns(FakeBatchWarning) as caught:
         clock.start()
     try:
-        came, known, to_do = str(caught[0].message).splitlines()
-        assert came == "fakebatch: the virtual clock does not find asyncio.renamed."
-        assert known.startswith(f"So {consequence} on Python 3.")
-        assert to_do == "Tell us the versions you have."
-
-        uses()
+        assert threading.Event().wait(0.001) is False
         assert clock.elapsed == 0.0
         time.sleep(60)
         asyncio.run(asyncio.sleep(60))
@@ -284,3 +278,8 @@ def test_a_renamed_private_name_costs_the_feature_that_needs_it(
     clock.start()  # with no other warning, which would be an error here
     clock.stop()
     session._warned.clear()
+
+    came, known, to_do = str(caught[0].message).splitlines()
+    assert came == "fakebatch: the virtual clock does not find threading.renamed."
+    assert known.startswith("So timeouts of threading and of queues are real on Python 3.")
+    assert to_do == "Tell us the versions you have."
