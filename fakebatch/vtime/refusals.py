@@ -41,6 +41,13 @@ def check_loop(loop: AbstractEventLoop, *_: object) -> None:
         raise _refusal(f"the event loop is a {kind}", "Run this test on asyncio's own loop")
 
 
+def check_run_of_uvloop(loop: AbstractEventLoop, *awaitables: Any) -> None:
+    """Stands in the place of what runs a loop of uvloop; what it was to run is closed."""
+    for coroutine in filter(asyncio.iscoroutine, awaitables):
+        coroutine.close()
+    check_loop(loop)
+
+
 def check_run(clock: object) -> None:
     """Look at a run of trio.
 
@@ -61,7 +68,7 @@ def replacements() -> list[tuple[Any, str, Any]]:
         (asyncio.Runner, "run", run),
         *([(gevent.Hub, "wait", wait)] if gevent else ()),
         *(
-            (uvloop.Loop, name, check_loop)
+            (uvloop.Loop, name, check_run_of_uvloop)
             for name in ("run_forever", "run_until_complete")
             if uvloop
         ),
