@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest_plugin import failures, report
+from conftest_plugin import failures, randomly, report
 
 if TYPE_CHECKING:
     from fakebatch import FakeBatch
@@ -32,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     config.pluginmanager.register(report, "fakebatch-report")
     config.pluginmanager.register(failures, "fakebatch-failures")
+    config.pluginmanager.register(randomly, "fakebatch-randomly")
     failures.clear_up_after_groups()
 
 
