@@ -24,6 +24,7 @@ from fakebatch.interception import (
     doors,
     dummy_environment,
     is_loopback,
+    one_tls_context,
     unresolvable,
 )
 from fakebatch.journal import Called, Journal, Noted
@@ -208,6 +209,7 @@ class FakeBatch(Asserting, Scripting, Clients):
             stack.enter_context(seeded_random(self._service.world.mint))
             stack.enter_context(unresolvable(hosts, self._witness))
             stack.enter_context(doors(self.router, self._witness))
+            stack.enter_context(one_tls_context())
             self.clock.start()
             stack.callback(self.clock.stop)
             stack.callback(self.webhooks.courier.close)
