@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest_plugin import report
+from conftest_plugin import failures, randomly, report
 
 if TYPE_CHECKING:
     from fakebatch import FakeBatch
@@ -32,6 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known, and failing tests tell what happened."""
     config.addinivalue_line("markers", MARKER)
     config.pluginmanager.register(report, "fakebatch-report")
+    config.pluginmanager.register(failures, "fakebatch-failures")
+    config.pluginmanager.register(randomly, "fakebatch-randomly")
+    failures.clear_up_after_groups()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -41,33 +43,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         names.insert(0, "fakebatch")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup() -> Generator[None, object, object]:
-    """Make our errors failures to pytest: after another BaseException it does not clear up."""
-    try:
-        return (yield)
-    except BaseException as error:
-        _fail_for(error)
-        raise
-
-
 @pytest.fixture
 def fakebatch(request: pytest.FixtureRequest) -> Generator[FakeBatch]:
     """An emulated Batch API: whatever httpx or httpx2 sends to its base URL is answered here."""
     from fakebatch.emulator import FakeBatch  # noqa: PLC0415  # heavy: only where it is used
 
-    try:
-        with FakeBatch(**_options(request)) as fake:
-            yield fake
-    except BaseException as error:
-        _fail_for(error)
-        raise
-
-
-def _fail_for(error: BaseException) -> None:
-    errors = sys.modules.get("fakebatch.errors")
-    if errors is not None and isinstance(error, errors.FakeBatchError):
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    with FakeBatch(**_options(request)) as fake:
+        yield fake
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:

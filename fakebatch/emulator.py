@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
-from fakebatch import peers
+from fakebatch import active, peers
 from fakebatch.dialects import Dialect
 from fakebatch.durations import Duration, microseconds
 from fakebatch.errors import FakeBatchError, Misuse
+from fakebatch.ids import seeded_random
 from fakebatch.incidents import Incident
 from fakebatch.interception import (
     DUMMY_KEY,
@@ -23,6 +24,7 @@ from fakebatch.interception import (
     doors,
     dummy_environment,
     is_loopback,
+    one_tls_context,
     unresolvable,
 )
 from fakebatch.journal import Called, Journal, Noted
@@ -194,12 +196,16 @@ class FakeBatch(Asserting, Scripting, Clients):
             )
         hosts = frozenset(host for host in self.router.hosts if not is_loopback(host))
         with ExitStack() as stack:
+            stack.enter_context(active.in_this_thread())
             stack.enter_context(dummy_environment(self._environment))
+            stack.enter_context(seeded_random(self._service.world.mint))
             stack.enter_context(unresolvable(hosts, self._witness))
             stack.enter_context(doors(self.router, self._witness))
+            stack.enter_context(one_tls_context())
             self.clock.start()
             stack.callback(self.clock.stop)
             stack.callback(self.webhooks.courier.close)
+            self.router.belong_to_this_process()
             self._active = stack.pop_all()
             self._entered = True
         self._began = self._service.world.clock()

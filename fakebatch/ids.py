@@ -5,13 +5,15 @@ The forms are those seen on the wire in 2025 and 2026 (docs/fidelity.md, "Ids").
 
 from __future__ import annotations
 
-import random  # noqa: TID251  # the one place: a generator seeded from the mint's own digest
+import random  # noqa: TID251  # the one place: everything it draws follows from a seed
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from string import Formatter
+from typing import Any
 
 from fakebatch.durations import SECOND
 
@@ -72,6 +74,31 @@ def _hashed(seed: bytes, text: bytes, size: int) -> bytes:
 def _begun(seed: bytes, size: int) -> blake2b:
     # with a key there is a block to hash before the text; copied, it is hashed once
     return blake2b(digest_size=size, key=seed)
+
+
+_states: dict[object, tuple[Any, ...]] = {}
+"""What each block of `seeded_random` found, in the order they began."""
+
+
+@contextmanager
+def seeded_random(mint: Mint) -> Generator[None]:
+    """Seed the module `random`, which the jitter of retries is drawn from, and put its state back.
+
+    Blocks may end in any order: the last to end restores what was before the first.
+    """
+    block = object()
+    _states[block] = random.getstate()
+    random.seed(mint.digest("random"))
+    try:
+        yield
+    finally:
+        blocks = [*_states]
+        later = blocks[blocks.index(block) + 1 :]
+        state = _states.pop(block)
+        if later:
+            _states[later[0]] = state
+        else:
+            random.setstate(state)
 
 
 def signature(id_: str) -> str:

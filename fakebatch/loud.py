@@ -49,11 +49,33 @@ class Witness:
         if all(heard.error is not error for heard in self._heard):
             elsewhere = threading.get_ident() != self._home
             self._heard.append(Heard(error, elsewhere, _stack(), _task()))
+        _let_pools_report()
 
     def lost(self) -> FakeBatchError | None:
         """The first error that nobody has seen. Each is told once."""
         heard, self._heard = self._heard, []
+        _leave_pools_alone()
         return next((one.error for one in heard if one.is_lost), None)
+
+
+_POOLS = "multiprocessing.pool"
+
+
+def _let_pools_report() -> None:
+    """Let a pool of multiprocessing, of threads or processes, hand an error on to its caller.
+
+    Its workers hand on what is an `Exception` to them. Of another error they die, and `map` waits
+    for their result for ever.
+    """
+    pool = sys.modules.get(_POOLS)
+    if pool is not None:
+        pool.__dict__["Exception"] = (Exception, FakeBatchError)
+
+
+def _leave_pools_alone() -> None:
+    pool = sys.modules.get(_POOLS)
+    if pool is not None:
+        pool.__dict__.pop("Exception", None)
 
 
 def _task() -> asyncio.Task[Any] | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
+from inspect import signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from fakebatch.interception.environment import dummy_environment
+from fakebatch.interception.environment import WEBHOOKS
 from fakebatch.interception.router import EmulatedRouter
 from fakebatch.interception.transports import transport
 from fakebatch.loud import Witness
@@ -15,7 +17,7 @@ from fakebatch.loud import Witness
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
-STACKS = ("httpx2", "httpx")
+STACKS = {"httpx", "httpx2"}
 """What the SDK may be built on: httpx2 since 3.0."""
 
 
@@ -53,15 +55,36 @@ class Clients:
         return transport(stack, self.router, self._witness)
 
     def _ready(self, kind: str, http_kind: str, options: dict[str, Any]) -> Any:
-        """A client with the SDK's own timeouts and limits, that reads no real key."""
+        """A client with the SDK's own timeouts and limits, and nothing of the environment."""
         sdk = import_module("openai")  # not at the top: half a second, and not all have it
         http_client: type[Any] = getattr(sdk, http_kind)
-        stack = next(module for module in map(import_module, STACKS) if _is_of(http_client, module))
-        usual = {"api_key": self._ready_key, "base_url": self.base_url}
-        with dummy_environment(self._environment):
-            client = http_client(transport=self.transport(stack))
-            return getattr(sdk, kind)(http_client=client, **usual | options)
+        [stack] = {base.__module__.partition(".")[0] for base in http_client.__mro__} & STACKS
+        usual = {
+            "api_key": self._ready_key,
+            "base_url": self.base_url,
+            "webhook_secret": self._environment[WEBHOOKS],
+        }
+        given = {name: v for name, v in options.items() if v is not None or name not in usual}
+        client = http_client(transport=self.transport(import_module(stack)))
+        return _ready_class(getattr(sdk, kind))(http_client=client, **usual | given)
 
 
-def _is_of(http_client: type[Any], stack: ModuleType) -> bool:
-    return issubclass(http_client, (stack.Client, stack.AsyncClient))
+_FROM_ENVIRONMENT = frozenset({"admin_api_key", "organization", "project"})
+"""What clients take from the environment if they are told nothing, and can do without."""
+
+
+@cache
+def _ready_class(sdk_class: Any) -> Any:
+    """A class of the SDK whose clients, and copies of them, take nothing from the environment."""
+    names = _FROM_ENVIRONMENT & signature(sdk_class).parameters.keys()
+
+    def init(self: Any, **options: Any) -> None:
+        absent = {name: "" for name in names if options.get(name) is None}
+        sdk_class.__init__(self, **options | absent)
+        for name in absent:
+            setattr(self, name, None)
+        # the SDK reads OPENAI_CUSTOM_HEADERS whatever it is told
+        self._custom_headers = dict(options.get("default_headers") or {})
+        self._ambient_authorizations = frozenset()
+
+    return type(sdk_class.__name__, (sdk_class,), {"__init__": init})

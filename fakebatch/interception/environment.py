@@ -9,8 +9,13 @@ from contextlib import contextmanager
 DUMMY_KEY = "sk-fakebatch-this-is-not-a-real-key"
 KEY = "OPENAI_API_KEY"
 WEBHOOKS = "OPENAI_WEBHOOK_SECRET"
-UNSET = ("OPENAI_ADMIN_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
-
+UNSET = (
+    "OPENAI_ADMIN_KEY",
+    "OPENAI_BASE_URL",
+    "OPENAI_CUSTOM_HEADERS",  # may hold an Authorization
+    "OPENAI_ORG_ID",
+    "OPENAI_PROJECT_ID",
+)
 
 _saved: list[dict[str, str | None]] = []
 """What the variables were when each fake that is active was entered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from inspect import isawaitable
@@ -43,6 +44,18 @@ class EmulatedRouter(respx.Router):
         self._operations = {operation.name: operation for operation in OPERATIONS}
         self._known: dict[str, OperationRoute] = {}
         self._recording = Lock()
+        self._process: int | None = None
+
+    def belong_to_this_process(self) -> None:
+        """Answer in this process, and refuse in those that are forked from it."""
+        self._process = os.getpid()
+
+    @property
+    def _is_copy(self) -> bool:
+        """Whether this process was forked from the one that the router answers in."""
+        if self._process is None:  # never entered: the first call decides
+            self.belong_to_this_process()
+        return self._process != os.getpid()
 
     def __getitem__(self, name: str) -> respx.Route:
         """The route of an operation (`batches.retrieve`), or one the test has added by name."""
@@ -65,7 +78,7 @@ class EmulatedRouter(respx.Router):
         pieces = self.pieces(request)
         if pieces is None:
             request.read()
-        if self.routes:
+        if self.routes and not self._is_copy:
             with suppress(AllMockedAssertionError):
                 return super().handler(request)
         place = self._emulated(request)
@@ -81,7 +94,7 @@ class EmulatedRouter(respx.Router):
         pieces = self.pieces(request)
         if pieces is None:
             await request.aread()
-        if self.routes:
+        if self.routes and not self._is_copy:
             with suppress(AllMockedAssertionError):
                 return await super().async_handler(request)
         place = self._emulated(request)
@@ -105,7 +118,7 @@ class EmulatedRouter(respx.Router):
 
         None where the test has a word in it, or nobody emulates the address: ask `handler`.
         """
-        if self.routes:
+        if self.routes or self._is_copy:
             return None
         place = self._place(request)
         return None if place is None or _is_mocked(place.route) else place
@@ -145,6 +158,13 @@ class EmulatedRouter(respx.Router):
 
     def refusal(self, request: Any) -> RefusedRequest:
         """What to say of a request that nobody answers."""
+        if self._is_copy:
+            return RefusedRequest(
+                f"{request.method} {request.url.copy_with(query=None)} was refused: process "
+                f"{os.getpid()} was forked from {self._process}, in which this FakeBatch lives.",
+                "Whatever it did here, it would do to a copy that the test never sees.",
+                "Use threads in this test, or enter a FakeBatch in the forked process.",
+            )
         return RefusedRequest(
             f"{request.method} {request.url.copy_with(query=None)} was refused: nothing leaves "
             "this machine.",
@@ -166,6 +186,8 @@ class EmulatedRouter(respx.Router):
         place = self._place(request)
         if place is None:
             raise AllMockedAssertionError(f"fakebatch does not emulate {request.url}")
+        if self._is_copy:
+            raise self.refusal(request)
         return place
 
     def _place(self, request: Any) -> Place | None:

@@ -82,10 +82,12 @@ def _of_uvloop(uvloop: Any) -> list[Patch]:
 
 
 def _checking(real: Callable[..., Any]) -> Callable[..., Any]:
-    def run_loop(loop: Any, *args: Any) -> Any:
+    def run_loop(loop: Any, *awaitables: Any) -> Any:
         if for_this_thread() is not None:
+            for coroutine in filter(asyncio.iscoroutine, awaitables):
+                coroutine.close()
             check_loop(loop)
-        return real(loop, *args)
+        return real(loop, *awaitables)
 
     return run_loop
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import importlib
 import os
 import socket
 import subprocess
@@ -27,6 +28,9 @@ NAMES: list[tuple[Any, str]] = [
     *((asyncio.BaseEventLoop, name) for name in ("time", "_run_once", "getaddrinfo")),
     (socket, "getaddrinfo"),
     (os, "environ"),
+    (importlib.import_module("httpx._transports.default"), "create_ssl_context"),
+    (importlib.import_module("httpx2._transports.default"), "create_ssl_context"),
+    (httpcore2, "default_ssl_context"),
     *((mocker, "routers") for mocker in Mocker.registry.values()),
     *(
         (getattr(core, name), method)
@@ -45,6 +49,7 @@ SAID = {
     "OPENAI_API_KEY": "sk-real",
     "OPENAI_ADMIN_KEY": "sk-admin",
     "OPENAI_BASE_URL": "https://proxy.example/v1",
+    "OPENAI_CUSTOM_HEADERS": "Authorization: Bearer sk-real",
     "OPENAI_ORG_ID": "org-real",
     "OPENAI_PROJECT_ID": "proj-real",
 }

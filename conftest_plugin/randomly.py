@@ -1,0 +1,24 @@
+"""Beside pytest-randomly, which seeds `random` before each phase of a test: a fake has, too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep pytest-randomly, by its own option, from seeding while a fake is active."""
+    active, options = sys.modules.get("fakebatch.active"), item.config.option
+    if active is None or not active.anywhere() or not getattr(options, "randomly_reset_seed", None):
+        return (yield)
+    options.randomly_reset_seed = False
+    try:
+        return (yield)
+    finally:
+        options.randomly_reset_seed = True
+
+
+pytest_runtest_call = pytest_runtest_teardown = pytest_runtest_setup
