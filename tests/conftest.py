@@ -177,10 +177,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--live", action="store_true", help="the contract table, on the real API")
 
 
+def _work_of_all(ident: int) -> float:
+    return round(watchdog.work_of_others(), 3)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--blind"):
         watchdog.kernel_says = lambda *_: ""
-        watchdog.work_of = lambda _: round(watchdog.work_of_others(), 3)
+        watchdog.work_of = _work_of_all
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -107,7 +107,8 @@ class _Loop:
     def next_timer(self, timeout: float) -> float:
         """The loop time of the earliest timer; the loop cuts its timeout down to a day."""
         timers = getattr(self._loop, "_scheduled", None)
-        return timers[0]._when if timers else self._loop.time() + timeout
+        when: float = timers[0]._when if timers else self._loop.time() + timeout
+        return when
 
     def sleepers(self) -> int:
         """How many timers the loop has."""
@@ -130,7 +131,8 @@ class _Loop:
 
     def _reader(self, handles: Any) -> tuple[object, bool]:
         """Who waits for a file, and whether it is a transport of asyncio or the loop itself."""
-        reader = handles[0] if isinstance(handles, tuple) else None
+        has_handles: bool = isinstance(handles, tuple)
+        reader = handles[0] if has_handles else None
         owner = getattr(getattr(reader, "_callback", None), "__self__", None)
         return reader, owner is self._loop or isinstance(owner, asyncio.BaseTransport)
 

@@ -88,7 +88,8 @@ class Clock:
             _refuse_to_be_real_in_virtual_time()
         else:
             # Not at the top: it imports asyncio and freezegun, and most tests need neither.
-            from fakebatch.vtime.session import Hooks, Session  # noqa: PLC0415
+            from fakebatch.vtime.scheduler import Hooks  # noqa: PLC0415
+            from fakebatch.vtime.session import Session  # noqa: PLC0415
 
             self._session = Session.join(self._wanted, self._start, self._io_wait)
             line = self._session.scheduler.line

@@ -40,15 +40,17 @@ _TLS_WRITES = ("write", "send")
 class _Sockets:
     """What is known of descriptors, by their numbers."""
 
-    debts: dict[int, Debt] = field(default_factory=dict)
+    debts: dict[int, Debt] = field(default_factory=dict[int, Debt])
     """Of those that were written to and not read from since."""
-    handled: set[int] = field(default_factory=set)
+    handled: set[int] = field(default_factory=set[int])
     """Python code reads and writes them, so that `debts` tells everything."""
-    served: set[int] = field(default_factory=set)
+    served: set[int] = field(default_factory=set[int])
     """They were accepted here: what they write is an answer."""
-    inside: set[Any] = field(default_factory=set)
+    inside: set[Any] = field(default_factory=set[Any])
     """The addresses at which threads of the scope accept."""
-    waits: dict[tuple[int, int], tuple[object, Debt]] = field(default_factory=dict)
+    waits: dict[tuple[int, int], tuple[object, Debt]] = field(
+        default_factory=dict[tuple[int, int], tuple[object, Debt]]
+    )
     """Debts of those that C code uses or that are full, by descriptor and event, with who waits."""
 
     def forget(self, fd: int) -> None:
@@ -114,7 +116,8 @@ def _answered_inside(fd: int) -> bool:
 
 
 def _address(name: Any) -> Any:
-    return name[:2] if isinstance(name, tuple) else name
+    is_internet: bool = isinstance(name, tuple)
+    return name[:2] if is_internet else name
 
 
 def _name(fd: int) -> str:
@@ -389,7 +392,8 @@ def _of_executors(module: Any) -> list[Patch]:
         future = real(self, *args, **kwargs)
         hold = waiting_for_child("a process of a pool")
         hold.__enter__()
-        future.add_done_callback(lambda _: hold.__exit__(None, None, None))
+        release: Callable[[Any], object] = lambda _: hold.__exit__(None, None, None)  # noqa: E731
+        future.add_done_callback(release)
         return future
 
     return [(executor, "submit", submit)]

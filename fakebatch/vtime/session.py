@@ -100,7 +100,8 @@ class Session:
     def _patch(self, patches: list[Patch]) -> None:
         for owner, name, value in patches:
             # Not getattr: a name that is only inherited has to go again afterwards.
-            self._patched.append((owner, name, vars(owner).get(name, _ABSENT)))
+            original: object = vars(owner).get(name, _ABSENT)
+            self._patched.append((owner, name, original))
             setattr(owner, name, value)
 
     def _patching(self, patches: Callable[[Any], list[Patch]]) -> Callable[[Any], None]:
@@ -119,16 +120,17 @@ class Session:
         Session._current = session
         scheduler.current = session.scheduler if session else None
 
-    @staticmethod
-    def abandon() -> None:
+    @classmethod
+    def abandon(cls) -> None:
         """In a process that was forked from one with a clock, let time be real."""
-        session = Session._current
+        session = cls._current
         if session is not None:
             session.scheduler.abandon()
             session._undo.close()
 
 
-os.register_at_fork(after_in_child=Session.abandon)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=Session.abandon)
 
 
 def _of_trio(module: Any) -> list[Patch]:

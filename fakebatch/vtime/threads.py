@@ -157,7 +157,7 @@ def start(thread: threading.Thread) -> None:
     run = thread.run
 
     def run_in_virtual_time() -> None:
-        del thread.run  # type: ignore[method-assign] # as it was before the start
+        del thread.run  # as it was before the start
         try:
             scheduler.begin_thread(thread)
             run()

@@ -24,11 +24,9 @@ from fakebatch.vtime.thread_scope import Jobs
 from fakebatch.vtime.watchdog import Debt
 
 _trio: Any = trio
-_run, _threads, _socket = (
-    getattr(_trio._core, "_run", None),
-    getattr(_trio._core, "_thread_cache", None),
-    getattr(_trio, "_socket", None),
-)
+_run: Any = getattr(_trio._core, "_run", None)
+_threads: Any = getattr(_trio._core, "_thread_cache", None)
+_socket: Any = getattr(_trio, "_socket", None)
 PRIVATE: list[tuple[Any, str]] = [
     (_run, "GLOBAL_RUN_CONTEXT"),
     (_run, "setup_runner"),

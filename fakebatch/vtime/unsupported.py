@@ -26,8 +26,8 @@ def check() -> None:
         raise _refusal("gevent has patched time and threading", "Do not monkey-patch here")
     if eventlet and (eventlet.is_monkey_patched("time") or eventlet.is_monkey_patched("thread")):
         raise _refusal("eventlet has patched time and threading", "Do not monkey-patch here")
-    policy = type(getattr(asyncio.events, "_event_loop_policy", None))
-    if policy.__module__.partition(".")[0] == "uvloop":
+    policy: object = getattr(asyncio.events, "_event_loop_policy", None)
+    if type(policy).__module__.partition(".")[0] == "uvloop":
         raise _refusal("uvloop is asyncio's loop policy", "Do not install uvloop in this test")
     if loop := asyncio._get_running_loop():  # noqa: SLF001 - the public one raises
         check_loop(loop)

@@ -1,4 +1,4 @@
-"""The wall clock: frozen by freezegun, our own freeze or the test's, or shifted by a time-machine."""
+"""The wall clock: frozen by freezegun, by us or by the test, or shifted by a time-machine."""
 
 from __future__ import annotations
 
@@ -21,17 +21,10 @@ from fakebatch.vtime.scheduler import for_this_thread
 
 _api: Any = freezegun.api
 _names: dict[str, Any] = _api.__dict__
-_FUNCTIONS = [
-    "time",
-    "time_ns",
-    "monotonic",
-    "monotonic_ns",
-    "perf_counter",
-    "perf_counter_ns",
-    "gmtime",
-    "localtime",
-    "strftime",
-]
+_FUNCTIONS = (
+    *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
+    *("gmtime", "localtime", "strftime"),
+)
 _READS = 100_000
 """So often the same line may read the clock in a row, with neither a call nor a sleep between."""
 
@@ -128,7 +121,8 @@ def shift_freezes(microseconds: int) -> None:
 def frozen_now() -> int:
     """What the wall clock shows, in microseconds since 1970."""
     moment: datetime = _api.get_current_time()
-    return (moment - _EPOCH) // _MICROSECOND
+    since: timedelta = moment - _EPOCH
+    return since // _MICROSECOND
 
 
 class WallClock(Protocol):

@@ -242,6 +242,7 @@ def work_of(ident: int) -> float:
 
 
 def work_of_others() -> float:
+    """Seconds that all threads but the calling one have computed."""
     return time.process_time() - time.thread_time()
 
 

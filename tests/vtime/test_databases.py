@@ -68,10 +68,14 @@ def folder() -> Iterator[Path]:
 def postgres(folder: Path) -> Iterator[dict[str, Any]]:
     """A PostgreSQL of our own: how to connect."""
     data, port = folder / "data", free_port()
-    options = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    initialise = [program("initdb"), "-D", data, "-U", "tester", "-A", "trust"]
+    options: dict[str, Any] = {
+        "cwd": folder,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
+    initialise = [program("initdb"), "-D", str(data), "-U", "tester", "-A", "trust"]
     subprocess.run(initialise, check=True, **options, **unprivileged())  # noqa: S603
-    serve = [program("postgres"), "-D", data, "-p", str(port), "-h", HOST, "-k", folder]
+    serve = [program("postgres"), "-D", str(data), "-p", str(port), "-h", HOST, "-k", str(folder)]
     server = subprocess.Popen(serve, **options, **unprivileged())  # noqa: S603
     wait_for(port)
     yield {"host": HOST, "port": port, "user": "tester"}
@@ -197,10 +201,15 @@ async def by_redis(port: int) -> None:
     await client.aclose()
 
 
+def sleep_often(times: int) -> None:
+    for _ in range(times):
+        time.sleep(60)
+
+
 def blocking_by_redis(port: int) -> None:
     redis: Any = pytest.importorskip("redis")
     client = redis.Redis(host=HOST, port=port)
-    sleeper = threading.Thread(target=lambda: [time.sleep(60) for _ in range(100)])
+    sleeper = threading.Thread(target=sleep_often, args=(100,))
     sleeper.start()
     for _ in range(100):
         client.set("batch", "batch_1")

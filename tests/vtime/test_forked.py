@@ -1,4 +1,4 @@
-"""A process that is forked while the clock runs lives in real time; the clock goes on without it."""
+"""A process that is forked while the clock runs lives in real time."""
 
 from __future__ import annotations
 

@@ -95,17 +95,22 @@ async def sock_calls(server: Server, question: bytes, within: float) -> None:
             await asyncio.wait_for(loop.sock_recv(sock, 1), within)
 
 
+def wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
 async def c_code(server: Server, question: bytes, within: float) -> None:
     """As psycopg does: a task waits for a descriptor that was written to by C code."""
     loop = asyncio.get_running_loop()
     with socket.socket() as sock:
         await asyncio.to_thread(sock.connect, server.address)
-        raw = socket.SocketType(fileno=socket.dup(sock.fileno()))  # type: ignore[attr-defined]
+        raw = socket.SocketType(fileno=socket.dup(sock.fileno()))
         raw.setblocking(False)
         for _ in range(2):
             raw.send(question)
             ready = loop.create_future()
-            loop.add_reader(raw.fileno(), lambda ready=ready: ready.done() or ready.set_result(0))
+            loop.add_reader(raw.fileno(), wake, ready)
             await asyncio.wait_for(ready, within)
             loop.remove_reader(raw.fileno())
             raw.recv(1)
@@ -206,6 +211,11 @@ def test_the_history_is_that_of_an_immediate_answer(
     assert all(history == histories[0] for history in histories)
 
 
+def sleep_often(times: int) -> None:
+    for _ in range(times):
+        time.sleep(60)
+
+
 @pytest.mark.parametrize("delay", DELAYS)
 def test_time_stands_still_for_a_thread_that_reads_a_socket(server: Server, delay: int) -> None:
     """Beside threads that sleep."""
@@ -213,7 +223,7 @@ def test_time_stands_still_for_a_thread_that_reads_a_socket(server: Server, dela
     clock.start()
     try:
         with ThreadPoolExecutor(3) as pool:
-            sleeps = pool.submit(lambda: [time.sleep(60) for _ in range(20)])
+            sleeps = pool.submit(sleep_often, 20)
             time.sleep(90)
             pool.submit(blocking, server, late(delay), 0).result()
             at = clock.elapsed

@@ -131,6 +131,11 @@ def patches() -> None:
     pytest.fail("it patches")
 
 
+def called(module: str, function: str) -> None:
+    """Call a function as it is by then."""
+    vars(sys.modules[module])[function]()
+
+
 FOREIGN: dict[str, tuple[dict[str, ModuleType], Callable[[], object], str]] = {
     "uvloop without a runner": (
         {"uvloop": a_module("uvloop", Loop=type("Loop", (Waits,), {}))},
@@ -155,7 +160,7 @@ FOREIGN: dict[str, tuple[dict[str, ModuleType], Callable[[], object], str]] = {
                 **dict.fromkeys(["patch_all", "patch_time", "patch_thread"], patches),
             )
         },
-        lambda: vars(sys.modules["gevent.monkey"])["patch_all"](),
+        lambda: called("gevent.monkey", "patch_all"),
         "gevent was to patch time and threading while the clock runs",
     ),
     "eventlet's monkey patch": (
@@ -164,7 +169,7 @@ FOREIGN: dict[str, tuple[dict[str, ModuleType], Callable[[], object], str]] = {
                 "eventlet.patcher", is_monkey_patched=lambda _: False, monkey_patch=patches
             )
         },
-        lambda: vars(sys.modules["eventlet.patcher"])["monkey_patch"](),
+        lambda: called("eventlet.patcher", "monkey_patch"),
         "eventlet was to patch time and threading while the clock runs",
     ),
 }
