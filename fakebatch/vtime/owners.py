@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from fakebatch.durations import SECOND
 from fakebatch.errors import Misuse
-from fakebatch.vtime import moments, names, running
+from fakebatch.vtime import moments, rebinding, running
 from fakebatch.vtime.patches import Patches
 from fakebatch.vtime.quarantine import of_freezegun
 
@@ -131,7 +131,7 @@ def _keeps_real_time() -> bool:
 
 def _asked_by_harness(depth: int) -> bool:
     caller = sys._getframe(depth)  # noqa: SLF001 - who asks
-    return names.is_harness(caller.f_globals.get("__name__", ""))
+    return rebinding.is_harness(caller.f_globals.get("__name__", ""))
 
 
 def _refuse_travel(*_: object) -> None:

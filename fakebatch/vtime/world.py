@@ -15,9 +15,9 @@ from typing import Any, Protocol
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.vtime import owners, quarantine, refusals, running
 from fakebatch.vtime.limits import Site
-from fakebatch.vtime.names import Exchange
 from fakebatch.vtime.patches import Patches
 from fakebatch.vtime.quarantine import of_threading, of_trio
+from fakebatch.vtime.rebinding import Rebinding
 from fakebatch.vtime.scheduling.scheduler import Scheduler
 from fakebatch.vtime.stand_ins import conditions, loops, sleeping, threads
 
@@ -97,14 +97,14 @@ class World:
             undo.callback(self._become_current, None)
             self._become_current(self)
             patches = Patches()
-            exchange = Exchange(self._owner.fakes | _sleep())
-            undo.callback(exchange.undo)
+            rebinding = Rebinding(self._owner.fakes | _sleep())
+            undo.callback(rebinding.undo)
             undo.callback(self._owner.stop)
             undo.callback(patches.undo)
             self._owner.start(patches)
             for owner, name, value in _replacements():
                 patches.set(owner, name, value)
-            exchange.make()
+            rebinding.make()
             self._undo = undo.pop_all()
 
     @staticmethod

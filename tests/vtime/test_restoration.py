@@ -23,7 +23,7 @@ import time_machine
 import trio
 
 from fakebatch.errors import Misuse
-from fakebatch.vtime import Clock, names, world
+from fakebatch.vtime import Clock, rebinding, world
 
 PATCHED: list[tuple[Any, str]] = [
     *((time, name) for name in ("sleep", "time", "time_ns", "monotonic", "monotonic_ns")),
@@ -139,7 +139,7 @@ def test_a_start_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatc
     def fail(_: object) -> None:
         raise ValueError
 
-    monkeypatch.setattr(names.Exchange, "make", fail)
+    monkeypatch.setattr(rebinding.Rebinding, "make", fail)
     with pytest.raises(ValueError, match=r"^$"):
         Clock().start()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread, get_ident
 from types import FrameType
 
-from fakebatch.vtime import callsite, names
+from fakebatch.vtime import callsite, rebinding
 from fakebatch.vtime.quarantine import of_threading as private
 from fakebatch.vtime.quarantine.of_freezegun import real_monotonic
 from fakebatch.vtime.scheduling.waiters import Waiter
@@ -152,7 +152,9 @@ def _rests(ident: int, still: float) -> bool:
 
 def _serves_the_tests(thread: Thread | None, frame: FrameType) -> bool:
     modules = (f.f_globals.get("__name__", "") for f in callsite.outwards(frame))
-    return any(map(names.is_harness, modules)) or (thread is not None and serves_timeouts(thread))
+    return any(map(rebinding.is_harness, modules)) or (
+        thread is not None and serves_timeouts(thread)
+    )
 
 
 def serves_timeouts(thread: Thread) -> bool:

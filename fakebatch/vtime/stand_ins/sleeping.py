@@ -6,7 +6,7 @@ import sys
 import time
 from threading import get_ident
 
-from fakebatch.vtime import names, running
+from fakebatch.vtime import rebinding, running
 
 real_sleep = time.sleep
 """Set anew by each clock: a test may have replaced it when this module was imported."""
@@ -17,7 +17,7 @@ def sleep(seconds: float, /) -> None:
     __tracebackhide__ = True  # pytest: what is told is about the line that sleeps
     scheduler = running.scheduler
     caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - who asks
-    if scheduler is None or names.is_harness(caller) or not scheduler.scope.has(get_ident()):
+    if scheduler is None or rebinding.is_harness(caller) or not scheduler.scope.has(get_ident()):
         real_sleep(seconds)
     elif seconds < 0:
         raise ValueError("sleep length must be non-negative")

@@ -1,0 +1,308 @@
+"""What names in other modules mean while the clock runs, in those loaded and those imported then.
+
+A module that has bound a time function or class (`from time import sleep`) is given the fake under
+that name. A module imported under the clock is given the real classes first: see imports.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from ctypes import string_at
+from itertools import chain
+from types import MappingProxyType, ModuleType
+from typing import Any, NamedTuple
+
+from fakebatch.vtime import callsite
+from fakebatch.vtime.imports import CLASSES, Executed, Imports
+from fakebatch.vtime.patches import Patches
+from fakebatch.vtime.quarantine import of_freezegun
+
+_HARNESS = frozenset(
+    [
+        "_pytest",
+        "pluggy",
+        "xdist",
+        "execnet",
+        "pytest_timeout",
+        "pytest_benchmark",
+        "hypothesis",
+        "coverage",
+        "pdb",
+        "bdb",
+        "subprocess",
+        "multiprocessing",
+        "selectors",
+    ]
+)
+"""Packages that run or watch the tests, or talk to other processes: they keep real time."""
+_OURS = frozenset(
+    [
+        "fakebatch",
+        "conftest_plugin",
+        "freezegun",
+        "time_machine",
+        "time",
+        "datetime",
+        "_datetime",
+        "_pydatetime",
+        "threading",
+        "queue",
+    ]
+)
+"""Modules that make the clock, or hold what others see by it."""
+_LEFT_ALONE = _HARNESS | _OURS
+_WITH_REAL_DATES = frozenset(
+    ["pydantic", "pydantic_core", "openai", "zai", "numpy", "pandas", "sqlalchemy"]
+)
+"""Packages that compare annotations with the datetime class itself: only functions change there."""
+_USUAL = frozenset(
+    [
+        "sleep",
+        "time",
+        "time_ns",
+        "monotonic",
+        "monotonic_ns",
+        "perf_counter",
+        "perf_counter_ns",
+        "gmtime",
+        "localtime",
+        "strftime",
+        "date",
+        "datetime",
+    ]
+)
+"""Names looked at in every library, even if they meant something else before, such as a patch."""
+
+_REAL_CLASSES = {id(fake): real for real, fake in CLASSES}
+_FAKE_CLASSES = {id(real): fake for real, fake in CLASSES}
+
+# Not vars(): it asks the object, and a lazy module would import itself to answer.
+_namespace: Callable[[object], dict[str, Any]] = vars(ModuleType)["__dict__"].__get__
+
+
+def is_harness(module: str) -> bool:
+    """Whether a module keeps real time, whatever the clock shows others."""
+    return _package(module) in _HARNESS
+
+
+class Rebinding:
+    """Exchanges time functions and classes in the globals of all modules, and back.
+
+    Args:
+        fakes: what to put in, by what it replaces.
+        on_import: what to call, once, with a module of that name when its import has ended.
+    """
+
+    def __init__(
+        self,
+        fakes: Mapping[Any, Any],
+        on_import: Mapping[str, Callable[[ModuleType], object]] = MappingProxyType({}),
+    ) -> None:
+        self._alive = dict(fakes)  # no id below may come to mean something else
+        self._fakes = {id(real): fake for real, fake in fakes.items()}
+        self._fake_functions = {
+            id(real): fake for real, fake in fakes.items() if not isinstance(real, type)
+        }
+        self._reals = {id(fake): real for real, fake in fakes.items()}
+        self._on_import = dict(on_import)
+        self._imports = Imports(self._settle)
+        self._patches = Patches()
+        self._rebound: list[tuple[dict[str, Any], Iterable[str]]] = []
+        self._imported: list[dict[str, Any]] = []
+        self._is_made = False
+
+    def make(self) -> None:
+        """Put the fakes in."""
+        self._is_made = True
+        self._imports.watch(self._patches)
+        _index.look_for(frozenset(self._fakes))
+        for package, namespace, names in _index.bindings(frozenset(self._fakes)):
+            self._rebound.append((namespace, names))
+            new = self._fake_functions if _compares_dates(package) else self._fakes
+            _rebind(namespace, names, new)
+        for name in _PREPARATIONS.keys() & sys.modules.keys():
+            self._prepare(name)
+
+    def undo(self) -> None:
+        """Put the reals back, also where a module has bound a fake meanwhile."""
+        self._is_made = False
+        self._patches.undo()
+        # First those modules that sys.modules may not hold any more, or not at this moment.
+        for namespace, names in self._rebound:
+            _rebind(namespace, names, self._reals)
+        for namespace in self._imported:
+            _rebind(namespace, tuple(namespace), self._reals)
+        for _, namespace, names in _index.bindings(frozenset(self._reals)):
+            _rebind(namespace, names, self._reals)
+        self._rebound.clear()
+        self._imported.clear()
+
+    def _settle(self, executed: list[Executed]) -> None:
+        """Let modules whose import has ended see what those loaded before do."""
+        imported: list[str] = []
+        for target, completed in executed:
+            namespace = _globals(target)
+            name = str(namespace.get("__name__"))
+            package = _package(name)
+            if package not in _OURS:
+                _rebind(namespace, tuple(namespace), self._seen_by(package))
+                self._imported.append(namespace)
+            if completed:
+                imported.append(name)
+        for name in imported if self._is_made else ():
+            self._prepare(name)
+            if callback := self._on_import.pop(name, None):
+                callback(sys.modules[name])
+
+    def _seen_by(self, package: str) -> Mapping[int, Any]:
+        if package in _HARNESS or not self._is_made:
+            return self._reals
+        if _compares_dates(package):
+            return self._fake_functions | _REAL_CLASSES
+        return self._fakes | (_FAKE_CLASSES if of_freezegun.frozen() else {})
+
+    def _prepare(self, name: str) -> None:
+        if prepare := _PREPARATIONS.get(name):
+            with self._imports.real_dates(), suppress(AttributeError, KeyError):
+                prepare(sys.modules[name])
+
+
+def _compares_dates(package: str) -> bool:
+    # SDKs that Stainless has generated (openai, anthropic, groq) parse times by their annotations.
+    models = _globals(sys.modules.get(f"{package}._models"))
+    return package in _WITH_REAL_DATES or "construct_type" in models
+
+
+def _rebind(namespace: dict[str, Any], names: Iterable[str], new: Mapping[int, Any]) -> None:
+    for name in names:
+        value = new.get(id(namespace.get(name)))
+        if value is not None:
+            namespace[name] = value
+
+
+def _core_schema(_: type, source: Any, handler: Callable[[Any], Any]) -> Any:
+    return handler(_REAL_CLASSES.get(id(source), source))
+
+
+for _, _fake in CLASSES:
+    # Pydantic asks for it where a field of a model that is defined under the clock names the fake.
+    # It stays for good: such a model may live on, and be derived from.
+    _fake.__get_pydantic_core_schema__ = classmethod(_core_schema)
+
+
+def _complete_types(sqltypes: Any) -> None:
+    """Let SQLAlchemy, which looks types up by the class of a value or a column, know the fakes."""
+    for real, fake in CLASSES:
+        sqltypes._type_map[fake] = sqltypes._type_map[real]  # noqa: SLF001 - has no public name
+
+
+def _use_dates(x509: Any) -> None:
+    """Let cryptography, which keeps the class that it sees at the first use, see the real one."""
+    x509.InvalidityDate(CLASSES[1][0](2000, 1, 1)).public_bytes()
+
+
+_PREPARATIONS = {"sqlalchemy.sql.sqltypes": _complete_types, "cryptography.x509": _use_dates}
+"""What to do, while classes are real, with modules that would fail on fakes or keep them."""
+
+
+class _Library(NamedTuple):
+    """A module of an installed package: its names mean the same as long as it has no more."""
+
+    module: ModuleType
+    namespace: dict[str, Any]
+    size: int
+    names: frozenset[str]
+
+
+class _Index:
+    """The names by which modules have bound time functions, remembered between looks."""
+
+    def __init__(self) -> None:
+        self._reals = frozenset[int]()
+        self._libraries: dict[str, _Library] = {}
+        self._others: dict[str, tuple[bytes, frozenset[str]]] = {}
+        self._seen: tuple[bytes, list[str]] = b"", []
+
+    def look_for(self, reals: frozenset[int]) -> None:
+        """Look for objects of these ids, too, from now on."""
+        if not reals <= self._reals:
+            self._reals |= reals
+            self._libraries.clear()
+            self._others.clear()
+            self._seen = b"", []
+
+    def bindings(
+        self, more: frozenset[int]
+    ) -> Iterator[tuple[str, dict[str, Any], frozenset[str]]]:
+        """The package, the globals and the names in question of each module that has some."""
+        ids = self._reals | more
+        others: dict[str, dict[str, Any]] = {}
+        for key, module in sys.modules.copy().items():
+            known = self._libraries.get(key)
+            if known is None or known.module is not module or known.size != len(known.namespace):
+                package, namespace = _package(key), _globals(module)
+                if package in _LEFT_ALONE:
+                    names = frozenset[str]()
+                elif key not in self._others and _is_installed(key, namespace):
+                    names = _names(namespace, ids) | (_USUAL & namespace.keys())
+                else:
+                    others[key] = namespace
+                    continue
+                known = _Library(module, namespace, len(namespace), names)
+                self._libraries[key] = known
+            if known.names:
+                yield _package(key), known.namespace, known.names
+        self._look_at(others, ids)
+        for key, (_, names) in self._others.items():
+            if names:
+                # Those that were there may be gone, and what they meant have other names.
+                there = names <= others[key].keys()
+                yield _package(key), others[key], names if there else _names(others[key], ids)
+
+    def _look_at(self, others: Mapping[str, dict[str, Any]], ids: frozenset[int]) -> None:
+        addresses, keys = _addresses(others.values()), list(others)
+        if (addresses, keys) == self._seen:
+            return
+        known, self._others, self._seen = self._others, {}, (addresses, keys)
+        end = 0
+        for key, namespace in others.items():
+            start, end = end, end + len(namespace) * tuple.__itemsize__
+            held = addresses[start:end]
+            before = known.get(key)
+            names = before[1] if before and before[0] == held else _names(namespace, ids)
+            self._others[key] = held, names
+
+
+_index = _Index()
+
+
+def _addresses(namespaces: Iterable[dict[str, Any]]) -> bytes:
+    """The id() of every value of some dicts, in a fifth of the time that id() takes.
+
+    The values themselves must not be kept: a test may want to see them go.
+    """
+    values = tuple(chain.from_iterable(namespace.values() for namespace in namespaces))
+    return string_at(id(values) + tuple.__basicsize__, len(values) * tuple.__itemsize__)
+
+
+def _names(namespace: dict[str, Any], ids: frozenset[int]) -> frozenset[str]:
+    return frozenset(name for name, value in namespace.copy().items() if id(value) in ids)
+
+
+def _is_installed(key: str, namespace: Mapping[str, Any]) -> bool:
+    file = str(namespace.get("__file__"))
+    return key in sys.builtin_module_names or callsite.is_installed(file)
+
+
+def _package(module: str) -> str:
+    return str(module).partition(".")[0]
+
+
+def _globals(module: object) -> dict[str, Any]:
+    """The names of a module; none of what only says that it is one, such as cffi's Lib."""
+    try:
+        return _namespace(module)
+    except TypeError:
+        return {}
