@@ -56,7 +56,8 @@ def main(libraries: list[str]) -> int:
 def install(library: str) -> Path:
     """The Python of an environment with the project as it is now, openai and a library."""
     folder = ENVIRONMENTS / f"{sys.version_info.major}.{sys.version_info.minor}-{library}"
-    venv.create(folder, with_pip=False)
+    if not folder.exists():
+        venv.create(folder, symlinks=os.name != "nt")
     pip = [*PIP, "--python", str(folder)]
     project = str(HERE.parents[1])
     subprocess.run([*pip, "install", project, "openai", *LIBRARIES[library]], check=True)  # noqa: S603
@@ -67,7 +68,8 @@ def install(library: str) -> Path:
 
 def version(python: Path, library: str) -> str:
     """The installed version of a library."""
-    code = f"from importlib.metadata import version; print(version({LIBRARIES[library][0].partition('>')[0]!r}))"
+    package = LIBRARIES[library][0].partition(">")[0]
+    code = f"from importlib.metadata import version; print(version({package!r}))"
     return subprocess.check_output([python, "-c", code], text=True).strip()  # noqa: S603
 
 
