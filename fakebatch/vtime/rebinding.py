@@ -117,8 +117,8 @@ class Rebinding:
         """Put the fakes in."""
         self._is_made = True
         self._imports.watch(self._patches)
-        _index.look_for(frozenset(self._fakes))
-        for package, namespace, names in _index.bindings(frozenset(self._fakes)):
+        _index.look_for(self._fakes.keys() | self._reals.keys())
+        for package, namespace, names in _index.bindings():
             self._rebound.append((namespace, names))
             new = self._fake_functions if _compares_dates(package) else self._fakes
             _rebind(namespace, names, new)
@@ -134,7 +134,7 @@ class Rebinding:
             _rebind(namespace, names, self._reals)
         for namespace in self._imported:
             _rebind(namespace, tuple(namespace), self._reals)
-        for _, namespace, names in _index.bindings(frozenset(self._reals)):
+        for _, namespace, names in _index.bindings():
             _rebind(namespace, names, self._reals)
         self._rebound.clear()
         self._imported.clear()
@@ -220,24 +220,21 @@ class _Index:
     """The names by which modules have bound time functions, remembered between looks."""
 
     def __init__(self) -> None:
-        self._reals = frozenset[int]()
+        self._ids = set[int]()
         self._libraries: dict[str, _Library] = {}
         self._others: dict[str, tuple[bytes, frozenset[str]]] = {}
         self._seen: tuple[bytes, list[str]] = b"", []
 
-    def look_for(self, reals: frozenset[int]) -> None:
-        """Look for objects of these ids, too, from now on."""
-        if not reals <= self._reals:
-            self._reals |= reals
+    def look_for(self, ids: set[int]) -> None:
+        """Look for these objects, too, from now on."""
+        if not ids <= self._ids:
+            self._ids |= ids
             self._libraries.clear()
             self._others.clear()
             self._seen = b"", []
 
-    def bindings(
-        self, more: frozenset[int]
-    ) -> Iterator[tuple[str, dict[str, Any], frozenset[str]]]:
+    def bindings(self) -> Iterator[tuple[str, dict[str, Any], frozenset[str]]]:
         """The package, the globals and the names in question of each module that has some."""
-        ids = self._reals | more
         others: dict[str, dict[str, Any]] = {}
         for key, module in sys.modules.copy().items():
             known = self._libraries.get(key)
@@ -246,7 +243,7 @@ class _Index:
                 if package in _LEFT_ALONE:
                     names = frozenset[str]()
                 elif key not in self._others and _is_installed(key, namespace):
-                    names = _names(namespace, ids) | (_USUAL & namespace.keys())
+                    names = self._names(namespace) | (_USUAL & namespace.keys())
                 else:
                     others[key] = namespace
                     continue
@@ -254,14 +251,14 @@ class _Index:
                 self._libraries[key] = known
             if known.names:
                 yield _package(key), known.namespace, known.names
-        self._look_at(others, ids)
+        self._look_at(others)
         for key, (_, names) in self._others.items():
             if names:
                 # Those that were there may be gone, and what they meant have other names.
                 there = names <= others[key].keys()
-                yield _package(key), others[key], names if there else _names(others[key], ids)
+                yield _package(key), others[key], names if there else self._names(others[key])
 
-    def _look_at(self, others: Mapping[str, dict[str, Any]], ids: frozenset[int]) -> None:
+    def _look_at(self, others: Mapping[str, dict[str, Any]]) -> None:
         addresses, keys = _addresses(others.values()), list(others)
         if (addresses, keys) == self._seen:
             return
@@ -271,8 +268,12 @@ class _Index:
             start, end = end, end + len(namespace) * tuple.__itemsize__
             held = addresses[start:end]
             before = known.get(key)
-            names = before[1] if before and before[0] == held else _names(namespace, ids)
+            names = before[1] if before and before[0] == held else self._names(namespace)
             self._others[key] = held, names
+
+    def _names(self, namespace: dict[str, Any]) -> frozenset[str]:
+        items = namespace.copy().items()
+        return frozenset(name for name, value in items if id(value) in self._ids)
 
 
 _index = _Index()
@@ -287,17 +288,13 @@ def _addresses(namespaces: Iterable[dict[str, Any]]) -> bytes:
     return string_at(id(values) + tuple.__basicsize__, len(values) * tuple.__itemsize__)
 
 
-def _names(namespace: dict[str, Any], ids: frozenset[int]) -> frozenset[str]:
-    return frozenset(name for name, value in namespace.copy().items() if id(value) in ids)
-
-
 def _is_installed(key: str, namespace: Mapping[str, Any]) -> bool:
     file = str(namespace.get("__file__"))
     return key in sys.builtin_module_names or callsite.is_installed(file)
 
 
 def _package(module: str) -> str:
-    return str(module).partition(".")[0]
+    return module.partition(".")[0]
 
 
 def _globals(module: object) -> dict[str, Any]:
