@@ -80,6 +80,7 @@ _FAKE_CLASSES = {id(real): fake for real, fake in CLASSES}
 
 # Not vars(): it asks the object, and a lazy module would import itself to answer.
 _namespace: Callable[[object], dict[str, Any]] = vars(ModuleType)["__dict__"].__get__
+_values = dict[str, Any].values
 
 
 def is_harness(module: str) -> bool:
@@ -222,16 +223,15 @@ class _Index:
     def __init__(self) -> None:
         self._ids = set[int]()
         self._libraries: dict[str, _Library] = {}
-        self._others: dict[str, tuple[bytes, frozenset[str]]] = {}
+        self._others: dict[str, bytes] = {}
+        self._names_in_others: dict[str, frozenset[str]] = {}
         self._seen: tuple[bytes, list[str]] = b"", []
 
     def look_for(self, ids: set[int]) -> None:
         """Look for these objects, too, from now on."""
         if not ids <= self._ids:
             self._ids |= ids
-            self._libraries.clear()
-            self._others.clear()
-            self._seen = b"", []
+            self._libraries, self._others, self._seen = {}, {}, (b"", [])
 
     def bindings(self) -> Iterator[tuple[str, dict[str, Any], frozenset[str]]]:
         """The package, the globals and the names in question of each module that has some."""
@@ -239,37 +239,43 @@ class _Index:
         for key, module in sys.modules.copy().items():
             known = self._libraries.get(key)
             if known is None or known.module is not module or known.size != len(known.namespace):
-                package, namespace = _package(key), _globals(module)
-                if package in _LEFT_ALONE:
-                    names = frozenset[str]()
-                elif key not in self._others and _is_installed(key, namespace):
-                    names = self._names(namespace) | (_USUAL & namespace.keys())
-                else:
+                namespace = _globals(module)
+                known = None if key in self._others else self._library(key, module, namespace)
+                if known is None:
                     others[key] = namespace
                     continue
-                known = _Library(module, namespace, len(namespace), names)
-                self._libraries[key] = known
             if known.names:
                 yield _package(key), known.namespace, known.names
         self._look_at(others)
-        for key, (_, names) in self._others.items():
-            if names:
-                # Those that were there may be gone, and what they meant have other names.
-                there = names <= others[key].keys()
-                yield _package(key), others[key], names if there else self._names(others[key])
+        for key, names in self._names_in_others.items():
+            # They may be gone, and others mean the same objects in their place.
+            there = names <= others[key].keys()
+            yield _package(key), others[key], names if there else self._names(others[key])
+
+    def _library(self, key: str, module: Any, namespace: dict[str, Any]) -> _Library | None:
+        file = str(namespace.get("__file__"))
+        if _package(key) in _LEFT_ALONE:
+            names = frozenset[str]()
+        elif key in sys.builtin_module_names or callsite.is_installed(file):
+            names = self._names(namespace) | (_USUAL & namespace.keys())
+        else:
+            return None
+        self._libraries[key] = library = _Library(module, namespace, len(namespace), names)
+        return library
 
     def _look_at(self, others: Mapping[str, dict[str, Any]]) -> None:
         addresses, keys = _addresses(others.values()), list(others)
         if (addresses, keys) == self._seen:
             return
         known, self._others, self._seen = self._others, {}, (addresses, keys)
+        known_names, self._names_in_others = self._names_in_others, {}
         end = 0
         for key, namespace in others.items():
             start, end = end, end + len(namespace) * tuple.__itemsize__
-            held = addresses[start:end]
-            before = known.get(key)
-            names = before[1] if before and before[0] == held else self._names(namespace)
-            self._others[key] = held, names
+            held = self._others[key] = addresses[start:end]
+            same = known.get(key) == held
+            if names := known_names.get(key) if same else self._names(namespace):
+                self._names_in_others[key] = names
 
     def _names(self, namespace: dict[str, Any]) -> frozenset[str]:
         items = namespace.copy().items()
@@ -280,17 +286,12 @@ _index = _Index()
 
 
 def _addresses(namespaces: Iterable[dict[str, Any]]) -> bytes:
-    """The id() of every value of some dicts, in a fifth of the time that id() takes.
+    """The id() of every value of some dicts, in a quarter of the time that id() takes.
 
     The values themselves must not be kept: a test may want to see them go.
     """
-    values = tuple(chain.from_iterable(namespace.values() for namespace in namespaces))
+    values = tuple(chain.from_iterable(map(_values, namespaces)))
     return string_at(id(values) + tuple.__basicsize__, len(values) * tuple.__itemsize__)
-
-
-def _is_installed(key: str, namespace: Mapping[str, Any]) -> bool:
-    file = str(namespace.get("__file__"))
-    return key in sys.builtin_module_names or callsite.is_installed(file)
 
 
 def _package(module: str) -> str:
