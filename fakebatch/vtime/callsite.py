@@ -22,7 +22,7 @@ _INSTALLED = tuple(
 )
 
 
-_HARNESS = frozenset(
+HARNESS = frozenset(
     [
         "_pytest",
         "pluggy",
@@ -44,7 +44,7 @@ _HARNESS = frozenset(
 
 def is_harness(module: str) -> bool:
     """Whether a module keeps real time, whatever the clock shows others."""
-    return module.partition(".")[0] in _HARNESS
+    return module.partition(".")[0] in HARNESS
 
 
 def is_installed(file: str) -> bool:

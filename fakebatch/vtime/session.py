@@ -93,6 +93,7 @@ class Session:
             for name in [*_LATER]:
                 if name in sys.modules:
                     later[name](sys.modules[name])
+            self._patch(rebinding.replacements())
             rebinding.make()
             threads.adopt_workers(self.scheduler)
             self._undo = undo.pop_all()

@@ -67,6 +67,8 @@ class ThreadScope:
         self.entered_by = get_ident()
         self.jobs: dict[object, Jobs] = {}
         """By pool, for pools whose threads live in real time."""
+        self.helpers: list[Thread] = []
+        """Threads of real time that wait for child processes."""
         self._members = {self.entered_by: Member(None, threading.get_native_id())}
         self.living = {self.entered_by}
         """The threads that live in virtual time, by ident."""
@@ -97,6 +99,7 @@ class ThreadScope:
     def note_helper(self, thread: Thread, starter: str) -> None:
         """Remember a thread outside of the scope that may wake one inside."""
         if starter in _SERVE_CHILDREN or starter.partition(".")[0] in _SERVE_CHILDREN:
+            self.helpers.append(thread)
             self._strangers.append(thread)
 
     @contextmanager

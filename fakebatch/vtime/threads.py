@@ -130,7 +130,7 @@ def wait(condition: Any, timeout: float | None = None) -> bool:
     state = condition._release_save()
     try:
         scheduler.wait(waiter)
-        if not waiter.due:
+        if not waiter.due and not scheduler.holds_time(()):
             scheduler.take_turn(waiter.order)
     finally:
         condition._acquire_restore(state)
@@ -184,7 +184,12 @@ def start(thread: threading.Thread) -> None:
 
 def join(thread: threading.Thread, timeout: float | None = None) -> None:
     """Wait until a thread has ended or a virtual timeout has passed."""
-    if for_this_thread() is None or thread not in _alive:
+    scheduler = for_this_thread()
+    if scheduler is not None and thread in scheduler.scope.helpers:
+        with scheduler.waiting_for_child(f"the thread {thread.name!r}"):
+            _real_join(thread, timeout)
+        return
+    if scheduler is None or thread not in _alive:
         _real_join(thread, timeout)
         return
     with _ending:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import importlib
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from time import sleep as bound_sleep  # noqa: F401 - looked up by name
 from time import time as bound_time  # noqa: F401
-from types import ModuleType
 from typing import Any
 
 import freezegun.api
@@ -126,106 +123,6 @@ def test_a_start_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatc
         Clock().start()
 
     assert present() == before
-
-
-def module(name: str, source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    (folder / f"{name}.py").write_text(source)
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, name, raising=False)
-    return importlib.import_module(name)
-
-
-def test_a_module_imported_meanwhile_is_restored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What binds the names of time while it stands still gets the real ones afterwards."""
-    clock = Clock()
-    clock.start()
-    late = module(
-        "imported_late",
-        "from datetime import datetime\nfrom time import monotonic, sleep\n",
-        tmp_path,
-        monkeypatch,
-    )
-    late.sleep(60)
-    assert clock.elapsed == 60.0
-    clock.stop()
-
-    assert (late.datetime, late.monotonic, late.sleep) == (
-        dt.datetime,
-        time.monotonic,
-        time.sleep,
-    )
-
-
-@pytest.mark.parametrize(
-    "file",
-    [
-        pytest.param("poller.py", id="in a module of the user's"),
-        pytest.param(threading.__file__, id="in a library"),
-    ],
-)
-def test_a_name_is_found_whatever_clocks_looked_for_before(
-    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A clock inside a freeze looks for fewer names than the next one, which needs them all."""
-    early: Any = module("imported_early", "from time import time as now\n", tmp_path, monkeypatch)
-    early.__file__ = file
-    with freezegun.freeze_time("2030-01-01"), running():
-        pass
-    with running():
-        assert early.now() == 1_767_225_600
-
-    assert early.now is time.time
-
-
-def test_a_name_bound_anew_meanwhile_is_restored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A module may have as many names as before, and yet one of them means a frozen clock now."""
-    late: Any = module("bound_late", "now = None\n", tmp_path, monkeypatch)
-    with running():
-        late.now = time.time
-
-    assert late.now is time.time
-
-
-@pytest.mark.parametrize("name", ["openai_poller", "queue_worker", "pytest_jobs", "numpyish"])
-def test_a_users_module_is_known_by_its_whole_name(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Freezegun ignores by prefix; a module of the user's is not ignored for how it begins."""
-    early = module(
-        name,
-        "from datetime import datetime\nfrom time import sleep as nap\n",
-        tmp_path,
-        monkeypatch,
-    )
-    clock = Clock()
-    clock.start()
-    early.nap(60)
-    shown = early.datetime.now(dt.UTC)
-    clock.stop()
-
-    assert clock.elapsed == 60.0
-    assert shown == dt.datetime(2026, 1, 1, 0, 1, tzinfo=dt.UTC)
-
-
-def test_no_lazy_import_is_provoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names are looked for in what is there already; a lazy module is not asked for more."""
-    lazy = module(
-        "lazy_module",
-        "asked = []\ndef __dir__(): asked.append('dir'); return ['more']\n"
-        "def __getattr__(name): asked.append(name); raise AttributeError(name)\n",
-        tmp_path,
-        monkeypatch,
-    )
-    clock = Clock()
-    clock.start()
-    clock.stop()
-
-    assert "more" not in lazy.asked
-    assert "dir" not in lazy.asked
 
 
 def test_a_sleep_of_the_tests_own_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
