@@ -380,8 +380,9 @@ def _of_processes(module: Any) -> list[Patch]:
 
 
 def _of_pools(module: Any) -> list[Patch]:
-    result, items = module.ApplyResult, module.IMapIterator
-    return [(result, "wait", _waiting(result.wait)), (items, "next", _waiting(items.next))]
+    waits = [(module.ApplyResult, "wait"), (module.IMapIterator, "next")]
+    waits += [(module.Pool, name) for name in ("terminate", "join")]
+    return [(owner, name, _waiting(getattr(owner, name))) for owner, name in waits]
 
 
 def _of_executors(module: Any) -> list[Patch]:

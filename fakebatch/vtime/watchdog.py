@@ -163,6 +163,8 @@ class Watchdog:
 
     def _state(self, ident: int) -> _State:
         """What a thread does that waits in no waiter; asked again and again."""
+        if not self._scheduler.scope.has(ident):
+            return _State.RUNS  # it does something in real time, and soon comes back
         now, moves = real.real_monotonic(), self._scheduler.moves
         # Its state before its work: to look lets others run, and who has run since has moved.
         native_id = self._scheduler.scope.native_id(ident)
