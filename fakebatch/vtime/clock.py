@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fakebatch import durations
 from fakebatch.durations import SECOND, Duration
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.vtime import moments, running, wall
-from fakebatch.vtime.limits import Limits, Site, Verdict
 
 if TYPE_CHECKING:
     from fakebatch.vtime.world import World
 
 MODES = ("virtual", "manual", "real")
+
+
+class Sleep(NamedTuple):
+    """A sleep that is about to begin."""
+
+    end: int
+    """When it will be over, in microseconds since this clock's start."""
+    site: Callable[[], str]
+    """Finds the file:line of the user's code that sleeps; slow, so called for errors only."""
+    waiter: Hashable
+    """Who waits: a thread (its ident), or an event loop."""
+    side_by_side: int
+    """How many sleepers the waiter has: 1 of a thread, the number of timers of an event loop."""
 
 
 class Clock:
@@ -28,10 +40,8 @@ class Clock:
             nothing is patched. None is "virtual", or whatever runs already.
         start: where the wall clock is frozen; by default 2026-01-01T00:00:00Z, or wherever the
             test has frozen it itself.
-        verdict: asked before each sleep; the error it returns is raised in the sleeper.
-        max_sleeps: how many sleeps may follow each other without `progress`.
-        max_elapsed: how much time may pass in all.
-        raised: hears of the first error that ends a wait, in the thread that waits.
+        before_sleep: called before each sleep; the error it returns is raised in the sleeper.
+        after_sleep: called with the wall clock, in microseconds, before and after each sleep.
 
     Raises:
         Misuse: an argument means nothing.
@@ -42,10 +52,8 @@ class Clock:
         mode: str | None = None,
         *,
         start: moments.Moment | None = None,
-        verdict: Verdict | None = None,
-        max_sleeps: int = 20_000,
-        max_elapsed: Duration = "400d",
-        raised: Callable[[FakeBatchError], None] = lambda _: None,
+        before_sleep: Callable[[Sleep], FakeBatchError | None] | None = None,
+        after_sleep: Callable[[int, int], None] | None = None,
     ) -> None:
         if mode is not None and mode not in MODES:
             raise Misuse(
@@ -53,12 +61,9 @@ class Clock:
                 f"The modes are {', '.join(map(repr, MODES))}.",
                 "Leave it out to let sleeping move time.",
             )
-        self.on_sleep: Callable[[int, int], None] | None = None
-        """Called with the wall clock, in microseconds, before and after each virtual sleep."""
         self._wanted = mode
         self._start = None if start is None else moments.microseconds(start)
-        self._limits = Limits(verdict, max_sleeps, durations.microseconds(max_elapsed))
-        self._raised, self._has_raised = raised, False
+        self._before_sleep, self._after_sleep = before_sleep, after_sleep
         self._world: World | None = None
         self._running = False
         self._since = 0
@@ -92,8 +97,7 @@ class Clock:
             from fakebatch.vtime.world import World  # noqa: PLC0415
 
             self._world = World.join(self, self._wanted, self._start)
-        self._since, self._running, self._has_raised = self._reading(), True, False
-        self.progress()
+        self._since, self._running = self._reading(), True
 
     def stop(self) -> None:
         """Put everything back as it was before the start; `elapsed` stays readable."""
@@ -125,23 +129,18 @@ class Clock:
             )
         self._movable().scheduler.advance(distance)
 
-    def progress(self) -> None:
-        """A poller can see something new: the sleeps so far count no longer."""
-        self._limits.sleeps = 0
-
-    def limit(self, line: int, site: Site) -> FakeBatchError | None:
-        """What to raise instead of a sleep that would end at a point on the line of time."""
-        error = self._limits.error(line - self._since, site)
-        if error is not None and not self._has_raised:
-            self._has_raised = True
-            self._raised(error)
-        return error
+    def limit(self, sleep: Sleep) -> FakeBatchError | None:
+        """What to raise instead of a sleep, whose end is a point on the line of time."""
+        if self._before_sleep is None:
+            return None
+        end, site, waiter, side_by_side = sleep
+        return self._before_sleep(Sleep(end - self._since, site, waiter, side_by_side))
 
     def tell(self, duration: int) -> None:
         """A sleep of so many microseconds is over."""
-        if self.on_sleep is not None:
+        if self._after_sleep is not None:
             end = wall.microseconds()
-            self.on_sleep(end - duration, end)
+            self._after_sleep(end - duration, end)
 
     def _reading(self) -> int:
         return self._world.scheduler.line if self._world else wall.microseconds()

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.vtime import owners, quarantine, refusals, running
-from fakebatch.vtime.limits import Site
+from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.names import Exchange
 from fakebatch.vtime.patches import Patches
 from fakebatch.vtime.quarantine import of_threading, of_trio
@@ -25,8 +25,8 @@ from fakebatch.vtime.stand_ins import conditions, loops, sleeping, threads
 class Member(Protocol):
     """A clock that lives in the world."""
 
-    def limit(self, line: int, site: Site) -> FakeBatchError | None:
-        """What to raise instead of a sleep that would end at a point on the line of time."""
+    def limit(self, sleep: Sleep) -> FakeBatchError | None:
+        """What to raise instead of a sleep, whose end is a point on the line of time."""
         ...
 
     def tell(self, duration: int) -> None:
@@ -80,10 +80,10 @@ class World:
     def _mode(self) -> str:
         return "manual" if self.scheduler.manual else "virtual"
 
-    def _limit(self, line: int, site: Site) -> FakeBatchError | None:
+    def _limit(self, sleep: Sleep) -> FakeBatchError | None:
         first = None
         for clock in self._clocks:  # each counts
-            error = clock.limit(line, site)
+            error = clock.limit(sleep)
             first = first or error
         return first
 

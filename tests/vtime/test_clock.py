@@ -91,10 +91,9 @@ def test_a_clock_can_be_started_again() -> None:
 
 
 def test_sleeps_are_told() -> None:
-    """on_sleep hears of each virtual sleep, with the wall clock before and after it."""
+    """after_sleep gets the wall clock before and after each virtual sleep."""
     heard: list[tuple[int, int]] = []
-    clock = Clock(start=1_000)
-    clock.on_sleep = lambda start, end: heard.append((start, end))
+    clock = Clock(start=1_000, after_sleep=lambda start, end: heard.append((start, end)))
     clock.start()
     try:
         time.sleep(60)
@@ -106,16 +105,19 @@ def test_sleeps_are_told() -> None:
     assert heard == [(1_000_000_000, 1_060_000_000), (1_060_000_000, 1_060_500_000)]
 
 
-def test_sleeps_of_threads_are_told_as_they_end(clock: Clock) -> None:
+def test_sleeps_of_threads_are_told_as_they_end() -> None:
     """Threads that sleep side by side are heard in the order of waking."""
     heard: list[int] = []
-    clock.on_sleep = lambda start, end: heard.append((end - start) // 1_000_000)
-    threads = [threading.Thread(target=time.sleep, args=(seconds,)) for seconds in (30, 10, 20)]
-
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    clock = Clock(after_sleep=lambda start, end: heard.append((end - start) // 1_000_000))
+    clock.start()
+    try:
+        threads = [threading.Thread(target=time.sleep, args=(seconds,)) for seconds in (30, 10, 20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        clock.stop()
 
     assert heard == [10, 20, 30]
 

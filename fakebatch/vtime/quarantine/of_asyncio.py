@@ -85,6 +85,10 @@ class IdleLoop(NamedTuple):
             handle._scheduled = False
             self.loop._ready.append(handle)
 
+    def timers(self) -> int:
+        """How many timers run."""
+        return len(self.loop._scheduled)
+
     def site(self) -> str:
         """The file:line that waits for the earliest timer."""
         awaited = self.loop._scheduled[0]._args[:1] if self.loop._scheduled else ()

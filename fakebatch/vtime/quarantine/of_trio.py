@@ -104,6 +104,10 @@ class IdleRun(NamedTuple):
         """Cancel every scope whose deadline is past."""
         self.runner.deadlines.expire(now)
 
+    def timers(self) -> int:
+        """How many deadlines are set."""
+        return len(self.runner.deadlines._heap)
+
     def site(self) -> str:
         """The file:line that waits for the earliest deadline."""
         return callsite.of_coroutine(self._sleeper().coro)

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import callsite
-from fakebatch.vtime.limits import Site
+from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.quarantine.of_freezegun import real_monotonic
 from fakebatch.vtime.scheduling import standstill
 from fakebatch.vtime.scheduling.scope import Scope
@@ -38,7 +38,7 @@ class Scheduler:
     Args:
         manual: whether time moves by `advance` alone.
         move_wall: moves the wall clock by microseconds.
-        limit: asked before each sleep, with its deadline on the line and its site.
+        limit: asked before each sleep, whose end is a point on the line.
         tell: told the microseconds of each sleep when it is over.
     """
 
@@ -47,7 +47,7 @@ class Scheduler:
         *,
         manual: bool,
         move_wall: Callable[[int], None],
-        limit: Callable[[int, Site], FakeBatchError | None],
+        limit: Callable[[Sleep], FakeBatchError | None],
         tell: Callable[[int], None],
     ) -> None:
         self.line = 0
@@ -103,7 +103,7 @@ class Scheduler:
             FakeBatchError: the wait would never end.
         """
         __tracebackhide__ = True
-        self.permit(deadline, callsite.of_this_thread)
+        self.permit(Sleep(deadline, callsite.of_this_thread, get_ident(), 1))
         duration = deadline - self.line
         if self.may_jump():
             self.jump(deadline)
@@ -119,17 +119,17 @@ class Scheduler:
         else:
             self.wait(Turn(deadline))
 
-    def permit(self, deadline: int, site: Site) -> None:
-        """Ask whether the calling thread may sleep until a deadline.
+    def permit(self, sleep: Sleep) -> None:
+        """Ask whether the calling thread may sleep until a point on the line.
 
         Raises:
             FakeBatchError: it may not, or nobody would ever move the clock.
         """
         __tracebackhide__ = True
-        if error := self._limit(deadline, site):
+        if sleep.end > self.line and (error := self._limit(sleep)):
             raise error
-        if self.manual and deadline > self.line and self.scope.alone():
-            raise standstill.nobody_moves_time(site())
+        if self.manual and sleep.end > self.line and self.scope.alone():
+            raise standstill.nobody_moves_time(sleep.site())
 
     def may_jump(self) -> bool:
         """Whether the calling thread may move time to its own deadline and just go on."""

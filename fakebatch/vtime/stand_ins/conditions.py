@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, field
 
 from fakebatch.vtime import callsite, running
+from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.quarantine import of_threading as private
 from fakebatch.vtime.quarantine.of_freezegun import real_monotonic
 from fakebatch.vtime.scheduling.scheduler import Scheduler
@@ -49,7 +50,7 @@ def wait(condition: threading.Condition, timeout: float | None = None) -> bool:
     if deadline == scheduler.line:
         return _real_wait(condition, 0)
     if deadline is not None:
-        scheduler.permit(deadline, callsite.of_this_thread)
+        scheduler.permit(Sleep(deadline, callsite.of_this_thread, threading.get_ident(), 1))
     waiter = _Notified(deadline, moves_time=not scheduler.manual, condition=condition)
     return _wait(scheduler, waiter)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
+from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.scheduling.scheduler import Scheduler
 from fakebatch.vtime.scheduling.waiters import Waiter
 
@@ -32,6 +34,14 @@ class Engine(Protocol):
 
     def wake(self) -> None:
         """End a poll, from another thread."""
+
+    def __getitem__(self, index: Literal[0], /) -> Hashable:
+        """The loop or run itself."""
+        ...
+
+    def timers(self) -> int:
+        """How many timers run."""
+        ...
 
     def site(self) -> str:
         """The file:line of whoever waits for the earliest timer."""
@@ -79,7 +89,7 @@ def idle(engine: Engine, scheduler: Scheduler, timer: float | None) -> None:
 def _wait(engine: Engine, scheduler: Scheduler, deadline: int | None) -> None:
     duration = 0 if deadline is None else deadline - scheduler.line
     if deadline is not None and duration > 0:
-        scheduler.permit(deadline, engine.site)
+        scheduler.permit(Sleep(deadline, engine.site, engine[0], engine.timers()))
     if deadline is not None and scheduler.may_jump():
         scheduler.jump(deadline)
     elif not _block(engine, scheduler, deadline):
