@@ -110,7 +110,7 @@ class FakeBatch(Asserting, Scripting, Clients):
             clock,
             start=start,
             before_sleep=self._before_sleep,
-            after_sleep=self._after_sleep,
+            after_sleep=self.journal.slept,
         )
         """The time everybody sees, and the way to move it."""
         self.faults = Faults(
@@ -241,10 +241,6 @@ class FakeBatch(Asserting, Scripting, Clients):
             self._has_ended_a_wait = True
             self._witness.note(error)
         return error
-
-    def _after_sleep(self, start: int, end: int) -> None:
-        self.journal.slept(start, end)
-        self._endless.after_sleep(start, end)
 
     def _noted(self, handled: Handled) -> None:
         request, operation, id_, reply, hit, done, at = handled

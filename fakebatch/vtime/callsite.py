@@ -22,7 +22,8 @@ _STDLIB, _LIBRARIES = (
     for names in (("stdlib", "platstdlib"), ("purelib", "platlib"))
 )
 _CARRIERS = frozenset({"openai", "httpx", "httpx2", "httpcore", "httpcore2", "respx", "anyio"})
-"""Libraries between a call and its answer: never who makes it."""
+"""Libraries between a call and its answer: seldom who makes it."""
+_CARRIED = 3
 
 
 def is_installed(file: str) -> bool:
@@ -66,7 +67,11 @@ def _awaited(coroutine: Any) -> Iterator[FrameType]:
 
 
 def _innermost(frames: Iterable[FrameType]) -> str:
-    frame = min(frames, key=_distance)  # of equals the first
+    inwards = [*frames][::-1]
+    # of equals the innermost; but of carriers the outermost, which is what somebody called
+    nearest = min(map(_distance, inwards))
+    equals = [frame for frame in inwards if _distance(frame) == nearest]
+    frame = equals[0 if nearest == _CARRIED else -1]
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
@@ -76,5 +81,5 @@ def _distance(frame: FrameType) -> int:
     if is_users(frame):
         return 1 if file.startswith("<") else 0
     if file.startswith(_LIBRARIES):  # which may lie within the standard library
-        return 3 if module.partition(".")[0] in _CARRIERS else 2
+        return _CARRIED if module.partition(".")[0] in _CARRIERS else 2
     return 4 if file.startswith(_STDLIB) else 5

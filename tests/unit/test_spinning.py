@@ -46,9 +46,7 @@ def test_five_thousand_polls_that_take_no_time_are_ended() -> None:
     assert number == 5_000
     came, known, to_do = str(caught.value).splitlines()
     assert came.startswith("fakebatch: the loop at ")
-    assert came.endswith(
-        " never ends: it has called batches.retrieve 5,000 times, and no time has passed."
-    )
+    assert came.endswith(" never ends: 5,000 calls of batches.retrieve, and no time has passed.")
     assert known == (
         f"{path[9:]} is 'validating'. The clock stands still until code sleeps or the test moves "
         "it."
@@ -86,7 +84,7 @@ def test_an_outage_is_no_change(times: int | None, calls: int) -> None:
 def test_a_refused_creation_is_a_poll_too() -> None:
     """Of a client that creates again and again until it may."""
     run = Run()
-    with pytest.raises(FakeBatchError, match=r"batches\.create 200 times"):
+    with pytest.raises(FakeBatchError, match=r"200 calls of batches\.create"):
         while True:
             run.call("/batches", "POST", {})
 

@@ -67,14 +67,13 @@ class Run:
     def advance(self, seconds: float) -> None:
         self._now += round(seconds * SECOND)
 
-    def sleep(self, seconds: float, *, waiter: object = None, side_by_side: int = 1) -> None:
+    def sleep(self, seconds: float, *, side_by_side: int = 1) -> None:
         end = self._now - T0 + round(seconds * SECOND)
-        who = get_ident() if waiter is None else id(waiter)
-        error = self.endless.before_sleep(Sleep(end, lambda: "app.py:7", who, side_by_side))
+        sleep = Sleep(end, lambda: "app.py:7", get_ident(), side_by_side)
+        error = self.endless.before_sleep(sleep)
         if error is not None:
             raise error
         self.advance(seconds)
-        self.endless.after_sleep(self._now - round(seconds * SECOND), self._now)
 
     def upload(self) -> str:
         body = form(requests(10), purpose="batch")

@@ -33,7 +33,7 @@ STACKS: dict[str, tuple[list[tuple[str, str]], tuple[str, str]]] = {
         [EMULATOR, CONTEXTLIB, HTTPX, SDK, LIBRARY, THREADING],
         LIBRARY,
     ),
-    "the SDK in a thread": ([EMULATOR, CONTEXTLIB, SDK, THREADING], SDK),
+    "the SDK in a thread": ([EMULATOR, RESPX, CONTEXTLIB, HTTPX, SDK, THREADING], SDK),
     "a timer of Python's own": ([EMULATOR, THREADING], THREADING),
     "nothing but us": ([EMULATOR], EMULATOR),
 }
