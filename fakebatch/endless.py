@@ -120,7 +120,7 @@ class Endless:
         self._least_idle = self._max_idle or LEAST_IDLE
         self._revision = 0
         self._waiters: dict[int, _Waiter] = {}
-        self._idle_errors: dict[tuple[str, str], FakeBatchError] = {}
+        self._idle_error: FakeBatchError | None = None
         self._files_called_at = 0
         self._tracers: dict[int, Any] = {}
 
@@ -189,7 +189,7 @@ class Endless:
 
     def _forget(self) -> None:
         self._waiters.clear()
-        self._idle_errors.clear()
+        self._idle_error = None
 
     # --- calls
 
@@ -241,14 +241,14 @@ class Endless:
         if idle < max_idle or waiter.calls < POLLS:
             waiter.check_at = now + max(max_idle - idle, max_idle // 8)
             return None
-        error = _never_ends(
+        # One for all threads that poll: who has seen it need not look at the others.
+        self._idle_error = self._idle_error or _never_ends(
             callsite.of_this_thread(),
             f"{self._state(waiter)} Nothing has changed since {_moment(waiter.since)}, for "
             f"{text(idle // SECOND * SECOND)}, and nothing is scheduled to.",
             f"max_idle={text(2 * max_idle)!r}",
         )
-        # threads that poll the same share one, so that nobody has to look at each
-        waiter.error = self._idle_errors.setdefault((waiter.operation, waiter.id), error)
+        waiter.error = self._idle_error
         return waiter.error
 
     # --- sleeps
@@ -309,9 +309,12 @@ class Endless:
             before = {*waiter.stack}
             waiter.stack = [*callsite.outwards(sys._getframe())]  # noqa: SLF001  # the way to it
             # The error has ended every frame but those that were there before: the innermost of
-            # them caught it.
+            # them caught it. A task of asyncio keeps its error: then its loop is ended.
             swallower = next((frame for frame in waiter.stack if frame in before), None)
-            if swallower is not None and callsite.is_users(swallower):
+            if swallower is not None and (
+                callsite.is_users(swallower)
+                or swallower.f_code.co_qualname == "BaseEventLoop.run_forever"
+            ):
                 self._tracers.setdefault(get_ident(), sys.gettrace())
                 _raise_at_next_line(swallower, error)
         return error.with_traceback(None)  # which grows each time it is raised

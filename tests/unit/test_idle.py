@@ -164,6 +164,15 @@ def test_what_is_scheduled_may_be_waited_for(scenario: Scenario, last: float) ->
     assert last + 10 <= run.is_ended(path, every=300) / HOUR <= last + 10.2
 
 
+def test_who_polls_fast_may_wait_as_long() -> None:
+    """The number of polls does not matter while something is scheduled."""
+    run = Run(HANGS)
+    path = run.create()
+    while json.loads(run.call(path).body)["status"] != "expired":
+        run.sleep(4)
+    assert 24 * HOUR <= run.elapsed <= 24.2 * HOUR
+
+
 def test_who_looks_at_a_file_may_wait_until_it_expires() -> None:
     """After thirty days, as batch files do."""
     run = Run()
@@ -323,19 +332,20 @@ def test_a_thread_that_only_sleeps_is_left_alone() -> None:
     assert run.elapsed >= 390 * DAY
 
 
-def test_threads_that_wait_for_the_same_get_one_error() -> None:
+def test_threads_that_wait_side_by_side_get_one_error() -> None:
     """So that nobody has to look at the error of each."""
     run, together = Run(FAILS), Barrier(2)
-    path = run.create()
+    paths = [run.create(), run.create()]
 
-    def poll() -> None:
+    def poll(path: str) -> None:
         together.wait()
         run.call(path)
 
     errors: list[BaseException | None] = []
     with ThreadPoolExecutor(2) as pool:
         while None in errors[-2:] or not errors:
-            errors += [result.exception() for result in [pool.submit(poll), pool.submit(poll)]]
+            results = [pool.submit(poll, path) for path in paths]
+            errors += [result.exception() for result in results]
             run.sleep(600)
     assert errors[-1] is errors[-2]
 

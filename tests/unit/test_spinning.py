@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -248,6 +249,24 @@ def test_so_is_one_that_swallows_the_error_of_its_sleep(loop: Callable[[Any], No
     run = Run(max_sleeps=5)
     with pytest.raises(FakeBatchError, match="slept 5 times"):
         loop(lambda: run.sleep(1))
+    run.endless.stop()
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.timeout(60)
+def test_so_is_one_of_tasks_that_keep_their_errors() -> None:
+    """`gather` hands them out as results: the event loop is ended."""
+    run = Run()
+
+    async def call() -> None:
+        run.call("/batches")
+
+    async def main() -> None:
+        while True:
+            await asyncio.gather(call(), call(), return_exceptions=True)
+
+    with pytest.raises(FakeBatchError, match="never ends"):
+        asyncio.run(main())
     run.endless.stop()
 
 
