@@ -28,13 +28,18 @@ def cpu() -> float:
 
 
 def rounds(
-    work: Mapping[str, Callable[[], object]], *, times: int, of: int
+    work: Mapping[str, Callable[[], object]],
+    *,
+    times: int,
+    of: int,
+    between: Callable[[], object] = lambda: None,
 ) -> dict[str, list[float]]:
     """Microseconds a call of each piece of work, in `of` interleaved rounds of `times` calls."""
     taken: dict[str, list[float]] = {name: [] for name in work}
     for call in work.values():
         call()
     for _ in range(of):
+        between()
         for name, call in work.items():
             gc.collect()
             began = cpu()

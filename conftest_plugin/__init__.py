@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MARKER = (
     "fakebatch(seed=..., clock=..., start=..., dialect=..., base_url=..., api_keys=..., "
-    "models=..., limits=..., incident=..., unused=..., patience=..., max_sleeps=..., "
+    "models=..., limits=..., incident=..., unused=..., max_idle=..., max_sleeps=..., "
     "max_elapsed=...): emulate the OpenAI Batch API in this test; keywords of several markers "
     "merge, the closest wins"
 )

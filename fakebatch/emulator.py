@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from fakebatch import active, peers
 from fakebatch.dialects import Dialect
 from fakebatch.durations import Duration, microseconds
+from fakebatch.endless import Endless
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.ids import seeded_random
 from fakebatch.incidents import Incident
@@ -29,7 +30,6 @@ from fakebatch.interception import (
 )
 from fakebatch.journal import Called, Journal, Noted
 from fakebatch.loud import Witness
-from fakebatch.patience import Patience
 from fakebatch.scenario import Breaks, Rule, Scenario
 from fakebatch.scenario.as_said import as_said
 from fakebatch.service import Saved
@@ -39,6 +39,7 @@ from fakebatch.testing.scripting import Scripting
 from fakebatch.testing.timeline import Notes, timeline
 from fakebatch.testing.unused import checked, complaint, injected, unused
 from fakebatch.vtime import Clock, moments
+from fakebatch.vtime.clock import Sleep
 from fakebatch.webhooks import Webhooks
 from fakebatch.wire.app import App, Handled
 from fakebatch.wire.faults import Faults
@@ -62,9 +63,11 @@ class FakeBatch(Asserting, Scripting, Clients):
         incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
         unused: what to do about rules of the test that nothing met: "error" at the end, "note" in
             the timeline and the report alone, "ignore". Rules of an incident are only noted.
-        patience: how often a client may ask for the same object, sleeping in between, once nothing
-            is left to happen; then its loop is told that it never ends.
-        max_sleeps: how many sleeps may follow each other while nothing is created or changed.
+        max_idle: how long a client may poll, in virtual time, after the last change that it could
+            see, while none is scheduled; then its wait never ends, and it gets an error that says
+            so. By default twice the longest completion window of the batches that have not ended,
+            at least 48 h.
+        max_sleeps: how often a thread, or a task of an event loop, may sleep after such a change.
         max_elapsed: how much virtual time may pass in all.
 
     Raises:
@@ -85,8 +88,8 @@ class FakeBatch(Asserting, Scripting, Clients):
         limits: dict[str, int] | None = None,
         incident: Incident = (),
         unused: str = "error",
-        patience: int = 100,
-        max_sleeps: int = 20_000,
+        max_idle: Duration | None = None,
+        max_sleeps: int = 1_000_000,
         max_elapsed: Duration = "400d",
     ) -> None:
         for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
@@ -103,11 +106,13 @@ class FakeBatch(Asserting, Scripting, Clients):
         self.batches = placing.Batches(self._services, self.files)
         """The batches by id, in order of creation."""
         self._witness = Witness()
-        self._patience = Patience(self._services, patience)
         self.webhooks = Webhooks(self._service.world)
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
         self.clock = Clock(
-            clock, start=start, before_sleep=self._before_sleep, after_sleep=self.journal.slept
+            clock,
+            start=start,
+            before_sleep=self._before_sleep,
+            after_sleep=self.journal.slept,
         )
         """The time everybody sees, and the way to move it."""
         self.faults = Faults(
@@ -117,6 +122,13 @@ class FakeBatch(Asserting, Scripting, Clients):
             elapsed=lambda: microseconds(self.clock.elapsed),
         )
         """Which faults of `on_call` hit a request (`fired`), and which never did (`unused()`)."""
+        self._endless = Endless(
+            self._services,
+            self.faults,
+            max_idle=max_idle,
+            max_sleeps=max_sleeps,
+            max_elapsed=max_elapsed,
+        )
         keys = None if api_keys is None else frozenset(api_keys)
         apps = [
             App(one, api_keys=keys, faults=self.faults, noted=self._noted) for one in self._services
@@ -131,7 +143,7 @@ class FakeBatch(Asserting, Scripting, Clients):
             WEBHOOKS: self.webhooks.secret,
         }
         self._active = ExitStack()
-        self._entered = False
+        self._entered = self._has_ended_a_wait = False
         self._began = self._left = 0
         self.unused = checked(unused)
         """"error", "note" or "ignore": what to do at the end about rules that nothing met."""
@@ -175,7 +187,6 @@ class FakeBatch(Asserting, Scripting, Clients):
         for service, was in zip(self._services, saved.services, strict=True):
             service.restore(was)
         self.journal.restore(saved.journal)
-        self._patience.renewed()
 
     @property
     def never_used(self) -> tuple[str, ...]:
@@ -204,6 +215,9 @@ class FakeBatch(Asserting, Scripting, Clients):
             stack.enter_context(one_tls_context())
             self.clock.start()
             stack.callback(self.clock.stop)
+            self._endless.start()
+            stack.callback(self._endless.stop)
+            self._has_ended_a_wait = False
             stack.callback(self.webhooks.courier.close)
             self.router.belong_to_this_process()
             self._active = stack.pop_all()
@@ -226,9 +240,11 @@ class FakeBatch(Asserting, Scripting, Clients):
         if error is None:
             self._complain()
 
-    def _before_sleep(self, sleep: Any) -> FakeBatchError | None:
-        error = self.webhooks.courier.error() or self._patience.verdict(sleep.site)
-        if error:
+    def _before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
+        error = self.webhooks.courier.error() or self._endless.before_sleep(sleep)
+        # the first alone: those who wait beside it get errors of their own, which nobody looks at
+        if error is not None and not self._has_ended_a_wait:
+            self._has_ended_a_wait = True
             self._witness.note(error)
         return error
 
@@ -240,12 +256,8 @@ class FakeBatch(Asserting, Scripting, Clients):
         called = Called(name, id_, status, None if hit is None else as_said(hit.fault))
         self.journal.called(at, called, changes=changes)
         if changes:
-            self._patience.renewed()
             self.webhooks.courier.look()
-        elif hit is not None and hit.fault.passes:
-            self._patience.renewed()
-        else:
-            self._patience.asked(id_ or name)
+        self._endless.called(handled)
 
     def _notes(self) -> Notes:
         absorbed = (one.fault for one in self.faults.fired if one.absorbed)

@@ -81,10 +81,14 @@ class Plan:
         end = self.timeline.end.at
         return end if self.input.fails else max(end, min(self._stops, self.work.rests))
 
-    def rests_by(self, now: int) -> bool:
-        """Whether time alone changes nothing any more."""
-        validates = self.cancelled is None and now < self.validated < NEVER
-        return not validates and self.rests <= now
+    def settles(self, now: int) -> int:
+        """From when on nothing changes any more; before validation ends no more is known than that.
+
+        A batch that never leaves `validating` has been settled since its creation.
+        """
+        if self.cancelled is None and now < self.validated:
+            return self.validated if self.validated < NEVER else self.created
+        return self.rests
 
     def without_input(self) -> Plan:
         """The plan once its input file is gone before validation ended."""

@@ -237,13 +237,6 @@ class CallFault:
     which: WhichCalls
     outcome: CallOutcome
 
-    @property
-    def passes(self) -> bool:
-        """Whether a client that waits, or asks again, is let through in the end."""
-        which = self.which
-        bounded = which.times is not None or which.until is not None or which.chance is not None
-        return bounded or isinstance(self.outcome, Throttles)
-
     def __post_init__(self) -> None:
         which = self.which
         counted = replace(WhichCalls(which.operation), since=which.since, until=which.until)

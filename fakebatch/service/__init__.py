@@ -7,13 +7,14 @@ from itertools import chain
 from typing import NamedTuple
 
 from fakebatch.dialects import Dialect
+from fakebatch.durations import SECOND
 from fakebatch.service.batches import Batches
 from fakebatch.service.files import Files
 from fakebatch.service.models import Models
 from fakebatch.service.quota import Quota, Rate
 from fakebatch.service.shelf import BatchRecord, FileRecord
 from fakebatch.service.uploads import Uploads
-from fakebatch.service.world import SavedWorld, World
+from fakebatch.service.world import Future, SavedWorld, World
 
 __all__ = ["Saved", "Service", "World", "known_batches", "known_files"]
 
@@ -60,6 +61,18 @@ class Service:
         self.uploads = Uploads(self.world, self.files)
         self.batches = Batches(self.world)
         self.models = Models(self.world)
+
+    def future(self, now: int) -> Future:
+        """What time alone will still change: objects, and how much a client may ask for."""
+        limits, future = self.world.dialect.limits, self.world.future(now)
+        released = 0 if limits.enqueued_tokens is None else limits.enqueued_release * SECOND
+        return future._replace(
+            settles=max(
+                future.settles + released,
+                self.files.uploads.frees(limits.uploads_per_minute),
+                self.batches.creations.frees(limits.creates_per_hour),
+            )
+        )
 
     def save(self) -> Saved:
         """All that is remembered, to be restored."""

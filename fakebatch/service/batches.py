@@ -61,6 +61,7 @@ class Batches:
         """Put a batch in place; its result files come at their moment."""
         with self._world.lock:
             self._world.batches.put(record)
+            self._world.revision += 1
             self._world.readers[record.plan.input.asked.input_file_id].append(record.id)
             self._world.await_end(record, record.plan.validated)
 
@@ -102,6 +103,7 @@ class Batches:
             if status not in (Status.CANCELLING, Status.CANCELLED):
                 record = replace(record, plan=replace(record.plan, cancelled=now))
                 self._world.batches.put(record)
+                self._world.revision += 1
                 self._world.await_end(record, record.plan.timeline.end.at)
             return view.batch_object(record, now)
 

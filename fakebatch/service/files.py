@@ -67,6 +67,7 @@ class Files:
             self._check_input(filename, content, created)
         number = self._world.next()
         self._world.uploaded += 1
+        self._world.revision += 1
         keeping = self._keeping(purpose)
         record = FileRecord(
             id=self._world.mint.made(self._world.dialect.ids.file, created, number),
@@ -120,6 +121,7 @@ class Files:
         with self._world.lock:
             now = self._world.settled()
             self._world.files.put(replace(self._find(id_, now), deleted=now))
+            self._world.revision += 1
             for batch_id in self._world.readers.get(id_, ()):
                 record = self._world.batches.get(batch_id, now)
                 if record is not None and record.plan.status(now) is Status.VALIDATING:

@@ -26,6 +26,10 @@ class Rate:
         self._calls.append(now)
         return True
 
+    def frees(self, limit: int | None) -> int:
+        """When none of these calls counts any more; 0 while there is room for another."""
+        return 0 if limit is None or len(self._calls) < limit else self._calls[-1] + self._per
+
     def copy(self) -> Rate:
         """The same calls, counted by another."""
         other = Rate(self._per)

@@ -41,6 +41,7 @@ class Uploads:
                 number=number,
             )
             self._uploads.put(record)
+            self._world.revision += 1
             self._pieces[record.id] = {}
             return view.upload_object(record, now)
 
@@ -59,6 +60,7 @@ class Uploads:
                 raise Refusal(Reason.FILE_TOO_LARGE)
             part_id = self._world.mint.made("part_{stamp}", now, self._world.next())
             pieces[part_id] = content
+            self._world.revision += 1
             return view.part_object(part_id, now, id_)
 
     def complete(self, id_: str, part_ids: Sequence[str], digest: str | None = None) -> Wire:
@@ -94,6 +96,7 @@ class Uploads:
     def _end(self, record: UploadRecord, status: str, now: int) -> Wire:
         ended = replace(record, ended=status)
         self._uploads.put(ended)
+        self._world.revision += 1
         del self._pieces[record.id]
         return view.upload_object(ended, now)
 

@@ -30,6 +30,17 @@ class SavedWorld(NamedTuple):
     unsettled: tuple[tuple[int, str], ...]
 
 
+class Future(NamedTuple):
+    """What time alone will still change. Moments in microseconds since the epoch."""
+
+    settles: int
+    """From when on nothing changes any more, but for files that expire."""
+    expires: int
+    """When the last file expires."""
+    longest_window: int
+    """The longest completion window among the batches that have not ended, in microseconds."""
+
+
 class World:
     """The state of one provider. Whoever reads or writes it holds `lock`, or is `with` it."""
 
@@ -43,8 +54,8 @@ class World:
     ) -> None:
         self._native = dialect
         self._clock = clock
-        self.looked = 0
-        """When an operation last looked at the clock; one that is frozen takes its time."""
+        self.revision = 0
+        """How often a caller has changed something: what time alone changes does not count."""
         self.models = models
         self.uploaded = 0
         """How many files were uploaded so far."""
@@ -80,8 +91,7 @@ class World:
     def clock(self) -> int:
         """What time it is, in microseconds since the epoch."""
         moment = self._moment  # others may look without the lock
-        self.looked = self._clock() if moment is None else moment
-        return self.looked
+        return self._clock() if moment is None else moment
 
     @property
     def scenario(self) -> Scenario:
@@ -91,6 +101,7 @@ class World:
     @scenario.setter
     def scenario(self, scenario: Scenario) -> None:
         self._scenario = scenario
+        self.revision += 1
         limits: dict[str, Any] = dict(scenario.limits)
         self.dialect = replace(self._native, limits=replace(self._native.limits, **limits))
 
@@ -124,6 +135,7 @@ class World:
             self.files, self.batches = saved.files.copy(), saved.batches.copy()
             self.scenario, self._minted = saved.scenario, saved.minted
             self.uploaded = saved.uploaded
+            self.revision += 1
             self._unsettled = [*saved.unsettled]
 
     def await_end(self, record: BatchRecord, at: int) -> None:
@@ -131,16 +143,48 @@ class World:
         heappush(self._unsettled, (at, record.id))
         self.untold.append(record.id)
 
-    def is_over(self, now: int) -> bool:
-        """Whether time alone changes nothing after `now`: every batch has ended or is stalled."""
+    def future(self, now: int) -> Future:
+        """What time alone will still change, as far as is known at `now`."""
         with self.lock:
             self._settled(now)
-            for _, id_ in self._unsettled:
-                # a batch that was cancelled may be awaited for its former end still
-                record = self.batches.get(id_, now)
-                if record is not None and not record.plan.rests_by(now):
-                    return False
-            return not self.in_transit
+            batches = [*self.batches.ever()]
+            files = [file for file in self.files.ever() if file.deleted is None]
+            settled = (
+                batch.plan.settles(now) + (batch.plan.input.life.counts_lag or 0)
+                for batch in batches
+            )
+            windows = (
+                batch.plan.expires - batch.plan.created
+                for batch in batches
+                if batch.plan.status(now) not in TERMINAL
+            )
+            return Future(
+                settles=max(
+                    now + 1 if self.in_transit else 0,
+                    max(settled, default=0),
+                    max(map(self._is_there, files), default=0),
+                ),
+                expires=max((file.expires or 0 for file in files), default=0),
+                longest_window=max(windows, default=0),
+            )
+
+    def changes(self, start: int, end: int) -> bool:
+        """Whether a client could see a difference between two moments, both past."""
+        with self.lock:
+            self._settled(end)
+            return any(
+                batch.plan.phase(start) != batch.plan.phase(end) for batch in self.batches.ever()
+            ) or any(
+                start < at <= end
+                for file in self.files.ever()
+                for at in (self._is_there(file), file.expires or 0)
+            )
+
+    def _is_there(self, file: FileRecord) -> int:
+        """When a file can be found and has the last of its statuses."""
+        statuses = self.dialect.files.statuses.values()
+        ready = 0 if file.purpose == self.dialect.results_purpose else max(statuses) * SECOND
+        return file.created + max(file.keeping.hidden or 0, file.keeping.pending or 0, ready)
 
     def settled(self) -> int:
         """What time it is, once the files of batches that have ended by now are on their shelf.

@@ -17,9 +17,13 @@ def _folder(path: str | Path) -> str:
 
 _OURS = _folder(Path(__file__).parents[1])
 # By their folders: a project's own code may lie beside or around its virtual environment.
-_INSTALLED = tuple(
-    _folder(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+_STDLIB, _LIBRARIES = (
+    tuple(_folder(sysconfig.get_path(name)) for name in names)
+    for names in (("stdlib", "platstdlib"), ("purelib", "platlib"))
 )
+_CARRIERS = frozenset({"openai", "httpx", "httpx2", "httpcore", "httpcore2", "respx", "anyio"})
+"""Libraries between a call and its answer: seldom who makes it."""
+_CARRIED = 3
 
 
 HARNESS = frozenset(
@@ -49,7 +53,13 @@ def is_harness(module: str) -> bool:
 
 def is_installed(file: str) -> bool:
     """Whether a file belongs to Python or an installed library."""
-    return file.startswith(_INSTALLED)
+    return file.startswith(_STDLIB + _LIBRARIES)
+
+
+def is_users(frame: FrameType) -> bool:
+    """Whether a frame runs the user's code: a project's, or what was typed (`<stdin>`)."""
+    file = frame.f_code.co_filename
+    return not is_installed(file) and not file.startswith((_OURS, "<frozen "))
 
 
 def of_this_thread() -> str:
@@ -82,8 +92,19 @@ def _awaited(coroutine: Any) -> Iterator[FrameType]:
 
 
 def _innermost(frames: Iterable[FrameType]) -> str:
-    places = [(frame.f_code.co_filename, frame.f_lineno) for frame in frames]
-    others = [place for place in places if not place[0].startswith((_OURS, "<"))]
-    users = [place for place in others if not is_installed(place[0])]
-    file, line = (users or others or places)[0]
-    return f"{file}:{line}"
+    inwards = [*frames][::-1]
+    # of equals the innermost; but of carriers the outermost, which is what somebody called
+    nearest = min(map(_distance, inwards))
+    equals = [frame for frame in inwards if _distance(frame) == nearest]
+    frame = equals[0 if nearest == _CARRIED else -1]
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _distance(frame: FrameType) -> int:
+    """How far a frame is from being the user's: a project, typed code, a library, Python, us."""
+    file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__", ""))
+    if is_users(frame):
+        return 1 if file.startswith("<") else 0
+    if file.startswith(_LIBRARIES):  # which may lie within the standard library
+        return _CARRIED if module.partition(".")[0] in _CARRIERS else 2
+    return 4 if file.startswith(_STDLIB) else 5

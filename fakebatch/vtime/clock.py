@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fakebatch import durations
 from fakebatch.durations import SECOND, Duration
@@ -13,8 +13,22 @@ from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.vtime import moments
 
 if TYPE_CHECKING:
-    from fakebatch.vtime.scheduler import Hooks, Sleep
+    from fakebatch.vtime.scheduler import Hooks
     from fakebatch.vtime.session import Session
+
+
+class Sleep(NamedTuple):
+    """A sleep that is about to begin."""
+
+    end: int
+    """When it will be over, in microseconds since the clock was started that is asked."""
+    site: Callable[[], str]
+    """Finds the file:line of the user's code that sleeps; slow, so called for errors only."""
+    waiter: Hashable
+    """The thread that sleeps, by ident, or the event loop."""
+    side_by_side: int = 1
+    """How many sleepers the waiter has: 1 for a thread, the number of timers for a loop."""
+
 
 MODES = ("virtual", "manual", "real")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from fakebatch.vtime.scheduler import Scheduler, Sleep, Waiter
+from fakebatch.vtime.clock import Sleep
+from fakebatch.vtime.scheduler import Scheduler, Waiter
 from fakebatch.vtime.watchdog import Debt
 
 
@@ -65,7 +66,7 @@ class _Idle(Waiter):
         self.engine.wake()
 
 
-def idle(engine: Engine, scheduler: Scheduler, loop: object, deadline: int | None) -> None:
+def idle(engine: Engine, scheduler: Scheduler, loop: Hashable, deadline: int | None) -> None:
     """Wait for a loop's earliest timer, a file or a callback.
 
     Args:

@@ -20,6 +20,7 @@ from freezegun import api as real
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError, FakeBatchWarning
 from fakebatch.vtime import callsite
+from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.thread_scope import ThreadScope
 from fakebatch.vtime.watchdog import Debt, Watchdog, nobody_moves_time
 
@@ -34,19 +35,6 @@ _AT_ONCE = -1
 
 class ClockStopped(SystemExit):
     """Ends a thread that would go on sleeping in real time, for hours."""
-
-
-class Sleep(NamedTuple):
-    """A sleep that is about to begin."""
-
-    end: int
-    """When it will be over, in microseconds since the clock was started that is asked."""
-    site: Callable[[], str]
-    """Finds the file:line of the user's code that sleeps; slow, so called for errors only."""
-    waiter: object
-    """The thread that sleeps, by ident, or the event loop."""
-    side_by_side: int = 1
-    """How many sleepers the waiter has: 1 for a thread, the number of timers for a loop."""
 
 
 class Hooks(NamedTuple):
@@ -236,6 +224,8 @@ class Scheduler:
             FakeBatchError: it may not, or nobody would ever move the clock.
         """
         __tracebackhide__ = True
+        if sleep.end <= self.line:
+            return
         errors = [
             hooks.before_sleep(
                 sleep._replace(end=sleep.end - hooks.since) if hooks.since else sleep
@@ -245,7 +235,7 @@ class Scheduler:
         for error in errors:
             if error is not None:
                 raise error
-        if self.manual and sleep.end > self.line and self.scope.alone():
+        if self.manual and self.scope.alone():
             raise nobody_moves_time(sleep.site())
 
     def may_jump(self) -> bool:

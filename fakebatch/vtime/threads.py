@@ -24,11 +24,11 @@ from freezegun import api as real
 from fakebatch.vtime import callsite
 from fakebatch.vtime import scheduler as scheduling
 from fakebatch.vtime.callsite import is_harness
+from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.io import Patch
 from fakebatch.vtime.scheduler import (
     ClockStopped,
     Scheduler,
-    Sleep,
     Sleeper,
     Waiter,
     for_this_thread,

@@ -10,7 +10,6 @@ from fakebatch.dialects import Dialect, Reason, Refusal
 from fakebatch.errors import RefusedRequest
 from fakebatch.ids import maker, signature
 from fakebatch.service import Service
-from fakebatch.wire.circling import Circle
 from fakebatch.wire.exchange import Reply, Request
 from fakebatch.wire.faults import Call, Faults, Fired
 from fakebatch.wire.operations import OPERATIONS, Operation, created, is_known, route
@@ -51,7 +50,7 @@ class App:
         service: what is asked.
         api_keys: the keys that are accepted; None: every key is.
         faults: what goes wrong with calls.
-        noted: told of every request.
+        noted: told of every request; what it raises is raised in the client.
     """
 
     def __init__(
@@ -67,7 +66,6 @@ class App:
         self._api_keys = api_keys
         self._mint = service.world.mint
         self._numbers = count(1)  # which threads may share
-        self._circle = Circle()
         self._call_id = maker(self._dialect.ids.call)
         headers = self._dialect.headers.items()
         self._constant = {name: value for name, value in headers if "{" not in value}
@@ -83,14 +81,12 @@ class App:
         Raises:
             RefusedRequest: the real service has this route, fakebatch does not.
             Misuse: the test gave an answer that is none.
-            FakeBatchError: the same page is asked for without end.
+            FakeBatchError: `noted` raised it.
         """
         operation, id_ = route(request.method, request.path)
         digest = self._mint.digest("call", next(self._numbers), size=64)
         hit: Fired | None = None
         with self.service.world as now:
-            if request.query:
-                self._circle.asked(request, now)
             request_id = self._call_id(digest.hex(), now)
             if operation is None or not self.faults.any:
                 reply, about, done = self._answer(operation, id_, request, request_id)

@@ -144,6 +144,14 @@ class Faults:
             and not (count.met and count.fault.which.chance)
         )
 
+    def settles(self, now: int) -> int:
+        """When the last fault that is bound to a time begins or ends, past or future."""
+        edges = (
+            fault.which.since if fault.which.until is None else fault.which.until
+            for fault in self._faults()
+        )
+        return now - self._elapsed() + max(edges, default=0)
+
     def around(
         self, call: Call, answer: Callable[[CallOutcome | None], Reply]
     ) -> tuple[Reply, Fired | None]:

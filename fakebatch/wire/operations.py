@@ -177,6 +177,11 @@ class Operation(NamedTuple):
     path: str
     handle: Handler
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether it asks a model, and no object of the service."""
+        return self.handle is _ask
+
 
 OPERATIONS = (
     Operation("files.create", "POST", "/files", _create_file),

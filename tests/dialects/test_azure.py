@@ -189,7 +189,7 @@ def test_canceled_with_one_l_is_never_seen(client: Any, fakebatch: FakeBatch) ->
     """Microsoft's own loop waits for it: that the wait never ends is told."""
     fakebatch.schedule(in_progress="10h")
     batch = client.batches.cancel(run(client, fakebatch, LINE).id)
-    with pytest.raises(FakeBatchError, match="which is 'cancelled', was asked for"):
+    with pytest.raises(FakeBatchError, match=r"is 'cancelled'\. Nothing has changed since"):
         while batch.status not in ("completed", "failed", "canceled"):
             time.sleep(60)
             batch = client.batches.retrieve(batch.id)

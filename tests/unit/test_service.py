@@ -12,6 +12,7 @@ from fakebatch.dialects import OPENAI, Limits, Reason, Refusal
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Scenario, Schedule
 from fakebatch.service import Service
+from fakebatch.service.world import Future
 
 MONTH = 30 * DAY
 
@@ -253,14 +254,46 @@ def test_a_batch_is_written_anew_only_when_something_about_it_changes() -> None:
     assert written[-1] == of.seen(batch)
 
 
-def test_all_is_over_once_every_batch_has_ended() -> None:
-    """Whether time alone changes anything any more is known at any moment."""
+def test_what_time_alone_will_change_is_known_once_a_batch_is_validated() -> None:
+    """Until then no more is known than that it will be: its lines are not read before."""
     of = Provider()
-    assert of.service.world.is_over(of.now)
+    assert of.service.future(of.now) == Future(settles=0, expires=0, longest_window=0)
     of.create()
-    assert not of.service.world.is_over(of.now)
-    of.wait(115 * SECOND)
-    assert of.service.world.is_over(of.now)
+    assert of.service.future(of.now) == Future(T0 + 10 * SECOND, T0 + MONTH, DAY)
+    of.wait(10 * SECOND)
+    assert of.service.future(of.now) == Future(T0 + 115 * SECOND, T0 + MONTH, DAY)
+    of.wait(HOUR)
+    later = T0 + 115 * SECOND + MONTH
+    assert of.service.future(of.now) == Future(T0 + 115 * SECOND, later, 0)
+
+
+def test_a_deleted_file_does_not_expire() -> None:
+    """It is gone already."""
+    of = Provider()
+    of.service.files.delete(of.upload())
+    assert of.service.future(of.now).expires == 0
+
+
+DIFFERENCES = {
+    "while it validates": (0, 9, False),
+    "once it is validated": (9, 10, True),
+    "before a line has finished": (10, 19, False),
+    "once one has": (19, 20, True),
+    "once it finalizes": (109, 110, True),
+    "while it does": (110, 114, False),
+    "once it is completed": (114, 115, True),
+    "after that": (115, 86_400, False),
+    "once its files expire": (86_400, 31 * 86_400, True),
+}
+
+
+@pytest.mark.parametrize(("start", "end", "differs"), DIFFERENCES.values(), ids=DIFFERENCES)
+def test_whether_a_client_could_see_a_difference(start: int, end: int, *, differs: bool) -> None:
+    """Between two moments that are past: of a status, a count or a file."""
+    of = Provider()
+    of.create()
+    of.wait(100 * DAY)
+    assert of.service.world.changes(T0 + start * SECOND, T0 + end * SECOND) is differs
 
 
 def test_a_file_knows_its_readers() -> None:

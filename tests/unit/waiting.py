@@ -1,0 +1,100 @@
+"""A client that waits, its service, and a clock moved by hand. Times in seconds."""
+
+from __future__ import annotations
+
+import json
+from threading import get_ident
+from typing import Any
+
+import pytest
+from calling import FORM, form
+from calling import call as send
+from plans import CHAT, SCHEDULE, T0, requests
+
+from fakebatch import FakeBatchError
+from fakebatch.dialects import OPENAI, Dialect
+from fakebatch.durations import SECOND
+from fakebatch.endless import Endless
+from fakebatch.scenario import BatchRule, Life, Scenario, WhichBatches
+from fakebatch.service import Service
+from fakebatch.vtime.clock import Sleep
+from fakebatch.wire.app import App
+from fakebatch.wire.exchange import Reply
+from fakebatch.wire.faults import Faults
+
+HOUR = 3_600
+DAY = 24 * HOUR
+
+
+def life(**differs: Any) -> Scenario:
+    """Every batch has this life."""
+    return Scenario(SCHEDULE, batches=(BatchRule(WhichBatches(), Life(**differs)),))
+
+
+FAILS = life(fails=())
+"""Every batch fails after ten seconds."""
+
+
+class Run:
+    """One service, and a client that calls and sleeps."""
+
+    def __init__(
+        self,
+        scenario: Scenario = Scenario(SCHEDULE),  # noqa: B008  # frozen
+        dialect: Dialect = OPENAI,
+        **limits: Any,
+    ) -> None:
+        self._now = T0
+        self.service = Service(dialect, clock=lambda: self._now, seed=b"0")
+        self.service.world.scenario = scenario
+        world = self.service.world
+        faults = Faults(
+            lambda: world.scenario.calls,
+            world.mint,
+            clock=lambda: self._now,
+            elapsed=lambda: self._now - T0,
+        )
+        self.endless = Endless([self.service], faults, **limits)
+        self.app = App(self.service, api_keys=None, faults=faults, noted=self.endless.called)
+
+    @property
+    def elapsed(self) -> float:
+        return (self._now - T0) / SECOND
+
+    def call(self, path: str, method: str = "GET", body: Any = b"", **headers: str) -> Reply:
+        return send(self.app, method, path, body, headers=headers)
+
+    def advance(self, seconds: float) -> None:
+        self._now += round(seconds * SECOND)
+
+    def sleep(self, seconds: float, *, side_by_side: int = 1) -> None:
+        end = self._now - T0 + round(seconds * SECOND)
+        sleep = Sleep(end, lambda: "app.py:7", get_ident(), side_by_side)
+        error = self.endless.before_sleep(sleep)
+        if error is not None:
+            raise error
+        self.advance(seconds)
+
+    def upload(self) -> str:
+        body = form(requests(10), purpose="batch")
+        return str(json.loads(self.call("/files", "POST", body, **FORM).body)["id"])
+
+    def try_to_create(self, file: str, window: str = "24h") -> Reply:
+        params = {"input_file_id": file, "endpoint": CHAT, "completion_window": window}
+        return self.call("/batches", "POST", params)
+
+    def create(self, window: str = "24h") -> str:
+        """The path of a new batch."""
+        return f"/batches/{json.loads(self.try_to_create(self.upload(), window).body)['id']}"
+
+    def polls(self, path: str, every: float = 600, until: float = 1_000 * DAY) -> None:
+        """Poll until a deadline of the client's own."""
+        while self.elapsed < until:
+            self.call(path)
+            self.sleep(every)
+
+    def is_ended(self, path: str, every: float = 600) -> float:
+        """When a client that polls on and on gets an error, in seconds since the start."""
+        with pytest.raises(FakeBatchError):
+            self.polls(path, every)
+        return self.elapsed
