@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fakebatch.emulator import FakeBatch
-    from fakebatch.errors import FakeBatchError, Misuse, RefusedRequest
+    from fakebatch.errors import FakeBatchError, FakeBatchWarning, Misuse, RefusedRequest
     from fakebatch.request_line import RequestLine
     from fakebatch.scenario import Scenario
 
 __all__ = [
     "FakeBatch",
     "FakeBatchError",
+    "FakeBatchWarning",
     "Misuse",
     "RefusedRequest",
     "RequestLine",
@@ -22,6 +23,7 @@ __all__ = [
 _HOMES = {
     "FakeBatch": "fakebatch.emulator",
     "FakeBatchError": "fakebatch.errors",
+    "FakeBatchWarning": "fakebatch.errors",
     "Misuse": "fakebatch.errors",
     "RefusedRequest": "fakebatch.errors",
     "RequestLine": "fakebatch.request_line",

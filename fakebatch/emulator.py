@@ -69,6 +69,8 @@ class FakeBatch(Asserting, Scripting, Clients):
             at least 48 h.
         max_sleeps: how often a thread, or a task of an event loop, may sleep after such a change.
         max_elapsed: how much virtual time may pass in all.
+        io_wait: for how long, in real time, virtual time stands still while a real socket owes an
+            answer or a child process is waited for; then a warning names it, and time goes on.
 
     Raises:
         Misuse: an argument without meaning.
@@ -91,6 +93,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         max_idle: Duration | None = None,
         max_sleeps: int = 1_000_000,
         max_elapsed: Duration = "400d",
+        io_wait: Duration = "10s",
     ) -> None:
         for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
             if isinstance(several, str):
@@ -113,6 +116,7 @@ class FakeBatch(Asserting, Scripting, Clients):
             start=start,
             before_sleep=self._before_sleep,
             after_sleep=self.journal.slept,
+            io_wait=io_wait,
         )
         """The time everybody sees, and the way to move it."""
         self.faults = Faults(

@@ -122,16 +122,19 @@ class Session:
         scheduler.current = session.scheduler if session else None
 
     @classmethod
-    def abandon(cls) -> None:
+    def end_in_child(cls) -> None:
         """In a process that was forked from one with a clock, let time be real."""
-        session = cls._current
-        if session is not None:
-            session.scheduler.abandon()
-            session._undo.close()
+        if cls._current is not None:
+            cls._current.abandon()
+
+    def abandon(self) -> None:
+        """Put everything back where of all threads only the calling one is there."""
+        self.scheduler.abandon()
+        self._undo.close()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=Session.abandon)
+    os.register_at_fork(after_in_child=Session.end_in_child)
 
 
 def _of_trio(module: Any) -> list[Patch]:
