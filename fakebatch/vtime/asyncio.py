@@ -131,8 +131,7 @@ class _Loop:
 
     def _reader(self, handles: Any) -> tuple[object, bool]:
         """Who waits for a file, and whether it is a transport of asyncio or the loop itself."""
-        has_handles: bool = isinstance(handles, tuple)
-        reader = handles[0] if has_handles else None
+        reader = handles[0] if handles else None
         owner = getattr(getattr(reader, "_callback", None), "__self__", None)
         return reader, owner is self._loop or isinstance(owner, asyncio.BaseTransport)
 

@@ -116,8 +116,7 @@ def _answered_inside(fd: int) -> bool:
 
 
 def _address(name: Any) -> Any:
-    is_internet: bool = isinstance(name, tuple)
-    return name[:2] if is_internet else name
+    return name if isinstance(name, str | bytes) else name[:2]
 
 
 def _name(fd: int) -> str:

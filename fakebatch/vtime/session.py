@@ -101,7 +101,7 @@ class Session:
     def _patch(self, patches: list[Patch]) -> None:
         for owner, name, value in patches:
             # Not getattr: a name that is only inherited has to go again afterwards.
-            original: object = vars(owner).get(name, _ABSENT)
+            original: object = owner.__dict__.get(name, _ABSENT)
             self._patched.append((owner, name, original))
             setattr(owner, name, value)
 
