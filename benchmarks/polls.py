@@ -2,6 +2,7 @@
 
 python benchmarks/polls.py              # cost of a poll
 python benchmarks/polls.py --memory     # 100,000 polls: growth of memory, cost over time
+python benchmarks/polls.py --clients    # with a client made for each poll
 """
 
 from __future__ import annotations
@@ -94,6 +95,25 @@ def memory(count: int) -> None:
             print("  of the floor, by tenths: " + " ".join(f"{each:.2f}" for each in ratios))
 
 
+def clients() -> None:
+    """A poll by a client that is made for it, beside one by a client that is there."""
+    with FakeBatch(clock="manual") as fake:
+        client = openai.OpenAI()
+        id_ = batch_in_progress(fake, client)
+
+        def with_a_context_of_its_own() -> None:
+            http_client = openai.DefaultHttpxClient(verify=httpx2.create_ssl_context())
+            openai.OpenAI(http_client=http_client).batches.retrieve(id_)
+
+        ways = {
+            "one client": lambda: client.batches.retrieve(id_),
+            "a client for each poll": lambda: openai.OpenAI().batches.retrieve(id_),
+            "a ready client for each poll": lambda: fake.openai().batches.retrieve(id_),
+            "a client with a TLS context of its own": with_a_context_of_its_own,
+        }
+        table(rounds(ways, times=20, of=10), "one client")
+
+
 def polled(client: openai.OpenAI, id_: str, times: int, fake: FakeBatch) -> float:
     """Seconds a poll."""
     began = cpu()
@@ -110,11 +130,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--clients", action="store_true")
     parser.add_argument("--count", type=int, default=100_000)
     given = parser.parse_args()
     about()
     if given.memory:
         memory(given.count)
+    elif given.clients:
+        clients()
     else:
         cost()
 

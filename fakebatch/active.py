@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from fakebatch.errors import Misuse
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # reentrant: a finalizer may leave a fake
 _entered_in: list[threading.Thread] = []
 """The thread of each fake that is active."""
 

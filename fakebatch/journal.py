@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
+from threading import RLock
 from typing import NamedTuple, overload
 
 from fakebatch.durations import SECOND
@@ -124,7 +124,7 @@ class Journal(Sequence[Call]):
 
     def __init__(self, operations: Sequence[str]) -> None:
         self._operations = operations
-        self._lock = Lock()
+        self._lock = RLock()  # reentrant: a finalizer may call while its thread is in here
         self._runs: OrderedDict[int, Run] = OrderedDict()
         self._open: dict[Called | Slept, Run] = {}
         self._forgotten: Counter[Called] = Counter()

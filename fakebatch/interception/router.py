@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from inspect import isawaitable
-from threading import Lock
+from threading import RLock
 from typing import Any, NamedTuple
 
 import httpx
@@ -43,7 +43,7 @@ class EmulatedRouter(respx.Router):
         self._apps = [(_address(httpx.URL(base)), app) for base, app in apps.items()]
         self._operations = {operation.name: operation for operation in OPERATIONS}
         self._known: dict[str, OperationRoute] = {}
-        self._recording = Lock()
+        self._recording = RLock()  # reentrant: a finalizer may call while its thread is in here
         self._process: int | None = None
 
     def belong_to_this_process(self) -> None:

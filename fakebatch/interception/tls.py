@@ -7,19 +7,23 @@ but the default (`verify=`, `cert=`, a context of its own) gets what it wants, a
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from importlib import import_module
+from importlib.util import find_spec
 from ssl import SSLContext
+from types import ModuleType
 from typing import Any
 
 MAKERS = (
     ("httpx._transports.default", "create_ssl_context"),  # httpx 0.27 and 0.28
-    ("httpx2._transports.default", "create_ssl_context"),
-    ("httpcore2", "default_ssl_context"),  # which httpx2 looks up when it makes one
+    ("httpx2._transports.default", "create_ssl_context"),  # httpx2 2.16
 )
-"""What the transports of the HTTP stacks call for a context. One that is gone is not shared."""
+"""What the transports of the HTTP stacks call for a context; not what a test may call for its own.
+
+Where a name is gone, contexts are not shared.
+"""
 
 _SETTINGS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 """What Python and the stacks read of the environment when they make one."""
@@ -27,7 +31,7 @@ _SETTINGS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 Make = Callable[..., SSLContext]
 
 _contexts: dict[tuple[object, ...], SSLContext] = {}
-_originals: dict[tuple[str, str], Make] = {}
+_originals: list[tuple[ModuleType, str, Make]] = []
 _blocks: list[None] = []
 
 
@@ -35,20 +39,26 @@ _blocks: list[None] = []
 def one_tls_context() -> Generator[None]:
     """Let clients that are made inside share a context; the last block to end restores."""
     if not _blocks:
-        for module, name in MAKERS:
-            make = getattr(sys.modules.get(module), name, None)
-            if make is not None:
-                _originals[module, name] = make
-                setattr(sys.modules[module], name, _shared(make))
+        _originals[:] = _makers()
+        for module, name, make in _originals:
+            setattr(module, name, _shared(make))
     _blocks.append(None)
     try:
         yield
     finally:
         _blocks.pop()
         if not _blocks:
-            for (module, name), make in _originals.items():
-                setattr(sys.modules[module], name, make)
-            _originals.clear()
+            for module, name, make in _originals:
+                setattr(module, name, make)
+
+
+def _makers() -> Generator[tuple[ModuleType, str, Make]]:
+    for path, name in MAKERS:
+        if find_spec(path.partition(".")[0]):
+            with suppress(ImportError):
+                module = import_module(path)
+                if hasattr(module, name):
+                    yield module, name, getattr(module, name)
 
 
 def _shared(make: Make) -> Make:

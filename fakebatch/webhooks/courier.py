@@ -65,25 +65,32 @@ class Courier:
         self._posts: list[Post] = []
         self._numbered = self._lost = 0
         self._thread: threading.Thread | None = None
+        # Never held while the lock of the world is asked for: a callable of the test may create
+        # something, and so come to `look`, while its thread holds that.
         self._changed = threading.Condition()
+        self._news = 0
         self._resting = self._closed = False
         self._error: FakeBatchError | None = None
 
     def bring(self, target: Target, arrivals: Arrivals) -> None:
         """Bring everything to this target from now on; what is due is brought before it returns."""
+        self._outbox.come_early(arrivals.early)
         with self._changed:
-            self._target, self._arrivals, self._resting = target, arrivals, False
-            self._outbox.come_early(arrivals.early)
+            self._target, self._arrivals = target, arrivals
         self._start()  # which waits, and so must not hold the lock the courier begins with
         with self._changed:
-            self._changed.notify_all()
+            self._announce()
             self._changed.wait_for(lambda: self._resting or self._closed)
 
     def look(self) -> None:
         """Something was created or cancelled: other events may be due, or sooner."""
         if self._thread is not None:
             with self._changed:
-                self._changed.notify_all()
+                self._announce()
+
+    def _announce(self) -> None:
+        self._news, self._resting = self._news + 1, False
+        self._changed.notify_all()
 
     def close(self) -> None:
         """Bring nothing any more."""
@@ -119,20 +126,23 @@ class Courier:
                 self._changed.notify_all()
 
     def _next(self) -> Post | None:
-        with self._changed:
-            while not self._closed:
-                for event in self._outbox.due():
+        while not self._closed:
+            news = self._news
+            events, look = self._outbox.due(), self._outbox.next_look()
+            with self._changed:
+                for event in events:
                     self._enqueue(event)
                 self._world.in_transit = len(self._posts)
                 if self._posts and self._posts[0].at <= self._world.clock():
                     return heappop(self._posts)
-                self._resting = True
-                self._changed.notify_all()
-                self._changed.wait(self._seconds_of_rest())
+                if news == self._news and not self._closed:
+                    self._resting = True
+                    self._changed.notify_all()
+                    self._changed.wait(self._seconds_until(look))
         return None
 
-    def _seconds_of_rest(self) -> float | None:
-        looks = [self._outbox.next_look(), *(post.at for post in self._posts[:1])]
+    def _seconds_until(self, look: int | None) -> float | None:
+        looks = [look, *(post.at for post in self._posts[:1])]
         soonest = min((at for at in looks if at is not None), default=None)
         return None if soonest is None else (soonest - self._world.clock()) / SECOND
 

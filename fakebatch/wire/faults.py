@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
-from threading import Lock
+from threading import RLock
 from typing import NamedTuple
 
 from fakebatch.ids import Mint
@@ -117,7 +117,7 @@ class Faults:
         self._counts: list[_Count] = []
         self._fired: deque[Fired] = deque(maxlen=KEPT)
         self._open: dict[tuple[str, str, int], deque[tuple[Fired, ...]]] = {}
-        self._lock = Lock()
+        self._lock = RLock()  # reentrant: a finalizer may call while its thread is in here
 
     @property
     def any(self) -> bool:

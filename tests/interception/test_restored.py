@@ -30,7 +30,6 @@ NAMES: list[tuple[Any, str]] = [
     (os, "environ"),
     (importlib.import_module("httpx._transports.default"), "create_ssl_context"),
     (importlib.import_module("httpx2._transports.default"), "create_ssl_context"),
-    (httpcore2, "default_ssl_context"),
     *((mocker, "routers") for mocker in Mocker.registry.values()),
     *(
         (getattr(core, name), method)

@@ -85,6 +85,16 @@ def test_a_context_of_ones_own_is_used(module: Any, fakebatch: FakeBatch) -> Non
 
 
 @pytest.mark.parametrize("module", [httpx, httpx2])
+def test_what_the_library_makes_for_the_test_is_the_test_s_own(
+    module: Any, fakebatch: FakeBatch
+) -> None:
+    """It may load a certificate of a client into it."""
+    made = [module.create_ssl_context(), module.create_ssl_context(), context(module.Client())]
+
+    assert len({id(one) for one in made}) == 3
+
+
+@pytest.mark.parametrize("module", [httpx, httpx2])
 def test_other_certificates_of_the_environment_make_another_context(
     module: Any, fakebatch: FakeBatch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -111,6 +121,11 @@ def test_the_names_it_goes_by_are_there() -> None:
 @pytest.mark.parametrize("made", MADE)
 def test_where_they_are_not_each_has_its_own(made: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version that is made otherwise costs time, and nothing else."""
-    monkeypatch.setattr(tls, "MAKERS", (("httpx", "no_such_name"), ("no_such_module", "name")))
+    gone = (
+        ("httpx", "no_such_name"),
+        ("httpx.no_such_module", "name"),
+        ("no_such_package", "name"),
+    )
+    monkeypatch.setattr(tls, "MAKERS", gone)
     with FakeBatch():
         assert context(MADE[made]()) is not context(MADE[made]())

@@ -375,4 +375,4 @@ def test_the_whole_traceback_is_shown_to_who_wants_it(pytester: pytest.Pytester)
     """As pytest's own option says."""
     result = run(pytester, "--full-trace", test_it=CALLS)
 
-    result.stdout.fnmatch_lines(["*openai*_base_client.py:*", "*httpx2*_client.py:*"])
+    result.stdout.fnmatch_lines(["*openai*_base_client.py:*", "*httpx*_client.py:*"])

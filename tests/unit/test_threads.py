@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from conftest import chat, jsonl
 
 from fakebatch import FakeBatch, RequestLine
+from fakebatch.interception.recording import BoundedCalls
+from fakebatch.journal import Run
+from fakebatch.wire import faults
 
 THREADS, EACH = 16, 25
 
@@ -83,3 +88,60 @@ def test_sixteen_threads_make_one_answer(fake: FakeBatch) -> None:
 
     assert len(outputs) == 1
     assert asked == [f"r-{n}" for n in range(50)]
+
+
+@pytest.mark.timeout(60)
+def test_a_callable_may_create_something_while_webhooks_are_brought() -> None:
+    """Its thread holds the lock of the service, which the thread that brings them asks for."""
+    with FakeBatch(clock="real") as fake:
+        client = fake.openai()
+
+        def reply(_: RequestLine) -> str:
+            for _number in range(100):
+                client.files.create(file=b"{}", purpose="batch")
+            return "ok"
+
+        fake.reply(reply)
+        fake.webhooks.deliver_to(lambda *_: None)
+        batch = fake.batches.add([chat("a")], status="completed")
+        assert b"ok" in client.files.content(batch.output_file_id).content
+
+
+LOCKED = {
+    "while a call is recorded": (BoundedCalls, "append"),
+    "while it is noted in the journal": (Run, "goes_on_at"),
+    "while its faults are counted": (faults._Count, "due"),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("owner", "name"), LOCKED.values(), ids=LOCKED)
+def test_a_finalizer_may_call_in_the_middle_of_a_call(
+    owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbage is collected at any moment, in the thread that holds any lock of ours."""
+    fake = FakeBatch()
+    fake.on_call("batches.list", nth=1_000).fail(500)
+    client = fake.openai()
+    finalized: list[int] = []
+
+    class DeletesItsFile:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            finalized.append(len(client.batches.list().data))
+
+    real = getattr(owner, name)
+
+    def collect_garbage_first(*args: Any, **kwargs: Any) -> Any:
+        if not finalized:
+            DeletesItsFile()
+            gc.collect()
+        return real(*args, **kwargs)
+
+    client.batches.list()
+    monkeypatch.setattr(owner, name, collect_garbage_first)
+    client.batches.list()
+
+    assert finalized == [0]
