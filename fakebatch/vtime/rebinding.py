@@ -166,7 +166,7 @@ class Rebinding:
 
     def _prepare(self, name: str) -> None:
         if prepare := _PREPARATIONS.get(name):
-            with self._imports.real_dates(), suppress(AttributeError, KeyError):
+            with self._imports.real_dates(), suppress(Exception):
                 prepare(sys.modules[name])
 
 
@@ -193,19 +193,30 @@ for _, _fake in CLASSES:
     _fake.__get_pydantic_core_schema__ = classmethod(_core_schema)
 
 
-def _complete_types(sqltypes: Any) -> None:
-    """Let SQLAlchemy, which looks types up by the class of a value or a column, know the fakes."""
+def _know_fakes(sqltypes: Any) -> None:
+    """SQLAlchemy finds the type of a column by the class of a value, or of an annotation."""
     for real, fake in CLASSES:
         sqltypes._type_map[fake] = sqltypes._type_map[real]  # noqa: SLF001 - has no public name
 
 
-def _use_dates(x509: Any) -> None:
-    """Let cryptography, which keeps the class that it sees at the first use, see the real one."""
-    x509.InvalidityDate(CLASSES[1][0](2000, 1, 1)).public_bytes()
+def _use_in_certificates(x509: Any) -> None:
+    """Cryptography keeps the class that it sees when it first takes a time."""
+    for real, _ in CLASSES[1:]:
+        x509.InvalidityDate(real(2000, 1, 1)).public_bytes()
 
 
-_PREPARATIONS = {"sqlalchemy.sql.sqltypes": _complete_types, "cryptography.x509": _use_dates}
-"""What to do, while classes are real, with modules that would fail on fakes or keep them."""
+def _use_in_literals(polars: Any) -> None:
+    """Polars keeps the classes that it sees when it first takes a time."""
+    for real, _ in CLASSES:
+        polars.lit(real(2000, 1, 1))
+
+
+_PREPARATIONS = {
+    "cryptography.x509": _use_in_certificates,
+    "polars": _use_in_literals,
+    "sqlalchemy.sql.sqltypes": _know_fakes,
+}
+"""What to do, while the classes are real, with modules that would refuse a fake, or keep it."""
 
 
 class _Library(NamedTuple):
