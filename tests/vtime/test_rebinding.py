@@ -695,6 +695,16 @@ class TestOnImport:
         late = project.load("late", "more = 'so that the file differs'")
         assert told == [late]
 
+    def test_is_told_of_none_that_was_not_imported(
+        self, rebound: Callable[..., Rebinding], project: Project
+    ) -> None:
+        """A file may be executed by hand, under any name, without being in sys.modules."""
+        told: list[ModuleType] = []
+        rebound("late", told.append)
+        by_hand(project)()
+
+        assert told == []
+
     def test_may_refuse_it(self, rebound: Callable[..., Rebinding], project: Project) -> None:
         """The import fails with the error, and everything is put back as ever."""
 
@@ -838,7 +848,7 @@ class TestPreparedLibraries:
 
             assert {*library.kept} == {REAL["datetime"]}
 
-    @pytest.mark.parametrize("name", rebinding._PREPARATIONS)
+    @pytest.mark.parametrize("name", imports.PREPARATIONS)
     def test_one_of_another_version_is_left_alone(
         self, name: str, moment: str, project: Project
     ) -> None:
