@@ -7,8 +7,9 @@ Cython compares sizes (a first `import pandas` ends the process), tables of type
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from importlib.abc import Loader
@@ -71,15 +72,20 @@ class Imports:
     def real_dates(self, target: object = None) -> Generator[None]:
         """Show the real classes while a module executes."""
         with self._lock:
-            if not self._imports:
-                _show(real=True)
             self._imports.setdefault(get_ident(), _Import()).depth += 1
+            _show(real=True)
         completed = False
         try:
             yield
             completed = True
         finally:
             self._end(Executed(target, completed))
+
+    def prepare(self, name: str) -> None:
+        """Do what a module needs that would refuse the fake classes, or keep them."""
+        if prepare := PREPARATIONS.get(name):
+            with self.real_dates(), suppress(Exception):
+                prepare(sys.modules[name])
 
     def _end(self, executed: Executed) -> None:
         with self._lock:
@@ -101,6 +107,42 @@ class Imports:
         # Warnings and tracebacks pass over the frames of the import system. This is one.
         watched.__code__ = watched.__code__.replace(co_filename="<frozen importlib._bootstrap>")
         return wraps(load)(watched)
+
+
+def _core_schema(_: type, source: Any, handler: Callable[[Any], Any]) -> Any:
+    return handler(next((real for real, fake in CLASSES if fake is source), source))
+
+
+for _, _fake in CLASSES:
+    # Pydantic asks for it where a field of a model that is defined under the clock names the fake.
+    # It stays for good: such a model may live on, and be derived from.
+    _fake.__get_pydantic_core_schema__ = classmethod(_core_schema)
+
+
+def _know_fakes(sqltypes: Any) -> None:
+    """SQLAlchemy finds the type of a column by the class of a value, or of an annotation."""
+    for real, fake in CLASSES:
+        sqltypes._type_map[fake] = sqltypes._type_map[real]  # noqa: SLF001 - has no public name
+
+
+def _use_in_certificates(x509: Any) -> None:
+    """Cryptography keeps the class that it sees when it first takes a time."""
+    for real, _ in CLASSES[1:]:
+        x509.InvalidityDate(real(2000, 1, 1)).public_bytes()
+
+
+def _use_in_literals(polars: Any) -> None:
+    """Polars keeps the classes that it sees when it first takes a time."""
+    for real, _ in CLASSES:
+        polars.lit(real(2000, 1, 1))
+
+
+PREPARATIONS = {
+    "cryptography.x509": _use_in_certificates,
+    "polars": _use_in_literals,
+    "sqlalchemy.sql.sqltypes": _know_fakes,
+}
+"""What to do, while the classes are real, with modules that would refuse a fake, or keep it."""
 
 
 def _show(*, real: bool) -> None:

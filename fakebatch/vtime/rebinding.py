@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from ctypes import string_at
 from itertools import chain
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 from fakebatch.vtime import callsite
-from fakebatch.vtime.imports import CLASSES, Executed, Imports
+from fakebatch.vtime.imports import CLASSES, PREPARATIONS, Executed, Imports
 from fakebatch.vtime.io import Patch
-from fakebatch.vtime.wall_clock import is_frozen
+from fakebatch.vtime.wall_clock import fakes, is_frozen
 
 _OURS = frozenset(
     [
@@ -39,22 +38,7 @@ _WITH_REAL_DATES = frozenset(
     ["pydantic", "pydantic_core", "openai", "zai", "numpy", "pandas", "sqlalchemy"]
 )
 """Packages that compare annotations with the datetime class itself: only functions change there."""
-_USUAL = frozenset(
-    [
-        "sleep",
-        "time",
-        "time_ns",
-        "monotonic",
-        "monotonic_ns",
-        "perf_counter",
-        "perf_counter_ns",
-        "gmtime",
-        "localtime",
-        "strftime",
-        "date",
-        "datetime",
-    ]
-)
+_USUAL = frozenset(["sleep", *(real.__name__ for real in fakes())])
 """Names looked at in every library, even if they meant something else before, such as a patch."""
 
 _REAL_CLASSES = {id(fake): real for real, fake in CLASSES}
@@ -102,8 +86,8 @@ class Rebinding:
             self._rebound.append((namespace, names))
             new = self._fake_functions if _compares_dates(package) else self._fakes
             _rebind(namespace, names, new)
-        for name in _PREPARATIONS.keys() & sys.modules.keys():
-            self._prepare(name)
+        for name in PREPARATIONS.keys() & sys.modules.keys():
+            self._imports.prepare(name)
 
     def undo(self) -> None:
         """Put the reals back, also where a module has bound a fake meanwhile."""
@@ -124,14 +108,13 @@ class Rebinding:
         for target, completed in executed:
             namespace = _globals(target)
             name = str(namespace.get("__name__"))
-            package = _package(name)
-            if package not in _OURS:
-                _rebind(namespace, tuple(namespace), self._seen_by(package))
+            if namespace and _package(name) not in _OURS:
+                _rebind(namespace, tuple(namespace), self._seen_by(_package(name)))
                 self._imported.append(namespace)
-            if completed:
+            if completed and name in sys.modules:
                 imported.append(name)
         for name in imported if self._is_made else ():
-            self._prepare(name)
+            self._imports.prepare(name)
             if callback := self._on_import.pop(name, None):
                 callback(sys.modules[name])
 
@@ -141,11 +124,6 @@ class Rebinding:
         if _compares_dates(package):
             return self._fake_functions | _REAL_CLASSES
         return self._fakes | (_FAKE_CLASSES if is_frozen() else {})
-
-    def _prepare(self, name: str) -> None:
-        if prepare := _PREPARATIONS.get(name):
-            with self._imports.real_dates(), suppress(AttributeError, KeyError):
-                prepare(sys.modules[name])
 
 
 def _compares_dates(package: str) -> bool:
@@ -159,31 +137,6 @@ def _rebind(namespace: dict[str, Any], names: Iterable[str], new: Mapping[int, A
         value = new.get(id(namespace.get(name)))
         if value is not None:
             namespace[name] = value
-
-
-def _core_schema(_: type, source: Any, handler: Callable[[Any], Any]) -> Any:
-    return handler(_REAL_CLASSES.get(id(source), source))
-
-
-for _, _fake in CLASSES:
-    # Pydantic asks for it where a field of a model that is defined under the clock names the fake.
-    # It stays for good: such a model may live on, and be derived from.
-    _fake.__get_pydantic_core_schema__ = classmethod(_core_schema)
-
-
-def _complete_types(sqltypes: Any) -> None:
-    """Let SQLAlchemy, which looks types up by the class of a value or a column, know the fakes."""
-    for real, fake in CLASSES:
-        sqltypes._type_map[fake] = sqltypes._type_map[real]  # noqa: SLF001 - has no public name
-
-
-def _use_dates(x509: Any) -> None:
-    """Let cryptography, which keeps the class that it sees at the first use, see the real one."""
-    x509.InvalidityDate(CLASSES[1][0](2000, 1, 1)).public_bytes()
-
-
-_PREPARATIONS = {"sqlalchemy.sql.sqltypes": _complete_types, "cryptography.x509": _use_dates}
-"""What to do, while classes are real, with modules that would fail on fakes or keep them."""
 
 
 class _Library(NamedTuple):

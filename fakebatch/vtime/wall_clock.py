@@ -43,7 +43,7 @@ def is_frozen() -> bool:
     return bool(_api.freeze_factories)
 
 
-def _fakes() -> dict[Any, Any]:
+def fakes() -> dict[Any, Any]:
     """What is put in the place of each time function and class."""
     functions = {_names[f"real_{name}"]: _names[f"fake_{name}"] for name in _FUNCTIONS}
     return functions | {_api.real_date: _api.FakeDate, _api.real_datetime: _api.FakeDatetime}
@@ -186,7 +186,7 @@ class OurFreeze(UsersFreeze):
         # attribute of every module: with openai 3 loaded it takes 0.9 s and imports 1,100 modules.
         self._freeze: Any = _api.freeze_time(moments.as_datetime(start), ignore=[""])
         if not is_frozen():
-            self.fakes = _fakes()
+            self.fakes = fakes()
 
     def start(self) -> list[Patch]:
         """Freeze time."""

@@ -22,6 +22,7 @@ PIP = ["python3", "-m", "pip", "--quiet", "--disable-pip-version-check"]
 LIBRARIES = {
     "cryptography": ["cryptography", "pyjwt"],
     "pandas": ["pandas"],
+    "polars": ["polars"],
     "pydantic": ["pydantic"],
     "sqlalchemy": ["sqlalchemy"],
     "django": ["django"],

@@ -700,6 +700,16 @@ class TestOnImport:
         late = project.load("late", "more = 'so that the file differs'")
         assert told == [late]
 
+    def test_is_told_of_none_that_was_not_imported(
+        self, rebound: Callable[..., Clock], project: Project
+    ) -> None:
+        """A file may be executed by hand, under any name, without being in sys.modules."""
+        told: list[ModuleType] = []
+        rebound("late", told.append)
+        by_hand(project)()
+
+        assert told == []
+
     def test_may_refuse_it(self, rebound: Callable[..., Clock], project: Project) -> None:
         """The import fails with the error, and everything is put back as ever."""
 
@@ -808,10 +818,18 @@ class TestPydantic:
                 TypeAdapter(Moment)
 
 
-class TestPreparedLibraries:
-    """Libraries that would fail on a fake, or keep it; tests/libraries tries the true ones."""
+KEEPERS = {
+    "cryptography.x509": "class InvalidityDate:\n"
+    " def __init__(self, _): pass\n"
+    " def public_bytes(self): kept.append(dt.datetime)\n",
+    "polars": "def lit(_): kept.append(dt.datetime)\n",
+}
 
-    @pytest.mark.parametrize("moment", ["before", "meanwhile"])
+
+@pytest.mark.parametrize("moment", ["before", "meanwhile"])
+class TestPreparedLibraries:
+    """Libraries that would refuse a fake, or keep it; tests/libraries tries the true ones."""
+
     def test_sqlalchemys_types_are_found_by_a_fake(self, moment: str, project: Project) -> None:
         """It looks them up by the class of a value, or of an annotation."""
         source = "import datetime as dt\n_type_map = {dt.date: 'DATE', dt.datetime: 'DATETIME'}\n"
@@ -823,23 +841,23 @@ class TestPreparedLibraries:
             assert types._type_map[type(dt.datetime.now(dt.UTC))] == "DATETIME"
             assert types._type_map[dt.date] == "DATE"
 
-    @pytest.mark.parametrize("moment", ["before", "meanwhile"])
-    def test_cryptography_keeps_the_real_class(self, moment: str, project: Project) -> None:
-        """It takes the class at its first use, for good: later tests would fail on real times."""
-        source = (
-            "import datetime as dt\nclass InvalidityDate:\n"
-            " def __init__(self, _): pass\n"
-            " def public_bytes(self): kept.append(dt.datetime)\nkept = []\n"
-        )
-        name = "cryptography.x509"
+    @pytest.mark.parametrize("name", KEEPERS)
+    def test_what_keeps_a_class_for_good_keeps_the_real_one(
+        self, name: str, moment: str, project: Project
+    ) -> None:
+        """Extensions take the class at their first use; later tests would fail on real times."""
+        source = f"import datetime as dt\nkept = []\n{KEEPERS[name]}"
         before = project.load(name, source) if moment == "before" else None
         with running():
-            x509 = before or project.load(name, source)
+            library = before or project.load(name, source)
 
-        assert x509.kept == [REAL["datetime"]]
+            assert {*library.kept} == {REAL["datetime"]}
 
-    @pytest.mark.parametrize("name", ["sqlalchemy.sql.sqltypes", "cryptography.x509"])
-    def test_one_of_another_version_is_left_alone(self, name: str, project: Project) -> None:
+    @pytest.mark.parametrize("name", imports.PREPARATIONS)
+    def test_one_of_another_version_is_left_alone(
+        self, name: str, moment: str, project: Project
+    ) -> None:
         """A private name that has gone costs what it was for, and nothing else."""
+        before = project.load(name, BINDS) if moment == "before" else None
         with running():
-            assert project.load(name, BINDS).now() == AT.timestamp()
+            assert (before or project.load(name, BINDS)).now() == AT.timestamp()
