@@ -245,7 +245,8 @@ class FakeBatch(Asserting, Scripting, Clients):
             self._complain()
 
     def _before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
-        error = self.webhooks.courier.error() or self._endless.before_sleep(sleep)
+        courier = self.webhooks.courier
+        error = courier.error() if courier.unreported else self._endless.before_sleep(sleep)
         # the first alone: those who wait beside it get errors of their own, which nobody looks at
         if error is not None and not self._has_ended_a_wait:
             self._has_ended_a_wait = True

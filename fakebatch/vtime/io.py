@@ -15,7 +15,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from os import fstat
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
@@ -32,8 +32,6 @@ Patch = tuple[Any, str, Any]
 
 _WRITES = ("send", "sendall", "sendto", "sendmsg")
 _READS = ("recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into")
-_TLS_READS = ("read", "do_handshake")
-_TLS_WRITES = ("write", "send")
 
 
 @dataclass(slots=True)
@@ -86,7 +84,7 @@ def debts_of(fd: int, events: int, waiter: object, by_python: bool) -> Iterable[
     for event in (EVENT_READ if foreign else 0, EVENT_WRITE):
         if events & event and not _answered_inside(fd):
             known, debt = _sockets.waits.get((fd, event), (None, None))
-            if debt is None or known is not waiter:
+            if debt is None or known != waiter:
                 debt = Debt(lambda: _name(fd))
                 _sockets.waits[fd, event] = waiter, debt
             yield debt
@@ -120,19 +118,14 @@ def _address(name: Any) -> Any:
 
 
 def _name(fd: int) -> str:
-    try:
-        probe = socket.SocketType(fileno=fd)  # of C: nothing is patched there
-    except OSError:
-        return f"the descriptor {fd}"
-    try:
-        peer = probe.getpeername()
-    except OSError:
-        peer = None
-    finally:
-        probe.detach()
-    if isinstance(peer, tuple):
-        return f"an answer of {peer[0]}:{peer[1]}"
-    return f"an answer of {peer}" if peer else f"a connection (descriptor {fd})"
+    with suppress(OSError):
+        probe = socket.SocketType(fileno=fd)
+        try:
+            peer = _address(probe.getpeername())
+        finally:
+            probe.detach()
+        return f"an answer of {peer if isinstance(peer, str) else '{}:{}'.format(*peer)}"
+    return f"the descriptor {fd}"
 
 
 # --- threads that wait for sockets
@@ -364,8 +357,8 @@ def replacements() -> list[Patch]:
         *((tcp, name, _writing(getattr(tcp, name))) for name in _WRITES if hasattr(tcp, name)),
         *((tcp, name, _reading(getattr(tcp, name))) for name in _READS if hasattr(tcp, name)),
         *((tcp, name, _closing(getattr(tcp, name))) for name in ("close", "detach")),
-        *((tls, name, _writing(getattr(tls, name))) for name in _TLS_WRITES),
-        *((tls, name, _reading(getattr(tls, name))) for name in _TLS_READS),
+        *((tls, name, _writing(getattr(tls, name))) for name in ("write", "send")),
+        *((tls, name, _reading(getattr(tls, name))) for name in ("read", "do_handshake")),
         (socket.socket, "accept", _accept),
         (select, "select", _select),
         *([(select, "poll", _poll)] if _real_poll is not None else ()),
@@ -390,10 +383,9 @@ def _of_executors(module: Any) -> list[Patch]:
 
     def submit(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         future = real(self, *args, **kwargs)
-        hold = waiting_for_child("a process of a pool")
-        hold.__enter__()
-        release: Callable[[Any], object] = lambda _: hold.__exit__(None, None, None)  # noqa: E731
-        future.add_done_callback(release)
+        held = ExitStack()
+        held.enter_context(waiting_for_child("a process of a pool"))
+        future.add_done_callback(lambda _: held.close())  # pyright: ignore[reportUnknownLambdaType]
         return future
 
     return [(executor, "submit", submit)]

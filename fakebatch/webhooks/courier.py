@@ -70,7 +70,8 @@ class Courier:
         self._changed = threading.Condition()
         self._news = 0
         self._resting = self._closed = False
-        self._error: FakeBatchError | None = None
+        self.unreported: FakeBatchError | None = None
+        """What went wrong and has not been told yet."""
 
     def bring(self, target: Target, arrivals: Arrivals) -> None:
         """Bring everything to this target from now on; what is due is brought before it returns."""
@@ -103,7 +104,7 @@ class Courier:
 
     def error(self) -> FakeBatchError | None:
         """What went wrong, such as a handler that raised, and has not been told yet; told once."""
-        error, self._error = self._error, None
+        error, self.unreported = self.unreported, None
         return error
 
     def _start(self) -> None:
@@ -186,7 +187,7 @@ class Courier:
         return True
 
     def _note(self, error: FakeBatchError) -> None:
-        self._error = self._error or error
+        self.unreported = self.unreported or error
 
 
 def _raised(delivery: Delivery, error: BaseException) -> FakeBatchError:
