@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import select
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -33,7 +35,6 @@ class Server:
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._listener.getsockname()
-        self.answers = 0
         self._wait = threading.Event().wait  # bound before the clock: it waits in real time
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -46,14 +47,10 @@ class Server:
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
-        with connection:
+        with connection, suppress(ConnectionError):
             while milliseconds := connection.recv(1):
                 self._wait(milliseconds[0] * 2 / 1000)
-                self.answers += 1
-                try:
-                    connection.sendall(b"!")
-                except OSError:
-                    return
+                connection.sendall(b"!")
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -322,10 +319,30 @@ def asks_in_a_thread(server: Server) -> None:
     thread.join()
 
 
+def polls_in_a_thread(server: Server) -> None:
+    """As psycopg waits in a thread: C code writes, and select.poll() looks now and then."""
+
+    def poll_often() -> None:
+        with socket.create_connection(server.address) as sock:
+            raw = socket.SocketType(fileno=socket.dup(sock.fileno()))
+            raw.send(late(500))
+            poll = select.poll()
+            poll.register(raw.fileno(), select.POLLIN)
+            while not poll.poll(20):
+                pass
+            raw.close()
+
+    thread = threading.Thread(target=poll_often)
+    thread.start()
+    time.sleep(120)
+    thread.join()
+
+
 SLOW = {
     "asyncio": lambda server: asyncio.run(asks_what_is_never_answered(server)),
     "trio": lambda server: trio.run(asks_what_is_never_answered_on_trio, server),
     "a thread": asks_in_a_thread,
+    "a thread that polls": polls_in_a_thread,
 }
 
 
