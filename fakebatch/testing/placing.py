@@ -119,6 +119,8 @@ class Batches(Seen[Batch]):
     ) -> Batch:
         """Put a batch in place that has this status now, and goes on from there.
 
+        Rules of `on_batch` hold for it as for one that is created.
+
         Args:
             requests: request lines as dicts, bytes or a path; or the id of a file.
             status: what the batch is now.
@@ -143,10 +145,11 @@ class Batches(Seen[Batch]):
         )
         usual = world.scenario.schedule
         schedule, cancelled = lives.life(wanted, now - at, usual, world.dialect, completion_window)
+        befalls = (*world.scenario.batches, *_LIVES.get(wanted, ()))
         record = self._service.batches.draft(
             asked,
             created=at,
-            scenario=replace(world.scenario, schedule=schedule, batches=_LIVES.get(wanted, ())),
+            scenario=replace(world.scenario, schedule=schedule, batches=befalls),
             cancelled=None if cancelled is None else at + cancelled,
         )
         lives.check(record.plan, wanted, now)

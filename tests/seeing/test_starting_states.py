@@ -255,3 +255,21 @@ def test_quotas_are_restored_too(do: Driver, fakebatch: FakeBatch) -> None:
         fakebatch.restore(saved)
         assert do.run([chat("a")]).status == "completed"
         assert do.run([chat("b")]).status == "completed"
+
+
+@pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing"])
+def test_a_rule_for_batches_holds_for_one_in_place(fakebatch: FakeBatch, status: str) -> None:
+    """A batch that is there already may be stalled, as one that is created."""
+    fakebatch.on_batch().stall(status)
+    batch = fakebatch.batches.add(GOOD, status=status, created="-10m")
+    fakebatch.clock.advance("3d")
+
+    assert batch.status == status
+
+
+def test_a_rule_that_makes_a_status_impossible_is_told(fakebatch: FakeBatch) -> None:
+    """A batch that stalls in progress cannot be completed."""
+    fakebatch.on_batch().stall("in_progress")
+    with pytest.raises(Misuse, match="cannot be completed"):
+        fakebatch.batches.add(GOOD, status="completed", created="-5h")
+    fakebatch.unused = "ignore"
