@@ -25,7 +25,7 @@ from fakebatch.interception import (
     doors,
     dummy_environment,
     is_loopback,
-    one_tls_context,
+    shared_tls_context,
     unresolvable,
 )
 from fakebatch.journal import Called, Journal, Noted
@@ -216,7 +216,7 @@ class FakeBatch(Asserting, Scripting, Clients):
             stack.enter_context(seeded_random(self._service.world.mint))
             stack.enter_context(unresolvable(hosts, self._witness))
             stack.enter_context(doors(self.router, self._witness))
-            stack.enter_context(one_tls_context())
+            stack.enter_context(shared_tls_context())
             self.clock.start()
             stack.callback(self.clock.stop)
             self._endless.start()
@@ -238,7 +238,8 @@ class FakeBatch(Asserting, Scripting, Clients):
     ) -> None:
         self._left, self._entered = self._service.world.clock(), False
         self._active.close()
-        lost = self.webhooks.courier.error() or self._witness.lost()
+        unheard = self._witness.lost()
+        lost = self.webhooks.courier.error() or unheard
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
         if error is None:

@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -236,6 +237,14 @@ def test_a_fake_that_is_not_entered_belongs_to_the_process_that_calls_it_first()
     assert in_a_child(listed) == "0"
     assert listed() == 0
     assert in_a_child(listed).startswith("RefusedRequest(")
+
+
+def test_a_subprocess_inherits_the_dummy_key_and_nothing_else(fakebatch: FakeBatch) -> None:
+    """As the README says: it is not intercepted, and has no real key to call anybody with."""
+    code = "import os, sys; print(os.environ['OPENAI_API_KEY'], 'fakebatch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)  # noqa: S603
+
+    assert done.stdout.split() == [b"sk-fakebatch-this-is-not-a-real-key", b"False"]
 
 
 POOLS: dict[str, Callable[[], Any]] = {

@@ -5,7 +5,7 @@ from fakebatch.interception.doors import doors, is_loopback
 from fakebatch.interception.environment import DUMMY_KEY, WEBHOOKS, dummy_environment
 from fakebatch.interception.names import unresolvable
 from fakebatch.interception.router import EmulatedRouter
-from fakebatch.interception.tls import one_tls_context
+from fakebatch.interception.tls import shared_tls_context
 
 __all__ = [
     "DUMMY_KEY",
@@ -15,6 +15,6 @@ __all__ = [
     "doors",
     "dummy_environment",
     "is_loopback",
-    "one_tls_context",
+    "shared_tls_context",
     "unresolvable",
 ]

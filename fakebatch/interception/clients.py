@@ -59,14 +59,15 @@ class Clients:
         sdk = import_module("openai")  # not at the top: half a second, and not all have it
         http_client: type[Any] = getattr(sdk, http_kind)
         [stack] = {base.__module__.partition(".")[0] for base in http_client.__mro__} & STACKS
-        usual = {
+        defaults = {
             "api_key": self._ready_key,
             "base_url": self.base_url,
             "webhook_secret": self._environment[WEBHOOKS],
         }
-        given = {name: v for name, v in options.items() if v is not None or name not in usual}
+        # to the SDK None means: see the environment
+        explicit = {name: v for name, v in options.items() if v is not None or name not in defaults}
         client = http_client(transport=self.transport(import_module(stack)))
-        return _ready_class(getattr(sdk, kind))(http_client=client, **usual | given)
+        return _ready_class(getattr(sdk, kind))(http_client=client, **defaults | explicit)
 
 
 _FROM_ENVIRONMENT = frozenset({"admin_api_key", "organization", "project"})

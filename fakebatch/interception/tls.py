@@ -36,7 +36,7 @@ _blocks: list[None] = []
 
 
 @contextmanager
-def one_tls_context() -> Generator[None]:
+def shared_tls_context() -> Generator[None]:
     """Let clients that are made inside share a context; the last block to end restores."""
     if not _blocks:
         _originals[:] = _makers()

@@ -89,12 +89,12 @@ def test_nothing_of_it_is_in_a_client_or_its_copies(kind: str) -> None:
     with replaced_environment():
         client = getattr(fake, kind)()
         clients = (client, client.copy(), client.with_options(max_retries=0))
-    for one in clients:
-        call(one)
+    for each in clients:
+        call(each)
         sent = fake.router.calls.last.request
-        held = {name: value for name, value in vars(one).items() if "real" in str(value)}
+        held = {name: value for name, value in vars(each).items() if "real" in str(value)}
         assert held.keys() <= {"api_key"}
-        assert one.api_key == "sk-fakebatch-this-is-not-a-real-key"
+        assert each.api_key == "sk-fakebatch-this-is-not-a-real-key"
         assert str(sent.url) == "https://api.openai.com/v1/batches"
         assert {"openai-organization", "openai-project", "x-gateway"}.isdisjoint(sent.headers)
 

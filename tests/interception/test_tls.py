@@ -52,7 +52,7 @@ def test_outside_each_has_its_own(made: str) -> None:
         inside = context(MADE[made]())
     after = [context(MADE[made]()) for _ in range(2)]
 
-    assert len({id(one) for one in (before, inside, *after)}) == 4
+    assert len({id(each) for each in (before, inside, *after)}) == 4
 
 
 OTHERS: dict[str, dict[str, Any]] = {
@@ -91,7 +91,7 @@ def test_what_the_library_makes_for_the_test_is_the_test_s_own(
     """It may load a certificate of a client into it."""
     made = [module.create_ssl_context(), module.create_ssl_context(), context(module.Client())]
 
-    assert len({id(one) for one in made}) == 3
+    assert len({*map(id, made)}) == 3
 
 
 @pytest.mark.parametrize("module", [httpx, httpx2])
@@ -108,7 +108,7 @@ def test_other_certificates_of_the_environment_make_another_context(
     file.write_bytes(file.read_bytes() + b"\n")
     of_file_written_anew = context(module.Client())
 
-    assert len({id(one) for one in (usual, of_file, of_file_written_anew)}) == 3
+    assert len({*map(id, (usual, of_file, of_file_written_anew))}) == 3
 
 
 def test_the_names_it_goes_by_are_there() -> None:
