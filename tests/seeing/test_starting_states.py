@@ -258,7 +258,7 @@ def test_quotas_are_restored_too(do: Driver, fakebatch: FakeBatch) -> None:
 
 
 @pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing"])
-def test_a_rule_for_batches_holds_for_one_in_place(fakebatch: FakeBatch, status: str) -> None:
+def test_a_rule_for_batches_holds_for_one_in_place(fakebatch: FakeBatch, status: Any) -> None:
     """A batch that is there already may be stalled, as one that is created."""
     fakebatch.on_batch().stall(status)
     batch = fakebatch.batches.add(GOOD, status=status, created="-10m")

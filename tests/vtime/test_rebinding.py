@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _json
 import datetime as dt
 import importlib
 import importlib.resources
@@ -20,7 +19,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.abc import InspectLoader, Loader
 from importlib.machinery import ExtensionFileLoader, SourceFileLoader
-from importlib.util import LazyLoader, module_from_spec, spec_from_file_location, spec_from_loader
+from importlib.util import (
+    LazyLoader,
+    find_spec,
+    module_from_spec,
+    spec_from_file_location,
+    spec_from_loader,
+)
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -79,14 +84,22 @@ class Project:
         self.folder = folder
 
     def write(self, name: str, source: str) -> Path:
-        file = self.folder.joinpath(*name.split(".")).with_suffix(".py")
-        file.parent.mkdir(parents=True, exist_ok=True)
+        *packages, module = name.split(".")
+        folder = self.folder
+        for package in packages:
+            folder /= package
+            folder.mkdir(exist_ok=True)
+            (folder / "__init__.py").touch()
+        file = folder / f"{module}.py"
         file.write_text(source)
         importlib.invalidate_caches()
         return file
 
     def load(self, name: str, source: str) -> Any:
         self.write(name, source)
+        top = name.partition(".")[0]
+        for loaded in [key for key in sys.modules if key.partition(".")[0] == top]:
+            del sys.modules[loaded]  # the true one may be installed
         return importlib.import_module(name.removesuffix(".__init__"))
 
 
@@ -232,7 +245,10 @@ class TestImported:
 
         spy("create_module")
         spy("exec_module")
-        spec: Any = spec_from_file_location("_json", _json.__file__)
+        # Debian builds most of them into the interpreter, and which differs.
+        specs: list[Any] = [find_spec(name) for name in ("_json", "_hashlib", "_ssl", "_sqlite3")]
+        file = next(spec.origin for spec in specs if type(spec.loader) is ExtensionFileLoader)
+        spec: Any = spec_from_file_location(Path(file).name.partition(".")[0], file)
         with running():
             spec.loader.exec_module(module_from_spec(spec))
 
@@ -330,12 +346,15 @@ class TestImported:
             assert runpy.run_path(str(script))["NOW"] == AT
             assert runpy.run_module("late")["NOW"] == AT
 
-    def test_a_module_of_the_harness_keeps_real_time(self, project: Project) -> None:
-        """What runs the tests is not to see virtual time because it was imported late."""
+    @pytest.mark.parametrize("moment", ["before", "meanwhile"])
+    def test_a_module_of_the_harness_keeps_real_time(self, moment: str, project: Project) -> None:
+        """What runs the tests is not to see virtual time, imported late or not."""
+        name = "pytest_benchmark.timers"
+        before = project.load(name, SEES) if moment == "before" else None
         with running():
-            late = project.load("pytest_benchmark.late", SEES)
+            timers = before or project.load(name, SEES)
 
-            assert is_real(late)
+            assert is_real(timers)
 
     @pytest.mark.parametrize("moment", ["before", "meanwhile"])
     @pytest.mark.parametrize(
@@ -358,6 +377,17 @@ class TestImported:
             assert models.now() == AT.timestamp()
 
         assert is_real(models)
+
+    def test_such_a_package_may_take_them_from_a_module_that_has_fakes(
+        self, project: Project
+    ) -> None:
+        """The class it is given by a module loaded before is the real one as well."""
+        project.load("early", BINDS)
+        with running():
+            late = project.load("pandas.late", "from early import date, datetime, now\n")
+
+            assert (late.date, late.datetime) == (REAL["date"], REAL["datetime"])
+            assert late.now() == AT.timestamp()
 
     def test_one_that_has_been_removed_is_restored(self, project: Project) -> None:
         """Its functions may be in use for long."""
@@ -447,7 +477,8 @@ class TestThreads:
             thread.join()
             del sys.modules["busy"]
 
-        assert not [name for name in vars(busy) if name.startswith("name_")]
+        left = [value for name, value in vars(busy).items() if name.startswith("name_")]
+        assert all(value is REAL["now"] for value in left)
 
 
 class TestLoaded:
@@ -465,8 +496,11 @@ class TestLoaded:
     @pytest.mark.parametrize(
         "file", ["poller.py", threading.__file__], ids=["a user's", "a library's"]
     )
-    def test_a_clock_that_looks_for_less_hides_nothing(self, file: str, project: Project) -> None:
+    def test_a_clock_that_looks_for_less_hides_nothing(
+        self, file: str, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A clock inside a freeze looks for fewer names than the next one, which needs them all."""
+        monkeypatch.setattr(rebinding, "_index", rebinding._Index())
         early = project.load("early", BINDS)
         early.__file__ = file
         with freeze_time("2030-01-01"), running():
@@ -477,25 +511,39 @@ class TestLoaded:
         assert is_real(early)
 
     @pytest.mark.parametrize(
-        "change",
+        ("change", "name"),
         [
-            pytest.param("now = time.time", id="a name that meant something else"),
-            pytest.param("first = time.time; now = time.time", id="a new name"),
-            pytest.param("del clock; now = time.time", id="another name of the same"),
-            pytest.param("sys.modules['moved'] = sys.modules.pop('early')", id="the module's name"),
+            pytest.param("other = time.time", "other", id="what a name means"),
+            pytest.param("more = time.time", "more", id="the number of names"),
+            pytest.param("del now; more = time.time", "more", id="the name of the same"),
+            pytest.param("sys.modules['moved'] = sys.modules.pop('early')", "now", id="its name"),
         ],
     )
-    def test_what_changed_between_two_clocks_is_seen(self, change: str, project: Project) -> None:
+    def test_what_changed_between_two_clocks_is_seen(
+        self, change: str, name: str, project: Project
+    ) -> None:
         """A look is remembered as long as nothing has changed, and no longer."""
-        early = project.load("early", "import sys, time\nnow = None\nclock = time.time\n")
-        early.now = time.time if "modules" in change else None
+        early = project.load("early", "import sys, time\nother = None\nnow = time.time\n")
         with running():
             pass
         exec(change, vars(early))  # noqa: S102 - as code of the module itself
         with running():
-            assert early.now() == AT.timestamp()
+            assert getattr(early, name)() == AT.timestamp()
 
-        assert early.now is REAL["now"]
+        assert getattr(early, name) is REAL["now"]
+
+    @pytest.mark.parametrize("name", ["more", "time"], ids=["a new name", "a usual name"])
+    def test_what_changed_in_a_library_is_seen(self, name: str, project: Project) -> None:
+        """Its names change no more once it has been imported, but for patches and late imports."""
+        early = project.load("library", "import time as t\ntime = None\n")
+        early.__file__ = threading.__file__
+        with running():
+            pass
+        setattr(early, name, time.time)
+        with running():
+            assert getattr(early, name)() == AT.timestamp()
+
+        assert getattr(early, name) is REAL["now"]
 
     @pytest.mark.parametrize("name", ["now", "more"])
     def test_what_is_bound_meanwhile_is_restored(self, name: str, project: Project) -> None:
@@ -710,6 +758,21 @@ class TestOnImport:
 
         assert told == []
 
+    def test_is_told_of_a_lazy_module_when_it_executes(
+        self, rebound: Callable[..., Clock], project: Project
+    ) -> None:
+        """Not when its loader has made it lazy."""
+        told: list[ModuleType] = []
+        rebound("late", told.append)
+        spec: Any = spec_from_file_location("late", project.write("late", SEES))
+        spec.loader = LazyLoader(spec.loader)
+        module = sys.modules["late"] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert told == []
+
+        assert module.seen
+        assert told == [module]
+
     def test_may_refuse_it(self, rebound: Callable[..., Clock], project: Project) -> None:
         """The import fails with the error, and everything is put back as ever."""
 
@@ -722,6 +785,22 @@ class TestOnImport:
         made.stop()
 
         assert project.load("late", BINDS)
+
+    @pytest.mark.timeout(60)
+    def test_is_not_told_of_an_import_that_ends_afterwards(
+        self, rebound: Callable[..., Clock], slow: Any
+    ) -> None:
+        """Who waited is gone by then."""
+        told: list[ModuleType] = []
+        made = rebound("late", told.append)
+        slow.begin.set()
+        slow.begun.wait()
+        made.stop()
+        slow.gate.set()
+        slow.thread.join()
+
+        assert slow.module
+        assert told == []
 
     def test_is_told_nothing_afterwards(
         self, rebound: Callable[..., Clock], project: Project
