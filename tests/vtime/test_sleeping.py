@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import queue
 import threading
 import time
@@ -10,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import sleep as bound_early
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -19,6 +21,7 @@ import pytest
 import tenacity
 import trio
 
+from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import Clock
 
 DEFAULT_START = 1767225600.0
@@ -230,3 +233,100 @@ def test_a_loop_that_stops_only_past_its_deadline_stops(clock: Clock) -> None:
         stop.set()
 
     assert clock.elapsed == 60.000001
+
+
+def test_the_tenth_sleep_of_nothing_takes_a_microsecond(clock: Clock) -> None:
+    """In a row, of one thread; a sleep of some length begins another row."""
+    for _ in range(9):
+        time.sleep(0)
+    assert clock.elapsed == 0.0
+    time.sleep(0)
+    time.sleep(0)
+    assert clock.elapsed == 2e-6
+    time.sleep(1)
+    time.sleep(0)
+    assert clock.elapsed == 1.000002
+
+
+@pytest.mark.timeout(60)
+def test_sleeping_to_the_next_tick_comes_to_an_end(clock: Clock) -> None:
+    """Code takes no time here, so that the remainder is 0 at first."""
+    start = time.perf_counter()
+    for _ in range(50):
+        time.sleep((start - time.perf_counter()) % 10)
+
+    assert clock.elapsed >= 10
+
+
+class RoundsOfItsOwn(asyncio.SelectorEventLoop):
+    """A loop whose rounds are written anew, as nest_asyncio writes them."""
+
+    def _run_once(self) -> None:
+        loop: Any = self
+        while loop._scheduled and loop._scheduled[0]._cancelled:
+            heapq.heappop(loop._scheduled)
+        timeout = None
+        if loop._ready or loop._stopping:
+            timeout = 0
+        elif loop._scheduled:
+            timeout = max(loop._scheduled[0]._when - loop.time(), 0)
+        loop._process_events(loop._selector.select(timeout))
+        end = loop.time() + loop._clock_resolution
+        while loop._scheduled and loop._scheduled[0]._when < end:
+            loop._ready.append(heapq.heappop(loop._scheduled))
+        for _ in range(len(loop._ready)):
+            handle = loop._ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+
+@pytest.mark.timeout(60)
+def test_a_loop_with_rounds_of_its_own_sleeps_as_others_do(clock: Clock) -> None:
+    """Whatever its rounds are, they end in `selector.select(timeout)`."""
+    with asyncio.Runner(loop_factory=RoundsOfItsOwn) as runner:
+        runner.run(gathers())
+
+    assert clock.elapsed == 60.0
+
+
+def spins_on_time() -> None:
+    end = time.time() + 60
+    while time.time() < end:
+        pass
+
+
+def spins_on_datetime() -> None:
+    end = datetime.now(UTC) + timedelta(minutes=1)
+    while datetime.now(UTC) < end:
+        pass
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("spin", [spins_on_time, spins_on_datetime])
+def test_a_line_that_reads_the_clock_on_and_on_is_told(
+    clock: Clock, spin: Callable[[], None]
+) -> None:
+    """Reading does not move it, so the loop would never end."""
+    with pytest.raises(FakeBatchError) as caught:
+        spin()
+
+    line = spin.__code__.co_firstlineno + 2
+    assert str(caught.value) == (
+        f"fakebatch: the loop at {__file__}:{line} waits for a clock that stands still.\n"
+        "It has read the clock 100,000 times in a row, and reading does not move it.\n"
+        "Sleep in the loop, or move the clock: fakebatch.clock.advance('1m')."
+    )
+    assert clock.elapsed == 0.0
+
+
+def test_reading_the_clock_often_is_no_loop_that_waits(clock: Clock) -> None:
+    """As long as time passes in between, or two lines take turns."""
+    for _ in range(150):
+        for _ in range(1_000):
+            time.monotonic()
+        time.sleep(1)
+    for _ in range(60_000):
+        time.time()
+        time.time()
+
+    assert clock.elapsed == 150.0
