@@ -19,6 +19,8 @@ _TOLD = pytest.StashKey[bool]()
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Remember which fakes of wider scope there are, and what was done with them so far."""
+    if emulator := sys.modules.get("fakebatch.emulator"):
+        emulator.latest.clear()
     item.stash[_BEFORE] = {fake: fake.journal.count() for fake in _fakes()}
     item.stash[_TOLD] = False
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import datetime
@@ -228,6 +230,8 @@ class FakeBatch(Asserting, Scripting, Clients):
             self._entered = True
         self._began = self._service.world.clock()
         _ENTERED[self] = None
+        if "PYTEST_CURRENT_TEST" in os.environ:
+            latest.append(self)
         return self
 
     def __exit__(
@@ -283,6 +287,10 @@ class FakeBatch(Asserting, Scripting, Clients):
 
 
 _ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
+
+
+latest: deque[FakeBatch] = deque(maxlen=8)
+"""The last fakes of a test, kept for its report: a `with FakeBatch()` leaves nobody to hold one."""
 
 
 def entered() -> list[FakeBatch]:

@@ -127,7 +127,7 @@ class Rebinding:
 
 
 def _compares_dates(package: str) -> bool:
-    # SDKs that Stainless has generated (openai, anthropic, groq) parse times by their annotations.
+    # SDKs that Stainless has generated, as that of openai, parse times by their annotations.
     models = _globals(sys.modules.get(f"{package}._models"))
     return package in _WITH_REAL_DATES or "construct_type" in models
 
