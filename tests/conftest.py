@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 from hypothesis import HealthCheck, settings
 from live import Record, client, today, wanted
+from projects import Project
 from typed import every_reply_checked, strictly, unchecked
 
 from fakebatch import FakeBatch
@@ -208,3 +211,14 @@ def _running(clock: Clock) -> Generator[Clock]:
     clock.start()
     yield clock
     clock.stop()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Project]:
+    """Modules of the user's in a folder of their own; those that were loaded are there again."""
+    monkeypatch.syspath_prepend(tmp_path)
+    before = sys.modules.copy()
+    yield Project(tmp_path)
+    for name in sys.modules.keys() - before.keys():
+        del sys.modules[name]
+    sys.modules.update(before)
