@@ -331,8 +331,9 @@ class Scheduler:
     def end_thread(self) -> None:
         """The calling thread has done its work and holds time back no longer."""
         self._zeros.pop(get_ident(), None)
-        self.scope.end()
-        self.pass_on()
+        with self.mutex:  # the watchdog must not look at a thread that has gone
+            self.scope.end()
+            self.pass_on()
 
     @contextmanager
     def precedence(self) -> Generator[None]:

@@ -105,6 +105,12 @@ class Watchdog:
                 self._bell.release()
 
     def _watch(self, ended: _thread.LockType) -> None:
+        try:
+            self._look_again_and_again()
+        finally:
+            ended.release()  # else `dismiss` would wait for ever
+
+    def _look_again_and_again(self) -> None:
         scheduler = self._scheduler
         moves, since, work = -1, 0.0, 0.0
         while not self._dismissed:
@@ -117,7 +123,6 @@ class Watchdog:
             with scheduler.mutex:
                 if moves == scheduler.moves:
                     self.look(real.real_monotonic() - since, work_of_others() - work)
-        ended.release()
 
     def look(self, waited: float, worked: float) -> None:
         """Wake the next thread if all others have stopped, or one of them does not stop running.
