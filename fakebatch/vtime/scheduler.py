@@ -323,9 +323,9 @@ class Scheduler:
         waiter.wake()
         return True
 
-    def begin_thread(self, newborn: object, thread: threading.Thread | None = None) -> None:
+    def begin_thread(self, newborn: object) -> None:
         """Count the calling thread as one of the scope, which runs as soon as its starter waits."""
-        self.scope.begin(newborn, thread)
+        self.scope.begin(newborn)
         self.take_turn(_AT_ONCE)
 
     def end_thread(self) -> None:

@@ -73,8 +73,11 @@ class ThreadScope:
         self.living = {self.entered_by}
         """The threads that live in virtual time, by ident."""
         self._expected: set[object] = set()
-        self._strangers = [t for t in threading.enumerate() if not _serves_the_tests(t)]
-        self._strangers = [t for t in self._strangers if t.ident != self.entered_by]
+        self._strangers = [
+            thread
+            for thread in threading.enumerate()
+            if thread.ident != self.entered_by and not _serves_the_tests(thread)
+        ]
 
     def has(self, ident: int) -> bool:
         """Whether a thread lives in virtual time."""
@@ -118,9 +121,9 @@ class ThreadScope:
         """A thread of the scope is being started; it is not blocked."""
         self._expected.add(newborn)
 
-    def begin(self, newborn: object, thread: Thread | None = None) -> None:
+    def begin(self, newborn: object) -> None:
         """The calling thread is the one that was expected."""
-        self._members[get_ident()] = Member(thread, threading.get_native_id())
+        self._members[get_ident()] = Member(None, threading.get_native_id())
         self.living.add(get_ident())
         self._expected.discard(newborn)
 
