@@ -11,7 +11,14 @@ import pytest
 from contract_table import CASES
 
 TESTS = Path(__file__).parents[1]
-FILES = ("conftest.py", "live.py", "typed.py", "contract_table.py", "contract/test_table.py")
+FILES = (
+    "conftest.py",
+    "live.py",
+    "typed.py",
+    "projects.py",
+    "contract_table.py",
+    "contract/test_table.py",
+)
 ELSEWHERE = """
 from fakebatch import FakeBatch
 
