@@ -7,7 +7,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 
 _lock = threading.RLock()  # reentrant: a finalizer may leave a fake
 _entered_in: list[threading.Thread] = []

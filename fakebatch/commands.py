@@ -27,7 +27,7 @@ from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.result_files import Content
 from fakebatch.dialects import OPENAI, Refusal
 from fakebatch.durations import SECOND
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.service import Service
 from fakebatch.service.view import Wire
 from fakebatch.vtime.moments import DEFAULT_START

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 
 SECOND = 1_000_000
 """One second in the unit of all inner moments and durations: whole microseconds."""

@@ -23,7 +23,7 @@ class FakeBatchError(Failed):
     __repr__ = BaseException.__repr__
 
 
-class Misuse(FakeBatchError):
+class UsageError(FakeBatchError):
     """The test asked fakebatch for something that has no meaning."""
 
     __module__ = "fakebatch"

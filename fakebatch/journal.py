@@ -13,7 +13,7 @@ from threading import RLock
 from typing import NamedTuple, overload
 
 from fakebatch.durations import SECOND
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.vtime.moments import as_datetime
 
 KEPT = 4_096

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, chosen
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.service import Service
 from fakebatch.vtime import moments
 from fakebatch.wire.app import App

@@ -10,7 +10,7 @@ from fakebatch import replies
 from fakebatch.batch.choosing import Decided, failed, name
 from fakebatch.dialects import Dialect, canonical
 from fakebatch.durations import SECOND
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
 from fakebatch.scenario import Answer, Echoes, Fails, Hangs, Says, Spoils

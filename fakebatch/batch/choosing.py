@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
 from fakebatch.scenario import (

@@ -9,7 +9,7 @@ from enum import StrEnum, auto
 
 from fakebatch.dialects.facts import Fact, amended
 from fakebatch.dialects.knobs import FileRules, Ids, Listing, Pace, Shapes, Window
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 
 _VERSION = re.compile(r"/v[0-9]+(?=/)")
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from fakebatch.dialects.base import Dialect
 from fakebatch.dialects.beyond import BEYOND
 from fakebatch.dialects.facts import documented
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.ids import Mint
 
 

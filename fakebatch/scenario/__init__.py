@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from fakebatch.dialects import Limits
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.scenario.arrivals import Arrivals
 from fakebatch.scenario.batches import (
     USUAL,

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from fakebatch.durations import SECOND, Microseconds
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.scenario.checking import counts, is_part, one_of
 from fakebatch.scenario.turns import Turns
 

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from fakebatch.durations import SECOND, Microseconds
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.scenario.checking import counts, is_part, one_of
 
 Unreachable = Literal["refused", "dns", "tls", "connect_timeout"]

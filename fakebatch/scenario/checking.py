@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 
 
 def counts(value: object, least: int = 1) -> bool:

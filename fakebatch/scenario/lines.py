@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.request_line import RequestLine, json_type
 from fakebatch.scenario.checking import counts, is_part, one_of
 

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.request_line import json_type
 from fakebatch.scenario import Scenario, arrivals, batches, calls, files, lines
 

@@ -12,7 +12,7 @@ from typing import overload
 from fakebatch.batch.choosing import Decided
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_files import has_errors
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.request_line import RequestLine
 from fakebatch.scenario import Fails
 from fakebatch.service.shelf import BatchRecord

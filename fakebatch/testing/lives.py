@@ -10,7 +10,7 @@ from fakebatch.batch.lifecycle import TRANSITIONS, Status
 from fakebatch.batch.plan import Plan
 from fakebatch.dialects import Dialect
 from fakebatch.durations import SECOND
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.journal import span_text
 from fakebatch.scenario import Schedule
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from fakebatch.dialects import Refusal
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.journal import Journal
 from fakebatch.service import Service, view
 from fakebatch.service.shelf import Kept

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fakebatch.dialects import Words
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.scenario import (
     Answer,
     Corruption,

@@ -13,7 +13,7 @@ from fakebatch.batch.input_file import find_lines, parsed_object
 from fakebatch.batch.lifecycle import Status
 from fakebatch.dialects import Refusal, Window
 from fakebatch.durations import microseconds
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.journal import Journal, moment_text
 from fakebatch.scenario import BatchRule, ErrorEntry, Life, WhichBatches
 from fakebatch.service import Service, known_batches, known_files

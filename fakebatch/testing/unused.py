@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import islice
 
 from fakebatch.batch.plan import Plan
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.request_line import RequestLine
 from fakebatch.scenario import (
     BatchRule,

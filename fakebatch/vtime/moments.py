@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from fakebatch.durations import SECOND
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 
 Moment = datetime | str | float
 

@@ -8,7 +8,7 @@ from asyncio import AbstractEventLoop, BaseEventLoop
 from collections.abc import Callable
 from typing import Any
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.vtime.io import Patch
 from fakebatch.vtime.scheduler import for_this_thread
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.webhooks.delivery import Delivery
 
 Handler = Callable[[bytes, Mapping[str, str]], object]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fakebatch.durations import SECOND, Duration, microseconds
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.service.world import World
 from fakebatch.webhooks.courier import Courier, Kind
 from fakebatch.webhooks.delivery import Delivery, Event, secret_of, signed

@@ -9,7 +9,7 @@ from typing import Any
 from fakebatch.batch.asked import Asked
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.dialects import Dialect, Limits, Listing, Reason, Refusal, Window
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.request_line import json_type
 from fakebatch.service.shelf import Announced
 

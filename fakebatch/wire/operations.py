@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from fakebatch.batch.answering import no_json
 from fakebatch.dialects import Reason, Refusal
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError as Misuse
 from fakebatch.service import Service, view
 from fakebatch.wire import fields
 from fakebatch.wire.exchange import Reply, Request, json_reply

@@ -1,4 +1,4 @@
-"""Known incidents, by name: each is a file of data beside this one."""
+"""Known incidents, by name: each is a file in `fakebatch/incidents`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.request_line import json_type
-from fakebatch.scenario import Scenario
-from fakebatch.scenario.text import load, read
+from fakebatch.rules.loading import load, read
+from fakebatch.rules.scenario import Scenario
 
-_SCENARIO = re.compile(r"^(?=\[+scenario)", re.MULTILINE)
+_ABOUT = ("what", "breaks", "evidence", "parameters")
+"""What the file of an incident has beside its scenario."""
+
+_RULES = re.compile(r"^(?=\[+(?!parameters))", re.MULTILINE)
 """Where the scenario begins in the file of an incident."""
 
 Incident = str | Path | Scenario | tuple["Incident", ...]
@@ -41,11 +44,11 @@ class Known(NamedTuple):
         """What happens.
 
         Raises:
-            Misuse: there is no such parameter, or it cannot have this value.
+            UsageError: there is no such parameter, or it cannot have this value.
         """
         unknown = [name for name in given if name not in self.parameters]
         if unknown:
-            raise Misuse(
+            raise UsageError(
                 f"Incident {self.name!r} has no parameter {', '.join(map(repr, unknown))}.",
                 f"It has {', '.join(f'{k}={v!r}' for k, v in self.parameters.items()) or 'none'}.",
                 f"`fakebatch incidents {self.name}` tells about them.",
@@ -56,7 +59,7 @@ class Known(NamedTuple):
 @cache
 def known() -> Mapping[str, Known]:
     """All incidents by name, in the order of the alphabet."""
-    data = sorted(Path(__file__).parent.glob("*.toml"))
+    data = sorted((Path(__file__).parents[1] / "incidents").glob("*.toml"))
     return {path.stem: _known(path.stem, path.read_text("utf-8")) for path in data}
 
 
@@ -64,12 +67,12 @@ def scenario(which: Incident, **parameters: Any) -> Scenario:
     """What an incident makes happen.
 
     Raises:
-        Misuse: there is none of this name, it lacks a parameter, or the parts contradict.
+        UsageError: there is none of this name, it lacks a parameter, or the parts contradict.
     """
     if isinstance(which, str) and not which.endswith((".toml", ".json")):
         return named(which).with_parameters(parameters)
     if parameters:
-        raise Misuse(
+        raise UsageError(
             f"{', '.join(f'{k}={v!r}' for k, v in parameters.items())} is nobody's parameter.",
             "Parameters are those of one incident by name; a file and a Scenario have none.",
             "Write for example fakebatch.incident('download-truncated', fraction=0.5).",
@@ -89,10 +92,10 @@ def named(name: object) -> Known:
     """The incident of this name.
 
     Raises:
-        Misuse: there is none.
+        UsageError: there is none.
     """
     if not isinstance(name, str) or name not in known():
-        raise Misuse(
+        raise UsageError(
             f"There is no incident {name!r}.",
             f"Known are {', '.join(known())}.",
             "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
@@ -101,25 +104,25 @@ def named(name: object) -> Known:
 
 
 def _known(name: str, text: str) -> Known:
-    said = tomllib.loads(text)
+    data = tomllib.loads(text)
     return Known(
         name,
-        what=said["what"],
-        breaks=said["breaks"],
-        evidence=tuple(said["evidence"]),
-        parameters=said.get("parameters", {}),
-        scenario=said["scenario"],
-        toml=_SCENARIO.split(text, maxsplit=1)[1],
+        what=data["what"],
+        breaks=data["breaks"],
+        evidence=tuple(data["evidence"]),
+        parameters=data.get("parameters", {}),
+        scenario={key: value for key, value in data.items() if key not in _ABOUT},
+        toml=_RULES.split(text, maxsplit=1)[1],
     )
 
 
-def _filled(said: Any, values: Mapping[str, Any]) -> Any:
-    match json_type(said):
-        case "a string" if said.startswith("$") and said[1:] in values:
-            return values[said[1:]]
+def _filled(data: Any, values: Mapping[str, Any]) -> Any:
+    match json_type(data):
+        case "a string" if data.startswith("$") and data[1:] in values:
+            return values[data[1:]]
         case "an object":
-            return {name: _filled(value, values) for name, value in said.items()}
+            return {name: _filled(value, values) for name, value in data.items()}
         case "an array":
-            return [_filled(value, values) for value in said]
+            return [_filled(value, values) for value in data]
         case _:
-            return said
+            return data

@@ -1,0 +1,238 @@
+"""How a test writes rules: the selectors of FakeBatch, which add to its scenario."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from fakebatch.durations import Duration
+from fakebatch.request_line import RequestLine
+from fakebatch.rules import catalogue
+from fakebatch.rules.batches import OnBatch, Schedule
+from fakebatch.rules.calls import OnCall
+from fakebatch.rules.catalogue import Incident
+from fakebatch.rules.files import OnFile
+from fakebatch.rules.lines import LineRule, On
+from fakebatch.rules.rule import Handle, Selection, adapter, overlaid, usage_errors
+from fakebatch.rules.scenario import AnyRule, Place, Scenario
+from fakebatch.rules.webhooks import OnWebhook
+
+
+class Rules:
+    """The rules of a test. Batches and uploads keep those that were there at their creation."""
+
+    def __init__(self) -> None:
+        self._selections: list[Selection[Any]] = []
+
+    @property
+    @abstractmethod
+    def scenario(self) -> Scenario:
+        """What shall happen from now on: all rules, as one value."""
+
+    @scenario.setter
+    @abstractmethod
+    def scenario(self, scenario: Scenario) -> None: ...
+
+    @abstractmethod
+    def hits(self, place: Place) -> int:
+        """How often the rule at a place of the scenario met something."""
+
+    def incident(self, which: Incident, **parameters: Any) -> None:
+        """Let a known incident happen: its name, a Scenario, a file, or several as a tuple.
+
+        `fakebatch incidents` lists the names, `fakebatch incidents NAME` the parameters of one.
+
+        Raises:
+            UsageError: there is no such incident, or it has no such parameter.
+        """
+        self.scenario = self.scenario | catalogue.scenario(which, **parameters)
+
+    def schedule(
+        self,
+        *,
+        validating: Duration | None = None,
+        in_progress: Duration | None = None,
+        finalizing: Duration | None = None,
+        cancelling: Duration | None = None,
+    ) -> None:
+        """How long batches created from now on stay in each status; what is left out stays."""
+        spans = {"validating": validating, "in_progress": in_progress}
+        spans |= {"finalizing": finalizing, "cancelling": cancelling}
+        with usage_errors("schedule", Schedule):
+            schedule = adapter(Schedule).validate_python(spans)
+        self.scenario = replace(self.scenario, schedule=overlaid(self.scenario.schedule, schedule))
+
+    def on(
+        self,
+        where: Callable[[RequestLine], bool] | None = None,
+        *,
+        custom_id: str | None = None,
+        times: int | None = None,
+        index: int | None = None,
+        model: str | None = None,
+        endpoint: str | None = None,
+        contains: str | None = None,
+        fraction: float | None = None,
+    ) -> On:
+        """Select request lines: all that is given must hold.
+
+        Among rules that match a line the later wins. Batches that exist already keep theirs.
+
+        Args:
+            where: a predicate.
+            custom_id: the line's own name.
+            times: the first so many batches, in order of creation, that contain its custom_id.
+            index: the place among the request lines of the file, from 0.
+            model: the model it names.
+            endpoint: the url it is for.
+            contains: a text that occurs in a string of its body.
+            fraction: so much of a batch, one line at least; the seed decides which.
+
+        Raises:
+            UsageError: a value that selects nothing.
+        """
+        return On(
+            self,
+            where=where,
+            custom_id=custom_id,
+            times=times,
+            index=index,
+            model=model,
+            endpoint=endpoint,
+            contains=contains,
+            fraction=fraction,
+        )
+
+    def on_batch(
+        self,
+        nth: int | None = None,
+        *,
+        times: float | None = None,
+        endpoint: str | None = None,
+    ) -> OnBatch:
+        """Select batches by the order in which they are created: the nth, or the first `times`.
+
+        Args:
+            nth: the nth alone, counted from 1, unless `times` says how many from there on.
+            times: how many; without `nth` the first ones. `math.inf` is no end.
+            endpoint: those for this endpoint alone.
+
+        Raises:
+            UsageError: numbers that select nothing.
+        """
+        return OnBatch(self, nth=nth, times=times, endpoint=endpoint)
+
+    def on_file(
+        self,
+        nth: int | None = None,
+        *,
+        times: float | None = None,
+        purpose: str | None = None,
+    ) -> OnFile:
+        """Select uploads by the order in which they come: the nth, or the first `times`.
+
+        Args:
+            nth: the nth alone, counted from 1, unless `times` says how many from there on.
+            times: how many; without `nth` the first ones. `math.inf` is no end.
+            purpose: those with this purpose alone.
+
+        Raises:
+            UsageError: numbers that select nothing.
+        """
+        return OnFile(self, nth=nth, times=times, purpose=purpose)
+
+    def on_call(
+        self,
+        operation: str = "*",
+        *,
+        nth: int | None = None,
+        times: float | None = None,
+        between: tuple[Duration, Duration | None] | None = None,
+        chance: float | None = None,
+        key: str | None = None,
+        through_retries: bool = False,
+    ) -> OnCall:
+        """Select HTTP requests. Among rules that hit a request the later wins.
+
+        Args:
+            operation: as the SDK names it, or a pattern: `batches.*`.
+            nth: the nth alone, unless `times` says how many from there on.
+            times: how many are hit; without `nth` the first ones. `math.inf` is no end.
+            between: from one time since the start up to another; None is no end.
+            chance: how likely each is hit, from 0 to 1; the seed decides.
+            key: requests with this API key alone.
+            through_retries: hit the SDK's retries of a call too, and count a call as one.
+
+        Raises:
+            UsageError: an unknown operation, or numbers that select nothing.
+        """
+        return OnCall(
+            self,
+            operation=operation,
+            nth=nth,
+            times=times,
+            between=between,
+            chance=chance,
+            key=key,
+            through_retries=through_retries or None,
+        )
+
+    def on_webhook(
+        self,
+        nth: int | None = None,
+        *,
+        times: float | None = None,
+        event: Literal["batch.completed", "batch.failed", "batch.expired", "batch.cancelled"]
+        | None = None,
+    ) -> OnWebhook:
+        """Select webhooks by the order in which they are due: the nth, or the first `times`.
+
+        Args:
+            nth: the nth alone, counted from 1, unless `times` says how many from there on.
+            times: how many; without `nth` the first ones. `math.inf` is no end.
+            event: those of this type alone: `batch.completed`.
+
+        Raises:
+            UsageError: an unknown event, or numbers that select nothing.
+        """
+        return OnWebhook(self, nth=nth, times=times, event=event)
+
+    def reply(
+        self,
+        answer: str | Mapping[str, Any] | Callable[[RequestLine], str | Mapping[str, Any]],
+    ) -> None:
+        """What answers where no rule does: a text, a response body, or a callable(line).
+
+        Raises:
+            UsageError: it is none of these.
+        """
+        self._otherwise(reply={"answer": answer})
+
+    def reply_from(self, path: str | Path, *, missing: Literal["echo"] | None = None) -> None:
+        """Answer from a downloaded output file, by custom_id, where no rule does.
+
+        A custom_id the file lacks fails the test, unless `missing` is "echo".
+
+        Raises:
+            UsageError: no such file, or a line that is no result line.
+        """
+        self._otherwise(replay={"path": str(path), "missing": missing})
+
+    def add_rule(self, rule: AnyRule) -> Handle[Any]:
+        """Add a rule to the scenario: what the verbs of the selectors do."""
+        self.scenario = self.scenario.with_rule(rule)
+        place = (rule.family, len(getattr(self.scenario, rule.family)) - 1)
+        return Handle(rule, lambda: self.hits(place))
+
+    def add_selection(self, selection: Selection[Any]) -> None:
+        """Remember a selection, so that one without a verb is reported at the end."""
+        self._selections.append(selection)
+
+    def _otherwise(self, **outcome: Any) -> None:
+        [(name, _)] = outcome.items()
+        with usage_errors(name, LineRule):
+            rule = adapter(LineRule).validate_python(outcome)
+        self.scenario = replace(self.scenario, otherwise=rule)

@@ -1,0 +1,81 @@
+"""Webhooks: what `on_webhook` selects, and how they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge
+from pydantic import Strict
+
+from fakebatch.rules.rule import Occurrence, Rule, Selection, Span, method, overlaid, verb
+
+Number = Annotated[int, Strict(), Ge(0)]
+
+
+@verb("deliver(duplicates=1)")
+class Deliver:
+    """How they arrive: in order and once, or as a network and an attacker would have it.
+
+    The service promises no more than "at least once" and no order; the handler has to cope.
+    """
+
+    _: KW_ONLY
+    duplicates: Number = 0
+    """How often each comes once more, with the same `webhook-id`."""
+    forged: Number = 0
+    """How many copies come before it that another secret has signed."""
+    stale: Number = 0
+    """How many copies come after it with a timestamp ten minutes old."""
+    lost: Number = 0
+    """How many webhooks, the first ones, never come."""
+    early: Span = 0
+    """How long before the end of its batch it comes, when there are no result files yet."""
+    scatter: Span = 0
+    """How late each copy may come, as the seed decides: later webhooks overtake earlier ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSelector(Occurrence):
+    """Selects webhooks by the order in which their batches end, and by their event."""
+
+    example: ClassVar[str] = "on_webhook().deliver(duplicates=1)"
+
+    event: Literal["batch.completed", "batch.failed", "batch.expired", "batch.cancelled"] | None = (
+        None
+    )
+
+    def matches(self, number: int, event: str) -> bool:
+        """Whether the `number`th webhook is selected, counted from 1."""
+        return self.includes(number) and self.event in (None, event)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRule(WebhookSelector, Rule):
+    """Webhooks that do not arrive once and at their moment."""
+
+    family: ClassVar[str] = "on_webhook"
+    verbs: ClassVar[tuple[str, ...]] = ("deliver",)
+
+    _: KW_ONLY
+    deliver: Deliver | None = None
+
+    def __post_init__(self) -> None:
+        self.check_verb()
+
+
+class OnWebhook(Selection[WebhookRule]):
+    """The webhooks a test has selected."""
+
+    rule = WebhookRule
+    selector = WebhookSelector
+    deliver = method(Deliver)
+
+
+def delivery(rules: Iterable[WebhookRule]) -> Deliver:
+    """What some rules make of a webhook; where they differ the later wins."""
+    result = Deliver()
+    for rule in rules:
+        result = overlaid(result, rule.outcome)
+    return result
