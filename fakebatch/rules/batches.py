@@ -303,7 +303,7 @@ class BatchOverrides:
         UsageError: verbs that make no sense together.
     """
 
-    schedule: Schedule = Schedule()
+    schedule: Schedule = field(default_factory=Schedule)
     fail: Fail | None = None
     stall: Stall | None = None
     expire: Expire | None = None
@@ -311,8 +311,8 @@ class BatchOverrides:
     cancel_to: CancelTo | None = None
     not_found_from: NotFoundFrom | None = None
     miscount: Miscount | None = None
-    override: Override = Override()
-    result_files: ResultFiles = ResultFiles()
+    override: Override = field(default_factory=Override)
+    result_files: ResultFiles = field(default_factory=ResultFiles)
 
     def __post_init__(self) -> None:
         for (first, second), reason in _CONTRADICTIONS.items():

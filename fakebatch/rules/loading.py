@@ -39,7 +39,7 @@ def read(data: Mapping[str, Any], source: str = "The scenario") -> Scenario:
         raise UsageError(
             f"{source} has {old!r}, which is the old form.",
             f"It is written as {_OLD_FORM[old]} now, in the words of the fluent calls.",
-            "Write for example [[on_call]] with operation = 'batches.*' and fail = { status = 503 }.",
+            "Write for example [[on_call]] with operation and fail = { status = 503 }.",
         )
     try:
         with usage_errors(source, Scenario):

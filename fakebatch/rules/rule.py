@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import timedelta
-from functools import cache, update_wrapper
+from functools import update_wrapper
 from inspect import Parameter, signature
 from typing import (
     Annotated,
@@ -74,7 +74,7 @@ Span = Annotated[
 
 
 def _times(value: Any) -> Any:
-    if value == "inf" or value == math.inf:
+    if value in ("inf", math.inf):
         return math.inf
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError("times counts from 1; math.inf (in a file inf) is no end")
@@ -113,10 +113,14 @@ def verb_name(kind: Any) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
 
 
-@cache
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+
+
 def adapter(kind: Any) -> TypeAdapter[Any]:
     """What validates and writes values of a kind; made at its first use, which takes 2 ms."""
-    return TypeAdapter(kind)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +177,8 @@ class Rule:
     def __str__(self) -> str:
         """As a test writes it; bodies, keys and callables are left out as `…`."""
         selection = ", ".join(_words(self, leaving_out=self.verbs))
-        outcome = self.outcome
-        return (
-            f"{self.family}({selection}).{verb_name(type(outcome))}({', '.join(_words(outcome))})"
-        )
+        outcome = f"{verb_name(type(self.outcome))}({', '.join(_words(self.outcome))})"
+        return f"{self.family}({selection}).{outcome}"
 
 
 RuleT = TypeVar("RuleT", bound=Rule)
@@ -338,7 +340,8 @@ def _known(kind: Any) -> list[str]:
 def _class_in(hint: Any) -> Any:
     if is_dataclass(hint):
         return hint
-    return next(filter(None, map(_class_in, get_args(hint))), None)
+    parts: list[Any] = [_class_in(part) for part in get_args(hint)]
+    return next((part for part in parts if part is not None), None)
 
 
 def _words(value: Any, *, leaving_out: tuple[str, ...] = ()) -> Iterator[str]:
@@ -347,7 +350,7 @@ def _words(value: Any, *, leaving_out: tuple[str, ...] = ()) -> Iterator[str]:
     for each in fields(value):
         given = getattr(value, each.name)
         if not each.init or each.name in leaving_out or given == _default(each):
-            by_position = by_position and each.kw_only
+            by_position = by_position and bool(each.kw_only)
             continue
         text = _literal(given) if each.repr else "…"
         yield text if by_position and not each.kw_only else f"{each.name}={text}"

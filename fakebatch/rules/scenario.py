@@ -36,7 +36,7 @@ class Scenario:
     example: ClassVar[str] = "[[on]] custom_id = 'row-1' fail = { status = 429 }"
 
     _: KW_ONLY
-    schedule: Schedule = Schedule()
+    schedule: Schedule = field(default_factory=Schedule)
     """How long batches stay in each status, where no rule of `on_batch` says it."""
     otherwise: LineRule = ECHO
     """What answers a line where no rule does: no selection, and an outcome."""
