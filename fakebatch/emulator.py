@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
-from fakebatch import active, peers
+from fakebatch import active
 from fakebatch.dialects import Dialect
 from fakebatch.durations import Duration, microseconds
 from fakebatch.endless import Endless
@@ -24,15 +24,15 @@ from fakebatch.interception import (
     WEBHOOKS,
     Clients,
     EmulatedRouter,
-    doors,
+    LostErrors,
     dummy_environment,
+    installed,
     is_loopback,
     shared_tls_context,
     unresolvable,
 )
 from fakebatch.journal import Called, Journal, Noted
-from fakebatch.loud import Witness
-from fakebatch.scenario import Breaks, Rule, Scenario
+from fakebatch.scenario import Rule, Scenario
 from fakebatch.scenario.as_said import as_said
 from fakebatch.service import Saved
 from fakebatch.testing import placing
@@ -44,8 +44,9 @@ from fakebatch.vtime import Clock, moments
 from fakebatch.vtime.clock import Sleep
 from fakebatch.webhooks import Webhooks
 from fakebatch.wire.app import App, Handled
-from fakebatch.wire.faults import Faults
+from fakebatch.wire.faults import CallHits, Faults
 from fakebatch.wire.operations import OPERATIONS
+from fakebatch.wire.sites import DialectChoice, Sites, providers, services
 
 
 class FakeBatch(Asserting, Scripting, Clients):
@@ -84,8 +85,8 @@ class FakeBatch(Asserting, Scripting, Clients):
         seed: int | str = 0,
         clock: str | None = None,
         start: datetime | str | float | None = None,
-        dialect: peers.Meant | None = None,
-        dialects: list[peers.Meant] | None = None,
+        dialect: DialectChoice | None = None,
+        dialects: list[DialectChoice] | None = None,
         base_url: str | None = None,
         api_keys: list[str] | None = None,
         models: list[str] | None = None,
@@ -100,9 +101,11 @@ class FakeBatch(Asserting, Scripting, Clients):
         for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
             if isinstance(several, str):
                 raise _no_list(name, several)
-        self.dialects = peers.providers(dialect, dialects, base_url, limits)
+        self.dialects = providers(dialect, dialects, base_url, limits)
         """The providers that are emulated, as values."""
-        self._services = peers.services(self.dialects, str(seed).encode(), models)
+        self._services = services(
+            self.dialects, clock=moments.now, seed=str(seed).encode(), models=models
+        )
         self._service = self._services[0]
         self.journal = Journal([operation.name for operation in OPERATIONS])
         """The calls that were made, and the sleeps between them."""
@@ -110,7 +113,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         """The files by id, in order of creation; result files are among them once they exist."""
         self.batches = placing.Batches(self._services, self.files)
         """The batches by id, in order of creation."""
-        self._witness = Witness()
+        self._lost_errors = LostErrors()
         self.webhooks = Webhooks(self._service.world)
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
         self.clock = Clock(
@@ -121,27 +124,30 @@ class FakeBatch(Asserting, Scripting, Clients):
             io_wait=io_wait,
         )
         """The time everybody sees, and the way to move it."""
-        self.faults = Faults(
-            lambda: self.scenario.calls,
-            self._service.world.mint,
-            clock=moments.now,
-            elapsed=lambda: microseconds(self.clock.elapsed),
-        )
-        """Which faults of `on_call` hit a request (`fired`), and which never did (`unused()`)."""
+        self.faults = Faults(self._service.world.mint)
+        """What `on_call` let go wrong: `fired`; and what it never did: `unused(scenario.calls)`."""
         self._endless = Endless(
             self._services,
-            self.faults,
+            elapsed=self._elapsed,
             max_idle=max_idle,
             max_sleeps=max_sleeps,
             max_elapsed=max_elapsed,
         )
         keys = None if api_keys is None else frozenset(api_keys)
         apps = [
-            App(one, api_keys=keys, faults=self.faults, noted=self._noted) for one in self._services
+            App(
+                service,
+                api_keys=keys,
+                faults=self.faults,
+                elapsed=self._elapsed,
+                noted=self._noted,
+            )
+            for service in self._services
         ]
+        self._sites = Sites(apps)
         self.base_url = self.dialects[0].base_urls[0].replace("*", "fakebatch")
         """Where clients find the service: `https://api.openai.com/v1`."""
-        self.router = EmulatedRouter(peers.by_address(apps))
+        self.router = EmulatedRouter(self._sites)
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
         self._ready_key = api_keys[0] if api_keys else DUMMY_KEY
         self._environment = {
@@ -186,12 +192,13 @@ class FakeBatch(Asserting, Scripting, Clients):
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
         saved = tuple(service.save() for service in self._services)
-        return Snapshot(saved, self.journal.snapshot())
+        return Snapshot(saved, self.faults.hits.copy(), self.journal.snapshot())
 
     def restore(self, saved: Snapshot) -> None:
         """As if nothing had been done since the snapshot; the clock alone goes on."""
         for service, was in zip(self._services, saved.services, strict=True):
             service.restore(was)
+        self.faults.hits = saved.call_hits.copy()
         self.journal.restore(saved.journal)
 
     @property
@@ -211,13 +218,13 @@ class FakeBatch(Asserting, Scripting, Clients):
                 "It was entered by `with` or by the fixture, and is not left yet.",
                 "Use it as it is, or make another one: with FakeBatch() as inner.",
             )
-        hosts = frozenset(host for host in self.router.hosts if not is_loopback(host))
+        hosts = frozenset(host for host in self._sites.hosts if not is_loopback(host))
         with ExitStack() as stack:
             stack.enter_context(active.in_this_thread())
             stack.enter_context(dummy_environment(self._environment))
             stack.enter_context(seeded_random(self._service.world.mint))
-            stack.enter_context(unresolvable(hosts, self._witness))
-            stack.enter_context(doors(self.router, self._witness))
+            stack.enter_context(unresolvable(hosts, self._lost_errors))
+            stack.enter_context(installed(self.router, self._lost_errors))
             stack.enter_context(shared_tls_context())
             self.clock.start()
             stack.callback(self.clock.stop)
@@ -242,7 +249,7 @@ class FakeBatch(Asserting, Scripting, Clients):
     ) -> None:
         self._left, self._entered = self._service.world.clock(), False
         self._active.close()
-        unheard = self._witness.lost()
+        unheard = self._lost_errors.lost()
         lost = self.webhooks.courier.error() or unheard
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
@@ -255,19 +262,22 @@ class FakeBatch(Asserting, Scripting, Clients):
         # the first alone: those who wait beside it get errors of their own, which nobody looks at
         if error is not None and not self._has_ended_a_wait:
             self._has_ended_a_wait = True
-            self._witness.note(error)
+            self._lost_errors.note(error)
         return error
 
     def _noted(self, handled: Handled) -> None:
         request, operation, id_, reply, hit, done, at = handled
         name = operation.name if operation else f"{request.method} {request.path}"
         changes = done and request.method != "GET"
-        status = None if isinstance(reply.trouble, Breaks) else reply.status
+        status = reply.status if reply.arrives else None
         called = Called(name, id_, status, None if hit is None else as_said(hit.fault))
         self.journal.called(at, called, changes=changes)
         if changes:
             self.webhooks.courier.look()
         self._endless.called(handled)
+
+    def _elapsed(self, _: int) -> int:
+        return microseconds(self.clock.elapsed)
 
     def _notes(self) -> Notes:
         absorbed = (one.fault for one in self.faults.fired if one.absorbed)
@@ -302,6 +312,7 @@ class Snapshot(NamedTuple):
     """The state of a FakeBatch at one moment."""
 
     services: tuple[Saved, ...]
+    call_hits: CallHits
     journal: Noted
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import get_ident
 from types import FrameType
@@ -19,13 +19,12 @@ from typing import Any
 from fakebatch.durations import SECOND, Duration, microseconds, text
 from fakebatch.errors import FakeBatchError, Misuse
 from fakebatch.journal import moment_text
-from fakebatch.scenario import Breaks
 from fakebatch.service import Service
 from fakebatch.vtime import callsite
 from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.moments import as_datetime
 from fakebatch.wire.app import Handled
-from fakebatch.wire.faults import Faults
+from fakebatch.wire.faults import last_edge
 
 LEAST_IDLE = 48 * 3_600 * SECOND
 """`max_idle` where no live batch has a window of more than 24 hours."""
@@ -91,7 +90,7 @@ class Endless:
 
     Args:
         services: what is scheduled to change.
-        faults: calls that will go well one day, or go wrong.
+        elapsed: the time since the start at a moment, both in microseconds.
         max_idle: how long a thread may poll after the last change while none is scheduled; None:
             twice the longest completion window of the batches that have not ended, at least 48 h.
         max_sleeps: how often a thread, or a task of an event loop, may sleep after the last change.
@@ -104,13 +103,13 @@ class Endless:
     def __init__(
         self,
         services: Sequence[Service],
-        faults: Faults,
         *,
+        elapsed: Callable[[int], int],
         max_idle: Duration | None = None,
         max_sleeps: int = 1_000_000,
         max_elapsed: Duration = "400d",
     ) -> None:
-        self._services, self._faults = services, faults
+        self._services, self._elapsed = services, elapsed
         self._worlds = [service.world for service in services]
         self._max_idle = None if max_idle is None else _positive("max_idle", max_idle)
         self._max_elapsed = _positive("max_elapsed", max_elapsed)
@@ -158,7 +157,7 @@ class Endless:
             waiter.since, waiter.calls = at, 0
         waiter.calls, waiter.called_at = waiter.calls + 1, at
         waiter.operation, waiter.id = name, id_
-        waiter.status = 0 if isinstance(reply.trouble, Breaks) else reply.status
+        waiter.status = reply.status if reply.arrives else 0
         error = self._spinning(waiter, handled) or self._idle(waiter, at)
         if error is not None:
             raise error
@@ -226,7 +225,7 @@ class Endless:
         futures = [service.future(now) for service in self._services]
         longest = max(future.longest_window for future in futures)
         max_idle = self._max_idle or max(LEAST_IDLE, 2 * longest)
-        settles = max(self._faults.settles(now), *(future.settles for future in futures))
+        settles = max(self._faults_settle(now), *(future.settles for future in futures))
         if settles > now:
             waiter.since, waiter.calls, waiter.check_at = now, 0, settles + max_idle // 2
             return None
@@ -251,6 +250,10 @@ class Endless:
         waiter.error = self._idle_error
         return waiter.error
 
+    def _faults_settle(self, now: int) -> int:
+        """When the last fault of calls that is bound to a time begins or ends, past or future."""
+        return now - self._elapsed(now) + last_edge(self._worlds[0].scenario.calls)
+
     # --- sleeps
 
     def _too_late(self, waiter: _Waiter, sleep: Sleep) -> FakeBatchError | None:
@@ -267,7 +270,7 @@ class Endless:
         if waiter.sleeps <= self._max_sleeps * sleep.side_by_side:
             return None
         now = self._worlds[0].clock()
-        if waiter.began < self._faults.settles(now) <= now or any(
+        if waiter.began < self._faults_settle(now) <= now or any(
             world.changes(waiter.began, now) for world in self._worlds
         ):
             waiter.sleeps, waiter.began = 0, now

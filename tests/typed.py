@@ -14,7 +14,7 @@ from openai.types import Batch, FileDeleted, FileObject, Model, Upload
 from openai.types.uploads import UploadPart
 
 from fakebatch.wire.app import Answer, App
-from fakebatch.wire.exchange import Request
+from fakebatch.wire.messages import Request
 from fakebatch.wire.operations import Operation
 
 TYPES: dict[str, Any] = {

@@ -1,9 +1,10 @@
-"""In front of the network: respx routes on both HTTP stacks, transports of our own, shut doors."""
+"""In front of the network: respx routes on both HTTP stacks, and transports of our own."""
 
 from fakebatch.interception.clients import Clients
-from fakebatch.interception.doors import doors, is_loopback
+from fakebatch.interception.dns import unresolvable
 from fakebatch.interception.environment import DUMMY_KEY, WEBHOOKS, dummy_environment
-from fakebatch.interception.names import unresolvable
+from fakebatch.interception.lost_errors import LostErrors
+from fakebatch.interception.mockers import installed, is_loopback
 from fakebatch.interception.router import EmulatedRouter
 from fakebatch.interception.tls import shared_tls_context
 
@@ -12,8 +13,9 @@ __all__ = [
     "WEBHOOKS",
     "Clients",
     "EmulatedRouter",
-    "doors",
+    "LostErrors",
     "dummy_environment",
+    "installed",
     "is_loopback",
     "shared_tls_context",
     "unresolvable",

@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from fakebatch.interception.environment import WEBHOOKS
+from fakebatch.interception.lost_errors import LostErrors
 from fakebatch.interception.router import EmulatedRouter
 from fakebatch.interception.transports import transport
-from fakebatch.loud import Witness
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
@@ -26,7 +26,7 @@ class Clients:
 
     router: EmulatedRouter
     base_url: str
-    _witness: Witness
+    _lost_errors: LostErrors
     _ready_key: str
     _environment: Mapping[str, str]
 
@@ -52,7 +52,7 @@ class Clients:
         Args:
             stack: the library of the client, httpx or httpx2; for its AsyncClient as well.
         """
-        return transport(stack, self.router, self._witness)
+        return transport(stack, self.router, self._lost_errors)
 
     def _ready(self, kind: str, http_kind: str, options: dict[str, Any]) -> Any:
         """A client with the SDK's own timeouts and limits, and nothing of the environment."""

@@ -1,7 +1,7 @@
 """Between an HTTP stack and the seam: a client's request in, a native response out.
 
-Both doors come through here: respx's, which speaks httpx whatever the client is, and our own
-transports, which speak the client's own library. `stack` is that library: httpx or httpx2.
+Both ways to a client come through here: respx's, which speaks httpx whatever the client is, and our
+own transports, which speak the client's own library. `stack` is that library: httpx or httpx2.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from fakebatch.interception.breaking import Body, Timeouts, headers, native
-from fakebatch.wire.exchange import Reply, Request
+import httpx
+
+from fakebatch.interception.network_errors import Timeouts, as_native_errors, transfer
+from fakebatch.wire.messages import Reply, Request
 
 
-def request_from(path: str, request: Any, pieces: Iterable[bytes] | None = None) -> Request:
-    """The request of a client, which has been read unless it is handed on in pieces."""
+def request_from(request: Any) -> Request:
+    """The request of a client, still without its body."""
     url = request.url
     return Request(
         request.method,
-        path,
+        url.path,
         dict(url.params) if url.query else {},
         Headers(request.headers.raw),
-        request.content if pieces is None else b"",
-        pieces,
+        scheme=url.scheme,
+        host=url.host,
+        port=url.port,
     )
 
 
@@ -41,8 +44,8 @@ class Headers(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         wanted = name.encode()
-        for given, value in reversed(self._raw):
-            if given.lower() == wanted:
+        for sent, value in reversed(self._raw):
+            if sent.lower() == wanted:
                 return value.decode("latin-1")
         raise KeyError(name)
 
@@ -69,23 +72,76 @@ def long_form(request: Any) -> Iterable[bytes] | None:
 
 def timeouts(request: Any) -> Timeouts:
     """How long a client waits for what."""
-    given: Timeouts = request.extensions.get("timeout", {})
-    return given
+    limits: Timeouts = request.extensions.get("timeout", {})
+    return limits
 
 
-def response_for(reply: Reply, request: Any, stack: ModuleType) -> Any:
-    """What the client's library makes of a reply to its request."""
-    if reply.trouble is not None or "content-encoding" in reply.headers:
+def as_httpx(request: Any) -> httpx.Request:
+    """A request of any library, which has been read, as respx knows them."""
+    if isinstance(request, httpx.Request):
+        return request
+    headers: list[tuple[bytes, bytes]] = [*request.headers.raw]
+    return httpx.Request(request.method, str(request.url), headers=headers, content=request.content)
+
+
+def response_for(reply: Reply, request: Any, stack: ModuleType, name: str) -> Any:
+    """What the client's library makes of a reply to its request.
+
+    Args:
+        reply: whose body may arrive in a way of its own.
+        request: of the client.
+        stack: its library.
+        name: of the stack whose errors the body raises.
+    """
+    if reply.script is not None or "content-encoding" in reply.headers:
         # given as content, httpx would decode it here and not where the client reads it
-        whole = reply if reply.pieces is None else reply._replace(body=b"".join(reply.pieces))
-        stream = carried(Body(whole, timeouts(request)), stack, stack.__name__)
-        return stack.Response(reply.status, headers=headers(whole), stream=stream)
-    raw = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
-    if reply.pieces is not None:
-        stream = carried(reply.pieces, stack, stack.__name__)
-        return stack.Response(reply.status, headers=raw, stream=stream)
-    raw.append((b"content-length", b"%d" % len(reply.body)))
-    return stack.Response(reply.status, headers=raw, stream=stack.ByteStream(reply.body))
+        stream = carried(reply.pieces or Body(reply, timeouts(request)), stack, name)
+    elif reply.pieces is not None:
+        stream = carried(reply.pieces, stack, name)
+    else:
+        stream = stack.ByteStream(reply.body)
+    raw = [(name.encode(), value.encode()) for name, value in reply.framed_headers.items()]
+    return stack.Response(reply.status, headers=raw, stream=stream)
+
+
+def native_response(response: httpx.Response, stack: ModuleType, name: str) -> Any:
+    """What the test itself answered, in respx's words, for a client of either library.
+
+    Args:
+        response: of httpx.
+        stack: of the client.
+        name: of the stack whose errors a stream raises.
+    """
+    stream: Any = response.stream
+    is_whole = isinstance(stream, httpx.ByteStream)
+    return stack.Response(
+        response.status_code,
+        headers=response.headers.raw,
+        stream=stack.ByteStream(b"".join(stream)) if is_whole else carried(stream, stack, name),
+        extensions=response.extensions,
+    )
+
+
+class Body:
+    """The body of a reply as it arrives, for a client of either kind."""
+
+    def __init__(self, reply: Reply, timeouts: Timeouts) -> None:
+        self._reply = reply
+        self._timeouts = timeouts
+
+    def __iter__(self) -> Iterator[bytes]:
+        for step in transfer(self._reply, self._timeouts):
+            if isinstance(step, bytes):
+                yield step
+            else:
+                step.on_thread()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for step in transfer(self._reply, self._timeouts):
+            if isinstance(step, bytes):
+                yield step
+            else:
+                await step.on_loop()
 
 
 def carried(stream: Any, stack: ModuleType, name: str) -> Any:
@@ -99,11 +155,11 @@ class _Stream:
         self._name = name
 
     def __iter__(self) -> Iterator[bytes]:
-        with native(self._name):
+        with as_native_errors(self._name):
             yield from self._stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with native(self._name):
+        with as_native_errors(self._name):
             if not hasattr(self._stream, "__aiter__"):
                 for piece in self._stream:
                     yield piece

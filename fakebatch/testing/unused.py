@@ -46,7 +46,7 @@ def unused(services: Sequence[Service], faults: Faults) -> list[Rule]:
     """The rules of the scenario that nothing has met, in the order in which they were said."""
     plans = [one.plan for service in services for one in service.world.batches.ever()]
     used = set[int]().union(*(service.world.used for service in services))
-    never_fired = {id(fault) for fault in faults.unused()}
+    never_fired = {id(fault) for fault in faults.unused(services[0].world.scenario.calls)}
     said = services[0].world.scenario.said
     return [rule for rule in said if not _was_used(rule, used, plans, never_fired)]
 

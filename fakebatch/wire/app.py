@@ -1,4 +1,4 @@
-"""From a Request to a Reply: the key, the faults, the operation, the words of a refusal."""
+"""From a Request to a Reply: the key, the faults, the operation, the words of an error."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from fakebatch.dialects import Dialect, Reason, Refusal
 from fakebatch.errors import RefusedRequest
 from fakebatch.ids import maker, signature
 from fakebatch.service import Service
-from fakebatch.wire.exchange import Reply, Request
-from fakebatch.wire.faults import Call, Faults, Fired
-from fakebatch.wire.operations import OPERATIONS, Operation, created, is_known, route
-from fakebatch.wire.spoiling import spoilt
-from fakebatch.wire.wording import failure, masked, refused
+from fakebatch.wire.errors import masked, refused
+from fakebatch.wire.faults import Faults, Hit, altered, call_of
+from fakebatch.wire.messages import NO_REPLY, Reply, Request
+from fakebatch.wire.operations import OPERATIONS, Created, Operation, is_known
 
 
 class Handled(NamedTuple):
@@ -25,8 +24,8 @@ class Handled(NamedTuple):
     id: str
     """Of the object it is about; of a `create` the new one."""
     reply: Reply
-    hit: Fired | None
-    """The fault that hit it."""
+    hit: Hit | None
+    """By a fault."""
     done: bool
     """Whether the operation was carried out, whatever the client was told."""
     at: int
@@ -44,13 +43,15 @@ class Answer(NamedTuple):
 
 
 class App:
-    """One emulated service behind HTTP.
+    """One emulated service behind HTTP, below its base URL.
 
     Args:
-        service: what is asked.
+        service: which carries the operations out.
         api_keys: the keys that are accepted; None: every key is.
-        faults: what goes wrong with calls.
-        noted: told of every request; what it raises is raised in the client.
+        faults: what goes wrong with calls; several apps may share it.
+        elapsed: the time since the start at a moment, both in microseconds; by default the start
+            is when the app is made.
+        noted: called with every request; what it raises is raised in the client.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class App:
         *,
         api_keys: frozenset[str] | None,
         faults: Faults | None = None,
+        elapsed: Callable[[int], int] | None = None,
         noted: Callable[[Handled], None] = lambda _: None,
     ) -> None:
         self.service = service
@@ -70,52 +72,46 @@ class App:
         headers = self._dialect.headers.items()
         self._constant = {name: value for name, value in headers if "{" not in value}
         self._signing = [(name, value) for name, value in headers if "{" in value]
-        world = service.world
-        self.faults = faults or Faults(
-            lambda: world.scenario.calls, self._mint, clock=world.clock, elapsed=lambda: 0
-        )
+        self.faults = faults or Faults(self._mint)
+        self._began = service.world.clock() if elapsed is None else 0
+        self._elapsed = elapsed or self._since_it_was_made
 
-    def handle(self, request: Request) -> Reply:
-        """The service's answer to a request, or what a fault makes of it.
+    def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
+        """The service's reply to a request, or what a fault makes of it.
+
+        Args:
+            request: with the path below the base URL.
+            operation: that of its method and path (`operations.route`).
+            id_: the one in the path.
 
         Raises:
             RefusedRequest: the real service has this route, fakebatch does not.
             Misuse: the test gave an answer that is none.
             FakeBatchError: `noted` raised it.
         """
-        operation, id_ = route(request.method, request.path)
         digest = self._mint.digest("call", next(self._numbers), size=64)
-        hit: Fired | None = None
+        hit: Hit | None = None
         with self.service.world as now:
             request_id = self._call_id(digest.hex(), now)
-            if operation is None or not self.faults.any:
+            if operation is None or not self.service.world.scenario.calls:
                 reply, about, done = self._answer(operation, id_, request, request_id)
             else:
-                (reply, about, done), hit = self._troubled(operation, id_, request, request_id)
+                (reply, about, done), hit = self._faulty(operation, id_, request, request_id, now)
         self._noted(Handled(request, operation, about, reply, hit, done, now))
         return self._signed(reply, request_id, took=20 + digest[-1])
 
-    def _troubled(
-        self, operation: Operation, id_: str, request: Request, request_id: str
-    ) -> tuple[Answer, Fired | None]:
+    def _faulty(
+        self, operation: Operation, id_: str, request: Request, request_id: str, now: int
+    ) -> tuple[Answer, Hit | None]:
         """What a fault makes of the true answer, if one hits the call."""
-        dialect, call = self._dialect, Call(operation.name, id_, request)
-        truth = [Answer(Reply(0, {}, b""), id_, False)]
-
-        def true() -> Reply:
-            truth.append(self._answer(operation, id_, request, request_id))
-            return truth[-1].reply
-
-        reply, hit = self.faults.around(
-            call,
-            lambda outcome: spoilt(
-                outcome,
-                true=true,
-                usual=lambda status: failure(dialect, call, status, request_id),
-                clock=self.service.world.clock,
-            ),
-        )
-        return truth[-1]._replace(reply=reply), hit
+        call, rules = call_of(operation.name, id_, request), self.service.world.scenario.calls
+        attempt = self.faults.begin(call, rules, now, self._elapsed(now))
+        answer = Answer(NO_REPLY, id_, done=False)
+        if attempt.is_carried_out:
+            answer = self._answer(operation, id_, request, request_id)
+        reply = altered(attempt, answer.reply, now, self._dialect, request_id)
+        self.faults.end(attempt, reply)
+        return answer._replace(reply=reply), attempt.hit
 
     def _answer(
         self, operation: Operation | None, id_: str, request: Request, request_id: str
@@ -128,12 +124,13 @@ class App:
             reply = operation.handle(self.service, request, id_)
         except Refusal as refusal:
             of_files = request.path.startswith("/files")
-            said = refused(self._dialect, refusal, request_id, of_files=of_files)
-            return Answer(said, id_, False)
-        about = id_ or created(operation, reply)
+            error = refused(self._dialect, refusal, request_id, of_files=of_files)
+            return Answer(error, id_, done=False)
+        if isinstance(reply, Created):
+            reply, id_ = reply
         if reply.status == 200 and operation.name in self._dialect.answers:
             reply = reply._replace(status=self._dialect.answers[operation.name])
-        return Answer(reply, about, True)
+        return Answer(reply, id_, done=True)
 
     def _check_key(self, request: Request) -> None:
         key, auth = "", self._dialect.auth
@@ -157,18 +154,21 @@ class App:
         )
 
     def _signed(self, reply: Reply, request_id: str, took: int) -> Reply:
-        status, headers, body, pieces, trouble = reply
+        status, headers, body, pieces, script = reply
         signed = self._constant.copy()
         for name, value in self._signing:
             signed[name] = value.format(request_id=request_id, milliseconds=took)
         signed.update(headers)
-        return Reply(status, signed, body, pieces, trouble)
+        return Reply(status, signed, body, pieces, script)
 
     def _is_signed(self, request: Request, id_: str) -> bool:
         """Whether this is the address of a result file, which is open to whoever has it."""
         if not (self._dialect.results_url and request.path == f"/files/{id_}/content"):
             return False
         return request.query.get("signature") == signature(id_)
+
+    def _since_it_was_made(self, now: int) -> int:
+        return now - self._began
 
     @property
     def _dialect(self) -> Dialect:
@@ -178,5 +178,5 @@ class App:
 def _key(header: str, scheme: str) -> str:
     if not scheme:
         return header.strip()
-    given, _, key = header.partition(" ")
-    return key.strip() if given.lower() == scheme.lower() else ""
+    sent, _, key = header.partition(" ")
+    return key.strip() if sent.lower() == scheme.lower() else ""

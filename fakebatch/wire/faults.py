@@ -1,17 +1,40 @@
-"""Which fault hits this request: a count of requests per fault, and a record of those that hit."""
+"""Which requests a fault hits, and what becomes of them: another reply, or a script of steps.
+
+All that is counted stands in one value, `CallHits`, which can be copied and pickled. Rules are
+known by their place in the scenario.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from itertools import takewhile
 from threading import RLock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from fakebatch.dialects import Dialect
+from fakebatch.durations import SECOND, microseconds
 from fakebatch.ids import Mint
-from fakebatch.scenario import Answers, CallFault, CallOutcome, Throttles
-from fakebatch.wire.exchange import Reply, Request
+from fakebatch.rules.calls import (
+    CallOutcome,
+    CallRule,
+    ConnectError,
+    Disconnect,
+    Fail,
+    Headers,
+    RateLimit,
+    Reply,
+    Reset,
+    Slow,
+    Timeout,
+    Truncate,
+)
+from fakebatch.wire.errors import failure
+from fakebatch.wire import messages
+from fakebatch.wire.messages import Broken, Framing, Pause, Request, Script, Step, json_reply
 
 KEPT = 1_000
 """How many hits are remembered."""
@@ -19,11 +42,14 @@ KEPT = 1_000
 _OPEN = 64  # calls of one operation on one object that may be between two attempts at once
 
 
-@dataclass(eq=False, slots=True)
-class Fired:
+class Hit(NamedTuple):
     """One request that a fault hit."""
 
-    fault: CallFault
+    number: int
+    """It was the so-manieth, from 1."""
+    place: int
+    """Of the fault among those of the scenario."""
+    rule: CallRule
     operation: str
     id: str
     """Of the file or batch the request named; empty where it names none."""
@@ -36,172 +62,306 @@ class Fired:
 
 
 @dataclass(eq=False, slots=True)
-class _Count:
+class RuleCount:
     """What one fault has met so far."""
 
-    fault: CallFault
-    place: int
     met: int = 0
     spent: int = 0
-    fired: int = 0
+    hits: int = 0
     let_through: deque[int] = field(default_factory=deque[int])
+    """When a limit let requests through, as far back as it looks."""
 
-    def due(self, now: int, mint: Mint) -> bool:
+    def due(self, place: int, rule: CallRule, now: int, ids: Mint) -> bool:
         """Whether the request that is met now is one to hit."""
-        if isinstance(self.fault.outcome, Throttles):
-            return self._beyond(self.fault.outcome, now)
-        which = self.fault.which
+        if rule.rate_limit is not None:
+            return self._exceeds(rule.rate_limit, now)
         self.met += 1
-        due = (
-            self.met >= which.nth
-            and (which.times is None or self.spent < which.times)
-            and (which.chance is None or mint.share("call", self.place, self.met) < which.chance)
+        if rule.times is None:
+            in_turn = rule.nth in (None, self.met)
+        else:
+            in_turn = self.met >= (rule.nth or 1) and self.spent < rule.times
+        due = in_turn and (
+            rule.chance is None or ids.share("call", place, self.met) < rule.chance
         )
         self.spent += due
         return due
 
-    def _beyond(self, limit: Throttles, now: int) -> bool:
-        while self.let_through and self.let_through[0] <= now - limit.per:
+    def _exceeds(self, limit: RateLimit, now: int) -> bool:
+        while self.let_through and self.let_through[0] <= now - microseconds(limit.per):
             self.let_through.popleft()
         if len(self.let_through) < limit.most:
             self.let_through.append(now)
             return False
         return True
 
-    def outcome(self, now: int) -> CallOutcome:
-        """What comes of a request that is hit now."""
-        limit = self.fault.outcome
-        if not isinstance(limit, Throttles):
-            return limit
-        room_in = self.let_through[0] + limit.per - now
-        retry_after = room_in if limit.retry_after is None else limit.retry_after
-        return Answers(429, retry_after=retry_after, dated=limit.dated)
+    def copy(self) -> RuleCount:
+        """The same, counting for itself."""
+        return replace(self, let_through=self.let_through.copy())
+
+
+CallKey = tuple[str, str, int]
+"""Operation, id, and which attempt of the call is to come."""
+
+
+@dataclass(eq=False, slots=True)
+class CallHits:
+    """All that faults of calls have counted and hit."""
+
+    rules: tuple[CallRule, ...] = ()
+    """Those that the counts are of, in the order of the scenario."""
+    counts: list[RuleCount] = field(default_factory=list[RuleCount])
+    hits: dict[int, Hit] = field(default_factory=dict[int, Hit])
+    """The last thousand, by number."""
+    number: int = 0
+    """How many there were in all."""
+    between_attempts: dict[CallKey, deque[tuple[Hit, ...]]] = field(
+        default_factory=dict[CallKey, deque[tuple[Hit, ...]]]
+    )
+    """Calls whose next attempt may come, and what hit those before."""
+
+    def copy(self) -> CallHits:
+        """The same, counting for itself."""
+        return CallHits(
+            self.rules,
+            [count.copy() for count in self.counts],
+            self.hits.copy(),
+            self.number,
+            {key: hits.copy() for key, hits in self.between_attempts.items()},
+        )
 
 
 class Call(NamedTuple):
-    """A request, and the operation it is for."""
+    """A request as faults see it."""
 
     operation: str
     id: str
-    request: Request
+    key: str
+    attempt: int
+    """0, or which retry of the SDK it is; other clients do not say."""
+
+
+def call_of(operation: str, id_: str, request: Request) -> Call:
+    """What a fault goes by in a request."""
+    retries = request.headers.get("x-stainless-retry-count", "")
+    attempt = int(retries) if retries.isdecimal() and len(retries) < 9 else 0
+    return Call(operation, id_, request.key, attempt)
+
+
+class Attempt(NamedTuple):
+    """One request, what hit earlier attempts of its call, and what hits this one."""
+
+    call: Call
+    earlier: tuple[Hit, ...]
+    hit: Hit | None
+    outcome: CallOutcome | None
 
     @property
-    def attempt(self) -> int:
-        """0, or which retry of the SDK it is; other clients do not say."""
-        told = self.request.headers.get("x-stainless-retry-count", "")
-        return int(told) if told.isdecimal() and len(told) < 9 else 0
+    def is_carried_out(self) -> bool:
+        """Whether the operation happens, whatever the client gets to see of it."""
+        match self.outcome:
+            case Fail() | Reply() | Timeout() | Reset() | Disconnect():
+                return self.outcome.applied
+            case _:
+                return not isinstance(self.outcome, ConnectError)
 
 
 class Faults:
     """Decides which requests a fault hits, and remembers them. Thread-safe.
 
     Args:
-        faults: those of the scenario as it is now; their counts begin when they are first seen.
-        mint: decides chances.
-        clock: the time, in microseconds since the epoch.
-        elapsed: the time since the start, in microseconds.
+        ids: decides chances.
     """
 
-    def __init__(
-        self,
-        faults: Callable[[], Sequence[CallFault]],
-        mint: Mint,
-        *,
-        clock: Callable[[], int],
-        elapsed: Callable[[], int],
-    ) -> None:
-        self._faults = faults
-        self._mint = mint
-        self._clock = clock
-        self._elapsed = elapsed
-        self._counts: list[_Count] = []
-        self._fired: deque[Fired] = deque(maxlen=KEPT)
-        self._open: dict[tuple[str, str, int], deque[tuple[Fired, ...]]] = {}
+    def __init__(self, ids: Mint) -> None:
+        self.hits = CallHits()
+        """All that was counted: copy it to keep it, set it to go back."""
+        self._ids = ids
         self._lock = RLock()  # reentrant: a finalizer may call while its thread is in here
 
     @property
-    def any(self) -> bool:
-        """Whether there is any."""
-        return bool(self._faults())
-
-    @property
-    def fired(self) -> tuple[Fired, ...]:
+    def fired(self) -> tuple[Hit, ...]:
         """The requests that were hit, in order; the last thousand of them."""
-        return tuple(self._fired)
+        with self._lock:
+            return tuple(self.hits.hits.values())
 
-    def unused(self) -> tuple[CallFault, ...]:
-        """The faults that never hit a request, and had no chance to.
+    def unused(self, rules: tuple[CallRule, ...]) -> tuple[CallRule, ...]:
+        """Those of the rules that never hit a request, and had no chance to.
 
         A limit that was kept is not among them.
         """
         with self._lock:
-            counts = self._known()
-        return tuple(
-            count.fault
-            for count in counts
-            if not count.fired
-            and not isinstance(count.fault.outcome, Throttles)
-            and not (count.met and count.fault.which.chance)
-        )
+            return tuple(
+                rule
+                for rule, count in zip(rules, self._counts(rules), strict=True)
+                if not count.hits
+                and rule.rate_limit is None
+                and not (count.met and rule.chance)
+            )
 
-    def settles(self, now: int) -> int:
-        """When the last fault that is bound to a time begins or ends, past or future."""
-        edges = (
-            fault.which.since if fault.which.until is None else fault.which.until
-            for fault in self._faults()
-        )
-        return now - self._elapsed() + max(edges, default=0)
+    def begin(self, call: Call, rules: tuple[CallRule, ...], now: int, elapsed: int) -> Attempt:
+        """Count a request for all rules; the last of those that hit it decides.
 
-    def around(
-        self, call: Call, answer: Callable[[CallOutcome | None], Reply]
-    ) -> tuple[Reply, Fired | None]:
-        """What `answer` makes of a call, told what comes of it (None: the truth), and the hit."""
+        Args:
+            call: what the request is for.
+            rules: those of the scenario; their counts begin when they are first seen.
+            now: microseconds since the epoch.
+            elapsed: microseconds since the start.
+        """
         with self._lock:
-            before = self._hits_before(call)
-            hit = self._hit(call, before)
-        reply = answer(None if hit is None else hit[1])
+            waiting = self.hits.between_attempts.get(call[:2] + call[3:], ())
+            earlier = waiting.pop() if waiting else ()
+            winner: int | None = None
+            counts = self._counts(rules)
+            for place, (rule, count) in enumerate(zip(rules, counts, strict=True)):
+                if rule.through_retries and call.attempt:
+                    is_hit = any(hit.place == place for hit in earlier)
+                else:
+                    is_hit = rule.matches(call.operation, call.key, elapsed) and count.due(
+                        place, rule, now, self._ids
+                    )
+                winner = place if is_hit else winner
+            if winner is None:
+                return Attempt(call, earlier, None, None)
+            counts[winner].hits += 1
+            hit = self._remembered(winner, rules[winner], call, now)
+            return Attempt(call, earlier, hit, _outcome(hit.rule, counts[winner], now))
+
+    def end(self, attempt: Attempt, reply: messages.Reply) -> None:
+        """Note whether the call is over: then what hit its earlier attempts is absorbed."""
+        call, earlier, hit, _ = attempt
+        hits = earlier if hit is None else (*earlier, hit)
+        if not hits:
+            return
         with self._lock:
-            hits = before if hit is None else (*before, hit[0])
-            self._settle(call, hits, went_well=hit is None and reply.status < 400)
-        return reply, None if hit is None else hit[0]
-
-    def _known(self) -> list[_Count]:
-        faults = self._faults()
-        pairs = zip(self._counts, faults, strict=False)
-        kept = sum(1 for _ in takewhile(lambda pair: pair[0].fault is pair[1], pairs))
-        fresh = [_Count(fault, place) for place, fault in enumerate(faults)][kept:]
-        if fresh or kept < len(self._counts):
-            self._counts = self._counts[:kept] + fresh
-        return self._counts
-
-    def _hits_before(self, call: Call) -> tuple[Fired, ...]:
-        """What hit the earlier attempts of the same call."""
-        waiting = self._open.get((call.operation, call.id, call.attempt))
-        return waiting.pop() if waiting else ()
-
-    def _hit(self, call: Call, before: tuple[Fired, ...]) -> tuple[Fired, CallOutcome] | None:
-        now, elapsed = self._clock(), self._elapsed()
-        winner: _Count | None = None
-        for count in self._known():
-            which = count.fault.which
-            if which.through_retries and call.attempt:
-                hit = any(one.fault is count.fault for one in before)
+            if hit is None and reply.status < 400:
+                for one in hits:
+                    if one.number in self.hits.hits:
+                        self.hits.hits[one.number] = one._replace(absorbed=True)
             else:
-                hit = which(call.operation, call.request.key, elapsed) and count.due(
-                    now, self._mint
-                )
-            winner = count if hit else winner
-        if winner is None:
-            return None
-        winner.fired += 1
-        fired = Fired(winner.fault, call.operation, call.id, now, call.attempt)
-        self._fired.append(fired)
-        return fired, winner.outcome(now)
+                following = (call.operation, call.id, call.attempt + 1)
+                self.hits.between_attempts.setdefault(following, deque(maxlen=_OPEN)).append(hits)
 
-    def _settle(self, call: Call, hits: tuple[Fired, ...], *, went_well: bool) -> None:
-        if went_well:
-            for one in hits:
-                one.absorbed = True
-        elif hits:
-            following = (call.operation, call.id, call.attempt + 1)
-            self._open.setdefault(following, deque(maxlen=_OPEN)).append(hits)
+    def _counts(self, rules: tuple[CallRule, ...]) -> list[RuleCount]:
+        """One for each rule; rules that were there before keep theirs."""
+        hits = self.hits
+        if rules is not hits.rules:
+            pairs = zip(hits.rules, rules, strict=False)
+            kept = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            fresh = (RuleCount() for _ in rules[kept:])
+            hits.rules, hits.counts = rules, [*hits.counts[:kept], *fresh]
+        return hits.counts
+
+    def _remembered(self, place: int, rule: CallRule, call: Call, now: int) -> Hit:
+        hits = self.hits
+        hits.number += 1
+        hit = Hit(hits.number, place, rule, call.operation, call.id, now, call.attempt)
+        hits.hits[hit.number] = hit
+        if len(hits.hits) > KEPT:
+            del hits.hits[next(iter(hits.hits))]
+        return hit
+
+
+def last_edge(rules: Sequence[CallRule]) -> int:
+    """When the last rule that is bound to a time begins or ends, in microseconds from the start."""
+    spans = (rule.span for rule in rules)
+    return max((since if until is None else until for since, until in spans), default=0)
+
+
+def _outcome(rule: CallRule, count: RuleCount, now: int) -> CallOutcome:
+    """What comes of a request that is hit now: beyond a limit, a 429."""
+    limit = rule.rate_limit
+    if limit is None:
+        outcome: CallOutcome = rule.outcome
+        return outcome
+    room_in = count.let_through[0] + microseconds(limit.per) - now
+    wait = room_in / SECOND if limit.retry_after is None else limit.retry_after
+    return Fail(429, retry_after=wait, http_date=limit.http_date)
+
+
+def altered(
+    attempt: Attempt, reply: messages.Reply, now: int, dialect: Dialect, request_id: str
+) -> messages.Reply:
+    """What a fault makes of the true reply to a request; `NO_REPLY` where it is not carried out."""
+    match attempt.outcome:
+        case Fail() as fail:
+            return _failure(fail, attempt.call, now, dialect, request_id)
+        case Reply(body):
+            other = _reply_of(attempt.outcome.status, body)
+            return other._replace(headers={**other.headers, **attempt.outcome.headers})
+        case Timeout():
+            return _broken(reply, Broken("read_timeout"))
+        case Reset():
+            return _broken(reply, Broken("reset"))
+        case Disconnect():
+            return _broken(reply, Broken("disconnected"))
+        case ConnectError(why):
+            return _broken(reply, Broken(why))
+        case Truncate():
+            return _truncated(reply, attempt.outcome)
+        case Slow():
+            return _slowed(reply, attempt.outcome)
+        case Headers(headers):
+            return reply._replace(headers={**reply.headers, **headers})
+        case RateLimit() | None:
+            return reply
+
+
+_FRAMINGS: dict[str, Framing] = {
+    "content_length": "content-length",
+    "chunked": "chunked",
+    "silent": "close",
+}
+
+
+def _broken(reply: messages.Reply, end: Broken) -> messages.Reply:
+    return reply.scripted(Script(before=(end,)))
+
+
+def _truncated(reply: messages.Reply, truncate: Truncate) -> messages.Reply:
+    framing = _FRAMINGS[truncate.framing]
+    whole = reply.scripted(Script(framing=framing))
+    arrived = whole.body[: int(len(whole.body) * truncate.fraction)]
+    return whole._replace(script=Script(body=(arrived, Broken("incomplete")), framing=framing))
+
+
+def _slowed(reply: messages.Reply, slow: Slow) -> messages.Reply:
+    first_byte, gap = microseconds(slow.first_byte), microseconds(slow.gap)
+    before = (Pause(first_byte),) if first_byte else ()
+    whole = reply.scripted(Script(before))
+    if not gap:
+        return whole
+    size = -(-len(whole.body) // slow.pieces) or 1
+    steps: list[Step] = []
+    for start in range(0, len(whole.body), size):
+        if start:
+            steps.append(Pause(gap))
+        steps.append(whole.body[start : start + size])
+    return whole._replace(script=Script(before, tuple(steps)))
+
+
+def _failure(
+    fail: Fail, call: Call, now: int, dialect: Dialect, request_id: str
+) -> messages.Reply:
+    if fail.body is None:
+        reply = failure(
+            dialect, fail.status, request_id, operation=call.operation, id_=call.id, key=call.key
+        )
+    else:
+        reply = _reply_of(fail.status, fail.body)
+    headers = dict(fail.headers)
+    if fail.retry_after is not None:
+        wait = microseconds(fail.retry_after)
+        # as a date a whole second, never earlier: who waits until then has waited long enough
+        date = formatdate(math.ceil((now + wait) / SECOND), usegmt=True)
+        seconds = f"{wait / SECOND:.6f}".rstrip("0").rstrip(".")
+        headers = {"retry-after": date if fail.http_date else seconds, **headers}
+    return reply._replace(headers={**reply.headers, **headers})
+
+
+def _reply_of(status: int, body: Mapping[str, Any] | str) -> messages.Reply:
+    if not isinstance(body, str):
+        return json_reply(status, body)
+    if not body:
+        return messages.Reply(status, {}, b"")
+    kind = "text/html" if body.startswith("<") else "text/plain"
+    return messages.Reply(status, {"content-type": f"{kind}; charset=utf-8"}, body.encode())

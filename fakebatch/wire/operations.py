@@ -17,10 +17,18 @@ from fakebatch.dialects import Reason, Refusal
 from fakebatch.errors import UsageError as Misuse
 from fakebatch.service import Service, view
 from fakebatch.wire import fields
-from fakebatch.wire.exchange import Reply, Request, json_reply
+from fakebatch.wire.messages import Reply, Request, json_reply
 from fakebatch.wire.multipart import parts
 
-Handler = Callable[[Service, Request, str], Reply]
+
+class Created(NamedTuple):
+    """The reply to a `create` that calls are told apart by, and the id of what it has made."""
+
+    reply: Reply
+    id: str
+
+
+Handler = Callable[[Service, Request, str], Reply | Created]
 
 
 def _json(
@@ -43,7 +51,7 @@ def _written(body: Mapping[str, Any], indent: int | None) -> bytes:
     return json.dumps(body, indent=indent).encode()
 
 
-def _create_file(service: Service, request: Request, _: str) -> Reply:
+def _create_file(service: Service, request: Request, _: str) -> Created:
     body = request.body if request.pieces is None else request.pieces
     form = parts(body, request.headers.get("content-type", ""))
     if "file" not in form:
@@ -59,7 +67,7 @@ def _create_file(service: Service, request: Request, _: str) -> Reply:
         content=form["file"].content,
         expires_after=fields.form_expiry(said, "expires_after", service.world.dialect.limits),
     )
-    return _json(view.uploaded_file(file, service.world.dialect), end="\n")
+    return Created(_json(view.uploaded_file(file, service.world.dialect), end="\n"), file["id"])
 
 
 def _list_files(service: Service, request: Request, _: str) -> Reply:
@@ -120,9 +128,11 @@ def _cancel_upload(service: Service, _: Request, id_: str) -> Reply:
     return _json(service.uploads.cancel(id_), end="\n")
 
 
-def _create_batch(service: Service, request: Request, _: str) -> Reply:
+def _create_batch(service: Service, request: Request, _: str) -> Created:
     asked = fields.batch_request(fields.json_object(request.body), service.world.dialect)
-    return _json(service.batches.create(asked))
+    batch = service.batches.create(asked)
+    id_ = batch["id"] if "id" in batch else batch["data"]["id"]  # or in an envelope
+    return Created(_json(batch), str(id_))
 
 
 def _list_batches(service: Service, request: Request, _: str) -> Reply:
@@ -208,14 +218,6 @@ OPERATIONS = (
 
 _BY_ROUTE = {(operation.method, operation.path): operation for operation in OPERATIONS}
 _PATHS = {operation.path for operation in OPERATIONS}
-
-
-def created(operation: Operation, reply: Reply) -> str:
-    """The id of what a `create` has made; empty for every other operation."""
-    if operation.name not in ("files.create", "batches.create"):
-        return ""
-    said: Mapping[str, Any] = json.loads(reply.body)
-    return str(said["id"] if "id" in said else said["data"]["id"])  # or in an envelope
 
 
 @lru_cache(maxsize=256)  # a poller asks for the same again and again

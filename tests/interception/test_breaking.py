@@ -275,4 +275,4 @@ def test_a_route_the_test_mocks_meets_no_fault(fakebatch: FakeBatch) -> None:
     fakebatch.on_call().fail(503)
     fakebatch.router["batches.list"].respond(418)
     assert plain(httpx)(LIST).status_code == 418
-    assert len(fakebatch.faults.unused()) == 1
+    assert len(fakebatch.faults.unused(fakebatch.scenario.calls)) == 1

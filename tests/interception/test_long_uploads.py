@@ -72,9 +72,14 @@ def test_an_upload_arrives_whole_in_every_form(
     assert do(do.client.files.content, uploaded.id).content == content
 
 
-def test_uploaded_bytes_are_not_copied(do: Driver, fakebatch: FakeBatch) -> None:
+@pytest.mark.parametrize("client", [FakeBatch.openai, FakeBatch.async_openai])
+def test_bytes_uploaded_by_a_ready_client_are_not_copied(
+    fakebatch: FakeBatch, client: Callable[[FakeBatch], Any]
+) -> None:
     """A long file given as bytes is kept as the very object the client gave."""
+    do = Driver(client(fakebatch))
     uploaded = do(do.client.files.create, file=LONG, purpose="batch")
+    do.runner.close()
     assert fakebatch.files[uploaded.id].content is LONG
 
 

@@ -15,7 +15,8 @@ from fakebatch.durations import SECOND
 from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
 from fakebatch.service import Service
 from fakebatch.wire.app import App
-from fakebatch.wire.exchange import Reply, Request
+from fakebatch.wire.messages import Reply, Request
+from fakebatch.wire.operations import route
 
 CHAT = "/v1/chat/completions"
 T0 = 1_787_150_474
@@ -58,7 +59,8 @@ class ByHand:
     ) -> Reply:
         """One request, with its query in the path."""
         path, _, query = path.partition("?")
-        return self.app.handle(Request(method, path, dict(parse_qsl(query)), headers, body))
+        request = Request(method, path, dict(parse_qsl(query)), headers, body)
+        return self.app.handle(request, *route(method, path))
 
     def get(self, path: str) -> Any:
         """The JSON at a path; None if it is not there."""

@@ -20,8 +20,9 @@ from fakebatch.errors import FakeBatchError
 from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
 from fakebatch.service import Service
 from fakebatch.wire.app import App
-from fakebatch.wire.exchange import Request
+from fakebatch.wire.messages import Request
 from fakebatch.wire.multipart import parts
+from fakebatch.wire.operations import route
 
 START = 1_767_225_600 * SECOND
 spans = st.integers(0, 100_000).map(lambda seconds: seconds * SECOND)
@@ -157,7 +158,8 @@ def test_any_request_is_answered(
     app = App(_service(lambda: START), api_keys=None)
     headers = {"authorization": "Bearer k", "content-type": "application/json"}
     try:
-        reply = app.handle(Request(method, path + tail, query, headers, body))
+        request = Request(method, path + tail, query, headers, body)
+        reply = app.handle(request, *route(method, path + tail))
     except FakeBatchError:
         return
     assert 200 <= reply.status < 500

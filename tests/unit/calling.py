@@ -11,7 +11,8 @@ from plans import CHAT, T0
 from fakebatch.dialects import OPENAI
 from fakebatch.service import Service
 from fakebatch.wire.app import App
-from fakebatch.wire.exchange import Reply, Request
+from fakebatch.wire.messages import Reply, Request
+from fakebatch.wire.operations import route
 
 FORM = {"content-type": "multipart/form-data; boundary=b"}
 BATCH = {"input_file_id": "file-1", "endpoint": CHAT, "completion_window": "24h"}
@@ -36,9 +37,10 @@ def call(
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     path, _, query = path.partition("?")
     authorization = {} if key is None else {"authorization": key}
-    return of.handle(
-        Request(method, path, dict(parse_qsl(query)), {**authorization, **(headers or {})}, sent)
+    request = Request(
+        method, path, dict(parse_qsl(query)), {**authorization, **(headers or {})}, sent
     )
+    return of.handle(request, *route(method, path))
 
 
 def form(content: bytes = b"{}\n", filename: str = "in.jsonl", **fields: str) -> bytes:

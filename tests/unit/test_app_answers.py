@@ -9,9 +9,9 @@ from calling import BATCH, FORM, app, call, form, upload
 from plans import requests
 
 from fakebatch import Misuse, RefusedRequest
-from fakebatch.wire.exchange import Reply
+from fakebatch.wire.errors import masked
+from fakebatch.wire.messages import Reply
 from fakebatch.wire.operations import OPERATIONS
-from fakebatch.wire.wording import masked
 
 
 def chat(model: str = "gpt-5-nano", **more: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from conftest import chat, jsonl
 
 from fakebatch import FakeBatch, RequestLine
-from fakebatch.interception.recording import BoundedCalls
+from fakebatch.interception.calls import BoundedCalls
 from fakebatch.journal import Run
 from fakebatch.wire import faults
 
@@ -110,7 +110,7 @@ def test_a_callable_may_create_something_while_webhooks_are_brought() -> None:
 LOCKED = {
     "while a call is recorded": (BoundedCalls, "append"),
     "while it is noted in the journal": (Run, "goes_on_at"),
-    "while its faults are counted": (faults._Count, "due"),
+    "while its faults are counted": (faults.RuleCount, "due"),
 }
 
 

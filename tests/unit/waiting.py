@@ -19,8 +19,7 @@ from fakebatch.scenario import BatchRule, Life, Scenario, WhichBatches
 from fakebatch.service import Service
 from fakebatch.vtime.clock import Sleep
 from fakebatch.wire.app import App
-from fakebatch.wire.exchange import Reply
-from fakebatch.wire.faults import Faults
+from fakebatch.wire.messages import Reply
 
 HOUR = 3_600
 DAY = 24 * HOUR
@@ -47,15 +46,8 @@ class Run:
         self._now = T0
         self.service = Service(dialect, clock=lambda: self._now, seed=b"0")
         self.service.world.scenario = scenario
-        world = self.service.world
-        faults = Faults(
-            lambda: world.scenario.calls,
-            world.mint,
-            clock=lambda: self._now,
-            elapsed=lambda: self._now - T0,
-        )
-        self.endless = Endless([self.service], faults, **limits)
-        self.app = App(self.service, api_keys=None, faults=faults, noted=self.endless.called)
+        self.endless = Endless([self.service], elapsed=lambda now: now - T0, **limits)
+        self.app = App(self.service, api_keys=None, noted=self.endless.called)
 
     @property
     def elapsed(self) -> float:

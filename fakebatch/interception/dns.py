@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from fakebatch.errors import RefusedRequest
-from fakebatch.loud import Witness
+from fakebatch.interception.lost_errors import LostErrors
 
 _BETWEEN = frozenset({"asyncio", "concurrent", "fakebatch", "selectors", "socket", "threading"})
 _STDLIB_CLIENTS = frozenset({"http.client"})
@@ -32,7 +32,7 @@ class Guard:
     """The hosts one fake emulates, and who is told when a client looks one up."""
 
     hosts: frozenset[str]
-    witness: Witness
+    lost_errors: LostErrors
 
 
 def is_among(host: str, known: Container[str]) -> bool:
@@ -45,9 +45,9 @@ _originals: list[Callable[..., Any]] = []
 
 
 @contextmanager
-def unresolvable(hosts: frozenset[str], witness: Witness) -> Generator[None]:
+def unresolvable(hosts: frozenset[str], lost_errors: LostErrors) -> Generator[None]:
     """Refuse to resolve `hosts`, for threads and for event loops; the last to leave restores."""
-    guard = Guard(hosts, witness)
+    guard = Guard(hosts, lost_errors)
     if not _guards:
         _originals[:] = [getattr(owner, name) for owner, name, _ in _LOOKUPS]
         for (owner, name, position), original in zip(_LOOKUPS, _originals, strict=True):
@@ -67,7 +67,7 @@ def _refusing(original: Callable[..., Any], position: int) -> Callable[..., Any]
         host = _text(kwargs.get("host", args[position] if len(args) > position else None))
         for guard in _guards:
             if is_among(host, guard.hosts):
-                with guard.witness:
+                with guard.lost_errors:
                     raise _refusal(host)
         return original(*args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Makes sure that a loud error is heard: one that went astray is raised again at the end."""
+"""Errors that the code under test has swallowed: the first is raised again at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from fakebatch.errors import FakeBatchError
 
 
-class Heard(NamedTuple):
+class RaisedError(NamedTuple):
     """An error, and where it was raised."""
 
     error: FakeBatchError
@@ -30,12 +30,12 @@ class Heard(NamedTuple):
         return self.elsewhere and reached is not None and reached.tb_frame in self.frames
 
 
-class Witness:
-    """Notes every loud error that passes out of its `with` block; any thread may enter it."""
+class LostErrors:
+    """Notes every error of ours that passes out of its `with` block; any thread may enter it."""
 
     def __init__(self) -> None:
         self._home = threading.get_ident()
-        self._heard: list[Heard] = []
+        self._raised: list[RaisedError] = []
 
     def __enter__(self) -> None:
         pass
@@ -46,16 +46,16 @@ class Witness:
 
     def note(self, error: FakeBatchError) -> None:
         """Remember where an error was raised."""
-        if all(heard.error is not error for heard in self._heard):
+        if all(raised.error is not error for raised in self._raised):
             elsewhere = threading.get_ident() != self._home
-            self._heard.append(Heard(error, elsewhere, _stack(), _task()))
+            self._raised.append(RaisedError(error, elsewhere, _stack(), _task()))
         _let_pools_report()
 
     def lost(self) -> FakeBatchError | None:
-        """The first error that nobody has seen. Each is told once."""
-        heard, self._heard = self._heard, []
+        """The first error that nobody has seen. Each is returned once."""
+        raised, self._raised = self._raised, []
         _leave_pools_alone()
-        return next((one.error for one in heard if one.is_lost), None)
+        return next((one.error for one in raised if one.is_lost), None)
 
 
 _POOLS = "multiprocessing.pool"

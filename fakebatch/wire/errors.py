@@ -1,4 +1,4 @@
-"""What the provider says when a call fails, in its own words and shape."""
+"""The error response of a call that fails, in the words and the shape of the provider."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fakebatch.dialects import Dialect, Reason, Refusal, Words, shaped
-from fakebatch.wire.exchange import Reply, json_reply
-from fakebatch.wire.faults import Call
+from fakebatch.wire.messages import Reply, json_reply
 
 _NOT_FOUND = {
     "batches": Reason.NO_SUCH_BATCH,
@@ -23,16 +22,18 @@ def refused(dialect: Dialect, refusal: Refusal, request_id: str, *, of_files: bo
     return _worded(dialect, words, refusal.facts, request_id, of_files=of_files)
 
 
-def failure(dialect: Dialect, call: Call, status: int, request_id: str) -> Reply:
+def failure(
+    dialect: Dialect, status: int, request_id: str, *, operation: str, id_: str, key: str
+) -> Reply:
     """A failure that a test asked for, in the words that are usual with that status."""
-    kind = call.operation.partition(".")[0]
+    kind = operation.partition(".")[0]
     reason = {401: Reason.WRONG_KEY, 404: _NOT_FOUND.get(kind)}.get(status)
     if reason is None:
         usual = dialect.line_errors
         words = usual.get(status) or usual[400 if status < 500 else 500]
     else:
         words = dialect.refusals[reason]
-    facts = {"id": call.id, "key": masked(call.request.key)}
+    facts = {"id": id_, "key": masked(key)}
     words = replace(words, status=status)
     return _worded(dialect, words, facts, request_id, of_files=kind == "files")
 
@@ -47,7 +48,7 @@ def masked(key: str) -> str:
 def _worded(
     dialect: Dialect, words: Words, facts: Mapping[str, object], request_id: str, *, of_files: bool
 ) -> Reply:
-    said = {
+    values = {
         "message": words.message_for(facts),
         "type": words.type,
         "param": words.param_for(facts),
@@ -60,5 +61,5 @@ def _worded(
     shapes = dialect.shapes
     before_files = not of_files or words.status == 401  # a wrong key gets no further
     shape = shapes.error if before_files else shapes.error_of_files or shapes.error
-    reply = json_reply(words.status, shaped(shape, said), end="\n")
+    reply = json_reply(words.status, shaped(shape, values), end="\n")
     return reply._replace(headers={**reply.headers, **words.headers})

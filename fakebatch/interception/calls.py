@@ -1,4 +1,4 @@
-"""What the router remembers of calls: all of them in number, the last hundred in full."""
+"""The calls of respx's `router.calls` and `route.calls`: all are counted, the last hundred kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import respx
 from respx.models import Call, CallList
 
 from fakebatch.interception.conversion import response_for
-from fakebatch.wire.exchange import Reply
+from fakebatch.wire.messages import Reply
 from fakebatch.wire.operations import Operation
 
 KEPT_CALLS = 100
@@ -23,7 +23,7 @@ _LEFT_OUT = (b"x-fakebatch-body", b"[left out: over 64 kB]")
 RawHeaders = list[tuple[bytes, bytes]]
 
 
-class Sighting(NamedTuple):
+class RecordedCall(NamedTuple):
     """A call as it is noted: respx's objects are made of it only if somebody looks.
 
     They cost more than the whole answer, and most calls are never looked at. What is shown holds
@@ -49,7 +49,7 @@ class Sighting(NamedTuple):
         request = httpx.Request(self.method, str(self.url), headers=headers, content=self.body)
         response = self.response
         if isinstance(response, Reply):
-            response = _delivered(response, request)
+            response = _as_sent(response, request)
         return Call(request, response)
 
 
@@ -115,10 +115,12 @@ class OperationRoute(respx.Route):
         return effect
 
 
-def sighting(request: Any, body: bytes | None, response: Reply | httpx.Response | None) -> Sighting:
-    """Note a request of httpx or httpx2 and what came of it, without large bodies."""
+def recorded(
+    request: Any, body: bytes | None, response: Reply | httpx.Response | None
+) -> RecordedCall:
+    """A record of a request of httpx or httpx2 and what came of it, without large bodies."""
     kept = body if body is not None and len(body) <= KEPT_BYTES else None
-    return Sighting(request.method, request.url, request.headers, kept, _bounded(response))
+    return RecordedCall(request.method, request.url, request.headers, kept, _bounded(response))
 
 
 def _bounded(response: Reply | httpx.Response | None) -> Reply | httpx.Response | None:
@@ -135,9 +137,9 @@ def _bounded(response: Reply | httpx.Response | None) -> Reply | httpx.Response 
     return httpx.Response(response.status_code, headers=headers)
 
 
-def _delivered(reply: Reply, request: httpx.Request) -> httpx.Response:
+def _as_sent(reply: Reply, request: httpx.Request) -> httpx.Response:
     """A reply as it was sent, whatever happened to it on the way."""
-    response: httpx.Response = response_for(reply._replace(trouble=None), request, httpx)
+    response: httpx.Response = response_for(reply._replace(script=None), request, httpx, "httpx")
     with suppress(httpx.DecodingError):  # a fault may have mislabelled it
         response.read()
     return response
@@ -152,4 +154,4 @@ def _without_body(headers: RawHeaders) -> RawHeaders:
 
 
 def _shown(noted: Any) -> Call:
-    return noted.call() if isinstance(noted, Sighting) else noted
+    return noted.call() if isinstance(noted, RecordedCall) else noted
