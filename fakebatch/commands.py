@@ -20,7 +20,6 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from fakebatch import incidents as catalogue
 from fakebatch.batch.asked import Asked
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TERMINAL
@@ -28,6 +27,8 @@ from fakebatch.batch.result_files import Content
 from fakebatch.dialects import OPENAI, Refusal
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError as Misuse
+from fakebatch.rules import catalogue
+from fakebatch.rules.loading import schema as schema_of_scenarios
 from fakebatch.service import Service
 from fakebatch.service.view import Wire
 from fakebatch.vtime.moments import DEFAULT_START
@@ -205,3 +206,9 @@ def _prose(text: str) -> str:
 
 def _indented(text: str) -> None:
     console.print(indent(text, "  "), markup=False, soft_wrap=True)
+
+
+@commands.command()
+def schema() -> None:
+    """Print the JSON schema of scenario files, for editors and validators."""
+    typer.echo(json.dumps(schema_of_scenarios(), indent=2))
