@@ -46,7 +46,7 @@ class Hit(NamedTuple):
     """One request that a fault hit."""
 
     number: int
-    """It was the so-manieth, from 1."""
+    """Hits are counted from 1."""
     place: int
     """Of the fault among those of the scenario."""
     rule: CallRule

@@ -257,6 +257,20 @@ def test_quotas_are_restored_too(do: Driver, fakebatch: FakeBatch) -> None:
         assert do.run([chat("b")]).status == "completed"
 
 
+@pytest.mark.fakebatch(unused="ignore")
+def test_counts_of_calls_are_restored_too(do: Driver, fakebatch: FakeBatch) -> None:
+    """The second call after the snapshot meets the fault, each time."""
+    fakebatch.on_call("batches.list", nth=3).fail(404)
+    do(do.client.batches.list)
+    saved = fakebatch.snapshot()
+    for _ in range(3):
+        fakebatch.restore(saved)
+        assert fakebatch.faults.fired == ()
+        do(do.client.batches.list)
+        with pytest.raises(openai.NotFoundError):
+            do(do.client.batches.list)
+
+
 @pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing"])
 def test_a_rule_for_batches_holds_for_one_in_place(fakebatch: FakeBatch, status: Any) -> None:
     """A batch that is there already may be stalled, as one that is created."""

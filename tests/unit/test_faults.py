@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import threading
 from dataclasses import replace
 
@@ -259,3 +260,38 @@ def test_a_body_says_what_it_is(body: dict[str, int] | str, kind: str | None, se
 
     other = CallFault(WhichCalls(), replace(answers, headers={"Content-Type": "a/b"}))
     assert call(World(other).app, "GET", "/batches").headers["content-type"] == "a/b"
+
+
+def test_what_was_counted_can_be_taken_back() -> None:
+    """A copy knows counts, limits, hits and calls between two attempts; it goes its own way."""
+    world = World(
+        CallFault(WhichCalls(nth=3, times=2, through_retries=True), FAILS),
+        CallFault(WhichCalls("files.*"), Throttles(1, 10 * SECOND)),
+    )
+    steps = [("/batches", 0), ("/files", 0), ("/batches", 0), ("/batches", 1), ("/files", 0)]
+
+    def ask() -> list[int]:
+        return [world.ask(path, retry=retry) for path, retry in steps]
+
+    for retry in (0, 1):
+        world.ask(retry=retry)
+    saved = world.app.faults.hits.copy()
+    first = ask()
+    fired = world.app.faults.fired
+    world.app.faults.hits = saved.copy()
+    assert first == ask()
+    assert fired == world.app.faults.fired
+
+    world.app.faults.hits = pickle.loads(pickle.dumps(saved))  # noqa: S301  # our own
+    assert first == ask()
+    assert fired == world.app.faults.fired
+
+
+def test_a_rule_is_known_by_its_place() -> None:
+    """An equal scenario goes on counting; from the first rule that differs on counts begin anew."""
+    faults = [CallFault(WhichCalls(nth=2, times=1), Answers(status)) for status in (500, 503)]
+    world = World(faults[0], faults[1])
+    world.ask()
+    world.service.world.scenario = Scenario(calls=(replace(faults[0]), faults[0]))
+    assert [world.ask(), world.ask()] == [500, 500]
+    assert [hit.place for hit in world.app.faults.fired] == [0, 1]
