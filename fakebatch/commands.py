@@ -25,7 +25,7 @@ from fakebatch.batch.asked import Asked
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.result_files import Content
-from fakebatch.dialects import OPENAI, Refusal
+from fakebatch.dialects import OPENAI, APIError
 from fakebatch.durations import SECOND
 from fakebatch.errors import Misuse
 from fakebatch.service import Service
@@ -75,8 +75,8 @@ def run(
     current = Run(seed)
     try:
         created = current.start(file.name, file.read_bytes())
-    except Refusal as refusal:
-        words = OPENAI.refusals[refusal.reason]
+    except APIError as refusal:
+        words = OPENAI.errors[refusal.kind]
         console.print(
             f"{file}: {words.message_for(refusal.facts)}", style="red", markup=False, soft_wrap=True
         )

@@ -11,7 +11,7 @@ from fakebatch.batch.choosing import Choices, Decision
 from fakebatch.batch.input_file import Lines
 from fakebatch.batch.quotes import Quotes, answers_alike, constant
 from fakebatch.batch.validation import Entry, Judgement, judge
-from fakebatch.dialects import Dialect, Flaw
+from fakebatch.dialects import Dialect, ErrorCode
 from fakebatch.ids import Mint
 from fakebatch.scenario import USUAL, Fails, Hangs, Life, Scenario, Schedule
 
@@ -73,7 +73,7 @@ class Input:
     def judged(self) -> Judgement:
         """What validation finds."""
         if self.content is None:
-            missing = Entry(Flaw.NO_INPUT_FILE, {"id": self.asked.input_file_id})
+            missing = Entry(ErrorCode.NO_INPUT_FILE, {"id": self.asked.input_file_id})
             return Judgement(NO_LINES, (missing,), None)
         found = judge(
             self.content,

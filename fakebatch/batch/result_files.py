@@ -95,7 +95,7 @@ def has_errors(plan: Plan) -> bool:
 
 def _leaves_empty(plan: Plan, kind: str) -> bool:
     completed = plan.timeline.end.status is Status.COMPLETED
-    return completed and kind in plan.input.dialect.always_leaves
+    return completed and kind in plan.input.dialect.always_written_files
 
 
 def _has_conflicts(plan: Plan) -> bool:
@@ -256,7 +256,9 @@ def _lost_lines(plan: Plan) -> Iterator[tuple[int, list[bytes]]]:
     code = UNFINISHED.get(end.status)
     if code is None or not has_errors(plan):
         return
-    lost = Answered(None, {"code": code, "message": plan.input.dialect.lost_lines[code]})
+    lost = Answered(
+        None, {"code": code, "message": plan.input.dialect.unfinished_line_errors[code]}
+    )
     for index in plan.input.order[plan.finished(end.at) :]:
         line = plan.input.lines.request(index)
         yield index, _lines(plan, line, lost, plan.input.choices.damages(line))

@@ -10,7 +10,7 @@ from typing import Any
 
 from fakebatch.batch.input_file import Lines, find_lines, parsed, parsed_or_none
 from fakebatch.batch.quotes import Quotes
-from fakebatch.dialects import Dialect, Flaw, canonical
+from fakebatch.dialects import Dialect, ErrorCode, canonical
 from fakebatch.request_line import JSON_TYPES, json_type
 
 ENVELOPE = ("custom_id", "method", "url", "body")
@@ -34,7 +34,7 @@ _PLAUSIBLE_MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,255}")
 class Entry:
     """One entry of `batch.errors`: what is wrong, and with which line (from 1)."""
 
-    flaw: Flaw
+    flaw: ErrorCode
     facts: Mapping[str, Any]
     line: int | None = None
 
@@ -101,11 +101,13 @@ def judge(
 def _size_entries(lines: Lines, dialect: Dialect) -> Iterator[Entry]:
     limits = dialect.limits
     if not len(lines):
-        yield Entry(Flaw.EMPTY, {})
+        yield Entry(ErrorCode.EMPTY, {})
     if len(lines) > limits.batch_lines:
-        yield Entry(Flaw.TOO_MANY_LINES, {"limit": limits.batch_lines})
+        yield Entry(ErrorCode.TOO_MANY_LINES, {"limit": limits.batch_lines})
     if len(lines.content) > limits.batch_bytes:
-        yield Entry(Flaw.TOO_LARGE, {"limit": limits.batch_bytes, "model": _first_model(lines)})
+        yield Entry(
+            ErrorCode.TOO_LARGE, {"limit": limits.batch_bytes, "model": _first_model(lines)}
+        )
 
 
 def _first_model(lines: Lines) -> str:
@@ -117,10 +119,10 @@ def _first_model(lines: Lines) -> str:
 
 def _total_entries(checks: _Checks, dialect: Dialect) -> Iterator[Entry]:
     if checks.inputs > dialect.limits.batch_inputs:
-        yield Entry(Flaw.TOO_MANY_INPUTS, {"limit": dialect.limits.batch_inputs})
+        yield Entry(ErrorCode.TOO_MANY_INPUTS, {"limit": dialect.limits.batch_inputs})
 
 
-Found = tuple[Flaw, dict[str, Any]] | None
+Found = tuple[ErrorCode, dict[str, Any]] | None
 
 
 class _Checks:
@@ -131,7 +133,7 @@ class _Checks:
         self.model = lines.model
         self.required = dialect.line_keys
         self.models = models
-        self.overlooks = dialect.overlooks
+        self.ignored_errors = dialect.ignored_errors
         self.urls = [url for url in dialect.endpoints if canonical(url) == self.endpoint]
         self.first_model: str | None = None
         self.inputs = 0
@@ -140,7 +142,7 @@ class _Checks:
 
     def flaw(self, said: Any) -> Found:
         if json_type(said) != "an object":
-            return Flaw.BAD_JSON, {}
+            return ErrorCode.BAD_JSON, {}
         return self._envelope(said) or self._body(said["body"])
 
     def _envelope(self, said: dict[str, Any]) -> Found:
@@ -155,39 +157,39 @@ class _Checks:
             if said.get(name) is None:
                 if name not in self.required:
                     continue
-                return Flaw.MISSING, {"name": name, "param": name}
+                return ErrorCode.MISSING, {"name": name, "param": name}
             wanted = dict if name == "body" else str
             if not isinstance(said[name], wanted):
-                return Flaw.BAD_TYPE, _type_facts(name, wanted, said[name])
+                return ErrorCode.BAD_TYPE, _type_facts(name, wanted, said[name])
         return None
 
     def _repeats(self, custom_id: str) -> Found:
-        if custom_id in self._seen and Flaw.DUPLICATE_ID not in self.overlooks:
-            return Flaw.DUPLICATE_ID, {}
+        if custom_id in self._seen and ErrorCode.DUPLICATE_ID not in self.ignored_errors:
+            return ErrorCode.DUPLICATE_ID, {}
         self._seen.add(custom_id)
         return None
 
     def _strays(self, said: dict[str, Any]) -> Found:
         if (said.get("method") or "POST") != "POST":
-            return Flaw.BAD_METHOD, {"value": said["method"]}
+            return ErrorCode.BAD_METHOD, {"value": said["method"]}
         if said.get("url") is not None and said["url"] not in self.urls:
-            return Flaw.BAD_URL, {"value": said["url"]}
+            return ErrorCode.BAD_URL, {"value": said["url"]}
         return None
 
     def _body(self, body: dict[str, Any]) -> Found:
-        if body.get("stream") and Flaw.STREAMING not in self.overlooks:
-            return Flaw.STREAMING, {}
+        if body.get("stream") and ErrorCode.STREAMING not in self.ignored_errors:
+            return ErrorCode.STREAMING, {}
         model = self.model or body.get("model")
         if not model:
-            return Flaw.MODEL_REQUIRED, {}
+            return ErrorCode.MODEL_REQUIRED, {}
         if self._asks and not any(map(body.get, self._asks)) and self._says_nothing(body):
-            return Flaw.MISSING, {"name": self._asks[0], "param": f"body.{self._asks[0]}"}
+            return ErrorCode.MISSING, {"name": self._asks[0], "param": f"body.{self._asks[0]}"}
         if model != self.first_model and not self._knows(model):
-            return Flaw.UNKNOWN_MODEL, {"model": model}
+            return ErrorCode.UNKNOWN_MODEL, {"model": model}
         if self.first_model is None:
             self.first_model = model
-        elif model != self.first_model and Flaw.OTHER_MODEL not in self.overlooks:
-            return Flaw.OTHER_MODEL, {"model": model}
+        elif model != self.first_model and ErrorCode.OTHER_MODEL not in self.ignored_errors:
+            return ErrorCode.OTHER_MODEL, {"model": model}
         if self.endpoint == "/v1/embeddings":
             self.inputs += _inputs(body["input"])
         return None

@@ -11,7 +11,7 @@ from fakebatch.batch.asked import Asked, Input
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.validation import Entry
-from fakebatch.dialects import Flaw, Reason, Refusal
+from fakebatch.dialects import ErrorCode, ErrorKind, APIError
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
 from fakebatch.scenario import Fails, Scenario
@@ -38,13 +38,13 @@ class Batches:
         """Define the whole future of a batch. An unknown input file makes it fail later.
 
         Raises:
-            Refusal: its input file is none of a batch, or too many were created within the hour.
+            APIError: its input file is none of a batch, or too many were created within the hour.
         """
         with self._world.lock:
             now = self._world.settled()
             limit = self._world.dialect.limits.creates_per_hour
             if not self.creations.allows(limit, now):
-                raise Refusal(Reason.TOO_MANY_BATCHES, limit=limit)
+                raise APIError(ErrorKind.TOO_MANY_BATCHES, limit=limit)
             record = self._record(asked, now, self._world.scenario)
             self.keep(record)
             return view.batch_object(record, now)
@@ -72,7 +72,7 @@ class Batches:
             try:
                 found, has_more = self._world.batches.page(now, after=after, limit=limit)
             except KeyError:
-                raise Refusal(Reason.NO_SUCH_BATCH, id=after) from None
+                raise APIError(ErrorKind.NO_SUCH_BATCH, id=after) from None
             data = [view.batch_object(one, now) for one in found]
             return view.page(data, self._world.dialect.batches_list, has_more=has_more)
 
@@ -92,14 +92,14 @@ class Batches:
         """Begin to cancel; where that is done already, and the dialect minds not, nothing changes.
 
         Raises:
-            Refusal: its status does not allow it.
+            APIError: its status does not allow it.
         """
         with self._world.lock:
             now = self._world.clock()
             record = self._find(id_, now)
             status = record.plan.status(now)
             if status not in self._world.dialect.cancels:
-                raise Refusal(Reason.CANNOT_CANCEL, status=status)
+                raise APIError(ErrorKind.CANNOT_CANCEL, status=status)
             if status not in (Status.CANCELLING, Status.CANCELLED):
                 record = replace(record, plan=replace(record.plan, cancelled=now))
                 self._world.batches.put(record)
@@ -152,14 +152,14 @@ class Batches:
         world = self._world
         given = world.files.get(file_id, now)
         if given is None and world.dialect.refuses_missing_input:
-            raise Refusal(Reason.NO_SUCH_INPUT, id=file_id)
+            raise APIError(ErrorKind.NO_SUCH_INPUT, id=file_id)
         if given is None:
             return None
         if given.purpose != INPUT_PURPOSE:
-            raise Refusal(Reason.WRONG_PURPOSE, id=file_id, purpose=given.purpose)
+            raise APIError(ErrorKind.WRONG_PURPOSE, id=file_id, purpose=given.purpose)
         if not view.is_ready(given, world.dialect, now):
             status = view.file_status(given, world.dialect, now)
-            raise Refusal(Reason.FILE_NOT_READY, id=file_id, status=status)
+            raise APIError(ErrorKind.FILE_NOT_READY, id=file_id, status=status)
         needed = now + scenario.schedule.validating
         return bytes(given.load()) if given.expires is None or needed < given.expires else None
 
@@ -184,7 +184,7 @@ class Batches:
         share = Share(plan.id, judged.model or "", prompt_tokens(judged))
         if self.quota.enqueue(share, limit, plan.created):
             return plan
-        refused = Entry(Flaw.OVER_QUOTA, {"model": share.model, "limit": limit})
+        refused = Entry(ErrorCode.OVER_QUOTA, {"model": share.model, "limit": limit})
         return replace(plan, input=replace(plan.input, refused=refused))
 
     def _released(self, id_: str) -> int:
@@ -197,7 +197,7 @@ class Batches:
     def _find(self, id_: str, now: int) -> BatchRecord:
         record = self._world.batches.get(id_, now)
         if record is None:
-            raise Refusal(Reason.NO_SUCH_BATCH, id=id_)
+            raise APIError(ErrorKind.NO_SUCH_BATCH, id=id_)
         return record
 
 
@@ -205,4 +205,4 @@ def _flaw(asked: Asked, world: World) -> Entry | None:
     window = world.dialect.window
     if window.allows(asked.window):
         return None
-    return Entry(Flaw.BAD_WINDOW, {"value": asked.window, "known": window.known})
+    return Entry(ErrorCode.BAD_WINDOW, {"value": asked.window, "known": window.known})

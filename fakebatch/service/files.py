@@ -9,7 +9,7 @@ from itertools import chain, count
 from fakebatch.batch.input_file import looks_like_jsonl
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.result_files import Content
-from fakebatch.dialects import Reason, Refusal
+from fakebatch.dialects import ErrorKind, APIError
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Keeping
 from fakebatch.scenario.merging import merged
@@ -42,17 +42,17 @@ class Files:
         `created` now, unless a test puts it in place as an older one.
 
         Raises:
-            Refusal: an unknown purpose, too large, no JSON lines for a batch, or too many uploads
+            APIError: an unknown purpose, too large, no JSON lines for a batch, or too many uploads
                 within a minute.
         """
         self.check_purpose(purpose)
         if len(content) > self._world.dialect.limits.file_bytes:
-            raise Refusal(Reason.FILE_TOO_LARGE, limit=self._world.dialect.limits.file_bytes)
+            raise APIError(ErrorKind.FILE_TOO_LARGE, limit=self._world.dialect.limits.file_bytes)
         with self._world.lock:
             now = self._world.clock() if created is None else created
             limit = self._world.dialect.limits.uploads_per_minute
             if created is None and not self.uploads.allows(limit, now):
-                raise Refusal(Reason.TOO_MANY_UPLOADS, limit=limit)
+                raise APIError(ErrorKind.TOO_MANY_UPLOADS, limit=limit)
             return self.keep(now, purpose, filename, content, expires_after)
 
     def keep(
@@ -61,7 +61,7 @@ class Files:
         """Keep what has been received, in whatever way. The caller holds the lock.
 
         Raises:
-            Refusal: no JSON lines for a batch, or too many files for batches.
+            APIError: no JSON lines for a batch, or too many files for batches.
         """
         if purpose == "batch":
             self._check_input(filename, content, created)
@@ -86,11 +86,11 @@ class Files:
         """Refuse a purpose that no upload may have.
 
         Raises:
-            Refusal: an unknown purpose.
+            APIError: an unknown purpose.
         """
         known = self._world.dialect.purposes
         if purpose not in known:
-            raise Refusal(Reason.BAD_PURPOSE, value=purpose, known=[*known])
+            raise APIError(ErrorKind.BAD_PURPOSE, value=purpose, known=[*known])
 
     def list(self, *, purpose: str | None, limit: int, order: str, after: str | None) -> Wire:
         """A page of files, newest first unless `order` is "asc"."""
@@ -105,7 +105,7 @@ class Files:
                     where=lambda record: purpose in (None, record.purpose),
                 )
             except KeyError:
-                raise Refusal(Reason.NO_SUCH_FILE, id=after) from None
+                raise APIError(ErrorKind.NO_SUCH_FILE, id=after) from None
             dialect = self._world.dialect
             data = [view.file_object(record, dialect, now) for record in found]
             return view.page(data, dialect.files_list, has_more=has_more)
@@ -153,15 +153,15 @@ class Files:
         """Refuse what cannot be the input of a batch."""
         dialect = self._world.dialect
         if not content:
-            raise Refusal(Reason.FILE_EMPTY)
+            raise APIError(ErrorKind.FILE_EMPTY)
         named = filename.endswith(dialect.files.extensions) or not dialect.files.extensions
         if not named or not looks_like_jsonl(content):
-            raise Refusal(Reason.NOT_JSONL)
+            raise APIError(ErrorKind.NOT_JSONL)
         limit = dialect.limits.batch_files
         if limit is not None:
             kept = [one for one in self._world.files.all(now) if one.purpose == "batch"]
             if len(kept) >= limit:
-                raise Refusal(Reason.TOO_MANY_FILES, limit=limit)
+                raise APIError(ErrorKind.TOO_MANY_FILES, limit=limit)
 
     def _free(self, filename: str, now: int) -> str:
         """The name a file gets: its own, or a numbered one where names are taken only once."""
@@ -190,5 +190,5 @@ class Files:
     def _find(self, id_: str, now: int) -> FileRecord:
         record = self._world.files.get(id_, now)
         if record is None:
-            raise Refusal(Reason.NO_SUCH_FILE, id=id_)
+            raise APIError(ErrorKind.NO_SUCH_FILE, id=id_)
         return record

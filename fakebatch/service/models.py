@@ -8,7 +8,7 @@ from typing import Any
 from fakebatch.batch.answering import Answered, answer
 from fakebatch.batch.choosing import Choices
 from fakebatch.batch.validation import ASKS, is_plausible_model
-from fakebatch.dialects import Reason, Refusal
+from fakebatch.dialects import ErrorKind, APIError
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
 from fakebatch.service import view
@@ -26,10 +26,10 @@ class Models:
         """A direct call: what a line of a batch with this body would get."""
         line = RequestLine(None, None, endpoint, body)
         if not line.model:
-            raise Refusal(Reason.NO_MODEL)
+            raise APIError(ErrorKind.NO_MODEL)
         asks = ASKS[endpoint]
         if all(body.get(name) is None for name in asks):
-            raise Refusal(Reason.MISSING, name=asks[0])
+            raise APIError(ErrorKind.MISSING, name=asks[0])
         self._check(line.model)
         with self._world.lock:
             mint = Mint(self._world.mint.digest("direct", self._world.next(), size=32))
@@ -53,4 +53,4 @@ class Models:
     def _check(self, model: str) -> None:
         known = self._world.models
         if not (is_plausible_model(model) if known is None else model in known):
-            raise Refusal(Reason.NO_SUCH_MODEL, id=model)
+            raise APIError(ErrorKind.NO_SUCH_MODEL, id=model)

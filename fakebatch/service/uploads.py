@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import md5
 
-from fakebatch.dialects import Reason, Refusal
+from fakebatch.dialects import ErrorKind, APIError
 from fakebatch.service import view
 from fakebatch.service.files import Files
 from fakebatch.service.shelf import Announced, Shelf, UploadRecord
@@ -28,7 +28,7 @@ class Uploads:
         """Begin an upload; it takes parts for an hour.
 
         Raises:
-            Refusal: an unknown purpose.
+            APIError: an unknown purpose.
         """
         self._files.check_purpose(file.purpose)
         with self._world.lock:
@@ -49,7 +49,7 @@ class Uploads:
         """Take one part; `complete` will say where it belongs.
 
         Raises:
-            Refusal: the upload is over, or the part too large, or all parts together are.
+            APIError: the upload is over, or the part too large, or all parts together are.
         """
         with self._world.lock:
             now = self._world.clock()
@@ -57,7 +57,7 @@ class Uploads:
             limits = self._world.dialect.limits
             total = sum(map(len, pieces.values())) + len(content)
             if len(content) > limits.part_bytes or total > limits.upload_bytes:
-                raise Refusal(Reason.FILE_TOO_LARGE)
+                raise APIError(ErrorKind.FILE_TOO_LARGE)
             part_id = self._world.mint.made("part_{stamp}", now, self._world.next())
             pieces[part_id] = content
             self._world.revision += 1
@@ -69,7 +69,7 @@ class Uploads:
         Its File is as old as the upload (observed). Parts that are not named are dropped.
 
         Raises:
-            Refusal: the upload is over, a part is unknown or named twice, the length or the md5
+            APIError: the upload is over, a part is unknown or named twice, the length or the md5
                 is another than was said, or a batch cannot use it.
         """
         with self._world.lock:
@@ -87,7 +87,7 @@ class Uploads:
         """End an upload; it takes no more parts.
 
         Raises:
-            Refusal: it is over already.
+            APIError: it is over already.
         """
         with self._world.lock:
             now = self._world.clock()
@@ -103,25 +103,25 @@ class Uploads:
     def _pending(self, id_: str, now: int) -> UploadRecord:
         record = self._uploads.get(id_, now)
         if record is None:
-            raise Refusal(Reason.NO_SUCH_UPLOAD, id=id_)
+            raise APIError(ErrorKind.NO_SUCH_UPLOAD, id=id_)
         if record.status(now) != "pending":
-            raise Refusal(Reason.UPLOAD_OVER, id=id_, status=record.status(now))
+            raise APIError(ErrorKind.UPLOAD_OVER, id=id_, status=record.status(now))
         return record
 
 
 def _joined(pieces: dict[str, bytes], part_ids: Sequence[str]) -> bytes:
     for part_id, times in Counter(part_ids).items():
         if part_id not in pieces:
-            raise Refusal(Reason.NO_SUCH_PART, id=part_id)
+            raise APIError(ErrorKind.NO_SUCH_PART, id=part_id)
         if times > 1:
-            raise Refusal(Reason.PART_TWICE, id=part_id)
+            raise APIError(ErrorKind.PART_TWICE, id=part_id)
     return b"".join(pieces[part_id] for part_id in part_ids)
 
 
 def _check(content: bytes, length: int, digest: str | None) -> None:
     if len(content) != length:
-        raise Refusal(Reason.OTHER_LENGTH, got=len(content), wanted=length)
+        raise APIError(ErrorKind.OTHER_LENGTH, got=len(content), wanted=length)
     if digest is not None:
         got = md5(content, usedforsecurity=False).hexdigest()
         if got != digest.lower():
-            raise Refusal(Reason.OTHER_DIGEST, got=got, wanted=digest)
+            raise APIError(ErrorKind.OTHER_DIGEST, got=got, wanted=digest)

@@ -211,7 +211,7 @@ def _all_told(told: tuple[ErrorEntry, ...] | str | None, plan: Plan) -> list[Wir
 
 
 def _told(entry: ErrorEntry, plan: Plan) -> Wire:
-    words = [one for one in plan.input.dialect.flaws.values() if one.code == entry.code]
+    words = [one for one in plan.input.dialect.batch_errors.values() if one.code == entry.code]
     message = entry.message or (words[0].message_for(_facts(plan)) if words else entry.code)
     return {"code": entry.code, "message": message, "param": entry.param, "line": entry.line}
 
@@ -226,7 +226,7 @@ def _facts(plan: Plan) -> Mapping[str, object]:
 
 
 def _error(entry: Entry, dialect: Dialect) -> Wire:
-    words = dialect.flaws[entry.flaw]
+    words = dialect.batch_errors[entry.flaw]
     facts = {
         "code": words.code,
         "message": words.message_for(entry.facts),

@@ -136,7 +136,9 @@ def _could_be_cancelled(plan: Plan) -> bool:
 
 
 def _life(plan: Plan) -> list[str]:
-    codes = {plan.input.dialect.flaws[entry.flaw].code for entry in plan.input.judged.entries}
+    codes = {
+        plan.input.dialect.batch_errors[entry.flaw].code for entry in plan.input.judged.entries
+    }
     why = f" ({', '.join(sorted(map(str, codes)))})" if codes else ""
     return [
         f"{mark.status}{why if mark.status is Status.FAILED else ''}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from fakebatch.dialects import Refusal
+from fakebatch.dialects import APIError
 from fakebatch.errors import Misuse
 from fakebatch.journal import Journal
 from fakebatch.service import Service, view
@@ -41,7 +41,7 @@ class Look:
         """
         try:
             return self._read(self.id)
-        except Refusal:
+        except APIError:
             raise KeyError(self.id) from None
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from fakebatch.dialects import Words
+from fakebatch.dialects import ErrorTemplate
 from fakebatch.errors import Misuse
 from fakebatch.scenario import (
     Answer,
@@ -28,7 +28,7 @@ from fakebatch.scenario import (
     Which,
 )
 
-LineErrors = Mapping[int, Words]
+LineErrors = Mapping[int, ErrorTemplate]
 """The provider's usual words for a line's HTTP error, by status."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from fakebatch.batch.asked import Asked
 from fakebatch.batch.input_file import find_lines, parsed_object
 from fakebatch.batch.lifecycle import Status
-from fakebatch.dialects import Refusal, Window
+from fakebatch.dialects import APIError, Window
 from fakebatch.durations import microseconds
 from fakebatch.errors import Misuse
 from fakebatch.journal import Journal, moment_text
@@ -77,7 +77,7 @@ class Files(Seen[File]):
                 expires_after=expires_after,
                 created=at,
             )
-        except Refusal as refusal:
+        except APIError as refusal:
             raise _refused(self._service, refusal) from None
         return self[wire["id"]]
 
@@ -228,8 +228,8 @@ def _window(known: Window, given: str) -> str:
     return given
 
 
-def _refused(service: Service, refusal: Refusal) -> Misuse:
-    words = service.world.dialect.refusals[refusal.reason]
+def _refused(service: Service, refusal: APIError) -> Misuse:
+    words = service.world.dialect.errors[refusal.kind]
     return Misuse(
         "The service would have refused this file.",
         f"It says: {words.message_for(refusal.facts)}",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import NamedTuple
 
-from fakebatch.dialects import Dialect, Reason, Refusal
+from fakebatch.dialects import Dialect, ErrorKind, APIError
 from fakebatch.errors import RefusedRequest
 from fakebatch.ids import maker, signature
 from fakebatch.service import Service
@@ -126,7 +126,7 @@ class App:
             if operation is None:
                 raise self._no_route(request)
             reply = operation.handle(self.service, request, id_)
-        except Refusal as refusal:
+        except APIError as refusal:
             of_files = request.path.startswith("/files")
             said = refused(self._dialect, refusal, request_id, of_files=of_files)
             return Answer(said, id_, False)
@@ -140,16 +140,16 @@ class App:
         for name, scheme in auth.items():
             key = key or _key(request.headers.get(name, ""), scheme)
         if auth and not key:
-            raise Refusal(Reason.NO_KEY)
+            raise APIError(ErrorKind.NO_KEY)
         if self._api_keys is not None and key not in self._api_keys:
-            raise Refusal(Reason.WRONG_KEY, key=masked(key))
+            raise APIError(ErrorKind.WRONG_KEY, key=masked(key))
 
     def _no_route(self, request: Request) -> BaseException:
         facts = {"method": request.method, "path": request.path}
         if is_known(request.path):
-            return Refusal(Reason.WRONG_METHOD, **facts)
-        if request.path[1:].partition("/")[0] not in self._dialect.elsewhere:
-            return Refusal(Reason.NO_SUCH_ROUTE, **facts)
+            return APIError(ErrorKind.WRONG_METHOD, **facts)
+        if request.path[1:].partition("/")[0] not in self._dialect.unimplemented_paths:
+            return APIError(ErrorKind.NO_SUCH_ROUTE, **facts)
         return RefusedRequest(
             f"{request.method} {request.path} is not emulated.",
             "Known are: " + ", ".join(operation.name for operation in OPERATIONS) + ".",

@@ -8,7 +8,7 @@ from typing import Any
 
 from fakebatch.batch.asked import Asked
 from fakebatch.batch.input_file import parsed_object
-from fakebatch.dialects import Dialect, Limits, Listing, Reason, Refusal, Window
+from fakebatch.dialects import Dialect, Limits, Listing, ErrorKind, APIError, Window
 from fakebatch.errors import Misuse
 from fakebatch.request_line import json_type
 from fakebatch.service.shelf import Announced
@@ -23,7 +23,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     except ValueError:
         said = None
     if said is None:
-        raise Refusal(Reason.NOT_JSON)
+        raise APIError(ErrorKind.NOT_JSON)
     return said
 
 
@@ -74,7 +74,7 @@ def _member(said: Mapping[str, Any], path: str) -> str:
 
 
 def _within(said: Mapping[str, Any], dialect: Dialect) -> None:
-    for name, reason in dialect.beyond.items():
+    for name, reason in dialect.unsupported.items():
         if name in said:
             raise Misuse(
                 f"A batch was asked for with {name!r}.",
@@ -85,7 +85,9 @@ def _within(said: Mapping[str, Any], dialect: Dialect) -> None:
 
 def _window(value: str, window: Window) -> str:
     if window.refused and not window.allows(value):
-        raise Refusal(Reason.BAD_VALUE, name="completion_window", value=value, known=window.known)
+        raise APIError(
+            ErrorKind.BAD_VALUE, name="completion_window", value=value, known=window.known
+        )
     return value
 
 
@@ -93,7 +95,7 @@ def text(said: Mapping[str, Any], name: str) -> str:
     """A required string."""
     value = said.get(name)
     if value is None:
-        raise Refusal(Reason.MISSING, name=name)
+        raise APIError(ErrorKind.MISSING, name=name)
     return _string(value, name)
 
 
@@ -101,23 +103,23 @@ def texts(said: Mapping[str, Any], name: str) -> list[str]:
     """A required list of strings."""
     value = said.get(name)
     if value is None:
-        raise Refusal(Reason.MISSING, name=name)
+        raise APIError(ErrorKind.MISSING, name=name)
     if json_type(value) != "an array":
-        raise Refusal(Reason.BAD_TYPE, name=name, wanted="an array", got=json_type(value))
+        raise APIError(ErrorKind.BAD_TYPE, name=name, wanted="an array", got=json_type(value))
     return [_string(item, f"{name}[{index}]") for index, item in enumerate(value)]
 
 
 def number(said: Mapping[str, Any], name: str, least: int, most: int) -> int:
     """A required whole number between two bounds, both allowed."""
     if said.get(name) is None:
-        raise Refusal(Reason.MISSING, name=name)
+        raise APIError(ErrorKind.MISSING, name=name)
     return within(said[name], name, least, most)
 
 
 def one_of(value: str, name: str, known: tuple[str, ...]) -> str:
     """A string out of a list."""
     if value not in known:
-        raise Refusal(Reason.BAD_VALUE, name=name, value=value, known=_listed(known))
+        raise APIError(ErrorKind.BAD_VALUE, name=name, value=value, known=_listed(known))
     return value
 
 
@@ -128,15 +130,15 @@ def metadata(value: object, limits: Limits) -> dict[str, str] | None:
     pairs = _object(value, "metadata")
     if len(pairs) > limits.metadata_pairs:
         facts = {"name": "metadata", "most": limits.metadata_pairs, "got": len(pairs)}
-        raise Refusal(Reason.TOO_MANY_PROPERTIES, **facts)
+        raise APIError(ErrorKind.TOO_MANY_PROPERTIES, **facts)
     for key, item in pairs.items():
         if len(key) > limits.metadata_key:
             facts = {"name": "metadata", "most": limits.metadata_key, "got": len(key)}
-            raise Refusal(Reason.KEY_TOO_LONG, **facts)
+            raise APIError(ErrorKind.KEY_TOO_LONG, **facts)
         name = f"metadata.{key}"
         if len(_string(item, name)) > limits.metadata_value:
             facts = {"name": name, "most": limits.metadata_value, "got": len(item)}
-            raise Refusal(Reason.STRING_TOO_LONG, **facts)
+            raise APIError(ErrorKind.STRING_TOO_LONG, **facts)
     return pairs
 
 
@@ -182,23 +184,23 @@ def count(value: str | None, name: str, *, default: int, most: int) -> int:
 def within(value: object, name: str, least: int, most: int) -> int:
     """A whole number between two bounds, both allowed."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Refusal(Reason.BAD_TYPE, name=name, wanted="an integer", got=json_type(value))
+        raise APIError(ErrorKind.BAD_TYPE, name=name, wanted="an integer", got=json_type(value))
     if value < least:
-        raise Refusal(Reason.TOO_LOW, name=name, least=least, got=value)
+        raise APIError(ErrorKind.TOO_LOW, name=name, least=least, got=value)
     if value > most:
-        raise Refusal(Reason.TOO_HIGH, name=name, most=most, got=value)
+        raise APIError(ErrorKind.TOO_HIGH, name=name, most=most, got=value)
     return value
 
 
 def _string(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise Refusal(Reason.BAD_TYPE, name=name, wanted="a string", got=json_type(value))
+        raise APIError(ErrorKind.BAD_TYPE, name=name, wanted="a string", got=json_type(value))
     return value
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:
     if json_type(value) != "an object":
-        raise Refusal(Reason.BAD_TYPE, name=name, wanted="an object", got=json_type(value))
+        raise APIError(ErrorKind.BAD_TYPE, name=name, wanted="an object", got=json_type(value))
     return dict[str, Any](value)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic_core import to_json
 
 from fakebatch.batch.answering import no_json
-from fakebatch.dialects import Reason, Refusal
+from fakebatch.dialects import ErrorKind, APIError
 from fakebatch.errors import Misuse
 from fakebatch.service import Service, view
 from fakebatch.wire import fields
@@ -47,7 +47,7 @@ def _create_file(service: Service, request: Request, _: str) -> Reply:
     body = request.body if request.pieces is None else request.pieces
     form = parts(body, request.headers.get("content-type", ""))
     if "file" not in form:
-        raise Refusal(Reason.MISSING, name="file")
+        raise APIError(ErrorKind.MISSING, name="file")
     said = {
         name: part.content.decode("utf-8", "replace")
         for name, part in form.items()
@@ -66,7 +66,7 @@ def _list_files(service: Service, request: Request, _: str) -> Reply:
     query = request.query
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
-        raise Refusal(Reason.BAD_ORDER)
+        raise APIError(ErrorKind.BAD_ORDER)
     limit, after = fields.page(query, service.world.dialect.files_list)
     found = service.files.list(purpose=query.get("purpose"), limit=limit, order=order, after=after)
     return _json(found, end="\n")
@@ -106,7 +106,7 @@ def _create_upload(service: Service, request: Request, _: str) -> Reply:
 def _create_part(service: Service, request: Request, id_: str) -> Reply:
     form = parts(request.body, request.headers.get("content-type", ""))
     if "data" not in form:
-        raise Refusal(Reason.MISSING, name="data")
+        raise APIError(ErrorKind.MISSING, name="data")
     return _json(service.uploads.add_part(id_, form["data"].content), end="\n")
 
 
