@@ -34,7 +34,7 @@ from fakebatch.journal import Called, Journal, Noted
 from fakebatch.loud import Witness
 from fakebatch.scenario import Breaks, Rule, Scenario
 from fakebatch.scenario.as_said import as_said
-from fakebatch.service import Saved
+from fakebatch.service import State
 from fakebatch.testing import placing
 from fakebatch.testing.asserting import Asserting
 from fakebatch.testing.scripting import Scripting
@@ -111,7 +111,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         self.batches = placing.Batches(self._services, self.files)
         """The batches by id, in order of creation."""
         self._witness = Witness()
-        self.webhooks = Webhooks(self._service.world)
+        self.webhooks = Webhooks(self._service.state, moments.now)
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
         self.clock = Clock(
             clock,
@@ -123,7 +123,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         """The time everybody sees, and the way to move it."""
         self.faults = Faults(
             lambda: self.scenario.calls,
-            self._service.world.mint,
+            self._service.state.mint,
             clock=moments.now,
             elapsed=lambda: microseconds(self.clock.elapsed),
         )
@@ -131,13 +131,15 @@ class FakeBatch(Asserting, Scripting, Clients):
         self._endless = Endless(
             self._services,
             self.faults,
+            clock=moments.now,
             max_idle=max_idle,
             max_sleeps=max_sleeps,
             max_elapsed=max_elapsed,
         )
         keys = None if api_keys is None else frozenset(api_keys)
         apps = [
-            App(one, api_keys=keys, faults=self.faults, noted=self._noted) for one in self._services
+            App(one, clock=moments.now, api_keys=keys, faults=self.faults, noted=self._noted)
+            for one in self._services
         ]
         self.base_url = self.dialects[0].base_urls[0].replace("*", "fakebatch")
         """Where clients find the service: `https://api.openai.com/v1`."""
@@ -159,17 +161,17 @@ class FakeBatch(Asserting, Scripting, Clients):
     @property
     def scenario(self) -> Scenario:
         """What shall happen from now on: all that was said, as one value."""
-        return self._service.world.scenario
+        return self._service.state.scenario
 
     @scenario.setter
     def scenario(self, scenario: Scenario) -> None:
         for service in self._services:
-            service.world.scenario = scenario
+            service.state.scenario = scenario
 
     @property
     def dialect(self) -> Dialect:
         """The provider, of several the first."""
-        return self._service.world.dialect
+        return self._service.dialect
 
     def incident(self, which: Incident, **parameters: Any) -> None:
         """Let a known incident happen: its name, a Scenario, a file, or several as a tuple.
@@ -185,7 +187,7 @@ class FakeBatch(Asserting, Scripting, Clients):
 
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
-        saved = tuple(service.save() for service in self._services)
+        saved = tuple(service.snapshot() for service in self._services)
         return Snapshot(saved, self.journal.snapshot())
 
     def restore(self, saved: Snapshot) -> None:
@@ -193,6 +195,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         for service, was in zip(self._services, saved.services, strict=True):
             service.restore(was)
         self.journal.restore(saved.journal)
+        self.webhooks.sender.look()
 
     @property
     def never_used(self) -> tuple[str, ...]:
@@ -201,7 +204,7 @@ class FakeBatch(Asserting, Scripting, Clients):
 
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""
-        now = self._service.world.clock() if self._entered else self._left
+        now = moments.now() if self._entered else self._left
         return timeline(self._services, self.journal, self._notes(), self._began, now)
 
     def __enter__(self) -> Self:
@@ -215,7 +218,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         with ExitStack() as stack:
             stack.enter_context(active.in_this_thread())
             stack.enter_context(dummy_environment(self._environment))
-            stack.enter_context(seeded_random(self._service.world.mint))
+            stack.enter_context(seeded_random(self._service.state.mint))
             stack.enter_context(unresolvable(hosts, self._witness))
             stack.enter_context(doors(self.router, self._witness))
             stack.enter_context(shared_tls_context())
@@ -224,11 +227,11 @@ class FakeBatch(Asserting, Scripting, Clients):
             self._endless.start()
             stack.callback(self._endless.stop)
             self._has_ended_a_wait = False
-            stack.callback(self.webhooks.courier.close)
+            stack.callback(self.webhooks.sender.close)
             self.router.belong_to_this_process()
             self._active = stack.pop_all()
             self._entered = True
-        self._began = self._service.world.clock()
+        self._began = moments.now()
         _ENTERED[self] = None
         if "PYTEST_CURRENT_TEST" in os.environ:
             latest.append(self)
@@ -240,18 +243,18 @@ class FakeBatch(Asserting, Scripting, Clients):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._left, self._entered = self._service.world.clock(), False
+        self._left, self._entered = moments.now(), False
         self._active.close()
         unheard = self._witness.lost()
-        lost = self.webhooks.courier.error() or unheard
+        lost = self.webhooks.sender.error() or unheard
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
         if error is None:
             self._complain()
 
     def _before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
-        courier = self.webhooks.courier
-        error = courier.error() if courier.unreported else self._endless.before_sleep(sleep)
+        sender = self.webhooks.sender
+        error = sender.error() if sender.unreported else self._endless.before_sleep(sleep)
         # the first alone: those who wait beside it get errors of their own, which nobody looks at
         if error is not None and not self._has_ended_a_wait:
             self._has_ended_a_wait = True
@@ -266,7 +269,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         called = Called(name, id_, status, None if hit is None else as_said(hit.fault))
         self.journal.called(at, called, changes=changes)
         if changes:
-            self.webhooks.courier.look()
+            self.webhooks.sender.look()
         self._endless.called(handled)
 
     def _notes(self) -> Notes:
@@ -301,7 +304,7 @@ def entered() -> list[FakeBatch]:
 class Snapshot(NamedTuple):
     """The state of a FakeBatch at one moment."""
 
-    services: tuple[Saved, ...]
+    services: tuple[State, ...]
     journal: Noted
 
 

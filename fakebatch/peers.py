@@ -8,7 +8,6 @@ from pathlib import Path
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, chosen
 from fakebatch.errors import Misuse
 from fakebatch.service import Service
-from fakebatch.vtime import moments
 from fakebatch.wire.app import App
 
 Meant = str | Path | Dialect
@@ -46,8 +45,7 @@ def services(
     seeds = [seed, *(b"%b/%d" % (seed, number) for number in range(1, len(dialects)))]
     known = None if models is None else frozenset(models)
     return tuple(
-        Service(one, clock=moments.now, seed=own, models=known)
-        for one, own in zip(dialects, seeds, strict=True)
+        Service(one, seed=own, models=known) for one, own in zip(dialects, seeds, strict=True)
     )
 
 
@@ -59,7 +57,7 @@ def by_address(apps: Sequence[App]) -> dict[str, App]:
     """
     found: dict[str, App] = {}
     for app in apps:
-        for base_url in app.service.world.dialect.base_urls:
+        for base_url in app.service.dialect.base_urls:
             if base_url in found:
                 raise Misuse(
                     f"Two dialects have the address {base_url}.",

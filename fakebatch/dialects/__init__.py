@@ -2,12 +2,12 @@
 
 from fakebatch.dialects.azure import AZURE
 from fakebatch.dialects.base import (
+    APIError,
     Dialect,
     ErrorCode,
-    Limits,
     ErrorKind,
-    APIError,
     ErrorTemplate,
+    Limits,
     canonical,
 )
 from fakebatch.dialects.choosing import chosen
@@ -41,15 +41,15 @@ DIALECTS = {
 __all__ = [
     "DIALECTS",
     "OPENAI",
+    "APIError",
     "Dialect",
     "ErrorCode",
+    "ErrorKind",
+    "ErrorTemplate",
     "Limits",
     "Listing",
-    "ErrorKind",
-    "APIError",
     "Shapes",
     "Window",
-    "ErrorTemplate",
     "canonical",
     "chosen",
     "documented",

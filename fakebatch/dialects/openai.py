@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fakebatch.dialects.base import Dialect, ErrorCode, Limits, ErrorKind, ErrorTemplate
+from fakebatch.dialects.base import Dialect, ErrorCode, ErrorKind, ErrorTemplate, Limits
 from fakebatch.dialects.knobs import FileRules, Ids, Listing, Pace, Shapes, Window
 
 CHALLENGE = {"www-authenticate": 'Bearer realm="OpenAI API"'}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import NamedTuple
 
-from fakebatch.dialects import Dialect, ErrorKind, APIError
+from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.errors import RefusedRequest
 from fakebatch.ids import maker, signature
 from fakebatch.service import Service
@@ -48,6 +47,7 @@ class App:
 
     Args:
         service: what is asked.
+        clock: the time, in microseconds since the epoch: read once for each request.
         api_keys: the keys that are accepted; None: every key is.
         faults: what goes wrong with calls.
         noted: told of every request; what it raises is raised in the client.
@@ -57,22 +57,23 @@ class App:
         self,
         service: Service,
         *,
+        clock: Callable[[], int],
         api_keys: frozenset[str] | None,
         faults: Faults | None = None,
         noted: Callable[[Handled], None] = lambda _: None,
     ) -> None:
         self.service = service
+        self._clock = clock
         self._noted = noted
         self._api_keys = api_keys
-        self._mint = service.world.mint
-        self._numbers = count(1)  # which threads may share
+        self._mint = service.state.mint
         self._call_id = maker(self._dialect.ids.call)
         headers = self._dialect.headers.items()
         self._constant = {name: value for name, value in headers if "{" not in value}
         self._signing = [(name, value) for name, value in headers if "{" in value]
-        world = service.world
+        state = service.state
         self.faults = faults or Faults(
-            lambda: world.scenario.calls, self._mint, clock=world.clock, elapsed=lambda: 0
+            lambda: state.scenario.calls, self._mint, clock=clock, elapsed=lambda: 0
         )
 
     def handle(self, request: Request) -> Reply:
@@ -84,26 +85,27 @@ class App:
             FakeBatchError: `noted` raised it.
         """
         operation, id_ = route(request.method, request.path)
-        digest = self._mint.digest("call", next(self._numbers), size=64)
+        digest = self._mint.digest("call", self.service.state.next_call(), size=64)
         hit: Fired | None = None
-        with self.service.world as now:
-            request_id = self._call_id(digest.hex(), now)
-            if operation is None or not self.faults.any:
-                reply, about, done = self._answer(operation, id_, request, request_id)
-            else:
-                (reply, about, done), hit = self._troubled(operation, id_, request, request_id)
+        now = self._clock()
+        request_id = self._call_id(digest.hex(), now)
+        self.service.state.settle(now)
+        if operation is None or not self.faults.any:
+            reply, about, done = self._answer(operation, id_, request, request_id, now)
+        else:
+            (reply, about, done), hit = self._troubled(operation, id_, request, request_id, now)
         self._noted(Handled(request, operation, about, reply, hit, done, now))
         return self._signed(reply, request_id, took=20 + digest[-1])
 
     def _troubled(
-        self, operation: Operation, id_: str, request: Request, request_id: str
+        self, operation: Operation, id_: str, request: Request, request_id: str, now: int
     ) -> tuple[Answer, Fired | None]:
         """What a fault makes of the true answer, if one hits the call."""
         dialect, call = self._dialect, Call(operation.name, id_, request)
         truth = [Answer(Reply(0, {}, b""), id_, False)]
 
         def true() -> Reply:
-            truth.append(self._answer(operation, id_, request, request_id))
+            truth.append(self._answer(operation, id_, request, request_id, now))
             return truth[-1].reply
 
         reply, hit = self.faults.around(
@@ -112,20 +114,20 @@ class App:
                 outcome,
                 true=true,
                 usual=lambda status: failure(dialect, call, status, request_id),
-                clock=self.service.world.clock,
+                clock=lambda: now,
             ),
         )
         return truth[-1]._replace(reply=reply), hit
 
     def _answer(
-        self, operation: Operation | None, id_: str, request: Request, request_id: str
+        self, operation: Operation | None, id_: str, request: Request, request_id: str, now: int
     ) -> Answer:
         try:
             if not (request.query and self._is_signed(request, id_)):
                 self._check_key(request)
             if operation is None:
                 raise self._no_route(request)
-            reply = operation.handle(self.service, request, id_)
+            reply = operation.handle(self.service, request, id_, now)
         except APIError as refusal:
             of_files = request.path.startswith("/files")
             said = refused(self._dialect, refusal, request_id, of_files=of_files)
@@ -172,7 +174,7 @@ class App:
 
     @property
     def _dialect(self) -> Dialect:
-        return self.service.world.dialect
+        return self.service.dialect
 
 
 def _key(header: str, scheme: str) -> str:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fakebatch.batch.asked import Asked
+from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import parsed_object
-from fakebatch.dialects import Dialect, Limits, Listing, ErrorKind, APIError, Window
+from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing, Window
 from fakebatch.errors import Misuse
 from fakebatch.request_line import json_type
-from fakebatch.service.shelf import Announced
+from fakebatch.service.store import UploadCreateParams
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
 
@@ -19,63 +19,63 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in the body of a call."""
     try:
-        said = parsed_object(body)
+        params = parsed_object(body)
     except ValueError:
-        said = None
-    if said is None:
+        params = None
+    if params is None:
         raise APIError(ErrorKind.NOT_JSON)
-    return said
+    return params
 
 
-def batch_request(said: Mapping[str, Any], dialect: Dialect) -> Asked:
+def batch_params(params: Mapping[str, Any], dialect: Dialect) -> BatchCreateParams:
     """The body of `batches.create`.
 
     Raises:
         Misuse: it holds a field that nobody emulates.
     """
-    _within(said, dialect)
+    _within(params, dialect)
     usual = {"endpoint": dialect.endpoints[0], "completion_window": dialect.window.usual}
-    left_out = [name for name in usual if name not in dialect.required and said.get(name) is None]
-    said = {**said, **{name: usual[name] for name in left_out}}
-    return Asked(
-        input_file_id=text(said, "input_file_id"),
-        endpoint=one_of(text(said, "endpoint"), "endpoint", dialect.endpoints),
-        window=_window(text(said, "completion_window"), dialect.window),
-        metadata=metadata(said.get("metadata"), dialect.limits),
+    left_out = [name for name in usual if name not in dialect.required and params.get(name) is None]
+    params = {**params, **{name: usual[name] for name in left_out}}
+    return BatchCreateParams(
+        input_file_id=text(params, "input_file_id"),
+        endpoint=one_of(text(params, "endpoint"), "endpoint", dialect.endpoints),
+        completion_window=_window(text(params, "completion_window"), dialect.window),
+        metadata=metadata(params.get("metadata"), dialect.limits),
         output_expires_after=expiry(
-            said.get("output_expires_after"), "output_expires_after", dialect.limits
+            params.get("output_expires_after"), "output_expires_after", dialect.limits
         ),
-        model=_member(said, dialect.model_field),
-        deletes_input=_deletes(said, dialect.deleting_field),
+        model=_member(params, dialect.model_field),
+        deletes_input=_deletes(params, dialect.deleting_field),
     )
 
 
-def announced(said: Mapping[str, Any], limits: Limits) -> Announced:
+def upload_params(params: Mapping[str, Any], limits: Limits) -> UploadCreateParams:
     """The body of `uploads.create`. What a `mime_type` may be is not known."""
-    text(said, "mime_type")
-    return Announced(
-        purpose=text(said, "purpose"),
-        filename=text(said, "filename"),
-        bytes=number(said, "bytes", 1, limits.upload_bytes),
-        expires_after=expiry(said.get("expires_after"), "expires_after", limits),
+    text(params, "mime_type")
+    return UploadCreateParams(
+        purpose=text(params, "purpose"),
+        filename=text(params, "filename"),
+        bytes=number(params, "bytes", 1, limits.upload_bytes),
+        expires_after=expiry(params.get("expires_after"), "expires_after", limits),
     )
 
 
-def _deletes(said: Mapping[str, Any], name: str) -> bool:
-    return name != "" and said.get(name) is not False
+def _deletes(params: Mapping[str, Any], name: str) -> bool:
+    return name != "" and params.get(name) is not False
 
 
-def _member(said: Mapping[str, Any], path: str) -> str:
+def _member(params: Mapping[str, Any], path: str) -> str:
     """A text inside of a call, or nothing where it is not there."""
-    found: Any = said
+    value: Any = params
     for name in path.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return found if isinstance(found, str) else ""
+        value = value.get(name) if isinstance(value, Mapping) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return value if isinstance(value, str) else ""
 
 
-def _within(said: Mapping[str, Any], dialect: Dialect) -> None:
+def _within(params: Mapping[str, Any], dialect: Dialect) -> None:
     for name, reason in dialect.unsupported.items():
-        if name in said:
+        if name in params:
             raise Misuse(
                 f"A batch was asked for with {name!r}.",
                 f"fakebatch does not emulate it: {reason}",
@@ -91,17 +91,17 @@ def _window(value: str, window: Window) -> str:
     return value
 
 
-def text(said: Mapping[str, Any], name: str) -> str:
+def text(params: Mapping[str, Any], name: str) -> str:
     """A required string."""
-    value = said.get(name)
+    value = params.get(name)
     if value is None:
         raise APIError(ErrorKind.MISSING, name=name)
     return _string(value, name)
 
 
-def texts(said: Mapping[str, Any], name: str) -> list[str]:
+def texts(params: Mapping[str, Any], name: str) -> list[str]:
     """A required list of strings."""
-    value = said.get(name)
+    value = params.get(name)
     if value is None:
         raise APIError(ErrorKind.MISSING, name=name)
     if json_type(value) != "an array":
@@ -109,11 +109,11 @@ def texts(said: Mapping[str, Any], name: str) -> list[str]:
     return [_string(item, f"{name}[{index}]") for index, item in enumerate(value)]
 
 
-def number(said: Mapping[str, Any], name: str, least: int, most: int) -> int:
+def number(params: Mapping[str, Any], name: str, least: int, most: int) -> int:
     """A required whole number between two bounds, both allowed."""
-    if said.get(name) is None:
+    if params.get(name) is None:
         raise APIError(ErrorKind.MISSING, name=name)
-    return within(said[name], name, least, most)
+    return within(params[name], name, least, most)
 
 
 def one_of(value: str, name: str, known: tuple[str, ...]) -> str:
@@ -146,20 +146,20 @@ def expiry(value: object, name: str, limits: Limits) -> int | None:
     """`{"anchor": "created_at", "seconds": n}` or null: the seconds."""
     if value is None:
         return None
-    said = _object(value, name)
-    anchor = text({f"{name}.anchor": said.get("anchor")}, f"{name}.anchor")
+    params = _object(value, name)
+    anchor = text({f"{name}.anchor": params.get("anchor")}, f"{name}.anchor")
     one_of(anchor, f"{name}.anchor", ("created_at",))
-    given = {f"{name}.seconds": said.get("seconds")}
-    return number(given, f"{name}.seconds", limits.expiry_least, limits.expiry_most)
+    seconds = {f"{name}.seconds": params.get("seconds")}
+    return number(seconds, f"{name}.seconds", limits.expiry_least, limits.expiry_most)
 
 
-def form_expiry(said: Mapping[str, str], name: str, limits: Limits) -> int | None:
+def form_expiry(params: Mapping[str, str], name: str, limits: Limits) -> int | None:
     """The same as fields of a form: `expires_after[anchor]`, or with dots (both are in use)."""
     given = {
-        part: said[key]
+        part: params[key]
         for part in ("anchor", "seconds")
         for key in (f"{name}[{part}]", f"{name}.{part}")
-        if key in said
+        if key in params
     }
     digits = given.get("seconds", "")
     seconds = int(digits) if _INTEGER.fullmatch(digits) else digits or None

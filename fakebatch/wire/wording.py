@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fakebatch.dialects import Dialect, ErrorKind, APIError, ErrorTemplate, shaped
+from fakebatch.dialects import APIError, Dialect, ErrorKind, ErrorTemplate, shaped
 from fakebatch.wire.exchange import Reply, json_reply
 from fakebatch.wire.faults import Call
 
