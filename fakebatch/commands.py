@@ -20,11 +20,11 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from fakebatch.batch.asked import Asked
+from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TERMINAL
-from fakebatch.batch.result_files import Content
-from fakebatch.dialects import OPENAI, Refusal
+from fakebatch.batch.output_file import Content
+from fakebatch.dialects import OPENAI, APIError
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError as Misuse
 from fakebatch.rules import catalogue
@@ -49,20 +49,21 @@ class Run:
 
     def __init__(self, seed: str) -> None:
         self.now = DEFAULT_START
-        self.service = Service(OPENAI, clock=lambda: self.now, seed=seed.encode())
+        self.service = Service(OPENAI, seed=seed.encode())
 
     def start(self, filename: str, content: bytes) -> Wire:
         """Upload the file and create the batch its first line is for."""
-        uploaded = self.service.files.create(purpose="batch", filename=filename, content=content)
-        asked = Asked(_endpoint(content), "24h", uploaded["id"], None, None)
-        return self.service.batches.create(asked)
+        create = self.service.files.create
+        uploaded = create(self.now, purpose="batch", filename=filename, content=content)
+        params = BatchCreateParams(_endpoint(content), "24h", uploaded["id"])
+        return self.service.batches.create(params, self.now)
 
     def polls(self, batch: Wire) -> Iterator[Wire]:
         """The batch as a client sees it that asks each minute, until its end."""
         while batch["status"] not in TERMINAL:
             yield batch
             self.now += POLLS_EVERY
-            batch = self.service.batches.retrieve(batch["id"])
+            batch = self.service.batches.retrieve(batch["id"], self.now)
         yield batch
 
 
@@ -76,8 +77,8 @@ def run(
     current = Run(seed)
     try:
         created = current.start(file.name, file.read_bytes())
-    except Refusal as refusal:
-        words = OPENAI.refusals[refusal.reason]
+    except APIError as refusal:
+        words = OPENAI.errors[refusal.kind]
         console.print(
             f"{file}: {words.message_for(refusal.facts)}", style="red", markup=False, soft_wrap=True
         )
@@ -86,7 +87,7 @@ def run(
     if batch["errors"]:
         _report(file, batch)
         raise typer.Exit(1)
-    _write(current.service, batch, file, out or file.parent)
+    _write(current, batch, file, out or file.parent)
 
 
 DOING = {"validating": "validating", "in_progress": "running", "finalizing": "answering"}
@@ -140,12 +141,13 @@ def _report(file: Path, batch: Wire) -> None:
         )
 
 
-def _write(service: Service, batch: Wire, file: Path, folder: Path) -> None:
+def _write(current: Run, batch: Wire, file: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    current.service.state.settle(current.now)
     for key, name in (("output_file_id", "output"), ("error_file_id", "errors")):
         if batch[key] is not None:
             path = folder / f"{file.stem}_{name}.jsonl"
-            _, content = service.files.open(batch[key])
+            _, content = current.service.files.content(batch[key], current.now)
             lines = _written(path, content, batch["request_counts"]["total"])
             console.print(f"wrote {path} ({lines} lines)", markup=False, soft_wrap=True)
 

@@ -34,7 +34,7 @@ from fakebatch.interception import (
 from fakebatch.journal import Called, Journal, Noted
 from fakebatch.scenario import Rule, Scenario
 from fakebatch.scenario.as_said import as_said
-from fakebatch.service import Saved
+from fakebatch.service import State
 from fakebatch.testing import placing
 from fakebatch.testing.asserting import Asserting
 from fakebatch.testing.scripting import Scripting
@@ -44,7 +44,7 @@ from fakebatch.vtime import Clock, moments
 from fakebatch.vtime.clock import Sleep
 from fakebatch.webhooks import Webhooks
 from fakebatch.wire.app import App, Handled
-from fakebatch.wire.faults import CallHits, Faults
+from fakebatch.wire.faults import Faults
 from fakebatch.wire.operations import OPERATIONS
 from fakebatch.wire.sites import DialectChoice, Sites, providers, services
 
@@ -114,7 +114,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         self.batches = placing.Batches(self._services, self.files)
         """The batches by id, in order of creation."""
         self._lost_errors = LostErrors()
-        self.webhooks = Webhooks(self._service.world)
+        self.webhooks = Webhooks(self._service.state, moments.now)
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
         self.clock = Clock(
             clock,
@@ -124,10 +124,11 @@ class FakeBatch(Asserting, Scripting, Clients):
             io_wait=io_wait,
         )
         """The time everybody sees, and the way to move it."""
-        self.faults = Faults(self._service.world.mint)
-        """What `on_call` let go wrong: `fired`; and what it never did: `unused(scenario.calls)`."""
+        self.faults = Faults(self._service.state)
+        """What `on_call` let go wrong: the requests that were hit are `fired`."""
         self._endless = Endless(
             self._services,
+            clock=moments.now,
             elapsed=self._elapsed,
             max_idle=max_idle,
             max_sleeps=max_sleeps,
@@ -137,6 +138,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         apps = [
             App(
                 service,
+                clock=moments.now,
                 api_keys=keys,
                 faults=self.faults,
                 elapsed=self._elapsed,
@@ -165,17 +167,17 @@ class FakeBatch(Asserting, Scripting, Clients):
     @property
     def scenario(self) -> Scenario:
         """What shall happen from now on: all that was said, as one value."""
-        return self._service.world.scenario
+        return self._service.state.scenario
 
     @scenario.setter
     def scenario(self, scenario: Scenario) -> None:
         for service in self._services:
-            service.world.scenario = scenario
+            service.state.scenario = scenario
 
     @property
     def dialect(self) -> Dialect:
         """The provider, of several the first."""
-        return self._service.world.dialect
+        return self._service.dialect
 
     def incident(self, which: Incident, **parameters: Any) -> None:
         """Let a known incident happen: its name, a Scenario, a file, or several as a tuple.
@@ -191,15 +193,15 @@ class FakeBatch(Asserting, Scripting, Clients):
 
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
-        saved = tuple(service.save() for service in self._services)
-        return Snapshot(saved, self.faults.hits.copy(), self.journal.snapshot())
+        saved = tuple(service.snapshot() for service in self._services)
+        return Snapshot(saved, self.journal.snapshot())
 
     def restore(self, saved: Snapshot) -> None:
         """As if nothing had been done since the snapshot; the clock alone goes on."""
         for service, was in zip(self._services, saved.services, strict=True):
             service.restore(was)
-        self.faults.hits = saved.call_hits.copy()
         self.journal.restore(saved.journal)
+        self.webhooks.sender.look()
 
     @property
     def never_used(self) -> tuple[str, ...]:
@@ -208,7 +210,7 @@ class FakeBatch(Asserting, Scripting, Clients):
 
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""
-        now = self._service.world.clock() if self._entered else self._left
+        now = moments.now() if self._entered else self._left
         return timeline(self._services, self.journal, self._notes(), self._began, now)
 
     def __enter__(self) -> Self:
@@ -222,7 +224,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         with ExitStack() as stack:
             stack.enter_context(active.in_this_thread())
             stack.enter_context(dummy_environment(self._environment))
-            stack.enter_context(seeded_random(self._service.world.mint))
+            stack.enter_context(seeded_random(self._service.state.mint))
             stack.enter_context(unresolvable(hosts, self._lost_errors))
             stack.enter_context(installed(self.router, self._lost_errors))
             stack.enter_context(shared_tls_context())
@@ -231,11 +233,11 @@ class FakeBatch(Asserting, Scripting, Clients):
             self._endless.start()
             stack.callback(self._endless.stop)
             self._has_ended_a_wait = False
-            stack.callback(self.webhooks.courier.close)
+            stack.callback(self.webhooks.sender.close)
             self.router.belong_to_this_process()
             self._active = stack.pop_all()
             self._entered = True
-        self._began = self._service.world.clock()
+        self._began = moments.now()
         _ENTERED[self] = None
         if "PYTEST_CURRENT_TEST" in os.environ:
             latest.append(self)
@@ -247,18 +249,18 @@ class FakeBatch(Asserting, Scripting, Clients):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._left, self._entered = self._service.world.clock(), False
+        self._left, self._entered = moments.now(), False
         self._active.close()
         unheard = self._lost_errors.lost()
-        lost = self.webhooks.courier.error() or unheard
+        lost = self.webhooks.sender.error() or unheard
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
         if error is None:
             self._complain()
 
     def _before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
-        courier = self.webhooks.courier
-        error = courier.error() if courier.unreported else self._endless.before_sleep(sleep)
+        sender = self.webhooks.sender
+        error = sender.error() if sender.unreported else self._endless.before_sleep(sleep)
         # the first alone: those who wait beside it get errors of their own, which nobody looks at
         if error is not None and not self._has_ended_a_wait:
             self._has_ended_a_wait = True
@@ -273,7 +275,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         called = Called(name, id_, status, None if hit is None else as_said(hit.fault))
         self.journal.called(at, called, changes=changes)
         if changes:
-            self.webhooks.courier.look()
+            self.webhooks.sender.look()
         self._endless.called(handled)
 
     def _elapsed(self, _: int) -> int:
@@ -311,8 +313,7 @@ def entered() -> list[FakeBatch]:
 class Snapshot(NamedTuple):
     """The state of a FakeBatch at one moment."""
 
-    services: tuple[Saved, ...]
-    call_hits: CallHits
+    services: tuple[State, ...]
     journal: Noted
 
 

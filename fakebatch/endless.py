@@ -90,6 +90,7 @@ class Endless:
 
     Args:
         services: what is scheduled to change.
+        clock: the time, in microseconds since the epoch.
         elapsed: the time since the start at a moment, both in microseconds.
         max_idle: how long a thread may poll after the last change while none is scheduled; None:
             twice the longest completion window of the batches that have not ended, at least 48 h.
@@ -104,13 +105,14 @@ class Endless:
         self,
         services: Sequence[Service],
         *,
+        clock: Callable[[], int],
         elapsed: Callable[[int], int],
         max_idle: Duration | None = None,
         max_sleeps: int = 1_000_000,
         max_elapsed: Duration = "400d",
     ) -> None:
-        self._services, self._elapsed = services, elapsed
-        self._worlds = [service.world for service in services]
+        self._services, self._clock, self._elapsed = services, clock, elapsed
+        self._states = [service.state for service in services]
         self._max_idle = None if max_idle is None else _positive("max_idle", max_idle)
         self._max_elapsed = _positive("max_elapsed", max_elapsed)
         if isinstance(max_sleeps, bool) or max_sleeps < 1:
@@ -175,14 +177,14 @@ class Endless:
     def _waiter(self, now: int | None = None) -> _Waiter:
         """The calling thread's, anew after each change that a caller has made."""
         revision = 0
-        for world in self._worlds:
-            revision += world.revision
+        for state in self._states:
+            revision += state.revision
         if revision != self._revision:
             self._forget()
             self._revision = revision
         waiter = self._waiters.get(get_ident())
         if waiter is None:
-            now = self._worlds[0].clock() if now is None else now
+            now = self._clock() if now is None else now
             waiter = self._waiters[get_ident()] = _Waiter(now, now)
         return waiter
 
@@ -252,7 +254,7 @@ class Endless:
 
     def _faults_settle(self, now: int) -> int:
         """When the last fault of calls that is bound to a time begins or ends, past or future."""
-        return now - self._elapsed(now) + last_edge(self._worlds[0].scenario.calls)
+        return now - self._elapsed(now) + last_edge(self._states[0].scenario.on_call)
 
     # --- sleeps
 
@@ -269,9 +271,9 @@ class Endless:
     def _too_often(self, waiter: _Waiter, sleep: Sleep) -> FakeBatchError | None:
         if waiter.sleeps <= self._max_sleeps * sleep.side_by_side:
             return None
-        now = self._worlds[0].clock()
+        now = self._clock()
         if waiter.began < self._faults_settle(now) <= now or any(
-            world.changes(waiter.began, now) for world in self._worlds
+            service.changes(waiter.began, now) for service in self._services
         ):
             waiter.sleeps, waiter.began = 0, now
             return None
@@ -292,9 +294,11 @@ class Endless:
             return "No call was made."
         status = waiter.status
         answer = f"was answered with {status}" if status else "was not answered"
+        now = self._clock()
         for service in self._services:
-            if service.batches.has(waiter.id):
-                state = f"{waiter.id} is {service.batches.retrieve(waiter.id).get('status')!r}"
+            if service.batches.has(waiter.id, now):
+                batch = service.batches.retrieve(waiter.id, now)
+                state = f"{waiter.id} is {batch.get('status')!r}"
                 return f"{state}." if 0 < status < 400 else f"{state}; {waiter.operation} {answer}."
         return f"The last call, {waiter.operation}{waiter.id and f' of {waiter.id}'}, {answer}."
 

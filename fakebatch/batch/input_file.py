@@ -36,9 +36,9 @@ class Lines:
 
     def request(self, index: int) -> RequestLine:
         """A request line that validation has passed."""
-        said = parsed(self.raw(index))
-        body = {**said["body"], "model": self.model} if self.model else said["body"]
-        return RequestLine(index, said["custom_id"], said.get("url") or self.url, body)
+        line = parsed(self.raw(index))
+        body = {**line["body"], "model": self.model} if self.model else line["body"]
+        return RequestLine(index, line["custom_id"], line.get("url") or self.url, body)
 
     def only(self, indices: Sequence[int]) -> Lines:
         """The same without the other lines."""
@@ -68,8 +68,8 @@ def parsed_object(raw: bytes) -> dict[str, Any] | None:
     Raises:
         ValueError: it is not JSON.
     """
-    said = parsed(raw)
-    return said if json_type(said) == "an object" else None
+    value = parsed(raw)
+    return value if json_type(value) == "an object" else None
 
 
 def find_lines(content: bytes) -> Lines:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fakebatch.batch.input_file import Lines, find_lines, parsed, parsed_or_none
-from fakebatch.batch.quotes import Quotes
-from fakebatch.dialects import Dialect, Flaw, canonical
+from fakebatch.dialects import Dialect, ErrorCode, canonical
 from fakebatch.request_line import JSON_TYPES, json_type
 
 ENVELOPE = ("custom_id", "method", "url", "body")
@@ -31,43 +30,40 @@ _PLAUSIBLE_MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,255}")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BatchError:
     """One entry of `batch.errors`: what is wrong, and with which line (from 1)."""
 
-    flaw: Flaw
+    code: ErrorCode
     facts: Mapping[str, Any]
     line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What validation found. Where a batch fails, nothing of it runs."""
+class Validation:
+    """The request lines of an input file, and its errors. Where there are any nothing runs."""
 
     lines: Lines
-    entries: tuple[Entry, ...]
+    errors: tuple[BatchError, ...]
     model: str | None
     """The model of the first request."""
-    quotes: Quotes | None = None
-    """What is noted of each line for its result, if that was wanted."""
     skipped: bool = False
-    """Whether the entries are about lines that have been left out, and the others run."""
+    """Whether the errors are about lines that have been left out, and the others run."""
 
     @property
     def fails(self) -> bool:
         """Whether the batch fails."""
-        return bool(self.entries) and not self.skipped
+        return bool(self.errors) and not self.skipped
 
 
-def judge(
+def validate(
     content: bytes,
     endpoint: str,
     dialect: Dialect,
     models: frozenset[str] | None,
     *,
     model: str = "",
-    quotes: Quotes | None = None,
-) -> Judgement:
-    """Validate every line: each bad one gives one entry, in line order.
+) -> Validation:
+    """Look at every line of an input file: each bad one gives one error, in line order.
 
     Args:
         content: the input file.
@@ -75,37 +71,34 @@ def judge(
         dialect: what it may hold.
         models: the models that exist; None: every plausible name does.
         model: takes the place of the model of every line, if it is not empty.
-        quotes: notes of each good line what its result will need.
     """
     lines = replace(find_lines(content), url=endpoint, model=model)
     checks = _Checks(lines, dialect, models)
-    bad: list[Entry] = []
+    bad: list[BatchError] = []
     good = array("Q")
     for index, number in enumerate(lines.numbers):
-        raw = lines.raw(index)
-        said = parsed_or_none(raw)
-        found = checks.flaw(said)
-        if found is not None:
-            bad.append(Entry(found[0], found[1], number))
-            continue
-        good.append(index)
-        if quotes is not None:
-            quotes.note(lines.starts[index], raw, said)
-    sizes, totals = [*_size_entries(lines, dialect)], [*_total_entries(checks, dialect)]
-    entries = (*sizes, *bad, *totals)
+        problem = checks.problem(parsed_or_none(lines.raw(index)))
+        if problem is None:
+            good.append(index)
+        else:
+            bad.append(BatchError(*problem, number))
+    sizes, totals = [*_size_errors(lines, dialect)], [*_total_errors(checks, dialect)]
+    errors = (*sizes, *bad, *totals)
     if dialect.skips_bad_lines and bad and good and not (sizes or totals):
-        return Judgement(lines.only(good), entries, checks.first_model, quotes, skipped=True)
-    return Judgement(lines, entries, checks.first_model, quotes)
+        return Validation(lines.only(good), errors, checks.first_model, skipped=True)
+    return Validation(lines, errors, checks.first_model)
 
 
-def _size_entries(lines: Lines, dialect: Dialect) -> Iterator[Entry]:
+def _size_errors(lines: Lines, dialect: Dialect) -> Iterator[BatchError]:
     limits = dialect.limits
     if not len(lines):
-        yield Entry(Flaw.EMPTY, {})
+        yield BatchError(ErrorCode.EMPTY, {})
     if len(lines) > limits.batch_lines:
-        yield Entry(Flaw.TOO_MANY_LINES, {"limit": limits.batch_lines})
+        yield BatchError(ErrorCode.TOO_MANY_LINES, {"limit": limits.batch_lines})
     if len(lines.content) > limits.batch_bytes:
-        yield Entry(Flaw.TOO_LARGE, {"limit": limits.batch_bytes, "model": _first_model(lines)})
+        yield BatchError(
+            ErrorCode.TOO_LARGE, {"limit": limits.batch_bytes, "model": _first_model(lines)}
+        )
 
 
 def _first_model(lines: Lines) -> str:
@@ -115,12 +108,12 @@ def _first_model(lines: Lines) -> str:
         return "requested"
 
 
-def _total_entries(checks: _Checks, dialect: Dialect) -> Iterator[Entry]:
+def _total_errors(checks: _Checks, dialect: Dialect) -> Iterator[BatchError]:
     if checks.inputs > dialect.limits.batch_inputs:
-        yield Entry(Flaw.TOO_MANY_INPUTS, {"limit": dialect.limits.batch_inputs})
+        yield BatchError(ErrorCode.TOO_MANY_INPUTS, {"limit": dialect.limits.batch_inputs})
 
 
-Found = tuple[Flaw, dict[str, Any]] | None
+Problem = tuple[ErrorCode, dict[str, Any]] | None
 
 
 class _Checks:
@@ -131,63 +124,63 @@ class _Checks:
         self.model = lines.model
         self.required = dialect.line_keys
         self.models = models
-        self.overlooks = dialect.overlooks
+        self.ignored_errors = dialect.ignored_errors
         self.urls = [url for url in dialect.endpoints if canonical(url) == self.endpoint]
         self.first_model: str | None = None
         self.inputs = 0
         self._asks = ASKS.get(self.endpoint, ())
         self._seen: set[str] = set()
 
-    def flaw(self, said: Any) -> Found:
-        if json_type(said) != "an object":
-            return Flaw.BAD_JSON, {}
-        return self._envelope(said) or self._body(said["body"])
+    def problem(self, line: Any) -> Problem:
+        if json_type(line) != "an object":
+            return ErrorCode.BAD_JSON, {}
+        return self._envelope(line) or self._body(line["body"])
 
-    def _envelope(self, said: dict[str, Any]) -> Found:
-        id_, body = said.get("custom_id"), said.get("body")
-        usual = said.get("method") == "POST" and said.get("url") in self.urls
+    def _envelope(self, line: dict[str, Any]) -> Problem:
+        id_, body = line.get("custom_id"), line.get("body")
+        usual = line.get("method") == "POST" and line.get("url") in self.urls
         if usual and isinstance(id_, str) and isinstance(body, dict):
             return self._repeats(id_)  # as nearly every line is
-        return self._misshapen(said) or self._repeats(said["custom_id"]) or self._strays(said)
+        return self._misshapen(line) or self._repeats(line["custom_id"]) or self._strays(line)
 
-    def _misshapen(self, said: dict[str, Any]) -> Found:
+    def _misshapen(self, line: dict[str, Any]) -> Problem:
         for name in ENVELOPE:
-            if said.get(name) is None:
+            if line.get(name) is None:
                 if name not in self.required:
                     continue
-                return Flaw.MISSING, {"name": name, "param": name}
+                return ErrorCode.MISSING, {"name": name, "param": name}
             wanted = dict if name == "body" else str
-            if not isinstance(said[name], wanted):
-                return Flaw.BAD_TYPE, _type_facts(name, wanted, said[name])
+            if not isinstance(line[name], wanted):
+                return ErrorCode.BAD_TYPE, _type_facts(name, wanted, line[name])
         return None
 
-    def _repeats(self, custom_id: str) -> Found:
-        if custom_id in self._seen and Flaw.DUPLICATE_ID not in self.overlooks:
-            return Flaw.DUPLICATE_ID, {}
+    def _repeats(self, custom_id: str) -> Problem:
+        if custom_id in self._seen and ErrorCode.DUPLICATE_ID not in self.ignored_errors:
+            return ErrorCode.DUPLICATE_ID, {}
         self._seen.add(custom_id)
         return None
 
-    def _strays(self, said: dict[str, Any]) -> Found:
-        if (said.get("method") or "POST") != "POST":
-            return Flaw.BAD_METHOD, {"value": said["method"]}
-        if said.get("url") is not None and said["url"] not in self.urls:
-            return Flaw.BAD_URL, {"value": said["url"]}
+    def _strays(self, line: dict[str, Any]) -> Problem:
+        if (line.get("method") or "POST") != "POST":
+            return ErrorCode.BAD_METHOD, {"value": line["method"]}
+        if line.get("url") is not None and line["url"] not in self.urls:
+            return ErrorCode.BAD_URL, {"value": line["url"]}
         return None
 
-    def _body(self, body: dict[str, Any]) -> Found:
-        if body.get("stream") and Flaw.STREAMING not in self.overlooks:
-            return Flaw.STREAMING, {}
+    def _body(self, body: dict[str, Any]) -> Problem:
+        if body.get("stream") and ErrorCode.STREAMING not in self.ignored_errors:
+            return ErrorCode.STREAMING, {}
         model = self.model or body.get("model")
         if not model:
-            return Flaw.MODEL_REQUIRED, {}
+            return ErrorCode.MODEL_REQUIRED, {}
         if self._asks and not any(map(body.get, self._asks)) and self._says_nothing(body):
-            return Flaw.MISSING, {"name": self._asks[0], "param": f"body.{self._asks[0]}"}
+            return ErrorCode.MISSING, {"name": self._asks[0], "param": f"body.{self._asks[0]}"}
         if model != self.first_model and not self._knows(model):
-            return Flaw.UNKNOWN_MODEL, {"model": model}
+            return ErrorCode.UNKNOWN_MODEL, {"model": model}
         if self.first_model is None:
             self.first_model = model
-        elif model != self.first_model and Flaw.OTHER_MODEL not in self.overlooks:
-            return Flaw.OTHER_MODEL, {"model": model}
+        elif model != self.first_model and ErrorCode.OTHER_MODEL not in self.ignored_errors:
+            return ErrorCode.OTHER_MODEL, {"model": model}
         if self.endpoint == "/v1/embeddings":
             self.inputs += _inputs(body["input"])
         return None
@@ -210,8 +203,8 @@ def _type_facts(name: str, wanted: type, value: object) -> dict[str, Any]:
     return {"name": name, "wanted": JSON_TYPES[wanted], "got": json_type(value)}
 
 
-def _inputs(asked: Any) -> int:
+def _inputs(value: Any) -> int:
     # a list of token ids is one input; a list of texts or of token lists is one each
-    if json_type(asked) != "an array" or (asked and isinstance(asked[0], int)):
+    if json_type(value) != "an array" or (value and isinstance(value[0], int)):
         return 1
-    return len(asked)
+    return len(value)

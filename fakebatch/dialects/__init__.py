@@ -2,12 +2,12 @@
 
 from fakebatch.dialects.azure import AZURE
 from fakebatch.dialects.base import (
+    APIError,
     Dialect,
-    Flaw,
+    ErrorCode,
+    ErrorKind,
+    ErrorTemplate,
     Limits,
-    Reason,
-    Refusal,
-    Words,
     canonical,
 )
 from fakebatch.dialects.choosing import chosen
@@ -41,15 +41,15 @@ DIALECTS = {
 __all__ = [
     "DIALECTS",
     "OPENAI",
+    "APIError",
     "Dialect",
-    "Flaw",
+    "ErrorCode",
+    "ErrorKind",
+    "ErrorTemplate",
     "Limits",
     "Listing",
-    "Reason",
-    "Refusal",
     "Shapes",
     "Window",
-    "Words",
     "canonical",
     "chosen",
     "documented",

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fakebatch.dialects.base import Flaw, Reason, Words
+from fakebatch.dialects.base import ErrorCode, ErrorKind, ErrorTemplate
 from fakebatch.dialects.facts import documented, inferred, observed
 from fakebatch.dialects.openai import OPENAI
 
 CODES = {
-    Flaw.BAD_JSON: "invalid_json_line",
-    Flaw.TOO_MANY_LINES: "too_many_tasks",
-    Flaw.BAD_URL: "url_mismatch",
-    Flaw.UNKNOWN_MODEL: "model_not_found",
-    Flaw.DUPLICATE_ID: "duplicate_custom_id",
-    Flaw.EMPTY: "empty_file",
-    Flaw.OTHER_MODEL: "model_mismatch",
-    Flaw.MISSING: "invalid_request",
-    Flaw.BAD_WINDOW: "invalid_request",
+    ErrorCode.BAD_JSON: "invalid_json_line",
+    ErrorCode.TOO_MANY_LINES: "too_many_tasks",
+    ErrorCode.BAD_URL: "url_mismatch",
+    ErrorCode.UNKNOWN_MODEL: "model_not_found",
+    ErrorCode.DUPLICATE_ID: "duplicate_custom_id",
+    ErrorCode.EMPTY: "empty_file",
+    ErrorCode.OTHER_MODEL: "model_mismatch",
+    ErrorCode.MISSING: "invalid_request",
+    ErrorCode.BAD_WINDOW: "invalid_request",
 }
 DENIED = (
     "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a "
@@ -25,7 +25,7 @@ DENIED = (
     "resource."
 )
 
-AZURE = OPENAI.but(
+AZURE = OPENAI.derive(
     "azure",
     "Azure OpenAI",
     documented(
@@ -67,17 +67,20 @@ AZURE = OPENAI.but(
         batches_list={"shape": "data first_id last_id has_more"},
     ),
     documented(
-        "guide: the error file is there even where it is empty", always_leaves=frozenset({"errors"})
+        "guide: the error file is there even where it is empty",
+        always_written_files=frozenset({"errors"}),
     ),
     documented(
         "guide: error codes of a failed validation; their words are OpenAI's",
-        flaws={flaw: replace(OPENAI.flaws[flaw], code=code) for flaw, code in CODES.items()},
+        batch_errors={
+            flaw: replace(OPENAI.batch_errors[flaw], code=code) for flaw, code in CODES.items()
+        },
     ),
     observed(
         "openai-dotnet#312 and Microsoft Q&A 2203029",
         files={"statuses": {"pending": 0, "processed": 30}},
-        refusals={
-            Reason.FILE_NOT_READY: Words(
+        errors={
+            ErrorKind.FILE_NOT_READY: ErrorTemplate(
                 "The input file '{id}' is in '{status}' state. Only files with status 'Processed' "
                 "are accepted for batch inferencing. Please check the file status and try again"
             ),
@@ -86,25 +89,25 @@ AZURE = OPENAI.but(
     observed(
         "many reports: codes are texts, and there is neither type nor param",
         shapes={"error": "error.code=code_or_status error.message", "error_of_files": ""},
-        refusals={
-            Reason.NO_KEY: Words(DENIED, status=401),
-            Reason.WRONG_KEY: Words(DENIED, status=401),
+        errors={
+            ErrorKind.NO_KEY: ErrorTemplate(DENIED, status=401),
+            ErrorKind.WRONG_KEY: ErrorTemplate(DENIED, status=401),
         },
     ),
     inferred(
         "the same form for what is not there",
-        refusals={
-            Reason.NO_SUCH_ROUTE: Words("Resource not found", status=404),
-            Reason.NO_SUCH_FILE: Words("Resource not found", status=404),
-            Reason.NO_SUCH_BATCH: Words("Resource not found", status=404),
+        errors={
+            ErrorKind.NO_SUCH_ROUTE: ErrorTemplate("Resource not found", status=404),
+            ErrorKind.NO_SUCH_FILE: ErrorTemplate("Resource not found", status=404),
+            ErrorKind.NO_SUCH_BATCH: ErrorTemplate("Resource not found", status=404),
         },
         headers={"x-request-id": "{request_id}"},
         snapshots={},
-        elsewhere=OPENAI.elsewhere | {"deployments"},
+        unimplemented_paths=OPENAI.unimplemented_paths | {"deployments"},
     ),
     documented(
         "guide: batches from and to a blob container",
-        beyond={"input_blob": "input and results lie in a blob container, not in files."},
+        unsupported={"input_blob": "input and results lie in a blob container, not in files."},
     ),
     unknown=(
         "how long a file is pending: here 30 s",

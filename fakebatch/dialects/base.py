@@ -14,7 +14,7 @@ from fakebatch.errors import UsageError as Misuse
 _VERSION = re.compile(r"/v[0-9]+(?=/)")
 
 
-class Reason(StrEnum):
+class ErrorKind(StrEnum):
     """Why a call is refused. The dialect says it in the provider's words."""
 
     NO_KEY = auto()
@@ -54,7 +54,7 @@ class Reason(StrEnum):
     TOO_MANY_FILES = auto()
 
 
-class Flaw(StrEnum):
+class ErrorCode(StrEnum):
     """Why validation fails a batch. The dialect says it in the provider's words."""
 
     BAD_JSON = auto()
@@ -76,17 +76,17 @@ class Flaw(StrEnum):
     BAD_WINDOW = auto()
 
 
-class Refusal(Exception):  # an answer, no error of ours
-    """A call the service refuses: a reason and its facts. The dialect has the words."""
+class APIError(Exception):  # an answer, no error of ours
+    """A call the service refuses: a kind and its facts. The dialect has the words."""
 
-    def __init__(self, reason: Reason, **facts: object) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, kind: ErrorKind, **facts: object) -> None:
+        super().__init__(kind)
+        self.kind = kind
         self.facts = facts
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class ErrorTemplate:
     """What the provider says: templates, filled with the facts of the case."""
 
     message: str
@@ -147,13 +147,13 @@ class Dialect:
     purposes: tuple[str, ...]
     snapshots: Mapping[str, str]
     """The dated model that answers for an alias."""
-    refusals: Mapping[Reason, Words]
-    flaws: Mapping[Flaw, Words]
-    lost_lines: Mapping[str, str]
+    errors: Mapping[ErrorKind, ErrorTemplate]
+    batch_errors: Mapping[ErrorCode, ErrorTemplate]
+    unfinished_line_errors: Mapping[str, str]
     """What the error file says of a line that never ran, by the code of its error."""
-    line_errors: Mapping[int, Words]
+    line_errors: Mapping[int, ErrorTemplate]
     """What a line's HTTP error says, by status, where the test does not say it."""
-    elsewhere: frozenset[str]
+    unimplemented_paths: frozenset[str]
     """First path segments that the provider serves and fakebatch does not."""
     headers: Mapping[str, str]
     """Of every answer; `{request_id}` and `{milliseconds}` are filled in."""
@@ -181,9 +181,9 @@ class Dialect:
     """The HTTP status of a success that is not 200, by operation."""
     statuses: Mapping[str, str] = field(default_factory=dict[str, str])
     """What the wire calls a status that has another name there."""
-    overlooks: frozenset[Flaw] = frozenset()
+    ignored_errors: frozenset[ErrorCode] = frozenset()
     """What validation does not mind."""
-    always_leaves: frozenset[str] = frozenset()
+    always_written_files: frozenset[str] = frozenset()
     """Which result files ("output", "errors") a completed batch has even where they are empty."""
     refuses_missing_input: bool = False
     """Whether a create call with an unknown input file is refused; else its batch fails later."""
@@ -199,7 +199,7 @@ class Dialect:
     results_url: str = ""
     """Where result files are, if a batch names addresses in place of ids: of `{base}`, `{id}` and
     `{signature}`; with that, nobody needs a key."""
-    beyond: Mapping[str, str] = field(default_factory=dict[str, str])
+    unsupported: Mapping[str, str] = field(default_factory=dict[str, str])
     """Fields of a call that nobody emulates, and why."""
     facts: tuple[Fact, ...] = ()
     """What differs from OpenAI, and how that is known."""
@@ -208,7 +208,7 @@ class Dialect:
     left_out: tuple[str, ...] = ()
     """What is known, and not emulated."""
 
-    def but(
+    def derive(
         self,
         name: str,
         title: str,

@@ -75,7 +75,7 @@ def from_toml(path: Path, known: Mapping[str, Dialect]) -> Dialect:
     if like not in known:
         raise _unreadable(path, f"like = {like!r} is none of {', '.join(map(repr, known))}")
     name = str(said.pop("name", path.stem))
-    own = known[like].but(name, str(said.pop("title", name)), documented(path.name, **said))
+    own = known[like].derive(name, str(said.pop("title", name)), documented(path.name, **said))
     return _checked(own, path)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fakebatch.dialects.base import Flaw, Reason, Words
+from fakebatch.dialects.base import ErrorCode, ErrorKind, ErrorTemplate
 from fakebatch.dialects.facts import documented, inferred, observed
 from fakebatch.dialects.openai import OPENAI
 
 MB = 1024 * 1024
 RECORDED = "snapshot tests of Cnblogs.DashScope.Sdk, April 2026"
 
-DASHSCOPE = OPENAI.but(
+DASHSCOPE = OPENAI.derive(
     "dashscope",
     "DashScope / Qwen",
     documented(
@@ -26,7 +26,7 @@ DASHSCOPE = OPENAI.but(
             "batch_files": 10_000,
             "creates_per_hour": 60_000,
         },
-        overlooks=frozenset({Flaw.STREAMING}),
+        ignored_errors=frozenset({ErrorCode.STREAMING}),
         pace={"keeps_batch_files": None},
         snapshots={},
     ),
@@ -45,8 +45,8 @@ DASHSCOPE = OPENAI.but(
             .replace(" usage ", " "),
         },
         batches_list={"shape": "object data=data_or_null first_id last_id has_more"},
-        flaws={
-            Flaw.BAD_URL: Words(
+        batch_errors={
+            ErrorCode.BAD_URL: ErrorTemplate(
                 "The provided url '{value}' is not supported by the Batch API.",
                 code="url_not_found",
                 param="url",
@@ -74,11 +74,11 @@ DASHSCOPE = OPENAI.but(
     inferred(
         "codes of other DashScope APIs",
         ids={"call": "{uuid}"},
-        refusals={
-            Reason.NO_KEY: Words(
+        errors={
+            ErrorKind.NO_KEY: ErrorTemplate(
                 "You didn't provide an API key.", code="invalid_api_key", status=401
             ),
-            Reason.WRONG_KEY: Words(
+            ErrorKind.WRONG_KEY: ErrorTemplate(
                 "Incorrect API key provided.", code="invalid_api_key", status=401
             ),
         },

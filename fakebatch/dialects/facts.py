@@ -50,7 +50,7 @@ def inferred(source: str, /, **knobs: Any) -> Fact:
     return Fact(Evidence.INFERRED, source, knobs)
 
 
-_WHOLE = frozenset({"answers", "auth", "beyond", "headers", "snapshots", "statuses"})
+_WHOLE = frozenset({"answers", "auth", "unsupported", "headers", "snapshots", "statuses"})
 """Mappings that are one value. All others are groups or tables, changed entry by entry."""
 
 ValueT = TypeVar("ValueT")

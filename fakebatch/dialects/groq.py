@@ -5,7 +5,7 @@ from __future__ import annotations
 from fakebatch.dialects.facts import documented, inferred
 from fakebatch.dialects.openai import OPENAI
 
-GROQ = OPENAI.but(
+GROQ = OPENAI.derive(
     "groq",
     "Groq",
     documented(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fakebatch.dialects.base import Reason, Words
+from fakebatch.dialects.base import ErrorKind, ErrorTemplate
 from fakebatch.dialects.facts import documented, inferred
 from fakebatch.dialects.openai import OPENAI
 
 MB = 1024 * 1024
 
-MOONSHOT = OPENAI.but(
+MOONSHOT = OPENAI.derive(
     "moonshot",
     "Moonshot / Kimi",
     documented(
@@ -54,8 +54,8 @@ MOONSHOT = OPENAI.but(
     documented(
         "API reference, Cancel Batch; the exact words are ours",
         cancels=("validating", "in_progress", "finalizing"),
-        refusals={
-            Reason.CANNOT_CANCEL: Words(
+        errors={
+            ErrorKind.CANNOT_CANCEL: ErrorTemplate(
                 "The batch's state does not allow cancel: it is '{status}'.", status=400
             ),
         },
@@ -68,19 +68,21 @@ MOONSHOT = OPENAI.but(
         "API reference, errors: message, type, and at times code",
         shapes={"error": "error.message error.type", "error_of_files": ""},
         headers={"x-request-id": "{request_id}"},
-        refusals={
-            Reason.NO_KEY: Words(
+        errors={
+            ErrorKind.NO_KEY: ErrorTemplate(
                 "Invalid Authentication", type="invalid_authentication_error", status=401
             ),
-            Reason.WRONG_KEY: Words(
+            ErrorKind.WRONG_KEY: ErrorTemplate(
                 "Incorrect API key provided", type="incorrect_api_key_error", status=401
             ),
-            Reason.BAD_PURPOSE: Words(
+            ErrorKind.BAD_PURPOSE: ErrorTemplate(
                 "Invalid purpose: {value}, only file-extract, batch, batch_output, lambda, image "
                 "and video accepted"
             ),
-            Reason.FILE_EMPTY: Words("File size is zero, please confirm and re-upload the file"),
-            Reason.FILE_TOO_LARGE: Words(
+            ErrorKind.FILE_EMPTY: ErrorTemplate(
+                "File size is zero, please confirm and re-upload the file"
+            ),
+            ErrorKind.FILE_TOO_LARGE: ErrorTemplate(
                 "File size is too large, max file size is 100MB, please confirm and re-upload the "
                 "file"
             ),
@@ -88,32 +90,32 @@ MOONSHOT = OPENAI.but(
     ),
     inferred(
         "types by HTTP status as the reference lists them; the words are ours",
-        refusals={
-            Reason.NO_SUCH_FILE: Words(
+        errors={
+            ErrorKind.NO_SUCH_FILE: ErrorTemplate(
                 "file {id} not found", type="resource_not_found_error", status=404
             ),
-            Reason.NO_SUCH_BATCH: Words(
+            ErrorKind.NO_SUCH_BATCH: ErrorTemplate(
                 "batch {id} not found", type="resource_not_found_error", status=404
             ),
-            Reason.NO_SUCH_MODEL: Words(
+            ErrorKind.NO_SUCH_MODEL: ErrorTemplate(
                 "Not found the model {id} or Permission denied",
                 type="resource_not_found_error",
                 status=404,
             ),
-            Reason.NO_SUCH_ROUTE: Words(
+            ErrorKind.NO_SUCH_ROUTE: ErrorTemplate(
                 "Not found: {method} {path}", type="resource_not_found_error", status=404
             ),
-            Reason.TOO_MANY_BATCHES: Words(
+            ErrorKind.TOO_MANY_BATCHES: ErrorTemplate(
                 "Request reached the limit of {limit} batches per hour, please try again later",
                 type="rate_limit_reached_error",
                 status=429,
             ),
-            Reason.TOO_MANY_UPLOADS: Words(
+            ErrorKind.TOO_MANY_UPLOADS: ErrorTemplate(
                 "Request reached the limit of {limit} uploads per minute, please try again later",
                 type="rate_limit_reached_error",
                 status=429,
             ),
-            Reason.TOO_MANY_FILES: Words(
+            ErrorKind.TOO_MANY_FILES: ErrorTemplate(
                 "The number of batch files has reached the limit of {limit}"
             ),
         },

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fakebatch.dialects.base import Dialect, Flaw, Limits, Reason, Words
+from fakebatch.dialects.base import Dialect, ErrorCode, ErrorKind, ErrorTemplate, Limits
 from fakebatch.dialects.knobs import FileRules, Ids, Listing, Pace, Shapes, Window
 
 CHALLENGE = {"www-authenticate": 'Bearer realm="OpenAI API"'}
 
 REFUSALS = {
-    Reason.NO_KEY: Words(
+    ErrorKind.NO_KEY: ErrorTemplate(
         "You didn't provide an API key. You need to provide your API key in an Authorization "
         "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field "
         "(with blank username) if you're accessing the API from your browser and are prompted for "
@@ -17,195 +17,203 @@ REFUSALS = {
         status=401,
         headers=CHALLENGE,
     ),
-    Reason.WRONG_KEY: Words(
+    ErrorKind.WRONG_KEY: ErrorTemplate(
         "Incorrect API key provided: {key}. You can find your API key at "
         "https://platform.openai.com/account/api-keys.",
         code="invalid_api_key",
         status=401,
         headers=CHALLENGE,
     ),
-    Reason.NO_SUCH_FILE: Words("No such File object: {id}", param="id", status=404),
-    Reason.NO_SUCH_BATCH: Words("No batch found with id '{id}'.", status=404),
-    Reason.NO_SUCH_UPLOAD: Words("No such Upload object: {id}", param="id", status=404),
-    Reason.NO_SUCH_MODEL: Words(
+    ErrorKind.NO_SUCH_FILE: ErrorTemplate("No such File object: {id}", param="id", status=404),
+    ErrorKind.NO_SUCH_BATCH: ErrorTemplate("No batch found with id '{id}'.", status=404),
+    ErrorKind.NO_SUCH_UPLOAD: ErrorTemplate("No such Upload object: {id}", param="id", status=404),
+    ErrorKind.NO_SUCH_MODEL: ErrorTemplate(
         "The model '{id}' does not exist or you do not have access to it.",
         code="model_not_found",
         param="model",
         status=404,
     ),
-    Reason.NO_MODEL: Words("you must provide a model parameter"),
-    Reason.NO_SUCH_ROUTE: Words("Invalid URL ({method} /v1{path})", status=404),
-    Reason.WRONG_METHOD: Words(
+    ErrorKind.NO_MODEL: ErrorTemplate("you must provide a model parameter"),
+    ErrorKind.NO_SUCH_ROUTE: ErrorTemplate("Invalid URL ({method} /v1{path})", status=404),
+    ErrorKind.WRONG_METHOD: ErrorTemplate(
         "Not allowed to {method} on /v1{path} (HINT: Perhaps you meant to use a different HTTP "
         "method?)",
         status=405,
     ),
-    Reason.NOT_JSON: Words(
+    ErrorKind.NOT_JSON: ErrorTemplate(
         "We could not parse the JSON body of your request. (HINT: This likely means you aren't "
         "using your HTTP library correctly. The OpenAI API expects a JSON payload, but what was "
         "sent was not valid JSON. If you have trouble figuring out how to fix this, please contact "
         "us through our help center at help.openai.com.)"
     ),
-    Reason.BAD_PURPOSE: Words("'{value}' is not one of {known} - 'purpose'", param="purpose"),
-    Reason.NOT_JSONL: Words("Invalid file format for Batch API. Must be .jsonl"),
-    Reason.FILE_EMPTY: Words("Invalid file format for Batch API. Must be .jsonl"),
-    Reason.TOO_MANY_FILES: Words("There are {limit} batch files already; delete some first."),
-    Reason.FILE_TOO_LARGE: Words("File is too large."),
-    Reason.MISSING: Words(
+    ErrorKind.BAD_PURPOSE: ErrorTemplate(
+        "'{value}' is not one of {known} - 'purpose'", param="purpose"
+    ),
+    ErrorKind.NOT_JSONL: ErrorTemplate("Invalid file format for Batch API. Must be .jsonl"),
+    ErrorKind.FILE_EMPTY: ErrorTemplate("Invalid file format for Batch API. Must be .jsonl"),
+    ErrorKind.TOO_MANY_FILES: ErrorTemplate(
+        "There are {limit} batch files already; delete some first."
+    ),
+    ErrorKind.FILE_TOO_LARGE: ErrorTemplate("File is too large."),
+    ErrorKind.MISSING: ErrorTemplate(
         "Missing required parameter: '{name}'.", code="missing_required_parameter", param="{name}"
     ),
-    Reason.BAD_VALUE: Words(
+    ErrorKind.BAD_VALUE: ErrorTemplate(
         "Invalid value: '{value}'. Supported values are: {known}.",
         code="invalid_value",
         param="{name}",
     ),
-    Reason.BAD_TYPE: Words(
+    ErrorKind.BAD_TYPE: ErrorTemplate(
         "Invalid type for '{name}': expected {wanted}, but got {got} instead.",
         code="invalid_type",
         param="{name}",
     ),
-    Reason.TOO_MANY_PROPERTIES: Words(
+    ErrorKind.TOO_MANY_PROPERTIES: ErrorTemplate(
         "Invalid '{name}': too many properties. Expected an object with at most {most} properties, "
         "but got an object with {got} properties instead.",
         code="object_above_max_properties",
         param="{name}",
     ),
-    Reason.KEY_TOO_LONG: Words(
+    ErrorKind.KEY_TOO_LONG: ErrorTemplate(
         "Invalid property name in '{name}': too long. Expected a property name with maximum length "
         "{most}, but got a property name with length {got} instead.",
         code="property_name_above_max_length",
         param="{name}",
     ),
-    Reason.STRING_TOO_LONG: Words(
+    ErrorKind.STRING_TOO_LONG: ErrorTemplate(
         "Invalid '{name}': string too long. Expected a string with maximum length {most}, but got "
         "a string with length {got} instead.",
         code="string_above_max_length",
         param="{name}",
     ),
-    Reason.TOO_LOW: Words(
+    ErrorKind.TOO_LOW: ErrorTemplate(
         "Invalid '{name}': integer below minimum value. Expected a value >= {least}, but got "
         "{got} instead.",
         code="integer_below_min_value",
         param="{name}",
     ),
-    Reason.TOO_HIGH: Words(
+    ErrorKind.TOO_HIGH: ErrorTemplate(
         "Invalid '{name}': integer above maximum value. Expected a value <= {most}, but got "
         "{got} instead.",
         code="integer_above_max_value",
         param="{name}",
     ),
-    Reason.BAD_ORDER: Words("order must be asc or desc."),
-    Reason.CANNOT_CANCEL: Words("Cannot cancel a batch with status '{status}'.", status=409),
-    Reason.NO_SUCH_INPUT: Words(
+    ErrorKind.BAD_ORDER: ErrorTemplate("order must be asc or desc."),
+    ErrorKind.CANNOT_CANCEL: ErrorTemplate(
+        "Cannot cancel a batch with status '{status}'.", status=409
+    ),
+    ErrorKind.NO_SUCH_INPUT: ErrorTemplate(
         "Cannot find file {id}, or project proj_fakebatch does not have access to it.",
         param="file_id",
     ),
-    Reason.WRONG_PURPOSE: Words(
+    ErrorKind.WRONG_PURPOSE: ErrorTemplate(
         "Invalid file purpose '{purpose}' for file '{id}'. The input file of a batch must have the "
         "purpose 'batch'.",
         param="input_file_id",
     ),
-    Reason.FILE_NOT_READY: Words(
+    ErrorKind.FILE_NOT_READY: ErrorTemplate(
         "The input file '{id}' is in '{status}' state. Only files with status 'processed' can be "
         "used to create a batch.",
         param="input_file_id",
     ),
-    Reason.TOO_MANY_UPLOADS: Words(
+    ErrorKind.TOO_MANY_UPLOADS: ErrorTemplate(
         "Rate limit reached for file uploads in organization org-fakebatch: Limit {limit} per "
         "minute. Please try again later.",
         code="rate_limit_exceeded",
         type="requests",
         status=429,
     ),
-    Reason.TOO_MANY_BATCHES: Words(
+    ErrorKind.TOO_MANY_BATCHES: ErrorTemplate(
         "Rate limit reached for batch creation in organization org-fakebatch: Limit {limit} per "
         "hour. Please try again later.",
         code="rate_limit_exceeded",
         type="requests",
         status=429,
     ),
-    Reason.UPLOAD_OVER: Words("Upload {id} is not pending: its status is '{status}'."),
-    Reason.NO_SUCH_PART: Words("No such Upload Part object: {id}", param="part_ids"),
-    Reason.PART_TWICE: Words("Duplicate part id: {id}", param="part_ids"),
-    Reason.OTHER_LENGTH: Words(
+    ErrorKind.UPLOAD_OVER: ErrorTemplate("Upload {id} is not pending: its status is '{status}'."),
+    ErrorKind.NO_SUCH_PART: ErrorTemplate("No such Upload Part object: {id}", param="part_ids"),
+    ErrorKind.PART_TWICE: ErrorTemplate("Duplicate part id: {id}", param="part_ids"),
+    ErrorKind.OTHER_LENGTH: ErrorTemplate(
         "The parts have {got} bytes in total, but the upload was created with {wanted} bytes."
     ),
-    Reason.OTHER_DIGEST: Words(
+    ErrorKind.OTHER_DIGEST: ErrorTemplate(
         "The md5 checksum of the parts is {got}, but {wanted} was given.", param="md5"
     ),
 }
 
 FLAWS = {
-    Flaw.BAD_JSON: Words("This line is not parseable as valid JSON.", code="invalid_json_line"),
-    Flaw.MISSING: Words(
+    ErrorCode.BAD_JSON: ErrorTemplate(
+        "This line is not parseable as valid JSON.", code="invalid_json_line"
+    ),
+    ErrorCode.MISSING: ErrorTemplate(
         "Missing required parameter: '{name}'.", code="missing_required_parameter", param="{param}"
     ),
-    Flaw.BAD_TYPE: Words(
+    ErrorCode.BAD_TYPE: ErrorTemplate(
         "Invalid type for '{name}': expected {wanted}, but got {got} instead.",
         code="invalid_type",
         param="{name}",
     ),
-    Flaw.MODEL_REQUIRED: Words(
+    ErrorCode.MODEL_REQUIRED: ErrorTemplate(
         "Model parameter is required.", code="invalid_request", param="body.model"
     ),
-    Flaw.DUPLICATE_ID: Words(
+    ErrorCode.DUPLICATE_ID: ErrorTemplate(
         "The custom_id for this request is a duplicate of another request. The custom_id parameter "
         "must be unique for each request in a batch.",
         code="duplicate_custom_id",
         param="custom_id",
     ),
-    Flaw.BAD_METHOD: Words(
+    ErrorCode.BAD_METHOD: ErrorTemplate(
         "Invalid method: '{value}'. Only 'POST' is supported.",
         code="invalid_method",
         param="method",
     ),
-    Flaw.BAD_URL: Words(
+    ErrorCode.BAD_URL: ErrorTemplate(
         "The URL provided for this request does not match the batch endpoint.",
         code="invalid_url",
         param="url",
     ),
-    Flaw.OTHER_MODEL: Words(
+    ErrorCode.OTHER_MODEL: ErrorTemplate(
         "The model '{model}' for this request does not match the rest of the batch. Each batch "
         "must contain requests for a single model.",
         code="mismatched_model",
         param="body.model",
     ),
-    Flaw.UNKNOWN_MODEL: Words(
+    ErrorCode.UNKNOWN_MODEL: ErrorTemplate(
         "The provided model '{model}' is not supported by the Batch API.",
         code="model_not_found",
         param="body.model",
     ),
-    Flaw.STREAMING: Words(
+    ErrorCode.STREAMING: ErrorTemplate(
         "Chat Completions: Streaming is not supported in the Batch API.",
         code="streaming_unsupported",
         param="body.stream",
     ),
-    Flaw.NO_INPUT_FILE: Words(
+    ErrorCode.NO_INPUT_FILE: ErrorTemplate(
         "Cannot find file {id}, or organization org-fakebatch does not have access to it.",
         code="invalid_request",
         param="file_id",
     ),
-    Flaw.EMPTY: Words("The batch input file is empty.", code="empty_file"),
-    Flaw.TOO_MANY_LINES: Words(
+    ErrorCode.EMPTY: ErrorTemplate("The batch input file is empty.", code="empty_file"),
+    ErrorCode.TOO_MANY_LINES: ErrorTemplate(
         "The batch input file contains too many requests. The maximum number of requests per batch "
         "is {limit}.",
         code="too_many_requests",
     ),
-    Flaw.TOO_LARGE: Words(
+    ErrorCode.TOO_LARGE: ErrorTemplate(
         "The batch input file is larger than the {limit} maximum for the {model} model. Please try "
         "again with a smaller batch.",
         code="file_too_large",
     ),
-    Flaw.TOO_MANY_INPUTS: Words(
+    ErrorCode.TOO_MANY_INPUTS: ErrorTemplate(
         "The batch contains too many embedding inputs. The maximum across all requests is {limit}.",
         code="too_many_inputs",
     ),
-    Flaw.OVER_QUOTA: Words(
+    ErrorCode.OVER_QUOTA: ErrorTemplate(
         "Enqueued token limit reached for {model} in organization org-fakebatch. Limit: {limit:,} "
         "enqueued tokens. Please try again once some in_progress batches have been completed.",
         code="token_limit_exceeded",
     ),
-    Flaw.BAD_WINDOW: Words(
+    ErrorCode.BAD_WINDOW: ErrorTemplate(
         "Invalid value: '{value}'. Supported values are: {known}.",
         code="invalid_value",
         param="completion_window",
@@ -219,18 +227,20 @@ LOST_LINES = {
 }
 
 LINE_ERRORS = {
-    400: Words("The request is invalid."),
-    401: Words("Incorrect API key provided.", code="invalid_api_key"),
-    403: Words("You are not allowed to use this model."),
-    404: Words("The model does not exist.", code="model_not_found"),
-    429: Words(
+    400: ErrorTemplate("The request is invalid."),
+    401: ErrorTemplate("Incorrect API key provided.", code="invalid_api_key"),
+    403: ErrorTemplate("You are not allowed to use this model."),
+    404: ErrorTemplate("The model does not exist.", code="model_not_found"),
+    429: ErrorTemplate(
         "Rate limit reached. Please try again later.", code="rate_limit_exceeded", type="requests"
     ),
-    500: Words(
+    500: ErrorTemplate(
         "The server had an error while processing your request. Sorry about that!",
         type="server_error",
     ),
-    503: Words("The engine is currently overloaded, please try again later.", type="server_error"),
+    503: ErrorTemplate(
+        "The engine is currently overloaded, please try again later.", type="server_error"
+    ),
 }
 
 SNAPSHOTS = {
@@ -263,11 +273,11 @@ OPENAI = Dialect(
     ),
     purposes=("fine-tune", "assistants", "batch", "user_data", "vision", "evals"),
     snapshots=SNAPSHOTS,
-    refusals=REFUSALS,
-    flaws=FLAWS,
-    lost_lines=LOST_LINES,
+    errors=REFUSALS,
+    batch_errors=FLAWS,
+    unfinished_line_errors=LOST_LINES,
     line_errors=LINE_ERRORS,
-    elsewhere=frozenset(
+    unimplemented_paths=frozenset(
         (
             *("assistants", "audio", "chat", "completions", "containers", "conversations"),
             *("embeddings", "evals", "fine_tuning", "images", "models", "moderations"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fakebatch.dialects.base import Flaw, Words
+from fakebatch.dialects.base import ErrorCode, ErrorTemplate
 from fakebatch.dialects.facts import documented, observed
 from fakebatch.dialects.openai import OPENAI
 from fakebatch.durations import SECOND
 
-OPENAI_2024 = OPENAI.but(
+OPENAI_2024 = OPENAI.derive(
     "openai-2024",
     "OpenAI in 2024",
     observed(
@@ -35,8 +35,8 @@ OPENAI_2024 = OPENAI.but(
     documented(
         "the API reference and the FAQ of 2024",
         endpoints=("/v1/chat/completions", "/v1/completions", "/v1/embeddings"),
-        flaws={
-            Flaw.BAD_URL: Words(
+        batch_errors={
+            ErrorCode.BAD_URL: ErrorTemplate(
                 "The URL provided for this request does not prefix-match the batch endpoint.",
                 code="invalid_url",
                 param="url",

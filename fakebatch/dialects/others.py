@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fakebatch.dialects.base import Flaw, Reason
+from fakebatch.dialects.base import ErrorCode, ErrorKind
 from fakebatch.dialects.facts import documented, inferred, observed
 from fakebatch.dialects.openai import OPENAI
 
@@ -19,7 +19,7 @@ PLAIN = inferred(
     snapshots={},
 )
 
-SILICONFLOW = OPENAI.but(
+SILICONFLOW = OPENAI.derive(
     "siliconflow",
     "SiliconFlow",
     PLAIN,
@@ -57,7 +57,7 @@ SILICONFLOW = OPENAI.but(
     left_out=("the last message of a line must be the user's",),
 )
 
-DEEPINFRA = OPENAI.but(
+DEEPINFRA = OPENAI.derive(
     "deepinfra",
     "DeepInfra",
     PLAIN,
@@ -77,7 +77,7 @@ DEEPINFRA = OPENAI.but(
     left_out=("100 batches at once", "refusing other endpoints only at validation"),
 )
 
-PARASAIL = OPENAI.but(
+PARASAIL = OPENAI.derive(
     "parasail",
     "Parasail",
     PLAIN,
@@ -87,12 +87,12 @@ PARASAIL = OPENAI.but(
         environment=("PARASAIL_API_KEY",),
         endpoints=(CHAT, "/v1/embeddings"),
         limits={"batch_bytes": 500 * MB},
-        overlooks=frozenset({Flaw.OTHER_MODEL}),
+        ignored_errors=frozenset({ErrorCode.OTHER_MODEL}),
     ),
     unknown=("whether a batch has fewer keys, as a third party's OpenAPI document says",),
 )
 
-DOUBLEWORD = OPENAI.but(
+DOUBLEWORD = OPENAI.derive(
     "doubleword",
     "Doubleword",
     PLAIN,
@@ -102,7 +102,7 @@ DOUBLEWORD = OPENAI.but(
         environment=("DOUBLEWORD_API_KEY",),
         ids={"batch": "{uuid}", "file": "{uuid}"},
         answers={"batches.create": 201},
-        overlooks=frozenset({Flaw.OTHER_MODEL}),
+        ignored_errors=frozenset({ErrorCode.OTHER_MODEL}),
     ),
     left_out=(
         "a batch all of whose lines failed is `failed`; none is ever `expired`",
@@ -112,7 +112,7 @@ DOUBLEWORD = OPENAI.but(
     ),
 )
 
-NEBIUS = OPENAI.but(
+NEBIUS = OPENAI.derive(
     "nebius",
     "Nebius Token Factory",
     PLAIN,
@@ -127,7 +127,7 @@ NEBIUS = OPENAI.but(
     left_out=("the other override_settings, and their echo in the batch", "500 batches at once"),
 )
 
-LITELLM = OPENAI.but(
+LITELLM = OPENAI.derive(
     "litellm",
     "LiteLLM proxy",
     PLAIN,
@@ -144,7 +144,9 @@ LITELLM = OPENAI.but(
             "batch": "base64:litellm_proxy;model_id:{hex};llm_batch_id:batch_{stamp}",
         },
         shapes={"error": "error.message error.type error.param=null error.code=status_text"},
-        refusals={Reason.CANNOT_CANCEL: replace(OPENAI.refusals[Reason.CANNOT_CANCEL], status=400)},
+        errors={
+            ErrorKind.CANNOT_CANCEL: replace(OPENAI.errors[ErrorKind.CANNOT_CANCEL], status=400)
+        },
     ),
     left_out=(
         "the choice of a provider by path, header or target_model_names",
@@ -152,7 +154,7 @@ LITELLM = OPENAI.but(
     ),
 )
 
-OGX = OPENAI.but(
+OGX = OPENAI.derive(
     "ogx",
     "OGX / llama-stack",
     PLAIN,
@@ -162,9 +164,9 @@ OGX = OPENAI.but(
         auth={},
         endpoints=(CHAT, "/v1/completions", "/v1/embeddings"),
         ids={"batch": "batch_{hex16}", "request": "batch_req_{hex}"},
-        overlooks=frozenset({Flaw.DUPLICATE_ID, Flaw.OTHER_MODEL}),
+        ignored_errors=frozenset({ErrorCode.DUPLICATE_ID, ErrorCode.OTHER_MODEL}),
         results_purpose="batch",
-        always_leaves=frozenset({"output", "errors"}),
+        always_written_files=frozenset({"output", "errors"}),
         statuses={"finalizing": "in_progress"},
         window={"ends": False},
         shapes={

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fakebatch.dialects.base import Reason
+from fakebatch.dialects.base import ErrorKind
 from fakebatch.dialects.facts import documented, inferred
 from fakebatch.dialects.openai import OPENAI
 
 MB = 1024 * 1024
 CODES = {
-    Reason.NO_KEY: "1001",
-    Reason.WRONG_KEY: "1000",
-    Reason.NO_SUCH_MODEL: "1211",
-    Reason.MISSING: "1213",
-    Reason.TOO_MANY_BATCHES: "1302",
-    Reason.TOO_MANY_UPLOADS: "1302",
+    ErrorKind.NO_KEY: "1001",
+    ErrorKind.WRONG_KEY: "1000",
+    ErrorKind.NO_SUCH_MODEL: "1211",
+    ErrorKind.MISSING: "1213",
+    ErrorKind.TOO_MANY_BATCHES: "1302",
+    ErrorKind.TOO_MANY_UPLOADS: "1302",
 }
 
-ZHIPU = OPENAI.but(
+ZHIPU = OPENAI.derive(
     "zhipu",
     "Zhipu GLM / Z.ai",
     documented(
@@ -45,9 +45,9 @@ ZHIPU = OPENAI.but(
     ),
     inferred(
         "the table of error codes: 1000 to 1003 for keys, 121x for parameters, 1302 for rates",
-        refusals={
+        errors={
             reason: replace(words, code=CODES.get(reason, "1214"), headers={})
-            for reason, words in OPENAI.refusals.items()
+            for reason, words in OPENAI.errors.items()
         },
         headers={"x-request-id": "{request_id}"},
         snapshots={},

@@ -1,208 +1,200 @@
-"""`batches.*`: create, list, show, cancel."""
+"""`batches.*`: create, list, retrieve, cancel."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
-from fakebatch.batch.asked import Asked, Input
+from fakebatch import replies
+from fakebatch.batch.batch import Batch, BatchCreateParams
 from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.plan import Plan
-from fakebatch.batch.validation import Entry
-from fakebatch.dialects import Flaw, Reason, Refusal
+from fakebatch.batch.validation import BatchError
+from fakebatch.dialects import APIError, ErrorCode, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
 from fakebatch.scenario import Fails, Scenario
 from fakebatch.service import view
-from fakebatch.service.quota import Quota, Rate, Share, prompt_tokens
-from fakebatch.service.shelf import BatchRecord
+from fakebatch.service.files import INPUT_PURPOSE
+from fakebatch.service.state import Share, State
 from fakebatch.service.view import Wire
-from fakebatch.service.world import World
-
-INPUT_PURPOSE = "batch"
-
-T = TypeVar("T")
 
 
 class Batches:
     """The batches of a provider."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.creations = Rate(3_600 * SECOND)
-        self.quota = Quota(self._released)
+    def __init__(self, state: State) -> None:
+        self._state = state
 
-    def create(self, asked: Asked) -> Wire:
+    def create(self, params: BatchCreateParams, now: int) -> Wire:
         """Define the whole future of a batch. An unknown input file makes it fail later.
 
         Raises:
-            Refusal: its input file is none of a batch, or too many were created within the hour.
+            APIError: its input file is none of a batch, or too many were created within the hour.
         """
-        with self._world.lock:
-            now = self._world.settled()
-            limit = self._world.dialect.limits.creates_per_hour
-            if not self.creations.allows(limit, now):
-                raise Refusal(Reason.TOO_MANY_BATCHES, limit=limit)
-            record = self._record(asked, now, self._world.scenario)
-            self.keep(record)
-            return view.batch_object(record, now)
+        state = self._state
+        limits, earlier = state.dialect.limits, self._earlier()
+        with state.lock:
+            if not state.batch_creations.allows(limits.creates_per_hour, now):
+                raise APIError(ErrorKind.TOO_MANY_BATCHES, limit=limits.creates_per_hour)
+            batch = self._new(params, now, state.scenario, earlier)
+            if limits.enqueued_tokens is None:
+                self.keep(batch)
+        if limits.enqueued_tokens is not None:
+            batch = self._within_quota(batch, limits.enqueued_tokens)
+            self.keep(batch)
+        return view.batch_object(batch, now)
 
     def draft(
-        self, asked: Asked, *, created: int, scenario: Scenario, cancelled: int | None
-    ) -> BatchRecord:
+        self,
+        params: BatchCreateParams,
+        *,
+        created: int,
+        scenario: Scenario,
+        cancelled: int | None = None,
+    ) -> Batch:
         """A batch as if it had been created, and cancelled, at such moments; `keep` makes it so."""
-        with self._world.lock:
-            record = self._record(asked, created, scenario)
-            return replace(record, plan=replace(record.plan, cancelled=cancelled))
+        earlier = self._earlier()
+        with self._state.lock:
+            return replace(self._new(params, created, scenario, earlier), cancelled=cancelled)
 
-    def keep(self, record: BatchRecord) -> None:
+    def keep(self, batch: Batch) -> None:
         """Put a batch in place; its result files come at their moment."""
-        with self._world.lock:
-            self._world.batches.put(record)
-            self._world.revision += 1
-            self._world.readers[record.plan.input.asked.input_file_id].append(record.id)
-            self._world.await_end(record, record.plan.validated)
+        self._state.put_batch(batch)
+        rules = batch.scenario.batches
+        self._state.hit(
+            "batches", (rule for rule in rules if rule.which(batch.nth, batch.params.endpoint))
+        )
 
-    def list(self, *, limit: int, after: str | None) -> Wire:
+    def list(self, now: int, *, limit: int, after: str | None) -> Wire:
         """A page of batches, newest first."""
-        with self._world.lock:
-            now = self._world.clock()
-            try:
-                found, has_more = self._world.batches.page(now, after=after, limit=limit)
-            except KeyError:
-                raise Refusal(Reason.NO_SUCH_BATCH, id=after) from None
-            data = [view.batch_object(one, now) for one in found]
-            return view.page(data, self._world.dialect.batches_list, has_more=has_more)
+        try:
+            batches, has_more = self._state.batches.page(now, after=after, limit=limit)
+        except KeyError:
+            raise APIError(ErrorKind.NO_SUCH_BATCH, id=after) from None
+        data = [view.batch_object(batch, now) for batch in batches]
+        return view.page(data, self._state.dialect.batches_list, has_more=has_more)
 
-    def retrieve(self, id_: str) -> Wire:
+    def retrieve(self, id_: str, now: int) -> Wire:
         """A batch as it is now."""
-        with self._world.lock:
-            now = self._world.clock()
-            return view.batch_object(self._find(id_, now), now)
+        return view.batch_object(self.get(id_, now), now)
 
-    def written(self, id_: str, write: Callable[[Wire], T]) -> T:
-        """A batch as it is now, written; what was written last, while nothing about it changes."""
-        with self._world.lock:
-            now = self._world.clock()
-            return view.made_of_batch(self._find(id_, now), now, write)
-
-    def cancel(self, id_: str) -> Wire:
+    def cancel(self, id_: str, now: int) -> Wire:
         """Begin to cancel; where that is done already, and the dialect minds not, nothing changes.
 
         Raises:
-            Refusal: its status does not allow it.
+            APIError: its status does not allow it.
         """
-        with self._world.lock:
-            now = self._world.clock()
-            record = self._find(id_, now)
-            status = record.plan.status(now)
-            if status not in self._world.dialect.cancels:
-                raise Refusal(Reason.CANNOT_CANCEL, status=status)
-            if status not in (Status.CANCELLING, Status.CANCELLED):
-                record = replace(record, plan=replace(record.plan, cancelled=now))
-                self._world.batches.put(record)
-                self._world.revision += 1
-                self._world.await_end(record, record.plan.timeline.end.at)
-            return view.batch_object(record, now)
+        while True:
+            batch = self.get(id_, now)
+            status = batch.status(now)
+            if status not in self._state.dialect.cancels:
+                raise APIError(ErrorKind.CANNOT_CANCEL, status=status)
+            if status in (Status.CANCELLING, Status.CANCELLED):
+                return view.batch_object(batch, now)
+            cancelled = batch.cancel(now)
+            if self._state.put_batch(cancelled, instead_of=batch):
+                return view.batch_object(cancelled, now)
 
-    def has(self, id_: str) -> bool:
+    def get(self, id_: str, now: int) -> Batch:
+        """A batch there is now.
+
+        Raises:
+            APIError: there is none of this id.
+        """
+        batch = self._state.batches.get(id_, now)
+        if batch is None:
+            raise APIError(ErrorKind.NO_SUCH_BATCH, id=id_)
+        return batch
+
+    def has(self, id_: str, now: int) -> bool:
         """Whether there is such a batch now."""
-        with self._world.lock:
-            return self._world.batches.get(id_, self._world.clock()) is not None
+        return self._state.batches.get(id_, now) is not None
 
-    def record(self, id_: str) -> BatchRecord:
-        """A batch with its plan."""
-        with self._world.lock:
-            return self._find(id_, self._world.clock())
-
-    def known(self) -> Iterator[BatchRecord]:
+    def known(self, now: int) -> Sequence[Batch]:
         """Every batch there is now, oldest first."""
-        with self._world.lock:
-            return iter([*self._world.batches.all(self._world.clock())])
+        return [*self._state.batches.all(now)]
 
-    def _record(self, asked: Asked, now: int, scenario: Scenario) -> BatchRecord:
-        world = self._world
-        number = world.next()
-        ids = world.dialect.ids
-        id_ = world.mint.made(ids.batch, now, number)
-        mint = Mint(world.mint.digest("batch", number, size=32))
-        content = self._content(asked.input_file_id, now, scenario)
-        future = Input(
-            content,
-            asked,
-            scenario,
-            world.dialect,
-            world.batch_models,
-            mint,
-            _flaw(asked, world),
-            number=len(world.batches) + 1,
-            earlier=self._earlier(),
+    def _new(
+        self,
+        params: BatchCreateParams,
+        now: int,
+        scenario: Scenario,
+        earlier: Mapping[str, int],
+    ) -> Batch:
+        state = self._state
+        number, ids, window = state.next_number(), state.dialect.ids, state.dialect.window
+        mint = Mint(state.mint.digest("batch", number, size=32))
+        refused = None
+        if not window.allows(params.completion_window):
+            facts = {"value": params.completion_window, "known": window.known}
+            refused = BatchError(ErrorCode.BAD_WINDOW, facts)
+        return Batch(
+            id=state.mint.made(ids.batch, now, number),
+            created=now,
+            params=params,
+            content=self._content(params.input_file_id, now, scenario),
+            scenario=scenario,
+            dialect=state.dialect,
+            models=state.batch_models,
+            mint=mint,
+            output_file_id=mint.made(ids.output or ids.file, now, "output"),
+            error_file_id=mint.made(ids.errors or ids.file, now, "errors"),
+            number=number,
+            nth=len(state.batches) + 1,
+            earlier=earlier,
+            refused=refused,
         )
-        output_id, error_id = (
-            mint.made(form or ids.file, now, kind)
-            for form, kind in ((ids.output, "output"), (ids.errors, "errors"))
-        )
-        plan = self._within_quota(Plan(id_, now, future))
-        return BatchRecord(id_, plan, output_id, error_id, number)
 
     def _content(self, file_id: str, now: int, scenario: Scenario) -> bytes | None:
         """The input, if it is there until it is validated."""
-        world = self._world
-        given = world.files.get(file_id, now)
-        if given is None and world.dialect.refuses_missing_input:
-            raise Refusal(Reason.NO_SUCH_INPUT, id=file_id)
-        if given is None:
+        dialect = self._state.dialect
+        file = self._state.files.get(file_id, now)
+        if file is None and dialect.refuses_missing_input:
+            raise APIError(ErrorKind.NO_SUCH_INPUT, id=file_id)
+        if file is None:
             return None
-        if given.purpose != INPUT_PURPOSE:
-            raise Refusal(Reason.WRONG_PURPOSE, id=file_id, purpose=given.purpose)
-        if not view.is_ready(given, world.dialect, now):
-            status = view.file_status(given, world.dialect, now)
-            raise Refusal(Reason.FILE_NOT_READY, id=file_id, status=status)
+        if file.purpose != INPUT_PURPOSE:
+            raise APIError(ErrorKind.WRONG_PURPOSE, id=file_id, purpose=file.purpose)
+        if not view.is_ready(file, dialect, now):
+            status = view.file_status(file, dialect, now)
+            raise APIError(ErrorKind.FILE_NOT_READY, id=file_id, status=status)
         needed = now + scenario.schedule.validating
-        return bytes(given.load()) if given.expires is None or needed < given.expires else None
+        is_there = file.expires is None or needed < file.expires
+        return bytes(file.read()) if is_there else None
 
     def _earlier(self) -> Mapping[str, int]:
-        """In how many batches each custom_id was, if there are lines that heal."""
-        rules = self._world.scenario.rules
+        """In how many batches each custom_id was, if there are lines that fail a few times."""
+        rules = self._state.scenario.rules
         if not any(isinstance(rule.outcome, Fails) and rule.outcome.times for rule in rules):
             return {}
-        good = (one.plan.input for one in self._world.batches.ever() if not one.plan.input.fails)
         return Counter(
-            lines.request(index).custom_id or ""
-            for lines in (one.lines for one in good)
-            for index in range(len(lines))
+            batch.lines.request(index).custom_id or ""
+            for batch in self._state.batches.ever()
+            if not batch.fails
+            for index in range(len(batch.lines))
         )
 
-    def _within_quota(self, plan: Plan) -> Plan:
-        """The plan, or one that fails because too many tokens of its model wait already."""
-        limit = self._world.dialect.limits.enqueued_tokens
-        if limit is None or plan.input.judged.fails:
-            return plan
-        judged = plan.input.judged
-        share = Share(plan.id, judged.model or "", prompt_tokens(judged))
-        if self.quota.enqueue(share, limit, plan.created):
-            return plan
-        refused = Entry(Flaw.OVER_QUOTA, {"model": share.model, "limit": limit})
-        return replace(plan, input=replace(plan.input, refused=refused))
+    def _within_quota(self, batch: Batch, limit: int) -> Batch:
+        """The batch, or one that fails because too many tokens of its model wait already."""
+        state, lines = self._state, batch.lines
+        if batch.validation.fails:
+            return batch
+        # answers do not count, nor does `max_tokens` (OpenAI's FAQ)
+        tokens = sum(replies.asked(lines.request(index).body) for index in range(len(lines)))
+        share = Share(batch.id, batch.validation.model or "", tokens)
+        released = {one for one in state.quota if self._is_released(one.batch, batch.created)}
+        with state.lock:
+            state.quota = tuple(one for one in state.quota if one not in released)
+            waiting = sum(one.tokens for one in state.quota if one.model == share.model)
+            if waiting + share.tokens <= limit:
+                state.quota = (*state.quota, share)
+                return batch
+        refused = BatchError(ErrorCode.OVER_QUOTA, {"model": share.model, "limit": limit})
+        return replace(batch, refused=refused)
 
-    def _released(self, id_: str) -> int:
-        world = self._world
-        record = world.batches.get(id_, world.clock())
-        if record is None:  # a draft that was not kept
-            return 0
-        return record.plan.timeline.end.at + world.dialect.limits.enqueued_release * SECOND
-
-    def _find(self, id_: str, now: int) -> BatchRecord:
-        record = self._world.batches.get(id_, now)
-        if record is None:
-            raise Refusal(Reason.NO_SUCH_BATCH, id=id_)
-        return record
-
-
-def _flaw(asked: Asked, world: World) -> Entry | None:
-    window = world.dialect.window
-    if window.allows(asked.window):
-        return None
-    return Entry(Flaw.BAD_WINDOW, {"value": asked.window, "known": window.known})
+    def _is_released(self, id_: str, now: int) -> bool:
+        """Whether a batch has ended long enough ago, or was never kept."""
+        batch = self._state.batches.get(id_, now)
+        released = self._state.dialect.limits.enqueued_release * SECOND
+        return batch is None or batch.timeline.end.at + released <= now

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, count
 
 from fakebatch.batch.input_file import looks_like_jsonl
-from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.result_files import Content
-from fakebatch.dialects import Reason, Refusal
+from fakebatch.batch.output_file import Content
+from fakebatch.dialects import APIError, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Keeping
 from fakebatch.scenario.merging import merged
 from fakebatch.service import view
-from fakebatch.service.quota import Rate
-from fakebatch.service.shelf import FileRecord
+from fakebatch.service.state import State
+from fakebatch.service.store import FileRecord
 from fakebatch.service.view import Wire
-from fakebatch.service.world import World
+
+INPUT_PURPOSE = "batch"
 
 
 class Files:
     """The files of a provider."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.uploads = Rate(60 * SECOND)
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def create(
         self,
+        now: int,
         *,
         purpose: str,
         filename: str,
@@ -42,153 +42,157 @@ class Files:
         `created` now, unless a test puts it in place as an older one.
 
         Raises:
-            Refusal: an unknown purpose, too large, no JSON lines for a batch, or too many uploads
+            APIError: an unknown purpose, too large, no JSON lines for a batch, or too many uploads
                 within a minute.
         """
         self.check_purpose(purpose)
-        if len(content) > self._world.dialect.limits.file_bytes:
-            raise Refusal(Reason.FILE_TOO_LARGE, limit=self._world.dialect.limits.file_bytes)
-        with self._world.lock:
-            now = self._world.clock() if created is None else created
-            limit = self._world.dialect.limits.uploads_per_minute
-            if created is None and not self.uploads.allows(limit, now):
-                raise Refusal(Reason.TOO_MANY_UPLOADS, limit=limit)
-            return self.keep(now, purpose, filename, content, expires_after)
+        limits = self._state.dialect.limits
+        if len(content) > limits.file_bytes:
+            raise APIError(ErrorKind.FILE_TOO_LARGE, limit=limits.file_bytes)
+        with self._state.lock:
+            limit = limits.uploads_per_minute
+            if created is None and not self._state.file_creations.allows(limit, now):
+                raise APIError(ErrorKind.TOO_MANY_UPLOADS, limit=limit)
+        at = now if created is None else created
+        file = self.keep(at, purpose, filename, content, expires_after)
+        return view.file_object(file, self._state.dialect, now)
 
     def keep(
         self, created: int, purpose: str, filename: str, content: bytes, expires_after: int | None
-    ) -> Wire:
-        """Keep what has been received, in whatever way. The caller holds the lock.
+    ) -> FileRecord:
+        """Keep what has been received, in whatever way.
 
         Raises:
-            Refusal: no JSON lines for a batch, or too many files for batches.
+            APIError: no JSON lines for a batch, or too many files for batches.
         """
-        if purpose == "batch":
-            self._check_input(filename, content, created)
-        number = self._world.next()
-        self._world.uploaded += 1
-        self._world.revision += 1
-        keeping = self._keeping(purpose)
-        record = FileRecord(
-            id=self._world.mint.made(self._world.dialect.ids.file, created, number),
-            number=number,
-            purpose=purpose,
-            filename=self._free(filename, created),
-            created=created,
-            expires=self._expiry(created, purpose, expires_after, keeping),
-            load=lambda: content,
-            keeping=keeping,
-        )
-        self._world.files.put(record)
-        return view.file_object(record, self._world.dialect, self._world.clock())
+        if purpose == INPUT_PURPOSE:
+            self._check_input(filename, content)
+        state = self._state
+        with state.lock:
+            if purpose == INPUT_PURPOSE:
+                self._check_number(created)
+            number = state.next_number()
+            state.uploaded += 1
+            state.revision += 1
+            keeping = self._keeping(purpose)
+            record = FileRecord(
+                id=state.mint.made(state.dialect.ids.file, created, number),
+                number=number,
+                purpose=purpose,
+                filename=self._free(filename, created),
+                created=created,
+                expires=self._expiry(created, purpose, expires_after, keeping),
+                content=content,
+                keeping=keeping,
+            )
+            state.files.put(record)
+        return record
 
     def check_purpose(self, purpose: str) -> None:
         """Refuse a purpose that no upload may have.
 
         Raises:
-            Refusal: an unknown purpose.
+            APIError: an unknown purpose.
         """
-        known = self._world.dialect.purposes
+        known = self._state.dialect.purposes
         if purpose not in known:
-            raise Refusal(Reason.BAD_PURPOSE, value=purpose, known=[*known])
+            raise APIError(ErrorKind.BAD_PURPOSE, value=purpose, known=[*known])
 
-    def list(self, *, purpose: str | None, limit: int, order: str, after: str | None) -> Wire:
+    def list(
+        self, now: int, *, purpose: str | None, limit: int, order: str, after: str | None
+    ) -> Wire:
         """A page of files, newest first unless `order` is "asc"."""
-        with self._world.lock:
-            now = self._world.settled()
-            try:
-                found, has_more = self._world.files.page(
-                    now,
-                    after=after,
-                    limit=limit,
-                    newest_first=order == "desc",
-                    where=lambda record: purpose in (None, record.purpose),
-                )
-            except KeyError:
-                raise Refusal(Reason.NO_SUCH_FILE, id=after) from None
-            dialect = self._world.dialect
-            data = [view.file_object(record, dialect, now) for record in found]
-            return view.page(data, dialect.files_list, has_more=has_more)
+        try:
+            files, has_more = self._state.files.page(
+                now,
+                after=after,
+                limit=limit,
+                newest_first=order == "desc",
+                where=lambda file: purpose in (None, file.purpose),
+            )
+        except KeyError:
+            raise APIError(ErrorKind.NO_SUCH_FILE, id=after) from None
+        dialect = self._state.dialect
+        data = [view.file_object(file, dialect, now) for file in files]
+        return view.page(data, dialect.files_list, has_more=has_more)
 
-    def retrieve(self, id_: str) -> Wire:
+    def retrieve(self, id_: str, now: int) -> Wire:
         """A file's object."""
-        with self._world.lock:
-            now = self._world.settled()
-            return view.file_object(self._find(id_, now), self._world.dialect, now)
+        return view.file_object(self.get(id_, now), self._state.dialect, now)
 
-    def delete(self, id_: str) -> Wire:
+    def delete(self, id_: str, now: int) -> Wire:
         """Delete a file. A batch that still validates it will fail."""
-        with self._world.lock:
-            now = self._world.settled()
-            self._world.files.put(replace(self._find(id_, now), deleted=now))
-            self._world.revision += 1
-            for batch_id in self._world.readers.get(id_, ()):
-                record = self._world.batches.get(batch_id, now)
-                if record is not None and record.plan.status(now) is Status.VALIDATING:
-                    self._world.batches.put(replace(record, plan=record.plan.without_input()))
-            return view.deleted_file(id_, self._world.dialect)
+        state = self._state
+        with state.lock:
+            state.files.put(replace(self.get(id_, now), deleted=now))
+            state.revision += 1
+            for batch_id in state.batches_by_input.get(id_, ()):
+                batch = state.batches.current(batch_id)
+                if batch is not None and batch.is_validating(now):
+                    state.batches.put(batch.without_input())
+        return view.deleted_file(id_, state.dialect)
 
-    def content(self, id_: str) -> tuple[str, bytes]:
-        """A file's name and its bytes: the same at every download."""
-        filename, content = self.open(id_)
-        return filename, bytes(content)
+    def content(self, id_: str, now: int) -> tuple[str, Content]:
+        """A file's name and its bytes, the same at every download; or what makes so many bytes."""
+        file = self.get(id_, now)
+        return file.filename, file.read()
 
-    def open(self, id_: str) -> tuple[str, Content]:
-        """The same, where a file too long to hold is written while it is read."""
-        with self._world.lock:
-            record = self._find(id_, self._world.settled())
-            return record.filename, record.load()
+    def get(self, id_: str, now: int) -> FileRecord:
+        """A file there is now.
 
-    def has(self, id_: str) -> bool:
+        Raises:
+            APIError: there is none of this id.
+        """
+        file = self._state.files.get(id_, now)
+        if file is None:
+            raise APIError(ErrorKind.NO_SUCH_FILE, id=id_)
+        return file
+
+    def has(self, id_: str, now: int) -> bool:
         """Whether there is such a file now."""
-        with self._world.lock:
-            return self._world.files.get(id_, self._world.settled()) is not None
+        return self._state.files.get(id_, now) is not None
 
-    def known(self) -> Iterator[FileRecord]:
+    def known(self, now: int) -> Sequence[FileRecord]:
         """Every file there is now, oldest first."""
-        with self._world.lock:
-            return iter([*self._world.files.all(self._world.settled())])
+        self._state.settle(now)
+        return [*self._state.files.all(now)]
 
-    def _check_input(self, filename: str, content: bytes, now: int) -> None:
+    def _check_input(self, filename: str, content: bytes) -> None:
         """Refuse what cannot be the input of a batch."""
-        dialect = self._world.dialect
+        extensions = self._state.dialect.files.extensions
         if not content:
-            raise Refusal(Reason.FILE_EMPTY)
-        named = filename.endswith(dialect.files.extensions) or not dialect.files.extensions
+            raise APIError(ErrorKind.FILE_EMPTY)
+        named = filename.endswith(extensions) or not extensions
         if not named or not looks_like_jsonl(content):
-            raise Refusal(Reason.NOT_JSONL)
-        limit = dialect.limits.batch_files
+            raise APIError(ErrorKind.NOT_JSONL)
+
+    def _check_number(self, now: int) -> None:
+        limit = self._state.dialect.limits.batch_files
         if limit is not None:
-            kept = [one for one in self._world.files.all(now) if one.purpose == "batch"]
+            kept = [one for one in self._state.files.all(now) if one.purpose == INPUT_PURPOSE]
             if len(kept) >= limit:
-                raise Refusal(Reason.TOO_MANY_FILES, limit=limit)
+                raise APIError(ErrorKind.TOO_MANY_FILES, limit=limit)
 
     def _free(self, filename: str, now: int) -> str:
         """The name a file gets: its own, or a numbered one where names are taken only once."""
-        if not self._world.dialect.files.renames:
+        if not self._state.dialect.files.renames:
             return filename
-        taken = {record.filename for record in self._world.files.all(now)}
+        taken = {record.filename for record in self._state.files.all(now)}
         stem, dot, end = filename.rpartition(".")
         numbered = (f"{stem or end} ({number}){dot}{end if dot else ''}" for number in count(1))
         return next(name for name in chain([filename], numbered) if name not in taken)
 
     def _keeping(self, purpose: str) -> Keeping:
-        """What was said of the upload that comes now."""
-        rules = self._world.scenario.files
-        met = [rule for rule in rules if rule.which(self._world.uploaded, purpose)]
-        self._world.used.update(map(id, met))
-        return merged(Keeping(), (rule.keeping for rule in met))
+        """What the rules say of the upload that comes now."""
+        rules, nth = self._state.scenario.files, self._state.uploaded
+        matching = [rule for rule in rules if rule.which(nth, purpose)]
+        self._state.hit("files", matching)
+        return merged(Keeping(), (rule.keeping for rule in matching))
 
     def _expiry(self, now: int, purpose: str, after: int | None, keeping: Keeping) -> int | None:
         if keeping.lives is not None:
             return now + keeping.lives
         if after is not None:
             return now + after * SECOND
-        lives = self._world.dialect.pace.keeps_batch_files
+        lives = self._state.dialect.pace.keeps_batch_files
         return None if lives is None or purpose != "batch" else now + lives
-
-    def _find(self, id_: str, now: int) -> FileRecord:
-        record = self._world.files.get(id_, now)
-        if record is None:
-            raise Refusal(Reason.NO_SUCH_FILE, id=id_)
-        return record

@@ -5,44 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fakebatch.batch.answering import Answered, answer
-from fakebatch.batch.choosing import Choices
+from fakebatch.batch.matching import RuleMatcher
+from fakebatch.batch.responding import LineResponse, respond
 from fakebatch.batch.validation import ASKS, is_plausible_model
-from fakebatch.dialects import Reason, Refusal
+from fakebatch.dialects import APIError, ErrorKind
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
 from fakebatch.service import view
+from fakebatch.service.state import State
 from fakebatch.service.view import Wire
-from fakebatch.service.world import World
 
 
 class Models:
     """The models of a provider, and what they answer."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
 
-    def ask(self, endpoint: str, body: Mapping[str, Any]) -> Answered:
+    def ask(self, endpoint: str, body: Mapping[str, Any], now: int) -> LineResponse:
         """A direct call: what a line of a batch with this body would get."""
         line = RequestLine(None, None, endpoint, body)
         if not line.model:
-            raise Refusal(Reason.NO_MODEL)
+            raise APIError(ErrorKind.NO_MODEL)
         asks = ASKS[endpoint]
         if all(body.get(name) is None for name in asks):
-            raise Refusal(Reason.MISSING, name=asks[0])
+            raise APIError(ErrorKind.MISSING, name=asks[0])
         self._check(line.model)
-        with self._world.lock:
-            mint = Mint(self._world.mint.digest("direct", self._world.next(), size=32))
-            world = self._world
-            decision = Choices(world.scenario, 1, mint).decide(line)
-            self._world.used.update(map(id, decision.rules))
-            return answer(line, decision.outcome, world.dialect, mint, world.clock())
+        state = self._state
+        mint = Mint(state.mint.digest("direct", state.next_number(), size=32))
+        outcome = RuleMatcher(state.scenario, 1, mint).outcome(line)
+        state.hit("lines", outcome.rules)
+        return respond(line, outcome.result, state.dialect, mint, now)
 
     def list(self) -> Wire:
         """The models known by name."""
-        snapshots = self._world.dialect.snapshots
-        offered = self._world.dialect.batch_models
-        known = self._world.models or {*offered, *snapshots, *snapshots.values()}
+        snapshots = self._state.dialect.snapshots
+        offered = self._state.dialect.batch_models
+        known = self._state.models or {*offered, *snapshots, *snapshots.values()}
         return {"object": "list", "data": [view.model_object(name) for name in sorted(known)]}
 
     def retrieve(self, id_: str) -> Wire:
@@ -51,6 +50,6 @@ class Models:
         return view.model_object(id_)
 
     def _check(self, model: str) -> None:
-        known = self._world.models
+        known = self._state.models
         if not (is_plausible_model(model) if known is None else model in known):
-            raise Refusal(Reason.NO_SUCH_MODEL, id=model)
+            raise APIError(ErrorKind.NO_SUCH_MODEL, id=model)

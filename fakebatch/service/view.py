@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 from fakebatch import replies
+from fakebatch.batch.batch import Batch, Counts
 from fakebatch.batch.lifecycle import TERMINAL, Status
-from fakebatch.batch.plan import Counts, Plan
-from fakebatch.batch.result_files import has_errors, has_output
-from fakebatch.batch.validation import Entry
+from fakebatch.batch.output_file import result_files, results
+from fakebatch.batch.validation import BatchError
 from fakebatch.dialects import Dialect, Listing, shaped
 from fakebatch.durations import SECOND
 from fakebatch.ids import signature
 from fakebatch.scenario import ErrorEntry
-from fakebatch.service.shelf import BatchRecord, FileRecord, UploadRecord
-from fakebatch.service.showing import counts_of, shown
+from fakebatch.service.store import FileRecord, UploadRecord
 
 Wire = dict[str, Any]
-
-T = TypeVar("T")
 
 READY = "processed"
 """What a file record calls a file that is good."""
@@ -68,7 +66,7 @@ def file_object(record: FileRecord, dialect: Dialect, now: int) -> Wire:
         "id": record.id,
         "purpose": record.purpose,
         "filename": record.filename,
-        "bytes": len(record.load()),
+        "bytes": len(record.read()),
         "created_at": seconds(record.created),
         "expires_at": seconds(record.expires),
         "status": file_status(record, dialect, now),
@@ -92,10 +90,10 @@ def upload_object(record: UploadRecord, now: int) -> Wire:
     return {
         "id": record.id,
         "object": "upload",
-        "bytes": record.file.bytes,
+        "bytes": record.params.bytes,
         "created_at": seconds(record.created),
-        "filename": record.file.filename,
-        "purpose": record.file.purpose,
+        "filename": record.params.filename,
+        "purpose": record.params.purpose,
         "status": record.status(now),
         "expires_at": seconds(record.expires),
     }
@@ -131,123 +129,104 @@ def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
     return shaped(listing.shape, facts)
 
 
-def batch_object(record: BatchRecord, now: int) -> Wire:
+def batch_object(batch: Batch, now: int) -> Wire:
     """A Batch object at `now`, in the shape and the order of the wire; null is what is unset."""
-    plan = record.plan
-    asked, dialect = plan.input.asked, plan.input.dialect
-    status = plan.status(now)
+    params, dialect = batch.params, batch.dialect
+    status = batch.status(now)
     left = status in LEAVES_FILES
-    usage = record.results.usage if left and "usage" in dialect.shapes.batch else replies.Usage()
-    early = plan.input.life.early_files
-    output, errors = (early or (left and has(plan)) for has in (has_output, has_errors))
+    usage = results(batch).usage if left and "usage" in dialect.shapes.batch else replies.Usage()
+    files = {file.kind for file in result_files(batch)} if left else set[str]()
+    if batch.overrides.early_files:
+        files = {"output", "errors"}
     facts = {
-        "id": record.id,
+        "id": batch.id,
         "object": "batch",
-        "endpoint": asked.endpoint,
-        "endpoint_once_valid": None if status is Status.VALIDATING else asked.endpoint,
-        "model": _model(plan, status),
-        "errors": _errors(plan, status),
-        "input_file_id": asked.input_file_id,
-        "completion_window": asked.window,
+        "endpoint": params.endpoint,
+        "endpoint_once_valid": None if status is Status.VALIDATING else params.endpoint,
+        "model": _model(batch, status),
+        "errors": _errors(batch, status),
+        "input_file_id": params.input_file_id,
+        "completion_window": params.completion_window,
         "status": dialect.statuses.get(status, status.value),
-        "output_file_id": _result(record, record.output_file_id) if output else None,
-        "error_file_id": _result(record, record.error_file_id) if errors else None,
-        "created_at": seconds(plan.created),
-        **_moments(plan, status, now),
-        **_counts(plan, status, now),
+        "output_file_id": _result(batch, batch.output_file_id) if "output" in files else None,
+        "error_file_id": _result(batch, batch.error_file_id) if "errors" in files else None,
+        "created_at": seconds(batch.created),
+        **_moments(batch, status, now),
+        **_counts(batch, status, now),
         "usage": _usage(usage),
-        "metadata": None if asked.metadata is None else dict(asked.metadata),
+        "metadata": None if params.metadata is None else dict(params.metadata),
     }
-    return shown(shaped(dialect.shapes.batch, facts), plan, now)
+    wire = shaped(dialect.shapes.batch, facts)
+    return wire if batch.is_usual else _overridden(wire, batch, now)
 
 
-def made_of_batch(record: BatchRecord, now: int, make: Callable[[Wire], T]) -> T:
-    """What `make` makes of a Batch object; not made anew while nothing about the object changes."""
-    plan = record.plan
-    if not plan.input.is_usual:
-        return make(batch_object(record, now))
-    known = (make, *plan.phase(now))
-    last = record.last_shown
-    if last[0] != known:
-        last[:] = known, make(batch_object(record, now))
-    made: T = last[1]
-    return made
-
-
-def _result(record: BatchRecord, id_: str) -> str:
+def _result(batch: Batch, id_: str) -> str:
     """How a batch names a result file: by its id, or by where it is."""
-    dialect = record.plan.input.dialect
-    if not dialect.results_url:
+    if not batch.dialect.results_url:
         return id_
-    base = dialect.base_urls[0]
-    return dialect.results_url.format(base=base, id=id_, signature=signature(id_))
+    base = batch.dialect.base_urls[0]
+    return batch.dialect.results_url.format(base=base, id=id_, signature=signature(id_))
 
 
-def _model(plan: Plan, status: Status) -> str | None:
-    if status is Status.VALIDATING or plan.timeline.starts(Status.IN_PROGRESS) is None:
+def _model(batch: Batch, status: Status) -> str | None:
+    if status is Status.VALIDATING or batch.timeline.starts(Status.IN_PROGRESS) is None:
         return None
-    model = plan.input.judged.model
-    return None if model is None else plan.input.dialect.snapshot(model)
+    model = batch.validation.model
+    return None if model is None else batch.dialect.snapshot(model)
 
 
-def _errors(plan: Plan, status: Status) -> Wire | None:
-    skips = status is not Status.VALIDATING and plan.input.judged.skipped
+def _errors(batch: Batch, status: Status) -> Wire | None:
+    skips = status is not Status.VALIDATING and batch.skips_lines
     if not skips and status is not Status.FAILED:
         return None
-    return {"object": "list", "data": errors(plan, status)}
+    return {"object": "list", "data": errors(batch, status)}
 
 
-def errors(plan: Plan, status: Status) -> list[Wire]:
+def errors(batch: Batch, status: Status) -> list[Wire]:
     """What validation has said by the time of a status."""
-    given = plan.input
     if status is Status.VALIDATING:
         return []
-    entries = [_error(entry, given.dialect) for entry in given.judged.entries]
-    return entries or _all_told(given.life.fails, plan)
+    entries = [_error(error, batch.dialect) for error in batch.errors]
+    own = batch.overrides.fails
+    return entries or (
+        [_own_error(entry, batch) for entry in own] if isinstance(own, tuple) else []
+    )
 
 
-def _all_told(told: tuple[ErrorEntry, ...] | str | None, plan: Plan) -> list[Wire]:
-    return [_told(entry, plan) for entry in told] if isinstance(told, tuple) else []
-
-
-def _told(entry: ErrorEntry, plan: Plan) -> Wire:
-    words = [one for one in plan.input.dialect.flaws.values() if one.code == entry.code]
-    message = entry.message or (words[0].message_for(_facts(plan)) if words else entry.code)
+def _own_error(entry: ErrorEntry, batch: Batch) -> Wire:
+    """An error that the test asked for; without a message, in the provider's words."""
+    words = [one for one in batch.dialect.batch_errors.values() if one.code == entry.code]
+    facts: defaultdict[str, object] = defaultdict(str)
+    limit = batch.dialect.limits.enqueued_tokens or 90_000
+    facts.update(model=batch.validation.model, id=batch.params.input_file_id, limit=limit)
+    message = entry.message or (words[0].message_for(facts) if words else entry.code)
     return {"code": entry.code, "message": message, "param": entry.param, "line": entry.line}
 
 
-def _facts(plan: Plan) -> Mapping[str, object]:
-    """What a message that the test did not write may name."""
-    given = plan.input
-    facts: defaultdict[str, object] = defaultdict(str)
-    limit = given.dialect.limits.enqueued_tokens or 90_000
-    facts.update(model=given.judged.model, id=given.asked.input_file_id, limit=limit)
-    return facts
-
-
-def _error(entry: Entry, dialect: Dialect) -> Wire:
-    words = dialect.flaws[entry.flaw]
+def _error(error: BatchError, dialect: Dialect) -> Wire:
+    words = dialect.batch_errors[error.code]
     facts = {
         "code": words.code,
-        "message": words.message_for(entry.facts),
-        "param": words.param_for(entry.facts),
-        "line": entry.line,
+        "message": words.message_for(error.facts),
+        "param": words.param_for(error.facts),
+        "line": error.line,
     }
     return shaped(dialect.shapes.entry, facts)
 
 
-def _moments(plan: Plan, status: Status, now: int) -> dict[str, int | None]:
+def _moments(batch: Batch, status: Status, now: int) -> dict[str, int | None]:
     moments: dict[str, int | None] = dict.fromkeys(MOMENTS)
-    moments["expires_at"] = seconds(plan.expires)
+    moments["expires_at"] = seconds(batch.expires)
     if status is not Status.VALIDATING:
-        for mark in plan.timeline.marks[1:]:
+        for mark in batch.timeline.marks[1:]:
             if mark.at <= now:
                 moments[f"{mark.status.value}_at"] = seconds(mark.at)
     return moments
 
 
-def _counts(plan: Plan, status: Status, now: int) -> dict[str, Wire]:
-    counts = Counts() if status is Status.VALIDATING else counts_of(plan, now)
+def _counts(batch: Batch, status: Status, now: int) -> dict[str, Wire]:
+    lag = batch.overrides.counts_lag or 0
+    counts = Counts() if status is Status.VALIDATING else batch.counts(now - lag)
     wire = {"total": counts.total, "completed": counts.completed, "failed": counts.failed}
     lost = counts.total - counts.completed if status in TERMINAL else counts.failed
     return {
@@ -265,3 +244,61 @@ def _usage(usage: replies.Usage) -> Wire:
         "input_tokens_details": {"cached_tokens": usage.cached_tokens},
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
+
+
+# --- what the test shows otherwise than it is
+
+_MOMENTS: dict[str, Callable[[int], Any]] = {
+    "milliseconds": lambda at: at * 1_000,
+    "float": lambda at: at + 0.25,
+    "iso": lambda at: datetime.fromtimestamp(at, UTC).isoformat(),
+    "null": lambda _: None,
+}
+
+
+def _overridden(wire: Wire, batch: Batch, now: int) -> Wire:
+    """The object of a batch with lying counts, other statuses, fields or moments."""
+    life = batch.overrides
+    wire["request_counts"] = _lying_counts(wire["request_counts"], batch, now)
+    wire["status"] = _other_status(wire["status"], batch, now)
+    if life.fails == "null":
+        wire["errors"] = None
+    if life.moments is not None:
+        form = _MOMENTS[life.moments]
+        wire |= {name: form(at) for name, at in wire.items() if _is_moment(name, at)}
+    wire |= {name: value for name, value in life.nulls.items() if wire.get(name) is None}
+    wire |= dict(life.shows) | dict.fromkeys(life.blanks)
+    return {name: value for name, value in wire.items() if name not in life.hides}
+
+
+def _is_moment(name: str, value: object) -> bool:
+    return name.endswith("_at") and isinstance(value, int)
+
+
+def _lying_counts(true: Wire, batch: Batch, now: int) -> Wire | None:
+    total, failed = true["total"], true["failed"]
+    match batch.overrides.counts:
+        case "zero":
+            return dict.fromkeys(true, 0)
+        case "null":
+            return None
+        case "all_completed" if batch.status(now) in TERMINAL:
+            return {"total": total, "completed": total, "failed": 0}
+        case "failed_as_completed" | "all_completed":
+            return {"total": total, "completed": true["completed"] + failed, "failed": 0}
+        case "decreasing":
+            left = total - true["completed"] - failed
+            return {"total": total, "completed": left, "failed": failed}
+        case _:
+            return true
+
+
+def _other_status(status: str, batch: Batch, now: int) -> str:
+    shown = batch.overrides.statuses.get(status, status)
+    if isinstance(shown, str):
+        return shown
+    began = batch.timeline.at(now)
+    later = [mark.at for mark in batch.timeline.marks if mark.at > began.at]
+    if not later:
+        return shown[-1]
+    return shown[(now - began.at) * len(shown) // (later[0] - began.at)]

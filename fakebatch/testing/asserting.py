@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.durations import Duration, microseconds
 from fakebatch.journal import Call, Journal, moment_text, span_text
 from fakebatch.service import Service, known_batches, known_files
-from fakebatch.service.shelf import BatchRecord
 from fakebatch.testing.collecting import results_by
+from fakebatch.vtime import moments
 from fakebatch.vtime.moments import microseconds as moment
 
 FRUITLESS = {Status.FAILED, Status.EXPIRED, Status.CANCELLED}
@@ -53,7 +54,7 @@ class Asserting:
         if len(most) > 1:
             raise _failed(
                 f"{len(most)} batches were created for the same input.",
-                _listed([self._made(record) for record in most]),
+                _listed([self._made(batch) for batch in most]),
                 "Before creating again look whether the batch is there: a create that was "
                 "answered with an error may have made one.",
             )
@@ -66,7 +67,7 @@ class Asserting:
         """
         left = [
             f"{record.id} ({record.purpose}, {record.filename!r})"
-            for record in known_files(self._services)
+            for record in known_files(self._services, moments.now())
         ]
         if left:
             raise _failed(
@@ -84,8 +85,8 @@ class Asserting:
             AssertionError: it names the two calls that are closest.
         """
         least = microseconds(min_interval)
-        for record in known_batches(self._services):
-            polls = [*self._polls(record)]
+        for batch in known_batches(self._services, moments.now()):
+            polls = [*self._polls(batch)]
             gap, before, after = min(
                 ((_gap(*pair), *pair) for pair in pairwise(polls)),
                 key=lambda found: found[0],
@@ -93,49 +94,49 @@ class Asserting:
             )
             if gap < least and before and after:
                 raise _failed(
-                    f"{record.id} was polled twice within {span_text(gap)}.",
+                    f"{batch.id} was polled twice within {span_text(gap)}.",
                     f"batches.retrieve came at {moment_text(before.at)} and at "
                     f"{moment_text(after.at)}; at least {span_text(least)} were to lie between.",
                     "Sleep longer between two polls, or allow a smaller min_interval.",
                 )
 
     def _uncollected(self) -> Iterator[str]:
-        now = self._services[0].world.clock()
-        for record in known_batches(self._services):
-            for result in results_by(record, self.journal, now):
+        now = moments.now()
+        for batch in known_batches(self._services, now):
+            for result in results_by(batch, self.journal, now):
                 if not result.collected:
-                    yield f"{result.id} ({result.kind} of {record.id}{self._spoilt(result.id)})"
+                    yield f"{result.id} ({result.kind} of {batch.id}{self._spoilt(result.id)})"
 
     def _spoilt(self, file: str) -> str:
         faults = {call.injected for call in self.journal.calls("files.content", id=file)}
         return "".join(f"; a download met {fault}" for fault in sorted(filter(None, faults)))
 
-    def _same_input(self) -> Iterator[tuple[BatchRecord, ...]]:
+    def _same_input(self) -> Iterator[tuple[Batch, ...]]:
         """Batches of one endpoint and one content, as they were when the last of them was made."""
-        by_input: dict[tuple[str, bytes | str], tuple[BatchRecord, ...]] = {}
-        for record in known_batches(self._services):
-            given = record.plan.input
-            content = given.asked.input_file_id if given.content is None else given.content
-            before = by_input.get((given.asked.endpoint, content), ())
-            alive = (one for one in before if one.plan.status(record.created) not in FRUITLESS)
-            same = by_input[given.asked.endpoint, content] = (*alive, record)
+        by_input: dict[tuple[str, bytes | str], tuple[Batch, ...]] = {}
+        for batch in known_batches(self._services, moments.now()):
+            params = batch.params
+            content = params.input_file_id if batch.content is None else batch.content
+            before = by_input.get((params.endpoint, content), ())
+            alive = (one for one in before if one.status(batch.created) not in FRUITLESS)
+            same = by_input[params.endpoint, content] = (*alive, batch)
             yield same
 
-    def _made(self, record: BatchRecord) -> str:
-        calls = self.journal.calls("batches.create", id=record.id)
+    def _made(self, batch: Batch) -> str:
+        calls = self.journal.calls("batches.create", id=batch.id)
         if not calls:
-            return f"{record.id} (put in place by the test)"
+            return f"{batch.id} (put in place by the test)"
         [call, *_] = calls
         how = f"answered {call.status or 'nothing'}" + (
             f", injected: {call.injected}" if call.injected else ""
         )
-        return f"{record.id} (batches.create at {moment_text(call.at)}, {how})"
+        return f"{batch.id} (batches.create at {moment_text(call.at)}, {how})"
 
-    def _polls(self, record: BatchRecord) -> Iterator[Call]:
+    def _polls(self, batch: Batch) -> Iterator[Call]:
         """The polls that were answered, up to the one that saw the end."""
-        for call in self.journal.calls("batches.retrieve", id=record.id, status=200):
+        for call in self.journal.calls("batches.retrieve", id=batch.id, status=200):
             yield call
-            if record.plan.status(moment(call.at)) in TERMINAL:
+            if batch.status(moment(call.at)) in TERMINAL:
                 return
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fakebatch.batch.result_files import has_errors, has_output
+from fakebatch.batch.batch import Batch
+from fakebatch.batch.output_file import result_files
 from fakebatch.journal import Journal
-from fakebatch.service.shelf import BatchRecord
 
 
 class Result(NamedTuple):
@@ -20,14 +20,13 @@ class Result(NamedTuple):
     """Whether it was downloaded and nothing was made to go wrong with that."""
 
 
-def results_by(record: BatchRecord, journal: Journal, now: int) -> Iterator[Result]:
+def results_by(batch: Batch, journal: Journal, now: int) -> Iterator[Result]:
     """What a batch has left behind by `now`."""
-    if record.plan.timeline.end.at > now:
+    if batch.timeline.end.at > now:
         return
-    if has_output(record.plan):
-        yield Result(record.output_file_id, "output", _collected(record.output_file_id, journal))
-    if has_errors(record.plan):
-        yield Result(record.error_file_id, "errors", _collected(record.error_file_id, journal))
+    for file in result_files(batch):
+        id_ = batch.output_file_id if file.kind == "output" else batch.error_file_id
+        yield Result(id_, file.kind, _collected(id_, journal))
 
 
 def _collected(file: str, journal: Journal) -> bool:

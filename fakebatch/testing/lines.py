@@ -9,13 +9,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import overload
 
-from fakebatch.batch.choosing import Decided
-from fakebatch.batch.plan import Plan
-from fakebatch.batch.result_files import has_errors
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.batch.batch import Batch
+from fakebatch.batch.matching import Result
+from fakebatch.batch.output_file import leaves
+from fakebatch.errors import Misuse
 from fakebatch.request_line import RequestLine
 from fakebatch.scenario import Fails
-from fakebatch.service.shelf import BatchRecord
 from fakebatch.vtime.moments import as_datetime
 
 
@@ -24,7 +23,7 @@ class Line:
     """One request line of a batch and what is planned for it."""
 
     request: RequestLine
-    outcome: Decided
+    outcome: Result
     """What comes of it once it runs: `Echoes()`, `Says(…)` or `Fails(…)`."""
     finishes: datetime | None
     """When it is done; None: the batch ends before it runs."""
@@ -40,12 +39,11 @@ class Line:
 class Lines(Sequence[Line]):
     """The lines in the order of the input file; none where validation fails. By custom_id too."""
 
-    def __init__(self, record: BatchRecord) -> None:
-        self._record = record
-        self._plan: Plan = record.plan
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
 
     def __len__(self) -> int:
-        return 0 if self._plan.input.fails else len(self._plan.input.lines)
+        return 0 if self._batch.fails else len(self._batch.lines)
 
     @overload
     def __getitem__(self, at: int | str) -> Line: ...
@@ -60,33 +58,31 @@ class Lines(Sequence[Line]):
         return f"<{len(self)} lines: {', '.join(map(repr, self._custom_ids))}>"
 
     def _line(self, index: int) -> Line:
-        given = self._plan.input
-        request = given.lines.request(index)
-        given.failing  # noqa: B018  # outcomes are decided in the order of the plan, whoever looks
-        outcome = given.choices.decide(request).outcome
+        request = self._batch.lines.request(index)
+        outcome = self._batch.outcome(index).result
         finishes = self._finishes(self._places[index])
         return Line(request, outcome, finishes, self._file_id(outcome, finishes))
 
     def _finishes(self, place: int) -> datetime | None:
-        plan = self._plan
-        end = plan.timeline.end.at
-        if place >= plan.finished(end):
+        batch = self._batch
+        end = batch.timeline.end.at
+        if place >= batch.finished(end):
             return None
-        moments = range(plan.created, end + 1)
-        return as_datetime(moments[bisect_left(moments, place + 1, key=plan.finished)])
+        moments = range(batch.created, end + 1)
+        return as_datetime(moments[bisect_left(moments, place + 1, key=batch.finished)])
 
-    def _file_id(self, outcome: Decided, finishes: datetime | None) -> str | None:
+    def _file_id(self, outcome: Result, finishes: datetime | None) -> str | None:
         misfiled = isinstance(outcome, Fails) and outcome.file == "output"
         if finishes is not None and (misfiled or not isinstance(outcome, Fails)):
-            return self._record.output_file_id
-        return self._record.error_file_id if has_errors(self._plan) else None
+            return self._batch.output_file_id
+        return self._batch.error_file_id if leaves(self._batch, "errors") else None
 
     def _index(self, custom_id: str) -> int:
         try:
             return self._custom_ids[custom_id]
         except KeyError:
             raise Misuse(
-                f"{self._record.id} has no line with custom_id {custom_id!r}.",
+                f"{self._batch.id} has no line with custom_id {custom_id!r}.",
                 f"Its lines are {', '.join(map(repr, [*self._custom_ids][:5])) or 'none'}"
                 + (f" and {len(self) - 5} more." if len(self) > 5 else "."),
                 "Name one of these, or a line by its place from 0.",
@@ -94,9 +90,9 @@ class Lines(Sequence[Line]):
 
     @cached_property
     def _places(self) -> dict[int, int]:
-        return {index: place for place, index in enumerate(self._plan.input.order)}
+        return {index: place for place, index in enumerate(self._batch.order)}
 
     @cached_property
     def _custom_ids(self) -> dict[str | None, int]:
-        lines = self._plan.input.lines
+        lines = self._batch.lines
         return {lines.request(index).custom_id: index for index in range(len(self))}

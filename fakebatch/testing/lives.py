@@ -6,8 +6,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
+from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import TRANSITIONS, Status
-from fakebatch.batch.plan import Plan
 from fakebatch.dialects import Dialect
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError as Misuse
@@ -115,31 +115,31 @@ def life(status: Status, age: int, usual: Schedule, dialect: Dialect, window: st
     return LIVES[status](wanted)
 
 
-def check(plan: Plan, status: Status, now: int) -> None:
+def check(batch: Batch, status: Status, now: int) -> None:
     """See that a batch is at `now` what was asked for.
 
     Raises:
         Misuse: it cannot be.
     """
-    if plan.status(now) is status and _could_be_cancelled(plan):
+    if batch.status(now) is status and _could_be_cancelled(batch):
         return
     raise Misuse(
-        f"A batch that was created {span_text(now - plan.created)} ago cannot be {status}.",
-        f"Its life would be {', '.join(_life(plan))}.",
+        f"A batch that was created {span_text(now - batch.created)} ago cannot be {status}.",
+        f"Its life would be {', '.join(_life(batch))}.",
         "Give another status or another created=…, or requests that lead there.",
     )
 
 
-def _could_be_cancelled(plan: Plan) -> bool:
-    marks = plan.timeline.marks
+def _could_be_cancelled(batch: Batch) -> bool:
+    marks = batch.timeline.marks
     return all(after.status in TRANSITIONS[before.status] for before, after in pairwise(marks))
 
 
-def _life(plan: Plan) -> list[str]:
-    codes = {plan.input.dialect.flaws[entry.flaw].code for entry in plan.input.judged.entries}
+def _life(batch: Batch) -> list[str]:
+    codes = {batch.dialect.batch_errors[error.code].code for error in batch.errors}
     why = f" ({', '.join(sorted(map(str, codes)))})" if codes else ""
     return [
         f"{mark.status}{why if mark.status is Status.FAILED else ''}"
-        + (f" after {span_text(mark.at - plan.created)}" if mark.at > plan.created else "")
-        for mark in plan.timeline.marks
+        + (f" after {span_text(mark.at - batch.created)}" if mark.at > batch.created else "")
+        for mark in batch.timeline.marks
     ]

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from fakebatch.dialects import Refusal
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.dialects import APIError
+from fakebatch.errors import Misuse
 from fakebatch.journal import Journal
 from fakebatch.service import Service, view
-from fakebatch.service.shelf import Kept
+from fakebatch.service.store import Record
 from fakebatch.testing.lines import Lines
+from fakebatch.vtime import moments
 from fakebatch.vtime.moments import as_datetime
+
+
+def settled(services: Sequence[Service]) -> int:
+    """What time it is, once the result files that are there by now have been put in place."""
+    now = moments.now()
+    for service in services:
+        service.state.settle(now)
+    return now
 
 
 class Look:
     """One object of the service: each field of its JSON is an attribute, read at this moment."""
 
-    def __init__(self, id_: str, read: Callable[[str], view.Wire]) -> None:
+    def __init__(self, id_: str, service: Service, read: Callable[[str, int], view.Wire]) -> None:
         self.id = id_
+        self._service = service
         self._read = read
 
     def __getattr__(self, name: str) -> Any:
@@ -40,9 +50,12 @@ class Look:
             KeyError: it is gone, as a deleted or expired file is.
         """
         try:
-            return self._read(self.id)
-        except Refusal:
+            return self._read(self.id, self._now())
+        except APIError:
             raise KeyError(self.id) from None
+
+    def _now(self) -> int:
+        return settled([self._service])
 
 
 class Step(NamedTuple):
@@ -56,46 +69,44 @@ class Batch(Look):
     """A batch as it is now: `status`, `request_counts`, `output_file_id` and the rest."""
 
     def __init__(self, id_: str, service: Service) -> None:
-        super().__init__(id_, service.batches.retrieve)
-        self._service = service
+        super().__init__(id_, service, service.batches.retrieve)
 
     @property
     def plan(self) -> tuple[Step, ...]:
         """Each status with the moment it begins, the future ones too."""
-        marks = self._service.batches.record(self.id).plan.timeline.marks
+        marks = self._service.batches.get(self.id, self._now()).timeline.marks
         return tuple(Step(mark.status.value, as_datetime(mark.at)) for mark in marks)
 
     @property
     def history(self) -> tuple[Step, ...]:
         """The statuses up to now."""
-        now = as_datetime(self._service.world.clock())
+        now = as_datetime(self._now())
         return tuple(step for step in self.plan if step.at <= now)
 
     @property
     def lines(self) -> Lines:
         """Its request lines, by place or custom_id, and what comes of each."""
-        return Lines(self._service.batches.record(self.id))
+        return Lines(self._service.batches.get(self.id, self._now()))
 
 
 class File(Look):
     """A file as it is now: `filename`, `purpose`, `bytes` …, and its `content`."""
 
     def __init__(self, id_: str, service: Service, journal: Journal) -> None:
-        super().__init__(id_, service.files.retrieve)
-        self._service = service
+        super().__init__(id_, service, service.files.retrieve)
         self._journal = journal
 
     @property
     def content(self) -> bytes:
         """The bytes a client would download."""
-        return self._service.files.content(self.id)[1]
+        return bytes(self._service.files.content(self.id, self._now())[1])
 
     @property
     def written_by(self) -> str:
         """The id of the batch that wrote it; else "files.create", or "files.add" by the test."""
-        for record in self._service.batches.known():
-            if self.id in (record.output_file_id, record.error_file_id):
-                return record.id
+        for batch in self._service.batches.known(self._now()):
+            if self.id in (batch.output_file_id, batch.error_file_id):
+                return batch.id
         return "files.create" if self._journal.count("files.create", id=self.id) else "files.add"
 
     @property
@@ -114,7 +125,7 @@ class Seen(Mapping[str, LookT], Generic[LookT]):
     def __init__(
         self,
         kind: str,
-        found: Callable[[], Iterator[Kept]],
+        found: Callable[[], Iterator[Record]],
         has: Callable[[str], bool],
         look: Callable[[str], LookT],
     ) -> None:

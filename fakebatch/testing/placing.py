@@ -8,17 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fakebatch.batch.asked import Asked
+from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import find_lines, parsed_object
 from fakebatch.batch.lifecycle import Status
-from fakebatch.dialects import Refusal, Window
+from fakebatch.dialects import APIError, Window
 from fakebatch.durations import microseconds
 from fakebatch.errors import UsageError as Misuse
 from fakebatch.journal import Journal, moment_text
 from fakebatch.scenario import BatchRule, ErrorEntry, Life, WhichBatches
 from fakebatch.service import Service, known_batches, known_files
 from fakebatch.testing import lives
-from fakebatch.testing.looking import Batch, File, Seen
+from fakebatch.testing.looking import Batch, File, Seen, settled
 from fakebatch.vtime import moments
 
 Requests = str | Path | bytes | Iterable[Mapping[str, Any]]
@@ -29,16 +29,20 @@ class Files(Seen[File]):
     """The files by id, in order of creation; result files are among them once they exist."""
 
     def __init__(self, services: Sequence[Service], journal: Journal) -> None:
-        super().__init__("files", lambda: known_files(services), self._exists, self._file)
+        super().__init__(
+            "files", lambda: known_files(services, settled(services)), self._exists, self._file
+        )
         self._services = services
         self._journal = journal
 
     def _file(self, id_: str) -> File:
-        home = next(one for one in self._services if one.files.has(id_))
+        now = settled(self._services)
+        home = next(one for one in self._services if one.files.has(id_, now))
         return File(id_, home, self._journal)
 
     def _exists(self, id_: str) -> bool:
-        return any(one.files.has(id_) for one in self._services)
+        now = settled(self._services)
+        return any(one.files.has(id_, now) for one in self._services)
 
     @property
     def _service(self) -> Service:
@@ -68,16 +72,18 @@ class Files(Seen[File]):
         """
         read = content if isinstance(content, bytes) else _read(content)
         name = "input.jsonl" if isinstance(content, bytes) else Path(content).name
-        files, at = self._service.files, _moment(created, self._service.world.clock())
+        now = moments.now()
+        at = _moment(created, now)
         try:
-            wire = files.create(
+            wire = self._service.files.create(
+                now,
                 purpose=purpose,
                 filename=filename or name,
                 content=read,
                 expires_after=expires_after,
                 created=at,
             )
-        except Refusal as refusal:
+        except APIError as refusal:
             raise _refused(self._service, refusal) from None
         return self[wire["id"]]
 
@@ -91,16 +97,20 @@ class Batches(Seen[Batch]):
     """The batches by id, in order of creation."""
 
     def __init__(self, services: Sequence[Service], files: Files) -> None:
-        super().__init__("batches", lambda: known_batches(services), self._exists, self._batch)
+        super().__init__(
+            "batches", lambda: known_batches(services, settled(services)), self._exists, self._batch
+        )
         self._services = services
         self._files = files
 
     def _batch(self, id_: str) -> Batch:
-        home = next(one for one in self._services if one.batches.has(id_))
+        now = moments.now()
+        home = next(one for one in self._services if one.batches.has(id_, now))
         return Batch(id_, home)
 
     def _exists(self, id_: str) -> bool:
-        return any(one.batches.has(id_) for one in self._services)
+        now = moments.now()
+        return any(one.batches.has(id_, now) for one in self._services)
 
     @property
     def _service(self) -> Service:
@@ -132,36 +142,37 @@ class Batches(Seen[Batch]):
         Raises:
             Misuse: a batch of this age with these requests cannot have this status.
         """
-        world = self._service.world
-        wanted, now = lives.status_named(status), world.clock()
+        state, dialect = self._service.state, self._service.dialect
+        wanted, now = lives.status_named(status), moments.now()
         at = _moment(created, now)
         file = self._input(requests, at)
-        asked = Asked(
-            _one_of(world.dialect.endpoints, endpoint=endpoint or _endpoint(file.content)),
-            _window(world.dialect.window, completion_window),
+        params = BatchCreateParams(
+            _one_of(dialect.endpoints, endpoint=endpoint or _endpoint(file.content)),
+            _window(dialect.window, completion_window),
             file.id,
             metadata,
-            None,
         )
-        usual = world.scenario.schedule
-        schedule, cancelled = lives.life(wanted, now - at, usual, world.dialect, completion_window)
-        befalls = (*world.scenario.batches, *_LIVES.get(wanted, ()))
-        record = self._service.batches.draft(
-            asked,
+        usual = state.scenario.schedule
+        schedule, cancelled = lives.life(wanted, now - at, usual, dialect, completion_window)
+        befalls = (*state.scenario.batches, *_LIVES.get(wanted, ()))
+        batch = self._service.batches.draft(
+            params,
             created=at,
-            scenario=replace(world.scenario, schedule=schedule, batches=befalls),
+            scenario=replace(state.scenario, schedule=schedule, batches=befalls),
             cancelled=None if cancelled is None else at + cancelled,
         )
-        lives.check(record.plan, wanted, now)
-        self._service.batches.keep(record)
-        return self[record.id]
+        lives.check(batch, wanted, now)
+        self._service.batches.keep(batch)
+        return self[batch.id]
 
     def _input(self, requests: Requests, created: int) -> File:
         files = self._files
         if not isinstance(requests, str) or requests not in files:
             content = requests if isinstance(requests, str | Path | bytes) else _jsonl(requests)
             return files.add(content, created=moments.as_datetime(created))
-        uploaded = next(one.created for one in self._service.files.known() if one.id == requests)
+        uploaded = next(
+            one.created for one in self._service.files.known(moments.now()) if one.id == requests
+        )
         if uploaded > created:
             raise Misuse(
                 f"{requests} is younger than the batch that shall read it.",
@@ -228,8 +239,8 @@ def _window(known: Window, given: str) -> str:
     return given
 
 
-def _refused(service: Service, refusal: Refusal) -> Misuse:
-    words = service.world.dialect.refusals[refusal.reason]
+def _refused(service: Service, refusal: APIError) -> Misuse:
+    words = service.dialect.errors[refusal.kind]
     return Misuse(
         "The service would have refused this file.",
         f"It says: {words.message_for(refusal.facts)}",

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
+from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import Mark, Status
 from fakebatch.durations import SECOND
 from fakebatch.journal import Called, Journal, Run, Slept, moment_text, span_text
-from fakebatch.service import Service
-from fakebatch.service.shelf import BatchRecord
+from fakebatch.service import Service, known_batches
 from fakebatch.service.view import errors
 from fakebatch.testing.collecting import results_by
 from fakebatch.vtime.moments import as_datetime
@@ -58,13 +58,10 @@ def timeline(
     services: Sequence[Service], journal: Journal, notes: Notes, began: int, now: int
 ) -> str:
     """The timeline up to `now`; its clock shows zero when the fake `began`."""
-    records: list[BatchRecord] = []
-    for service in services:
-        with service.world.lock:
-            records += service.world.batches.all(now)
-    made = sorted(_events(records, journal, now), key=lambda event: (event.at, event.rank))
+    batches = [*known_batches(services, now)]
+    made = sorted(_events(batches, journal, now), key=lambda event: (event.at, event.rank))
     events = [*_uneven(made)]
-    foot = [f"{_clock(now - began)}  now", *_foot(records, journal, notes, now)]
+    foot = [f"{_clock(now - began)}  now", *_foot(batches, journal, notes, now)]
     room = LONGEST - 1 - len(foot)
     if len(events) > room:
         events = [*_in_a_row(_at_once(events))]
@@ -73,18 +70,18 @@ def timeline(
     return "\n".join([head, *(lines or ["           nothing was called"]), *foot])
 
 
-def _events(records: list[BatchRecord], journal: Journal, now: int) -> Iterator[Event]:
+def _events(batches: list[Batch], journal: Journal, now: int) -> Iterator[Event]:
     # a creation that was applied shows its batch, whatever its answer was
     done = {
         (what.operation, what.id)
         for what in journal.counts()
         if what.status == 200 or what.operation == "batches.create"
     }
-    for record in records:
-        for mark in record.plan.timeline.marks:
-            if mark.at <= now and (_call_that_shows(mark), record.id) not in done:
-                yield Event(mark.at, 0, f"  {{}}: {mark.status}", record.id, mark.at)
-    begins = {record.id: _beginnings(record) for record in records}
+    for batch in batches:
+        for mark in batch.timeline.marks:
+            if mark.at <= now and (_call_that_shows(mark), batch.id) not in done:
+                yield Event(mark.at, 0, f"  {{}}: {mark.status}", batch.id, mark.at)
+    begins = {batch.id: _beginnings(batch) for batch in batches}
     for run in journal.runs():
         if isinstance(run.what, Slept):
             yield _slept(run, run.what.duration)
@@ -102,8 +99,8 @@ def _call_that_shows(mark: Mark) -> str:
     return shown.get(mark.status, "")
 
 
-def _beginnings(record: BatchRecord) -> list[int]:
-    return [mark.at for mark in record.plan.timeline.marks]
+def _beginnings(batch: Batch) -> list[int]:
+    return [mark.at for mark in batch.timeline.marks]
 
 
 def _calls(run: Run, what: Called, begins: list[int]) -> Iterator[Event]:
@@ -228,24 +225,23 @@ def _clock(microseconds: int) -> str:
     return f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
 
 
-def _foot(records: list[BatchRecord], journal: Journal, notes: Notes, now: int) -> Iterator[str]:
-    for record in records[:STATES]:
-        yield from _state(record, journal, now)
-    if len(records) > STATES:
-        yield f"  … {len(records) - STATES} more batches"
+def _foot(batches: list[Batch], journal: Journal, notes: Notes, now: int) -> Iterator[str]:
+    for batch in batches[:STATES]:
+        yield from _state(batch, journal, now)
+    if len(batches) > STATES:
+        yield f"  … {len(batches) - STATES} more batches"
     yield from _few("injected", notes.injected)
     yield from _few("absorbed", notes.absorbed)
     yield from _few("never used", notes.unused)
 
 
-def _state(record: BatchRecord, journal: Journal, now: int) -> Iterator[str]:
-    plan = record.plan
-    counts = plan.counts(now)
+def _state(batch: Batch, journal: Journal, now: int) -> Iterator[str]:
+    counts = batch.counts(now)
     told = f": {counts.completed} of {counts.total} lines succeeded, {counts.failed} failed"
-    why = ", ".join(dict.fromkeys(str(one.get("code")) for one in errors(plan, plan.status(now))))
+    why = ", ".join(dict.fromkeys(str(one.get("code")) for one in errors(batch, batch.status(now))))
     told = told if counts.total else f": {why}" if why else ""
-    yield f"  {short(record.id)} {plan.status(now)}{told}"
-    for result in results_by(record, journal, now):
+    yield f"  {short(batch.id)} {batch.status(now)}{told}"
+    for result in results_by(batch, journal, now):
         done = "downloaded" if result.collected else "never downloaded"
         yield f"    {result.kind} {short(result.id)} {done}"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
-from fakebatch.batch.plan import Plan
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.batch.batch import Batch
+from fakebatch.errors import Misuse
 from fakebatch.request_line import RequestLine
 from fakebatch.scenario import (
     BatchRule,
@@ -21,6 +21,7 @@ from fakebatch.scenario import (
 )
 from fakebatch.scenario.as_said import as_said
 from fakebatch.service import Service
+from fakebatch.service.state import FAMILIES
 from fakebatch.wire.faults import Faults
 
 WAYS = ("error", "note", "ignore")
@@ -44,17 +45,21 @@ def checked(way: str) -> str:
 
 def unused(services: Sequence[Service], faults: Faults) -> list[Rule]:
     """The rules of the scenario that nothing has met, in the order in which they were said."""
-    plans = [one.plan for service in services for one in service.world.batches.ever()]
-    used = set[int]().union(*(service.world.used for service in services))
-    never_fired = {id(fault) for fault in faults.unused(services[0].world.scenario.calls)}
-    said = services[0].world.scenario.said
-    return [rule for rule in said if not _was_used(rule, used, plans, never_fired)]
+    batches = [one for service in services for one in service.state.batches.ever()]
+    used = {
+        id(getattr(service.state.scenario, FAMILIES[family])[place])
+        for service in services
+        for family, place in service.state.hits
+    }
+    never_fired = {id(fault) for fault in faults.unused()}
+    said = services[0].state.scenario.said
+    return [rule for rule in said if not _was_used(rule, used, batches, never_fired)]
 
 
 def injected(services: Sequence[Service], faults: Faults) -> list[Rule]:
     """The rules that something has met and that are about trouble, faults that fired among them."""
     idle = {id(rule) for rule in unused(services, faults)}
-    met = (rule for rule in services[0].world.scenario.said if id(rule) not in idle)
+    met = (rule for rule in services[0].state.scenario.said if id(rule) not in idle)
     return [rule for rule in met if not (isinstance(rule, LineRule) and _is_fine(rule))]
 
 
@@ -62,7 +67,7 @@ def _is_fine(rule: LineRule) -> bool:
     return rule.damage is None and isinstance(rule.outcome, Says | Echoes | Recorded)
 
 
-def _was_used(rule: Rule, used: set[int], plans: list[Plan], never_fired: set[int]) -> bool:
+def _was_used(rule: Rule, used: set[int], batches: list[Batch], never_fired: set[int]) -> bool:
     if id(rule) in used:
         return True
     match rule:
@@ -71,32 +76,31 @@ def _was_used(rule: Rule, used: set[int], plans: list[Plan], never_fired: set[in
         case FileRule():
             return False
         case BatchRule():
-            return any(_has(plan, rule) and _met(plan, rule) for plan in plans)
+            return any(_has(batch, rule) and _met(batch, rule) for batch in batches)
         case LineRule():
-            return any(_has(plan, rule) and _selects(plan, rule) for plan in plans)
+            return any(_has(batch, rule) and _selects(batch, rule) for batch in batches)
 
 
-def _has(plan: Plan, rule: BatchRule | LineRule) -> bool:
-    scenario = plan.input.scenario
+def _has(batch: Batch, rule: BatchRule | LineRule) -> bool:
+    scenario = batch.scenario
     return any(rule is one for one in (*scenario.rules, *scenario.batches))
 
 
-def _met(plan: Plan, rule: BatchRule) -> bool:
-    return rule.which(plan.input.number, plan.input.asked.endpoint)
+def _met(batch: Batch, rule: BatchRule) -> bool:
+    return rule.which(batch.nth, batch.params.endpoint)
 
 
-def _selects(plan: Plan, rule: LineRule) -> bool:
+def _selects(batch: Batch, rule: LineRule) -> bool:
     if rule.which.where is None and rule.which.fraction is None:
-        return any(map(rule.which, _lines(plan)))
-    given = plan.input
-    if given.fails:
+        return any(map(rule.which, _lines(batch)))
+    if batch.fails:
         return False
-    return any(rule in given.decision(index).rules for index in range(len(given.lines)))
+    return any(rule in batch.outcome(index).rules for index in range(len(batch.lines)))
 
 
-def _lines(plan: Plan) -> Iterator[RequestLine]:
+def _lines(batch: Batch) -> Iterator[RequestLine]:
     """The lines that can be read, also of a file that failed."""
-    lines = plan.input.lines
+    lines = batch.lines
     for index in range(len(lines)):
         with suppress(ValueError, LookupError, TypeError):
             yield lines.request(index)
@@ -104,13 +108,13 @@ def _lines(plan: Plan) -> Iterator[RequestLine]:
 
 def complaint(rules: list[Rule], services: Sequence[Service]) -> Misuse:
     """What to say of rules that the test itself asked for."""
-    plans = [one.plan for service in services for one in service.world.batches.ever()]
-    uploads = sum(one.world.uploaded for one in services)
-    lines = (repr(line.custom_id) for plan in plans for line in _lines(plan))
+    batches = [one for service in services for one in service.state.batches.ever()]
+    uploads = sum(one.state.uploaded for one in services)
+    lines = (repr(line.custom_id) for batch in batches for line in _lines(batch))
     several = [*islice(lines, 6)]
     known = ", ".join([*several[:5], *("…" for _ in several[5:])]) or "none"
     return Misuse(
         f"The test asked for what never happened: {'; '.join(map(as_said, rules))}.",
-        f"Uploads: {uploads}; batches: {len(plans)}; custom_ids: {known}.",
+        f"Uploads: {uploads}; batches: {len(batches)}; custom_ids: {known}.",
         "Mend the rule or the test, or say FakeBatch(unused='note') or 'ignore'.",
     )

@@ -11,24 +11,13 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
 
+from fakebatch.batch.batch import Batch
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
-from fakebatch.service.shelf import BatchRecord
+from fakebatch.service.state import Event
 
 PREFIX = "whsec_"
-
-
-class Event(NamedTuple):
-    """What there is to tell: a batch has ended."""
-
-    webhook_id: str
-    """The same in every copy and every attempt: what a receiver tells duplicates by."""
-    type: str
-    """`batch.completed`, `batch.failed`, `batch.expired` or `batch.cancelled`."""
-    batch_id: str
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +30,18 @@ class Delivery:
     headers: Mapping[str, str]
 
 
-def event_of(record: BatchRecord, mint: Mint) -> Event:
+def event_of(batch: Batch, mint: Mint) -> Event:
     """The event of a batch that has ended. Its data is the id alone: fetch the rest."""
-    end = record.plan.timeline.end
-    said = {
+    end = batch.timeline.end
+    body = {
         "object": "event",
-        "id": mint.made("evt_{stamp}", end.at, record.number),
+        "id": mint.made("evt_{stamp}", end.at, batch.number),
         "type": f"batch.{end.status}",
         "created_at": end.at // SECOND,
-        "data": {"id": record.id},
+        "data": {"id": batch.id},
     }
-    webhook_id = mint.made("wh_{stamp}", end.at, record.number)
-    return Event(webhook_id, f"batch.{end.status}", record.id, json.dumps(said).encode())
+    webhook_id = mint.made("wh_{stamp}", end.at, batch.number)
+    return Event(webhook_id, f"batch.{end.status}", batch.id, json.dumps(body).encode())
 
 
 def signed(event: Event, secret: str, at: int, headers: Mapping[str, str]) -> Delivery:

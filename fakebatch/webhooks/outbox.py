@@ -1,69 +1,59 @@
-"""The events nobody has been told of yet, by the moment they are due; each is handed out once."""
+"""The events of batches that have ended, by the moment they are due; each is handed out once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from heapq import heappop, heappush
-
-from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.plan import Plan
-from fakebatch.service.shelf import BatchRecord
-from fakebatch.service.world import World
-from fakebatch.webhooks.delivery import Event, event_of
+from fakebatch.batch.batch import Batch
+from fakebatch.service.state import Event, State
+from fakebatch.webhooks.delivery import event_of
 
 
 class Outbox:
-    """What the batches of a world have to tell."""
+    """What there is to tell of the batches of a provider."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._early = 0
-        self._looks: list[tuple[int, str]] = []
-        """When to look at which batch: its end is not known before it is validated."""
-        self._told: set[str] = set()
 
     def come_early(self, early: int) -> None:
         """Hand events out so many microseconds before their moment from now on."""
-        with self._world.lock:
+        with self._state.lock:
             self._early = early
-            self._looks = sorted((0, id_) for _, id_ in self._looks)
+            self._state.unsent_events = dict.fromkeys(self._state.unsent_events, 0)
 
-    def due(self) -> list[Event]:
+    def due(self, now: int) -> list[Event]:
         """The events that are due and have not been handed out, in order."""
-        with self._world.lock:
-            self._note_news()
-            found = sorted(self._due(self._world.clock()), key=_order)
-            return [event_of(record, self._world.mint) for record in found]
+        state = self._state
+        with state.lock:
+            ids = [id_ for id_, at in state.unsent_events.items() if at <= now]
+        ended = [batch for id_ in ids if (batch := self._ended(id_, now)) is not None]
+        ended.sort(key=lambda batch: (batch.timeline.end.at, batch.number))
+        return [event_of(batch, state.mint) for batch in ended]
 
     def next_look(self) -> int | None:
         """Before this moment nothing will be due, unless a batch is created or cancelled."""
-        with self._world.lock:
-            self._note_news()
-            return self._looks[0][0] if self._looks else None
+        with self._state.lock:
+            return min(self._state.unsent_events.values(), default=None)
 
-    def _note_news(self) -> None:
-        for id_ in self._world.untold:
-            heappush(self._looks, (0, id_))
-        self._world.untold.clear()
-
-    def _due(self, now: int) -> Iterator[BatchRecord]:
-        while self._looks and self._looks[0][0] <= now:
-            _, id_ = heappop(self._looks)
-            record = self._world.batches.get(id_, now)
-            if record is None or id_ in self._told:
-                continue
-            at = self._moment(record.plan, now)
+    def _ended(self, id_: str, now: int) -> Batch | None:
+        """A batch whose event is due, which is noted as sent."""
+        state = self._state
+        batch = state.batches.get(id_, now)
+        at = now if batch is None else self._due_at(batch, now)
+        with state.lock:
+            if id_ not in state.unsent_events:
+                return None  # another thread was faster
+            if batch is not None and state.batches.current(id_) is not batch:
+                return None  # it was cancelled meanwhile: look again
             if at > now:
-                heappush(self._looks, (at, id_))
-            else:
-                self._told.add(id_)
-                yield record
+                state.unsent_events[id_] = at
+                return None
+            del state.unsent_events[id_]
+            if batch is not None:
+                state.sent_events.add(id_)
+            return batch
 
-    def _moment(self, plan: Plan, now: int) -> int:
-        if plan.status(now) is Status.VALIDATING:
-            return plan.validated
-        return plan.timeline.end.at - self._early
-
-
-def _order(record: BatchRecord) -> tuple[int, int]:
-    return record.plan.timeline.end.at, record.number
+    def _due_at(self, batch: Batch, now: int) -> int:
+        """When its event is due, or (while it validates) when that will be known."""
+        if batch.is_validating(now):
+            return batch.validated
+        return batch.timeline.end.at - self._early

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from fakebatch.durations import SECOND, Duration, microseconds
-from fakebatch.errors import UsageError as Misuse
-from fakebatch.service.world import World
-from fakebatch.webhooks.courier import Courier, Kind
-from fakebatch.webhooks.delivery import Delivery, Event, secret_of, signed
+from fakebatch.errors import Misuse
+from fakebatch.service.state import Event, Kind, State
+from fakebatch.webhooks.delivery import Delivery, secret_of, signed
 from fakebatch.webhooks.outbox import Outbox
+from fakebatch.webhooks.sender import Sender
 from fakebatch.webhooks.target import Handler, target_of
 
 STALE = 600 * SECOND
@@ -19,17 +20,18 @@ STALE = 600 * SECOND
 class Webhooks:
     """The webhooks of a fake. Each event is handed out once: by `due`, or to a target."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.secret = secret_of(world.mint)
+    def __init__(self, state: State, clock: Callable[[], int]) -> None:
+        self._state = state
+        self._clock = clock
+        self.secret = secret_of(state.mint)
         """What they are signed with, `whsec_…`; clients find it in OPENAI_WEBHOOK_SECRET."""
-        self._outbox = Outbox(world)
-        self.courier = Courier(world, self._outbox, self._signed)
+        self._outbox = Outbox(state)
+        self.sender = Sender(state, clock, self._outbox, self._signed)
 
     def due(self) -> list[Delivery]:
         """The webhooks that are due by now and have not been handed out yet, in order."""
-        now = self._world.clock()
-        return [self._signed(event, Kind.GENUINE, now) for event in self._outbox.due()]
+        now = self._clock()
+        return [self._signed(event, Kind.GENUINE, now) for event in self._outbox.due(now)]
 
     def deliver_to(
         self,
@@ -70,16 +72,16 @@ class Webhooks:
             **{name: _number(name, count) for name, count in counts.items() if count is not None},
             **{name: microseconds(span) for name, span in spans.items() if span is not None},
         }
-        arrivals = replace(self._world.scenario.arrivals, **changed)
-        self.courier.bring(target_of(target), arrivals)
-        error = self.courier.error()
+        arrivals = replace(self._state.scenario.arrivals, **changed)
+        self.sender.deliver_to(target_of(target), arrivals)
+        error = self.sender.error()
         if error is not None:
             raise error
 
     def _signed(self, event: Event, kind: Kind, now: int) -> Delivery:
-        secret = secret_of(self._world.mint, "forged") if kind is Kind.FORGED else self.secret
+        secret = secret_of(self._state.mint, "forged") if kind is Kind.FORGED else self.secret
         at = now - STALE if kind is Kind.STALE else now
-        return signed(event, secret, at, self._world.dialect.webhook_headers)
+        return signed(event, secret, at, self._state.dialect.webhook_headers)
 
 
 def _number(name: str, count: int) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import NamedTuple
 
-from fakebatch.dialects import Dialect, Reason, Refusal
+from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.errors import RefusedRequest
 from fakebatch.ids import maker, signature
 from fakebatch.service import Service
@@ -47,6 +46,7 @@ class App:
 
     Args:
         service: which carries the operations out.
+        clock: the time, in microseconds since the epoch: read once for each request.
         api_keys: the keys that are accepted; None: every key is.
         faults: what goes wrong with calls; several apps may share it.
         elapsed: the time since the start at a moment, both in microseconds; by default the start
@@ -58,22 +58,23 @@ class App:
         self,
         service: Service,
         *,
+        clock: Callable[[], int],
         api_keys: frozenset[str] | None,
         faults: Faults | None = None,
         elapsed: Callable[[int], int] | None = None,
         noted: Callable[[Handled], None] = lambda _: None,
     ) -> None:
         self.service = service
+        self._clock = clock
         self._noted = noted
         self._api_keys = api_keys
-        self._mint = service.world.mint
-        self._numbers = count(1)  # which threads may share
+        self._mint = service.state.mint
         self._call_id = maker(self._dialect.ids.call)
         headers = self._dialect.headers.items()
         self._constant = {name: value for name, value in headers if "{" not in value}
         self._signing = [(name, value) for name, value in headers if "{" in value]
-        self.faults = faults or Faults(self._mint)
-        self._began = service.world.clock() if elapsed is None else 0
+        self.faults = faults or Faults(service.state)
+        self._began = clock() if elapsed is None else 0
         self._elapsed = elapsed or self._since_it_was_made
 
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
@@ -89,14 +90,15 @@ class App:
             Misuse: the test gave an answer that is none.
             FakeBatchError: `noted` raised it.
         """
-        digest = self._mint.digest("call", next(self._numbers), size=64)
+        digest = self._mint.digest("call", self.service.state.next_call(), size=64)
         hit: Hit | None = None
-        with self.service.world as now:
-            request_id = self._call_id(digest.hex(), now)
-            if operation is None or not self.service.world.scenario.calls:
-                reply, about, done = self._answer(operation, id_, request, request_id)
-            else:
-                (reply, about, done), hit = self._faulty(operation, id_, request, request_id, now)
+        now = self._clock()
+        request_id = self._call_id(digest.hex(), now)
+        self.service.state.settle(now)
+        if operation is None or not self.service.state.scenario.on_call:
+            reply, about, done = self._answer(operation, id_, request, request_id, now)
+        else:
+            (reply, about, done), hit = self._faulty(operation, id_, request, request_id, now)
         self._noted(Handled(request, operation, about, reply, hit, done, now))
         return self._signed(reply, request_id, took=20 + digest[-1])
 
@@ -104,25 +106,25 @@ class App:
         self, operation: Operation, id_: str, request: Request, request_id: str, now: int
     ) -> tuple[Answer, Hit | None]:
         """What a fault makes of the true answer, if one hits the call."""
-        call, rules = call_of(operation.name, id_, request), self.service.world.scenario.calls
+        call, rules = call_of(operation.name, id_, request), self.service.state.scenario.on_call
         attempt = self.faults.begin(call, rules, now, self._elapsed(now))
         answer = Answer(NO_REPLY, id_, done=False)
         if attempt.is_carried_out:
-            answer = self._answer(operation, id_, request, request_id)
+            answer = self._answer(operation, id_, request, request_id, now)
         reply = altered(attempt, answer.reply, now, self._dialect, request_id)
         self.faults.end(attempt, reply)
         return answer._replace(reply=reply), attempt.hit
 
     def _answer(
-        self, operation: Operation | None, id_: str, request: Request, request_id: str
+        self, operation: Operation | None, id_: str, request: Request, request_id: str, now: int
     ) -> Answer:
         try:
             if not (request.query and self._is_signed(request, id_)):
                 self._check_key(request)
             if operation is None:
                 raise self._no_route(request)
-            reply = operation.handle(self.service, request, id_)
-        except Refusal as refusal:
+            reply = operation.handle(self.service, request, id_, now)
+        except APIError as refusal:
             of_files = request.path.startswith("/files")
             error = refused(self._dialect, refusal, request_id, of_files=of_files)
             return Answer(error, id_, done=False)
@@ -137,16 +139,16 @@ class App:
         for name, scheme in auth.items():
             key = key or _key(request.headers.get(name, ""), scheme)
         if auth and not key:
-            raise Refusal(Reason.NO_KEY)
+            raise APIError(ErrorKind.NO_KEY)
         if self._api_keys is not None and key not in self._api_keys:
-            raise Refusal(Reason.WRONG_KEY, key=masked(key))
+            raise APIError(ErrorKind.WRONG_KEY, key=masked(key))
 
     def _no_route(self, request: Request) -> BaseException:
         facts = {"method": request.method, "path": request.path}
         if is_known(request.path):
-            return Refusal(Reason.WRONG_METHOD, **facts)
-        if request.path[1:].partition("/")[0] not in self._dialect.elsewhere:
-            return Refusal(Reason.NO_SUCH_ROUTE, **facts)
+            return APIError(ErrorKind.WRONG_METHOD, **facts)
+        if request.path[1:].partition("/")[0] not in self._dialect.unimplemented_paths:
+            return APIError(ErrorKind.NO_SUCH_ROUTE, **facts)
         return RefusedRequest(
             f"{request.method} {request.path} is not emulated.",
             "Known are: " + ", ".join(operation.name for operation in OPERATIONS) + ".",
@@ -172,7 +174,7 @@ class App:
 
     @property
     def _dialect(self) -> Dialect:
-        return self.service.world.dialect
+        return self.service.dialect
 
 
 def _key(header: str, scheme: str) -> str:

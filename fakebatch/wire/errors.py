@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fakebatch.dialects import Dialect, Reason, Refusal, Words, shaped
+from fakebatch.dialects import APIError, Dialect, ErrorKind, ErrorTemplate, shaped
 from fakebatch.wire.messages import Reply, json_reply
 
 _NOT_FOUND = {
-    "batches": Reason.NO_SUCH_BATCH,
-    "files": Reason.NO_SUCH_FILE,
-    "models": Reason.NO_SUCH_MODEL,
+    "batches": ErrorKind.NO_SUCH_BATCH,
+    "files": ErrorKind.NO_SUCH_FILE,
+    "models": ErrorKind.NO_SUCH_MODEL,
 }
 """What a 404 is, by the first part of the operation's name."""
 
 
-def refused(dialect: Dialect, refusal: Refusal, request_id: str, *, of_files: bool) -> Reply:
+def refused(dialect: Dialect, refusal: APIError, request_id: str, *, of_files: bool) -> Reply:
     """A call the service refuses."""
-    words = dialect.refusals[refusal.reason]
+    words = dialect.errors[refusal.kind]
     return _worded(dialect, words, refusal.facts, request_id, of_files=of_files)
 
 
@@ -27,12 +27,12 @@ def failure(
 ) -> Reply:
     """A failure that a test asked for, in the words that are usual with that status."""
     kind = operation.partition(".")[0]
-    reason = {401: Reason.WRONG_KEY, 404: _NOT_FOUND.get(kind)}.get(status)
+    reason = {401: ErrorKind.WRONG_KEY, 404: _NOT_FOUND.get(kind)}.get(status)
     if reason is None:
         usual = dialect.line_errors
         words = usual.get(status) or usual[400 if status < 500 else 500]
     else:
-        words = dialect.refusals[reason]
+        words = dialect.errors[reason]
     facts = {"id": id_, "key": masked(key)}
     words = replace(words, status=status)
     return _worded(dialect, words, facts, request_id, of_files=kind == "files")
@@ -46,7 +46,12 @@ def masked(key: str) -> str:
 
 
 def _worded(
-    dialect: Dialect, words: Words, facts: Mapping[str, object], request_id: str, *, of_files: bool
+    dialect: Dialect,
+    words: ErrorTemplate,
+    facts: Mapping[str, object],
+    request_id: str,
+    *,
+    of_files: bool,
 ) -> Reply:
     values = {
         "message": words.message_for(facts),

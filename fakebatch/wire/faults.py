@@ -169,14 +169,21 @@ class Faults:
     """Decides which requests a fault hits, and remembers them. Thread-safe.
 
     Args:
-        ids: decides chances.
+        state: keeps what is counted, so that it is restored with all else; decides chances.
     """
 
-    def __init__(self, ids: Mint) -> None:
-        self.hits = CallHits()
-        """All that was counted: copy it to keep it, set it to go back."""
-        self._ids = ids
+    def __init__(self, state: State) -> None:
+        state.calls = CallHits()
+        self._state = state
         self._lock = RLock()  # reentrant: a finalizer may call while its thread is in here
+
+    @property
+    def hits(self) -> CallHits:
+        """All that was counted."""
+        hits = self._state.calls
+        if not isinstance(hits, CallHits):
+            raise TypeError(f"the state has {hits!r} in the place of what calls have hit")
+        return hits
 
     @property
     def fired(self) -> tuple[Hit, ...]:
@@ -217,7 +224,7 @@ class Faults:
                     is_hit = any(hit.place == place for hit in earlier)
                 else:
                     is_hit = rule.matches(call.operation, call.key, elapsed) and count.due(
-                        place, rule, now, self._ids
+                        place, rule, now, self._state.mint
                     )
                 winner = place if is_hit else winner
             if winner is None:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fakebatch.batch.asked import Asked
+from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import parsed_object
-from fakebatch.dialects import Dialect, Limits, Listing, Reason, Refusal, Window
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing, Window
+from fakebatch.errors import Misuse
 from fakebatch.request_line import json_type
-from fakebatch.service.shelf import Announced
+from fakebatch.service.store import UploadCreateParams
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
 
@@ -19,63 +19,63 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in the body of a call."""
     try:
-        said = parsed_object(body)
+        params = parsed_object(body)
     except ValueError:
-        said = None
-    if said is None:
-        raise Refusal(Reason.NOT_JSON)
-    return said
+        params = None
+    if params is None:
+        raise APIError(ErrorKind.NOT_JSON)
+    return params
 
 
-def batch_request(said: Mapping[str, Any], dialect: Dialect) -> Asked:
+def batch_params(params: Mapping[str, Any], dialect: Dialect) -> BatchCreateParams:
     """The body of `batches.create`.
 
     Raises:
         Misuse: it holds a field that nobody emulates.
     """
-    _within(said, dialect)
+    _within(params, dialect)
     usual = {"endpoint": dialect.endpoints[0], "completion_window": dialect.window.usual}
-    left_out = [name for name in usual if name not in dialect.required and said.get(name) is None]
-    said = {**said, **{name: usual[name] for name in left_out}}
-    return Asked(
-        input_file_id=text(said, "input_file_id"),
-        endpoint=one_of(text(said, "endpoint"), "endpoint", dialect.endpoints),
-        window=_window(text(said, "completion_window"), dialect.window),
-        metadata=metadata(said.get("metadata"), dialect.limits),
+    left_out = [name for name in usual if name not in dialect.required and params.get(name) is None]
+    params = {**params, **{name: usual[name] for name in left_out}}
+    return BatchCreateParams(
+        input_file_id=text(params, "input_file_id"),
+        endpoint=one_of(text(params, "endpoint"), "endpoint", dialect.endpoints),
+        completion_window=_window(text(params, "completion_window"), dialect.window),
+        metadata=metadata(params.get("metadata"), dialect.limits),
         output_expires_after=expiry(
-            said.get("output_expires_after"), "output_expires_after", dialect.limits
+            params.get("output_expires_after"), "output_expires_after", dialect.limits
         ),
-        model=_member(said, dialect.model_field),
-        deletes_input=_deletes(said, dialect.deleting_field),
+        model=_member(params, dialect.model_field),
+        deletes_input=_deletes(params, dialect.deleting_field),
     )
 
 
-def announced(said: Mapping[str, Any], limits: Limits) -> Announced:
+def upload_params(params: Mapping[str, Any], limits: Limits) -> UploadCreateParams:
     """The body of `uploads.create`. What a `mime_type` may be is not known."""
-    text(said, "mime_type")
-    return Announced(
-        purpose=text(said, "purpose"),
-        filename=text(said, "filename"),
-        bytes=number(said, "bytes", 1, limits.upload_bytes),
-        expires_after=expiry(said.get("expires_after"), "expires_after", limits),
+    text(params, "mime_type")
+    return UploadCreateParams(
+        purpose=text(params, "purpose"),
+        filename=text(params, "filename"),
+        bytes=number(params, "bytes", 1, limits.upload_bytes),
+        expires_after=expiry(params.get("expires_after"), "expires_after", limits),
     )
 
 
-def _deletes(said: Mapping[str, Any], name: str) -> bool:
-    return name != "" and said.get(name) is not False
+def _deletes(params: Mapping[str, Any], name: str) -> bool:
+    return name != "" and params.get(name) is not False
 
 
-def _member(said: Mapping[str, Any], path: str) -> str:
+def _member(params: Mapping[str, Any], path: str) -> str:
     """A text inside of a call, or nothing where it is not there."""
-    found: Any = said
+    value: Any = params
     for name in path.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return found if isinstance(found, str) else ""
+        value = value.get(name) if isinstance(value, Mapping) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return value if isinstance(value, str) else ""
 
 
-def _within(said: Mapping[str, Any], dialect: Dialect) -> None:
-    for name, reason in dialect.beyond.items():
-        if name in said:
+def _within(params: Mapping[str, Any], dialect: Dialect) -> None:
+    for name, reason in dialect.unsupported.items():
+        if name in params:
             raise Misuse(
                 f"A batch was asked for with {name!r}.",
                 f"fakebatch does not emulate it: {reason}",
@@ -85,39 +85,41 @@ def _within(said: Mapping[str, Any], dialect: Dialect) -> None:
 
 def _window(value: str, window: Window) -> str:
     if window.refused and not window.allows(value):
-        raise Refusal(Reason.BAD_VALUE, name="completion_window", value=value, known=window.known)
+        raise APIError(
+            ErrorKind.BAD_VALUE, name="completion_window", value=value, known=window.known
+        )
     return value
 
 
-def text(said: Mapping[str, Any], name: str) -> str:
+def text(params: Mapping[str, Any], name: str) -> str:
     """A required string."""
-    value = said.get(name)
+    value = params.get(name)
     if value is None:
-        raise Refusal(Reason.MISSING, name=name)
+        raise APIError(ErrorKind.MISSING, name=name)
     return _string(value, name)
 
 
-def texts(said: Mapping[str, Any], name: str) -> list[str]:
+def texts(params: Mapping[str, Any], name: str) -> list[str]:
     """A required list of strings."""
-    value = said.get(name)
+    value = params.get(name)
     if value is None:
-        raise Refusal(Reason.MISSING, name=name)
+        raise APIError(ErrorKind.MISSING, name=name)
     if json_type(value) != "an array":
-        raise Refusal(Reason.BAD_TYPE, name=name, wanted="an array", got=json_type(value))
+        raise APIError(ErrorKind.BAD_TYPE, name=name, wanted="an array", got=json_type(value))
     return [_string(item, f"{name}[{index}]") for index, item in enumerate(value)]
 
 
-def number(said: Mapping[str, Any], name: str, least: int, most: int) -> int:
+def number(params: Mapping[str, Any], name: str, least: int, most: int) -> int:
     """A required whole number between two bounds, both allowed."""
-    if said.get(name) is None:
-        raise Refusal(Reason.MISSING, name=name)
-    return within(said[name], name, least, most)
+    if params.get(name) is None:
+        raise APIError(ErrorKind.MISSING, name=name)
+    return within(params[name], name, least, most)
 
 
 def one_of(value: str, name: str, known: tuple[str, ...]) -> str:
     """A string out of a list."""
     if value not in known:
-        raise Refusal(Reason.BAD_VALUE, name=name, value=value, known=_listed(known))
+        raise APIError(ErrorKind.BAD_VALUE, name=name, value=value, known=_listed(known))
     return value
 
 
@@ -128,15 +130,15 @@ def metadata(value: object, limits: Limits) -> dict[str, str] | None:
     pairs = _object(value, "metadata")
     if len(pairs) > limits.metadata_pairs:
         facts = {"name": "metadata", "most": limits.metadata_pairs, "got": len(pairs)}
-        raise Refusal(Reason.TOO_MANY_PROPERTIES, **facts)
+        raise APIError(ErrorKind.TOO_MANY_PROPERTIES, **facts)
     for key, item in pairs.items():
         if len(key) > limits.metadata_key:
             facts = {"name": "metadata", "most": limits.metadata_key, "got": len(key)}
-            raise Refusal(Reason.KEY_TOO_LONG, **facts)
+            raise APIError(ErrorKind.KEY_TOO_LONG, **facts)
         name = f"metadata.{key}"
         if len(_string(item, name)) > limits.metadata_value:
             facts = {"name": name, "most": limits.metadata_value, "got": len(item)}
-            raise Refusal(Reason.STRING_TOO_LONG, **facts)
+            raise APIError(ErrorKind.STRING_TOO_LONG, **facts)
     return pairs
 
 
@@ -144,20 +146,20 @@ def expiry(value: object, name: str, limits: Limits) -> int | None:
     """`{"anchor": "created_at", "seconds": n}` or null: the seconds."""
     if value is None:
         return None
-    said = _object(value, name)
-    anchor = text({f"{name}.anchor": said.get("anchor")}, f"{name}.anchor")
+    params = _object(value, name)
+    anchor = text({f"{name}.anchor": params.get("anchor")}, f"{name}.anchor")
     one_of(anchor, f"{name}.anchor", ("created_at",))
-    given = {f"{name}.seconds": said.get("seconds")}
-    return number(given, f"{name}.seconds", limits.expiry_least, limits.expiry_most)
+    seconds = {f"{name}.seconds": params.get("seconds")}
+    return number(seconds, f"{name}.seconds", limits.expiry_least, limits.expiry_most)
 
 
-def form_expiry(said: Mapping[str, str], name: str, limits: Limits) -> int | None:
+def form_expiry(params: Mapping[str, str], name: str, limits: Limits) -> int | None:
     """The same as fields of a form: `expires_after[anchor]`, or with dots (both are in use)."""
     given = {
-        part: said[key]
+        part: params[key]
         for part in ("anchor", "seconds")
         for key in (f"{name}[{part}]", f"{name}.{part}")
-        if key in said
+        if key in params
     }
     digits = given.get("seconds", "")
     seconds = int(digits) if _INTEGER.fullmatch(digits) else digits or None
@@ -182,23 +184,23 @@ def count(value: str | None, name: str, *, default: int, most: int) -> int:
 def within(value: object, name: str, least: int, most: int) -> int:
     """A whole number between two bounds, both allowed."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Refusal(Reason.BAD_TYPE, name=name, wanted="an integer", got=json_type(value))
+        raise APIError(ErrorKind.BAD_TYPE, name=name, wanted="an integer", got=json_type(value))
     if value < least:
-        raise Refusal(Reason.TOO_LOW, name=name, least=least, got=value)
+        raise APIError(ErrorKind.TOO_LOW, name=name, least=least, got=value)
     if value > most:
-        raise Refusal(Reason.TOO_HIGH, name=name, most=most, got=value)
+        raise APIError(ErrorKind.TOO_HIGH, name=name, most=most, got=value)
     return value
 
 
 def _string(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise Refusal(Reason.BAD_TYPE, name=name, wanted="a string", got=json_type(value))
+        raise APIError(ErrorKind.BAD_TYPE, name=name, wanted="a string", got=json_type(value))
     return value
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:
     if json_type(value) != "an object":
-        raise Refusal(Reason.BAD_TYPE, name=name, wanted="an object", got=json_type(value))
+        raise APIError(ErrorKind.BAD_TYPE, name=name, wanted="an object", got=json_type(value))
     return dict[str, Any](value)
 
 

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
-from fakebatch.batch.answering import no_json
-from fakebatch.dialects import Reason, Refusal
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.batch.responding import not_json
+from fakebatch.dialects import APIError, ErrorKind
+from fakebatch.errors import Misuse
 from fakebatch.service import Service, view
 from fakebatch.wire import fields
 from fakebatch.wire.messages import Reply, Request, json_reply
@@ -28,7 +28,8 @@ class Created(NamedTuple):
     id: str
 
 
-Handler = Callable[[Service, Request, str], Reply | Created]
+Handler = Callable[[Service, Request, str, int], Reply | Created]
+"""Carries an operation out: at a service, for a request, about an id, at a moment."""
 
 
 def _json(
@@ -51,45 +52,47 @@ def _written(body: Mapping[str, Any], indent: int | None) -> bytes:
     return json.dumps(body, indent=indent).encode()
 
 
-def _create_file(service: Service, request: Request, _: str) -> Created:
+def _create_file(service: Service, request: Request, _: str, now: int) -> Created:
     body = request.body if request.pieces is None else request.pieces
     form = parts(body, request.headers.get("content-type", ""))
     if "file" not in form:
-        raise Refusal(Reason.MISSING, name="file")
-    said = {
+        raise APIError(ErrorKind.MISSING, name="file")
+    params = {
         name: part.content.decode("utf-8", "replace")
         for name, part in form.items()
         if name != "file"
     }
     file = service.files.create(
-        purpose=fields.text(said, "purpose"),
+        now,
+        purpose=fields.text(params, "purpose"),
         filename=form["file"].filename or "upload",
         content=form["file"].content,
-        expires_after=fields.form_expiry(said, "expires_after", service.world.dialect.limits),
+        expires_after=fields.form_expiry(params, "expires_after", service.dialect.limits),
     )
-    return Created(_json(view.uploaded_file(file, service.world.dialect), end="\n"), file["id"])
+    return Created(_json(view.uploaded_file(file, service.dialect), end="\n"), file["id"])
 
 
-def _list_files(service: Service, request: Request, _: str) -> Reply:
+def _list_files(service: Service, request: Request, _: str, now: int) -> Reply:
     query = request.query
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
-        raise Refusal(Reason.BAD_ORDER)
-    limit, after = fields.page(query, service.world.dialect.files_list)
-    found = service.files.list(purpose=query.get("purpose"), limit=limit, order=order, after=after)
-    return _json(found, end="\n")
+        raise APIError(ErrorKind.BAD_ORDER)
+    limit, after = fields.page(query, service.dialect.files_list)
+    purpose = query.get("purpose")
+    page = service.files.list(now, purpose=purpose, limit=limit, order=order, after=after)
+    return _json(page, end="\n")
 
 
-def _retrieve_file(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.files.retrieve(id_), end="\n")
+def _retrieve_file(service: Service, _: Request, id_: str, now: int) -> Reply:
+    return _json(service.files.retrieve(id_, now), end="\n")
 
 
-def _delete_file(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.files.delete(id_), end="\n")
+def _delete_file(service: Service, _: Request, id_: str, now: int) -> Reply:
+    return _json(service.files.delete(id_, now), end="\n")
 
 
-def _file_content(service: Service, _: Request, id_: str) -> Reply:
-    filename, content = service.files.open(id_)
+def _file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
+    filename, content = service.files.content(id_, now)
     headers = {
         "content-type": "application/octet-stream",
         "content-disposition": _attachment(filename),
@@ -106,50 +109,51 @@ def _attachment(filename: str) -> str:
     return f'attachment; filename="{plain}"{extended}'
 
 
-def _create_upload(service: Service, request: Request, _: str) -> Reply:
-    file = fields.announced(fields.json_object(request.body), service.world.dialect.limits)
-    return _json(service.uploads.create(file), end="\n")
+def _create_upload(service: Service, request: Request, _: str, now: int) -> Reply:
+    params = fields.upload_params(fields.json_object(request.body), service.dialect.limits)
+    return _json(service.uploads.create(params, now), end="\n")
 
 
-def _create_part(service: Service, request: Request, id_: str) -> Reply:
+def _create_part(service: Service, request: Request, id_: str, now: int) -> Reply:
     form = parts(request.body, request.headers.get("content-type", ""))
     if "data" not in form:
-        raise Refusal(Reason.MISSING, name="data")
-    return _json(service.uploads.add_part(id_, form["data"].content), end="\n")
+        raise APIError(ErrorKind.MISSING, name="data")
+    return _json(service.uploads.add_part(id_, form["data"].content, now), end="\n")
 
 
-def _complete_upload(service: Service, request: Request, id_: str) -> Reply:
-    said = fields.json_object(request.body)
-    md5 = None if said.get("md5") is None else fields.text(said, "md5")
-    return _json(service.uploads.complete(id_, fields.texts(said, "part_ids"), md5), end="\n")
+def _complete_upload(service: Service, request: Request, id_: str, now: int) -> Reply:
+    params = fields.json_object(request.body)
+    md5 = None if params.get("md5") is None else fields.text(params, "md5")
+    part_ids = fields.texts(params, "part_ids")
+    return _json(service.uploads.complete(id_, part_ids, now, digest=md5), end="\n")
 
 
-def _cancel_upload(service: Service, _: Request, id_: str) -> Reply:
-    return _json(service.uploads.cancel(id_), end="\n")
+def _cancel_upload(service: Service, _: Request, id_: str, now: int) -> Reply:
+    return _json(service.uploads.cancel(id_, now), end="\n")
 
 
-def _create_batch(service: Service, request: Request, _: str) -> Created:
-    asked = fields.batch_request(fields.json_object(request.body), service.world.dialect)
-    batch = service.batches.create(asked)
+def _create_batch(service: Service, request: Request, _: str, now: int) -> Created:
+    params = fields.batch_params(fields.json_object(request.body), service.dialect)
+    batch = service.batches.create(params, now)
     id_ = batch["id"] if "id" in batch else batch["data"]["id"]  # or in an envelope
     return Created(_json(batch), str(id_))
 
 
-def _list_batches(service: Service, request: Request, _: str) -> Reply:
-    limit, after = fields.page(request.query, service.world.dialect.batches_list)
-    return _json(service.batches.list(limit=limit, after=after))
+def _list_batches(service: Service, request: Request, _: str, now: int) -> Reply:
+    limit, after = fields.page(request.query, service.dialect.batches_list)
+    return _json(service.batches.list(now, limit=limit, after=after))
 
 
-def _retrieve_batch(service: Service, _: Request, id_: str) -> Reply:
-    return service.batches.written(id_, _json)
+def _retrieve_batch(service: Service, _: Request, id_: str, now: int) -> Reply:
+    return _json(service.batches.retrieve(id_, now))
 
 
-def _cancel_batch(service: Service, _: Request, id_: str) -> Reply:
+def _cancel_batch(service: Service, _: Request, id_: str, now: int) -> Reply:
     # alone among them on one line (observed in 2025)
-    return _json(service.batches.cancel(id_), indent=None)
+    return _json(service.batches.cancel(id_, now), indent=None)
 
 
-def _ask(service: Service, request: Request, _: str) -> Reply:
+def _ask(service: Service, request: Request, _: str, now: int) -> Reply:
     body = fields.json_object(request.body)
     if body.get("stream"):
         raise Misuse(
@@ -157,25 +161,20 @@ def _ask(service: Service, request: Request, _: str) -> Reply:
             "fakebatch answers direct calls whole; a batch cannot stream either.",
             "Call it without stream=True.",
         )
-    answered = service.models.ask(f"/v1{request.path}", body)
-    if answered.status is None:
-        return _said({"error": answered.body}, 500)
-    return _said(answered.body, answered.status)
-
-
-def _said(body: Mapping[str, Any], status: int) -> Reply:
-    """What a model, or the test in its place, said: any JSON there is."""
+    response = service.models.ask(f"/v1{request.path}", body, now)
+    status = 500 if response.status is None else response.status
+    own = {"error": response.body} if response.status is None else response.body
     try:
-        return json_reply(status, body)
+        return json_reply(status, own)  # any JSON there is: the test may have written it
     except (TypeError, ValueError) as error:
-        raise no_json("a direct call", error) from error
+        raise not_json("a direct call", error) from error
 
 
-def _list_models(service: Service, _: Request, __: str) -> Reply:
+def _list_models(service: Service, *_: object) -> Reply:
     return _json(service.models.list())
 
 
-def _retrieve_model(service: Service, _: Request, id_: str) -> Reply:
+def _retrieve_model(service: Service, _: Request, id_: str, __: int) -> Reply:
     return _json(service.models.retrieve(id_))
 
 

@@ -77,14 +77,14 @@ class Sites:
     """
 
     def __init__(self, apps: Sequence[App], prefix: str = "") -> None:
-        self.base_urls = tuple(url for app in apps for url in app.service.world.dialect.base_urls)
+        self.base_urls = tuple(url for app in apps for url in app.service.dialect.base_urls)
         self.hosts: set[str] = set()
         """Those of the base URLs, some of which may begin with `*.`."""
         self._by_origin: dict[tuple[str, str, int | None], list[Mount]] = {}
         self._below_prefix: list[Mount] = []
         bases, paths = set[Base](), dict[tuple[str, tuple[str, ...]], App]()
         for app in apps:
-            for url in app.service.world.dialect.base_urls:
+            for url in app.service.dialect.base_urls:
                 base = Base.of(url)
                 if base in bases:
                     raise _shared(f"the address {url}")

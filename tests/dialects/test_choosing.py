@@ -113,7 +113,9 @@ def test_a_value_is_a_dialect() -> None:
 
 def test_a_provider_of_ones_own_may_be_written_like_ours() -> None:
     """OpenAI, and the facts that differ, with where they are known from."""
-    own = OPENAI.but("acme", "Acme", documented("our wiki", base_urls=("https://acme.example/v1",)))
+    own = OPENAI.derive(
+        "acme", "Acme", documented("our wiki", base_urls=("https://acme.example/v1",))
+    )
     with FakeBatch(dialects=[own, "moonshot"]) as fake:
         assert fake.base_url == "https://acme.example/v1"
         assert batch_of(openai.OpenAI(base_url=fake.base_url)).status == "validating"
@@ -188,7 +190,7 @@ FILES: dict[str, tuple[str, str]] = {
         "limits.batch_lines: Input",
     ),
     "an id of no form": ('[ids]\nbatch = "batch_{snowflake}"', "an id has no form 'snowflake'"),
-    "a word of no reason": ('[refusals.no_luck]\nmessage = "x"', "refusals.no_luck"),
+    "a word of no reason": ('[errors.no_luck]\nmessage = "x"', "errors.no_luck"),
 }
 
 

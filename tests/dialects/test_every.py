@@ -12,7 +12,7 @@ from conftest import Driver
 from steps import EVERY, create, keys, line, pattern, results, run, upload
 
 from fakebatch import FakeBatch
-from fakebatch.dialects import DIALECTS, Dialect, Reason
+from fakebatch.dialects import DIALECTS, Dialect, ErrorKind
 
 
 @EVERY
@@ -73,7 +73,7 @@ def test_a_refusal_has_the_providers_envelope(
     do: Driver, fakebatch: FakeBatch, dialect: Dialect, name: str
 ) -> None:
     """An unknown batch is refused in the words, and in the shape, of the sheet."""
-    words = dialect.refusals[Reason.NO_SUCH_BATCH]
+    words = dialect.errors[ErrorKind.NO_SUCH_BATCH]
     with pytest.raises(openai.APIStatusError) as caught:
         do(do.client.batches.retrieve, "batch_x")
 
@@ -125,7 +125,7 @@ def test_a_cancel_is_answered_where_the_sheet_says_so(
     else:
         with pytest.raises(openai.APIStatusError) as caught:
             do(cancel, batch.id)
-        assert caught.value.status_code == dialect.refusals[Reason.CANNOT_CANCEL].status
+        assert caught.value.status_code == dialect.errors[ErrorKind.CANNOT_CANCEL].status
 
 
 @EVERY
@@ -152,7 +152,7 @@ def test_a_line_that_fails_is_in_the_error_file(
 
     assert [*failed] == keys(dialect.shapes.failed or dialect.shapes.answered)
     assert "No." in json.dumps(failed)
-    assert (done.output_file_id is None) == ("output" not in dialect.always_leaves)
+    assert (done.output_file_id is None) == ("output" not in dialect.always_written_files)
 
 
 @pytest.mark.parametrize("name", DIALECTS)

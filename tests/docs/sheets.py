@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, base, knobs
-from fakebatch.dialects.base import Words
+from fakebatch.dialects.base import ErrorTemplate
 from fakebatch.dialects.beyond import BEYOND
 from fakebatch.dialects.shape import places
 
-TABLES = ("refusals", "flaws", "lost_lines", "line_errors")
+TABLES = ("errors", "batch_errors", "unfinished_line_errors", "line_errors")
 NO_KNOBS = {"name", "title", "facts", "unknown", "left_out"}
 
 PAGE = Path(__file__).parents[2] / "docs" / "dialects.md"
@@ -99,7 +99,7 @@ def _sheet(dialect: Dialect) -> Iterator[str]:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, Words):
+    if isinstance(value, ErrorTemplate):
         return f"{value.status} “{value.message}”" + (f", `{value.code}`" if value.code else "")
     if isinstance(value, frozenset | set):
         value = sorted(value)

@@ -33,7 +33,7 @@ def test_any_file_that_is_nearly_good_is_judged(content: bytes) -> None:
     looks_like_jsonl(content)
     judged = judge(content, CHAT, OPENAI, None)
     for entry in judged.entries:
-        words = OPENAI.flaws[entry.flaw]
+        words = OPENAI.batch_errors[entry.flaw]
         words.message_for(entry.facts)
         words.param_for(entry.facts)
         assert entry.line is None or 1 <= entry.line <= content.count(b"\n") + 1

@@ -8,7 +8,7 @@ from by_hand import T0
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakebatch.dialects import OPENAI, Refusal
+from fakebatch.dialects import OPENAI, APIError
 from fakebatch.durations import SECOND
 from fakebatch.service import Service
 from fakebatch.service.shelf import Announced
@@ -63,5 +63,5 @@ def test_an_upload_is_open_for_an_hour_to_the_second(seconds: int) -> None:
     if seconds < 3_600:
         assert uploading.complete([uploading.add(b"x")]) == b"x"
     else:
-        with pytest.raises(Refusal):
+        with pytest.raises(APIError):
             uploading.add(b"x")

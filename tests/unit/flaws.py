@@ -18,7 +18,7 @@ Said = tuple[str | None, str, str | None, int | None]
 
 def said(judged: Judgement) -> list[Said]:
     """The entries as the dialect words them: code, message, param, line."""
-    entries = ((OPENAI.flaws[entry.flaw], entry) for entry in judged.entries)
+    entries = ((OPENAI.batch_errors[entry.flaw], entry) for entry in judged.entries)
     return [
         (words.code, words.message_for(entry.facts), words.param_for(entry.facts), entry.line)
         for words, entry in entries

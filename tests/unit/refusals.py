@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from fakebatch.dialects import OPENAI, Refusal
+from fakebatch.dialects import OPENAI, APIError
 
 Words = tuple[int, str, str | None, str | None]
 
 
 def said(call: Callable[[], object]) -> Words:
     """The words in which a call is refused."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(APIError) as caught:
         call()
-    words, facts = OPENAI.refusals[caught.value.reason], caught.value.facts
+    words, facts = OPENAI.errors[caught.value.kind], caught.value.facts
     return words.status, words.message_for(facts), words.param_for(facts), words.code
 
 

@@ -11,7 +11,15 @@ from pydantic import TypeAdapter
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.result_files import UNFINISHED
 from fakebatch.batch.validation import ASKS
-from fakebatch.dialects import DIALECTS, OPENAI, Dialect, Flaw, Reason, Words, canonical
+from fakebatch.dialects import (
+    DIALECTS,
+    OPENAI,
+    Dialect,
+    ErrorCode,
+    ErrorKind,
+    ErrorTemplate,
+    canonical,
+)
 from fakebatch.dialects.facts import Evidence, amended, documented, inferred
 from fakebatch.dialects.knobs import Window
 from fakebatch.durations import microseconds
@@ -27,9 +35,9 @@ IS_A_COPY = pytest.mark.parametrize("dialect", COPIES, ids=lambda one: one.name)
 @ALL
 def test_a_dialect_has_words_for_everything(dialect: Dialect) -> None:
     """Whatever the service may refuse, find or lose, the provider can say it."""
-    assert set(Reason) == set(dialect.refusals)
-    assert set(Flaw) == set(dialect.flaws)
-    assert set(UNFINISHED.values()) <= set(dialect.lost_lines)
+    assert set(ErrorKind) == set(dialect.errors)
+    assert set(ErrorCode) == set(dialect.batch_errors)
+    assert set(UNFINISHED.values()) <= set(dialect.unfinished_line_errors)
 
 
 @ALL
@@ -42,10 +50,10 @@ def test_a_dialect_speaks_in_templates_that_name_their_facts(dialect: Dialect) -
             assert _named(template) <= _named(usual.message) | more
 
 
-def _pairs(dialect: Dialect) -> Iterator[tuple[Words, Words]]:
+def _pairs(dialect: Dialect) -> Iterator[tuple[ErrorTemplate, ErrorTemplate]]:
     """What the provider says, and what OpenAI says in its place."""
-    yield from ((dialect.refusals[one], OPENAI.refusals[one]) for one in Reason)
-    yield from ((dialect.flaws[one], OPENAI.flaws[one]) for one in Flaw)
+    yield from ((dialect.errors[one], OPENAI.errors[one]) for one in ErrorKind)
+    yield from ((dialect.batch_errors[one], OPENAI.batch_errors[one]) for one in ErrorCode)
 
 
 def _named(template: str) -> set[str]:
@@ -112,24 +120,24 @@ def test_a_fact_says_each_value_it_sets() -> None:
 
 def test_a_copy_is_the_other_and_what_differs() -> None:
     """Later facts win; groups keep what is not said; the original stays."""
-    copy = OPENAI.but(
+    copy = OPENAI.derive(
         "copy",
         "Copy",
         documented("x", limits={"batch_lines": 7}, endpoints=("/v1/embeddings",)),
-        inferred("y", limits={"batch_bytes": 8}, refusals={Reason.NOT_JSON: _words()}),
+        inferred("y", limits={"batch_bytes": 8}, errors={ErrorKind.NOT_JSON: _words()}),
         unknown=("z",),
     )
 
     assert (copy.limits.batch_lines, copy.limits.batch_bytes) == (7, 8)
     assert copy.limits.batch_inputs == OPENAI.limits.batch_inputs == 50_000
     assert copy.endpoints == ("/v1/embeddings",)
-    assert copy.refusals[Reason.NOT_JSON] == _words()
-    assert copy.refusals[Reason.NO_KEY] == OPENAI.refusals[Reason.NO_KEY]
+    assert copy.errors[ErrorKind.NOT_JSON] == _words()
+    assert copy.errors[ErrorKind.NO_KEY] == OPENAI.errors[ErrorKind.NO_KEY]
     assert (copy.name, copy.unknown, len(copy.facts)) == ("copy", ("z",), 2)
 
 
 def _words() -> object:
-    return OPENAI.refusals[Reason.BAD_ORDER]
+    return OPENAI.errors[ErrorKind.BAD_ORDER]
 
 
 @pytest.mark.parametrize("knobs", [{"windows": 1}, {"window": {"unit": "h"}}])

@@ -8,7 +8,7 @@ from plans import CHAT, jsonl, request
 
 from fakebatch.batch.input_file import find_lines, looks_like_jsonl, parsed
 from fakebatch.batch.validation import Judgement, judge
-from fakebatch.dialects import OPENAI, Flaw
+from fakebatch.dialects import OPENAI, ErrorCode
 from fakebatch.request_line import json_type
 
 GOOD = json.dumps(request("r-1")).encode()
@@ -19,7 +19,7 @@ def judged(content: bytes) -> Judgement:
     return judge(content, CHAT, OPENAI, None)
 
 
-def flaws(content: bytes) -> list[tuple[Flaw, int | None]]:
+def flaws(content: bytes) -> list[tuple[ErrorCode, int | None]]:
     return [(entry.flaw, entry.line) for entry in judged(content).entries]
 
 
@@ -117,7 +117,7 @@ def test_what_is_no_json_object_fails_validation_as_later_line(line: bytes) -> N
     """A bad later line is not looked at before the batch validates; then it is invalid JSON."""
     content = GOOD + b"\n" + line + b"\n"
     assert looks_like_jsonl(content)
-    assert flaws(content) == [(Flaw.BAD_JSON, 2)]
+    assert flaws(content) == [(ErrorCode.BAD_JSON, 2)]
 
 
 @pytest.mark.xfail(reason="1e400 is read as infinity, and written into result files as such")
@@ -145,7 +145,7 @@ def test_an_upload_is_judged_by_its_first_line(content: bytes, *, expected: bool
 
 def test_entries_count_blank_lines() -> None:
     """The line of an entry is the one an editor shows, blank lines and CRLF included."""
-    assert flaws(b"\r\n" + GOOD + b"\r\n\r\n{\r\n") == [(Flaw.BAD_JSON, 4)]
+    assert flaws(b"\r\n" + GOOD + b"\r\n\r\n{\r\n") == [(ErrorCode.BAD_JSON, 4)]
 
 
 def test_requests_count_without_blank_lines() -> None:

@@ -13,7 +13,7 @@ from fakebatch.batch import result_files
 from fakebatch.batch.plain_lines import PlainLines, Written
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_files import Streamed, results
-from fakebatch.dialects import DIALECTS, OPENAI, Flaw
+from fakebatch.dialects import DIALECTS, OPENAI, ErrorCode
 from fakebatch.scenario import (
     BatchRule,
     Damage,
@@ -129,12 +129,12 @@ UNLIKE: dict[str, dict[str, Any]] = {
     },
     "requests of several models": {
         "content": jsonl(*(asking(name, name, model=name) for name in ("m-1", "m-2", "m-1x"))),
-        "dialect": replace(OPENAI, overlooks=frozenset({Flaw.OTHER_MODEL})),
+        "dialect": replace(OPENAI, ignored_errors=frozenset({ErrorCode.OTHER_MODEL})),
     },
     "a model that takes the place of all": {"content": jsonl(request("r-0")), "model": "m-1"},
     "a custom_id that comes again": {
         "content": jsonl(asking("one"), asking("two")),
-        "dialect": replace(OPENAI, overlooks=frozenset({Flaw.DUPLICATE_ID})),
+        "dialect": replace(OPENAI, ignored_errors=frozenset({ErrorCode.DUPLICATE_ID})),
     },
     "result lines of another shape": {"content": jsonl(request("r-0")), "dialect": DIALECTS["ogx"]},
     "a batch that expires": {"content": requests(10), "schedule": OVERDUE},

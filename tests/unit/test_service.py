@@ -8,7 +8,7 @@ import pytest
 from plans import CHAT, DAY, HOUR, SCHEDULE, T0, failing, requests
 
 from fakebatch.batch.asked import Asked
-from fakebatch.dialects import OPENAI, Limits, Reason, Refusal
+from fakebatch.dialects import OPENAI, Limits, ErrorKind, APIError
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Scenario, Schedule
 from fakebatch.service import Service
@@ -46,10 +46,10 @@ class Provider:
         self.now += microseconds
 
 
-def refused(call: Callable[[], object]) -> Reason:
-    with pytest.raises(Refusal) as caught:
+def refused(call: Callable[[], object]) -> ErrorKind:
+    with pytest.raises(APIError) as caught:
         call()
-    return caught.value.reason
+    return caught.value.kind
 
 
 UPLOADS: dict[str, tuple[str, int | None, int | None]] = {
@@ -118,7 +118,7 @@ def test_an_upload_is_as_large_as_may_be_and_no_larger() -> None:
     """The limit is the most bytes there may be."""
     of = Provider(Limits(file_bytes=2))
     of.upload(b"{}")
-    assert refused(lambda: of.upload(b"{ }")) is Reason.FILE_TOO_LARGE
+    assert refused(lambda: of.upload(b"{ }")) is ErrorKind.FILE_TOO_LARGE
 
 
 def test_batches_are_counted_by_the_hour() -> None:
@@ -127,12 +127,12 @@ def test_batches_are_counted_by_the_hour() -> None:
     of.create()
     of.wait(1)
     of.create()
-    assert refused(of.create) is Reason.TOO_MANY_BATCHES
+    assert refused(of.create) is ErrorKind.TOO_MANY_BATCHES
     of.wait(HOUR - 2)
-    assert refused(of.create) is Reason.TOO_MANY_BATCHES
+    assert refused(of.create) is ErrorKind.TOO_MANY_BATCHES
     of.wait(1)
     of.create()
-    assert refused(of.create) is Reason.TOO_MANY_BATCHES
+    assert refused(of.create) is ErrorKind.TOO_MANY_BATCHES
 
 
 DELETIONS = {
@@ -185,7 +185,7 @@ def test_what_has_ended_is_not_cancelled(file: str | None) -> None:
     of = Provider()
     batch = of.create(file)
     of.wait(HOUR)
-    assert refused(lambda: of.service.batches.cancel(batch)) is Reason.CANNOT_CANCEL
+    assert refused(lambda: of.service.batches.cancel(batch)) is ErrorKind.CANNOT_CANCEL
 
 
 def long_run(of: Provider) -> str:

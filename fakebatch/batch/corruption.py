@@ -1,13 +1,10 @@
-"""What becomes of result lines and files after they were made: lost, doubled, broken, reordered."""
+"""Corruption of result lines after they were made: lost, doubled, broken, renamed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from fakebatch.scenario import Damage, Life, Renaming
-
-_NEWLINES = {None: b"\n", "lf": b"\n", "crlf": b"\r\n"}
+from fakebatch.scenario import Damage, Renaming
 
 
 def reshaped(wire: dict[str, Any], damage: Damage, index: int) -> dict[str, Any]:
@@ -37,7 +34,7 @@ def _renamed(wire: dict[str, Any], how: Renaming | None, index: int) -> dict[str
     return wire | {"custom_id": forms[how]}
 
 
-def copied(line: bytes, damage: Damage) -> list[bytes]:
+def copies_of(line: bytes, damage: Damage) -> list[bytes]:
     """A result line, without its line end, as often and as broken as the damage has it."""
     corrupted = {
         "cut": line[: len(line) // 2],
@@ -47,14 +44,3 @@ def copied(line: bytes, damage: Damage) -> list[bytes]:
         "blank": b"",
     }
     return [corrupted.get(damage.corrupt or "", line)] * damage.copies
-
-
-def joined(order: list[int], lines: Mapping[int, list[bytes]], life: Life) -> bytes:
-    """A result file of the lines that are there, in the order in which they finished."""
-    if life.empty:
-        return b""
-    if life.order in ("input", "reversed"):
-        order = sorted(order, reverse=life.order == "reversed")
-    end = _NEWLINES[life.newline]
-    content = b"".join(line + end for index in order for line in lines.get(index, ()))
-    return b"\xef\xbb\xbf" * life.bom + content + end * life.trailing

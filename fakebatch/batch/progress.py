@@ -1,4 +1,4 @@
-"""How much of a batch is done when."""
+"""Progress of a batch: piecewise linear, so that `request_counts` can be computed for a moment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WHOLE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Progress:
     """Points (moment, parts done) in order of time, between which the work goes on evenly."""
 
     points: tuple[tuple[int, int], ...]
@@ -39,19 +39,19 @@ class Work:
             at, parts = then, more
         return total * parts // WHOLE
 
-    def stalled(self, parts: int, lasts: int) -> Work:
-        """The same work, with a pause where so many parts are done."""
+    def stalled(self, parts: int, lasts: int) -> Progress:
+        """The same, with a pause once so many parts are done."""
         before = [point for point in self.points if point[1] < parts]
         pause = self._reaches(parts)
         after = [(min(at + lasts, NEVER), done) for at, done in self.points if done >= parts]
         resumed = [(at, parts if at == NEVER else done) for at, done in after]
         ends = min(pause + lasts, NEVER)
-        return Work((*before, (pause, parts), (ends, parts), *resumed))
+        return Progress((*before, (pause, parts), (ends, parts), *resumed))
 
-    def finished_by(self, now: int, end: int) -> Work:
+    def finished_by(self, now: int, end: int) -> Progress:
         """The same past, and everything done at `end`."""
         past = tuple(point for point in self.points if point[0] < now)
-        return Work((*past, (now, self.done(WHOLE, now)), (end, WHOLE)))
+        return Progress((*past, (now, self.done(WHOLE, now)), (end, WHOLE)))
 
     def _reaches(self, parts: int) -> int:
         for (at, done), (then, more) in pairwise(self.points):
@@ -60,7 +60,7 @@ class Work:
         return self.points[0][0]
 
 
-def steady(start: int, takes: int, curve: tuple[tuple[float, float], ...] = ()) -> Work:
-    """Work of so long; the curve has points (part of the time, part of the work)."""
+def steady(start: int, takes: int, curve: tuple[tuple[float, float], ...] = ()) -> Progress:
+    """Progress over so long; the curve has points (part of the time, part of the lines)."""
     between = [(start + round(x * takes), round(y * WHOLE)) for x, y in curve]
-    return Work(((start, 0), *between, (start + takes, WHOLE)))
+    return Progress(((start, 0), *between, (start + takes, WHOLE)))

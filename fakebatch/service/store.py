@@ -1,16 +1,13 @@
-"""What the service remembers: immutable records by id, in order of creation."""
+"""Records by id and by time: immutable ones, each replaced by its successor when it changes."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.plan import Plan
-from fakebatch.batch.result_files import Content, Results, results
+from fakebatch.batch.output_file import Content, ResultFile
 from fakebatch.scenario import Keeping
 
 
@@ -23,12 +20,16 @@ class FileRecord:
     filename: str
     created: int
     expires: int | None
-    load: Callable[[], Content] = field(repr=False, compare=False)
+    content: bytes | ResultFile = field(repr=False)
     deleted: int | None = None
     number: int = 0
     """Decides between two of the same moment: what was asked for first comes first."""
     keeping: Keeping = Keeping()
     """How it differs from the usual."""
+
+    def read(self) -> Content:
+        """Its bytes, or what makes them."""
+        return self.content if isinstance(self.content, bytes) else self.content.read()
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the file at `now`."""
@@ -36,21 +37,21 @@ class FileRecord:
         return self.created + (self.keeping.hidden or 0) <= now and all(now < at for at in gone)
 
     def status(self, now: int) -> str:
-        """`processed`, unless something was said to the contrary."""
+        """`processed`, unless the test wants it otherwise."""
         if now < self.created + (self.keeping.pending or 0):
             return "uploaded"
         return "error" if self.keeping.broken else "processed"
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
-    """A file that will come in parts, as its client has announced it."""
+class UploadCreateParams:
+    """The parameters of the call that began an upload: the file that will come in parts."""
 
     purpose: str
     filename: str
     bytes: int
     expires_after: int | None = None
-    """Seconds the file will live, where the client said so."""
+    """Seconds the file will live, if the call gave any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,12 @@ class UploadRecord:
     """A file on its way, part by part."""
 
     id: str
-    file: Announced
+    params: UploadCreateParams
     created: int
     expires: int
     number: int
+    parts: Mapping[str, bytes] = field(default_factory=dict[str, bytes], repr=False)
+    """What has come, by the ids of the parts; nothing once it is over."""
     ended: str | None = None
     """The status it was given: completed or cancelled."""
 
@@ -74,44 +77,8 @@ class UploadRecord:
         return self.created <= now
 
 
-@dataclass(frozen=True)
-class BatchRecord:
-    """A batch: its plan, and the ids its result files will have."""
-
-    id: str
-    plan: Plan
-    output_file_id: str
-    error_file_id: str
-    number: int = 0
-
-    @cached_property
-    def results(self) -> Results:
-        """What the batch leaves behind; rendered once, so that every download is the same."""
-        return results(self.plan)
-
-    @cached_property
-    def last_shown(self) -> list[Any]:
-        """How it was shown last, and what was made of that: see `view.made_of_batch`."""
-        return [None, None]
-
-    @property
-    def created(self) -> int:
-        """When the batch was created."""
-        return self.plan.created
-
-    def exists(self, now: int) -> bool:
-        """Whether a client can see the batch at `now`."""
-        vanishes = self.plan.input.life.vanishes
-        return self.created <= now and (vanishes is None or not self._has_begun(vanishes, now))
-
-    def _has_begun(self, status: str, now: int) -> bool:
-        if now < self.plan.validated and status != "validating" and self.plan.cancelled is None:
-            return False
-        return self.plan.timeline.began(Status(status), now) is not None
-
-
-class Kept(Protocol):
-    """What a record must say of itself to be kept in order."""
+class Record(Protocol):
+    """What a store keeps in order."""
 
     @property
     def id(self) -> str:
@@ -133,19 +100,23 @@ class Kept(Protocol):
         ...
 
 
-Place = tuple[int, int, int, str]
+Position = tuple[int, int, int, str]
 """Moment, number, how many came before, id: what the order of a listing goes by."""
 
-RecordT = TypeVar("RecordT", bound=Kept)
+RecordT = TypeVar("RecordT", bound=Record)
 
 
-class Shelf(Generic[RecordT]):
-    """Records by id and by time. A deleted one keeps its place, so that paging goes on past it."""
+class Store(Generic[RecordT]):
+    """Records in order. A deleted one keeps its place, so that paging goes on past it.
+
+    Whoever writes holds the lock of the state. Readers hold none: whether a record exists may take
+    a look at all lines of a batch.
+    """
 
     def __init__(self) -> None:
         self._records: dict[str, RecordT] = {}
-        self._places: dict[str, tuple[int, int, int]] = {}
-        self._order: list[Place] = []
+        self._positions: dict[str, Position] = {}
+        self._order: list[Position] = []
 
     def __len__(self) -> int:
         return len(self._records)
@@ -153,20 +124,25 @@ class Shelf(Generic[RecordT]):
     def __contains__(self, id_: str) -> bool:
         return id_ in self._records
 
-    def copy(self) -> Shelf[RecordT]:
-        """Another shelf with the same records."""
-        other = Shelf[RecordT]()
-        other._records, other._places = self._records.copy(), self._places.copy()
+    def copy(self) -> Store[RecordT]:
+        """Another store of the same records."""
+        other = Store[RecordT]()
+        other._records, other._positions = self._records.copy(), self._positions.copy()
         other._order = self._order.copy()
         return other
 
     def put(self, record: RecordT) -> None:
-        """Remember a record, or its successor under the same id."""
+        """Keep a record, or the successor of the one that has the same id."""
         if record.id not in self._records:
-            place = (record.created, record.number, len(self._records))
-            self._places[record.id] = place
-            insort(self._order, (*place, record.id))
+            position = (record.created, record.number, len(self._records), record.id)
+            self._records[record.id] = record
+            self._positions[record.id] = position
+            insort(self._order, position)
         self._records[record.id] = record
+
+    def current(self, id_: str) -> RecordT | None:
+        """The record of this id, whether a client can see it or not."""
+        return self._records.get(id_)
 
     def get(self, id_: str, now: int) -> RecordT | None:
         """The record a client finds under this id at `now`."""
@@ -175,12 +151,11 @@ class Shelf(Generic[RecordT]):
 
     def ever(self) -> Iterator[RecordT]:
         """Every record there ever was, oldest first, whether a client can see it or not."""
-        return (self._records[id_] for *_, id_ in self._order)
+        return (self._records[id_] for *_, id_ in self._order.copy())
 
     def all(self, now: int) -> Iterator[RecordT]:
         """Every record that exists at `now`, oldest first."""
-        kept = (self._records[id_] for *_, id_ in self._order)
-        return (record for record in kept if record.exists(now))
+        return (record for record in self.ever() if record.exists(now))
 
     def page(
         self,
@@ -196,21 +171,20 @@ class Shelf(Generic[RecordT]):
         Raises:
             KeyError: nothing was ever kept under the id `after`.
         """
-        found: list[RecordT] = []
+        page: list[RecordT] = []
         for *_, id_ in self._from(after, newest_first=newest_first):
             record = self._records[id_]
             if record.exists(now) and where(record):
-                if len(found) == limit:
-                    return found, True
-                found.append(record)
-        return found, False
+                if len(page) == limit:
+                    return page, True
+                page.append(record)
+        return page, False
 
-    def _from(self, after: str | None, *, newest_first: bool) -> Iterator[Place]:
+    def _from(self, after: str | None, *, newest_first: bool) -> Iterator[Position]:
+        order = self._order.copy()
+        position = None if after is None else bisect_left(order, self._positions[after])
         if newest_first:
-            end = len(self._order) if after is None else self._position(after)
-            return (self._order[at] for at in range(end - 1, -1, -1))
-        start = 0 if after is None else self._position(after) + 1
-        return (self._order[at] for at in range(start, len(self._order)))
-
-    def _position(self, id_: str) -> int:
-        return bisect_left(self._order, (*self._places[id_], id_))
+            end = len(order) if position is None else position
+            return (order[at] for at in range(end - 1, -1, -1))
+        start = 0 if position is None else position + 1
+        return (order[at] for at in range(start, len(order)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakebatch import replies
-from fakebatch.batch.choosing import Decided, failed, name
+from fakebatch.batch.matching import Result, failed, name
 from fakebatch.dialects import Dialect, canonical
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError as Misuse
@@ -17,7 +17,7 @@ from fakebatch.scenario import Answer, Echoes, Fails, Hangs, Says, Spoils
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class LineResponse:
     """What came of a request: an HTTP answer, or (status None) an error without one."""
 
     status: int | None
@@ -31,31 +31,33 @@ class Answered:
         return self.status is not None and 200 <= self.status < 400
 
 
-NO_ANSWER = Fails(504, {"error": {"message": "Nobody answers.", "type": "server_error"}})
+NO_RESPONSE = Fails(504, {"error": {"message": "Nobody answers.", "type": "server_error"}})
 """What a direct call gets where a line would hang."""
 
 
-def answer(line: RequestLine, outcome: Decided, dialect: Dialect, mint: Mint, now: int) -> Answered:
-    """The whole answer to a request to which `outcome` comes, made at `now`.
+def respond(
+    line: RequestLine, result: Result, dialect: Dialect, mint: Mint, now: int
+) -> LineResponse:
+    """The response to a request that comes to this result, made at `now`.
 
     Raises:
         Misuse: a callable of the test failed, or gave what is no answer.
     """
-    asked = question(line, dialect, mint, now)
-    match outcome:
+    question = question_of(line, dialect, mint, now)
+    match result:
         case Fails():
-            return _failure(outcome)
+            return _failure(result)
         case Hangs():
-            return _failure(NO_ANSWER)
+            return _failure(NO_RESPONSE)
         case Echoes():
-            return Answered(200, replies.followed(asked, outcome.then))
+            return LineResponse(200, replies.followed(question, result.then))
         case Spoils():
-            return Answered(200, replies.spoiled(asked, outcome.how))
+            return LineResponse(200, replies.spoiled(question, result.how))
         case Says():
-            return Answered(200, _said(outcome.answer, line, asked))
+            return LineResponse(200, _body(result.answer, line, question))
 
 
-def question(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> replies.Question:
+def question_of(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> replies.Question:
     """What a model is asked by a request, at `now`."""
     return replies.Question(
         endpoint=canonical(line.url),
@@ -66,49 +68,46 @@ def question(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> repli
     )
 
 
-def _failure(fails: Fails) -> Answered:
+def _failure(fails: Fails) -> LineResponse:
     error = fails.body.get("error", fails.body)
     match fails.shape:
         case "top":
-            return Answered(None, error)
+            return LineResponse(None, error)
         case "both":
-            return Answered(fails.status, fails.body, error)
+            return LineResponse(fails.status, fails.body, error)
         case "string":
-            return Answered(None, {}, str(error.get("message")))
+            return LineResponse(None, {}, str(error.get("message")))
         case "body":
-            return Answered(fails.status, fails.body)
+            return LineResponse(fails.status, fails.body)
 
 
-def _said(given: Answer, line: RequestLine, question: replies.Question) -> Mapping[str, Any]:
-    said = _called(given, line) if callable(given) else given
-    match said:
+def _body(answer: Answer, line: RequestLine, question: replies.Question) -> Mapping[str, Any]:
+    if callable(answer):
+        try:
+            answer = answer(line)
+        except Exception as error:
+            raise failed("The callable that replies", line, error) from error
+    match answer:
         case str():
             try:
-                return replies.worded(question, said)
+                return replies.worded(question, answer)
             except ValueError as error:
                 raise Misuse(
-                    f"The reply {said!r} cannot answer {name(line)}.",
+                    f"The reply {answer!r} cannot answer {name(line)}.",
                     f"Its endpoint is {line.url}: {error}",
                     "Give the whole response body as a dict.",
                 ) from error
         case Mapping():
-            return said  # pyright: ignore[reportUnknownVariableType]  # JSON of the test's own
+            return answer
         case _:
             raise Misuse(
-                f"The reply to {name(line)} is {said!r}.",
+                f"The reply to {name(line)} is {answer!r}.",
                 "A reply is a text or a whole response body (a dict).",
                 "Let the callable return one of these; it must not be a coroutine function.",
             )
 
 
-def _called(given: Any, line: RequestLine) -> object:
-    try:
-        return given(line)
-    except Exception as error:
-        raise failed("The callable that replies", line, error) from error
-
-
-def no_json(whose: str, error: Exception) -> Misuse:
+def not_json(whose: str, error: Exception) -> Misuse:
     """What to say of a reply that no JSON can hold."""
     return Misuse(
         f"The reply to {whose} cannot be written as JSON: {error}",

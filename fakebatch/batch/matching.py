@@ -1,4 +1,4 @@
-"""Which rules hold for which line, and so what comes of it: decided once a line."""
+"""Which rules hold for a request line, and so what comes of it."""
 
 from __future__ import annotations
 
@@ -23,26 +23,28 @@ from fakebatch.scenario import (
     Spoils,
 )
 
-Decided = Echoes | Says | Fails | Spoils | Hangs
+Result = Echoes | Says | Fails | Spoils | Hangs
 """What can come of a line once it is known which line it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What comes of a line, what becomes of its result, and the rules that say so."""
+class LineOutcome:
+    """What comes of a line, what becomes of its result line, and the rules that say so."""
 
-    outcome: Decided
+    result: Result
     damages: tuple[Damage, ...] = ()
     rules: tuple[LineRule, ...] = ()
 
 
 @dataclass(frozen=True)
-class Choices:
-    """The decisions for the lines of one batch, or for one direct call.
+class RuleMatcher:
+    """Matches the lines of one batch, or one direct call, with the rules of a scenario.
 
     Args:
+        scenario: the rules, of which the later wins.
         total: how many lines there are; fractions are of them.
-        earlier: in how many batches before a custom_id was, for lines that heal.
+        mint: decides which lines a fraction takes.
+        earlier: in how many batches before a custom_id was, for lines that fail a few times.
     """
 
     scenario: Scenario
@@ -50,53 +52,42 @@ class Choices:
     mint: Mint
     earlier: Mapping[str, int] = field(default_factory=dict[str, int])
 
-    @property
-    def trivial(self) -> bool:
-        """Whether every line comes to the same, so that none has to be looked at."""
-        return not self.scenario.rules and isinstance(self.scenario.otherwise, Echoes | Says)
+    @cached_property
+    def usual(self) -> LineOutcome | None:
+        """What comes of every line that no rule holds for; None where that depends on the line."""
+        otherwise = self.scenario.otherwise
+        return None if isinstance(otherwise, Recorded) else LineOutcome(otherwise)
 
-    @property
-    def may_hang(self) -> bool:
+    @cached_property
+    def is_uniform(self) -> bool:
+        """Whether all lines come to the same, so that none has to be looked at."""
+        return not self.scenario.rules and self.usual is not None
+
+    @cached_property
+    def can_hang(self) -> bool:
         """Whether there could be lines that never finish."""
         outcomes = [self.scenario.otherwise, *(rule.outcome for rule in self.scenario.rules)]
         return any(isinstance(outcome, Hangs) for outcome in outcomes)
 
-    def decide(self, line: RequestLine) -> Decision:
-        """What comes of a line.
+    def outcome(self, line: RequestLine) -> LineOutcome:
+        """What comes of a line: of lines that no rule holds for, `usual` itself.
 
         Raises:
             Misuse: a predicate of the test failed, or a recording lacks the custom_id.
         """
-        if self.trivial:
-            return Decision(_recorded(self.scenario.otherwise, line))
-        if line.index not in self._decided:
-            self._decided[line.index] = self._decide(line)
-        return self._decided[line.index]
-
-    def decided(self, index: int) -> Decision | None:
-        """What comes of a line, if that was decided before."""
-        return self._decided.get(index)
+        rules = tuple(self._matching(line))
+        if not rules and self.usual is not None:
+            return self.usual
+        results = (rule.outcome for rule in reversed(rules) if rule.outcome is not None)
+        result = next((one for one in results if not self._is_over(one, line)), None)
+        damages = tuple(rule.damage for rule in rules if rule.damage is not None)
+        return LineOutcome(_replayed(result or self.scenario.otherwise, line), damages, rules)
 
     def damages(self, line: RequestLine) -> tuple[Damage, ...]:
-        """What becomes of the result of a line, also of one that never ran."""
-        if not self._may_damage:
+        """What becomes of the result line of a request that never ran."""
+        if not any(rule.damage for rule in self.scenario.rules):
             return ()
         return tuple(rule.damage for rule in self._matching(line) if rule.damage is not None)
-
-    @cached_property
-    def _may_damage(self) -> bool:
-        return any(rule.damage is not None for rule in self.scenario.rules)
-
-    @cached_property
-    def _decided(self) -> dict[int | None, Decision]:
-        return {}
-
-    def _decide(self, line: RequestLine) -> Decision:
-        matching = tuple(self._matching(line))
-        outcomes = [rule.outcome for rule in reversed(matching) if rule.outcome is not None]
-        found = next(filter(lambda one: not self._healed(one, line), outcomes), None)
-        damages = tuple(rule.damage for rule in matching if rule.damage is not None)
-        return Decision(_recorded(found or self.scenario.otherwise, line), damages, matching)
 
     def _matching(self, line: RequestLine) -> Iterator[LineRule]:
         for place, rule in enumerate(self.scenario.rules):
@@ -116,7 +107,8 @@ class Choices:
                 start = end % max(self.total, 1)
         return drawn
 
-    def _healed(self, outcome: Outcome, line: RequestLine) -> bool:
+    def _is_over(self, outcome: Outcome, line: RequestLine) -> bool:
+        """Whether a line has failed in as many batches as it should."""
         if not isinstance(outcome, Fails) or outcome.times is None:
             return False
         return self.earlier.get(line.custom_id or "", 0) >= outcome.times
@@ -129,12 +121,13 @@ def _holds(rule: LineRule, line: RequestLine) -> bool:
         raise failed("A predicate given to fakebatch.on", line, error) from error
 
 
-def _recorded(outcome: Outcome, line: RequestLine) -> Decided:
+def _replayed(outcome: Outcome, line: RequestLine) -> Result:
+    """What was recorded for a line, where recordings answer; any other outcome as it is."""
     if not isinstance(outcome, Recorded):
         return outcome
-    found = outcome.lines.get(line.custom_id or "")
-    if found is not None:
-        return found
+    recorded = outcome.lines.get(line.custom_id or "")
+    if recorded is not None:
+        return recorded
     if line.custom_id is None or outcome.missing is not None:
         return outcome.missing or Echoes()
     known = ", ".join(map(repr, list(outcome.lines)[:5]))

@@ -1,0 +1,365 @@
+"""A batch: a frozen value whose whole future follows from it, evaluated when first needed."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+
+from fakebatch.batch.input_file import Lines
+from fakebatch.batch.lifecycle import Mark, Status, Timeline
+from fakebatch.batch.matching import LineOutcome, RuleMatcher
+from fakebatch.batch.once import Once, made_once
+from fakebatch.batch.progress import NEVER, WHOLE, Progress, steady
+from fakebatch.batch.validation import BatchError, Validation, validate
+from fakebatch.dialects import Dialect, ErrorCode
+from fakebatch.ids import Mint
+from fakebatch.scenario import USUAL, Fails, Hangs, Life, Scenario, Schedule
+
+T = TypeVar("T")
+
+
+def lasting(make: Callable[[Any], T]) -> made_once[T]:
+    """A property made once for a batch and for what a cancel makes of it, which does not change."""
+    return made_once(make, "_lasting")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCreateParams:
+    """The parameters of the call that created a batch."""
+
+    endpoint: str
+    completion_window: str
+    input_file_id: str
+    metadata: Mapping[str, str] | None = None
+    output_expires_after: int | None = None
+    """Seconds the result files live, if the call gave any."""
+    model: str = ""
+    """The model of every line, where the call named one."""
+    deletes_input: bool = False
+    """Whether the input file is deleted with the end of the batch."""
+
+
+class Counts(NamedTuple):
+    """`request_counts` at one moment."""
+
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """When a batch is in which status, and what becomes of its lines.
+
+    Looking never changes it; a cancel makes another one, with the same past. It pickles without
+    what was made of it. Moments are microseconds since the epoch.
+    """
+
+    id: str
+    created: int
+    params: BatchCreateParams
+    content: bytes | None = field(repr=False)
+    """The input file; None: there is no such file."""
+    scenario: Scenario
+    dialect: Dialect = field(repr=False)
+    models: frozenset[str] | None
+    """The models that exist; None: every plausible name does."""
+    mint: Mint
+    """Makes the ids of its results, and decides every shuffle."""
+    output_file_id: str = ""
+    """What its output file is called, if it leaves one."""
+    error_file_id: str = ""
+    number: int = 0
+    """Decides between two of the same moment."""
+    nth: int = 1
+    """Which batch it is, in the order of creation."""
+    earlier: Mapping[str, int] = field(default_factory=dict[str, int], repr=False)
+    """In how many batches before a custom_id was, if there are lines that fail a few times."""
+    refused: BatchError | None = None
+    """What else fails it, though its lines are good."""
+    cancelled: int | None = None
+    """When it was cancelled."""
+    _lasting: Once = field(default_factory=Once, repr=False, compare=False)
+    _once: Once = field(default_factory=Once, repr=False, compare=False, init=False)
+
+    def cancel(self, at: int) -> Batch:
+        """The batch once it is cancelled: the same past, another future."""
+        return replace(self, cancelled=at)
+
+    def without_input(self) -> Batch:
+        """The batch once its input file is gone before validation ended."""
+        return replace(self, content=None, _lasting=Once())
+
+    def once(self, name: str, make: Callable[[Batch], T]) -> T:
+        """What `make` makes of this batch: made once, and kept under this name."""
+        return self._once.get(name, lambda: make(self))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the calling thread is evaluating it: then a callable of the test has called."""
+        return self._lasting.is_busy or self._once.is_busy
+
+    def __getstate__(self) -> dict[str, Any]:
+        made = ("_lasting", "_once")
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in made}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lasting=Once(), _once=Once())
+
+    # --- its lines
+
+    @cached_property
+    def overrides(self) -> Life:
+        """What differs about this batch."""
+        return self.scenario.life(self.nth, self.params.endpoint)
+
+    @cached_property
+    def is_usual(self) -> bool:
+        """Whether nothing differs."""
+        return self.overrides == USUAL
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """How long it stays in each status."""
+        own = {name: getattr(self.overrides, name) for name in Schedule.__dataclass_fields__}
+        changes = {name: value for name, value in own.items() if value is not None}
+        return replace(self.scenario.schedule, **changes)
+
+    @lasting
+    def validation(self) -> Validation:
+        """What validation says of its input file."""
+        if self.content is None:
+            missing = BatchError(ErrorCode.NO_INPUT_FILE, {"id": self.params.input_file_id})
+            return Validation(_NO_LINES, (missing,), None)
+        return validate(
+            self.content,
+            self.params.endpoint,
+            self.dialect,
+            self.models,
+            model=self.params.model,
+        )
+
+    @property
+    def errors(self) -> tuple[BatchError, ...]:
+        """What `errors` says once it is validated."""
+        if self.refused is None or self.validation.fails:
+            return self.validation.errors
+        return (self.refused,)
+
+    @property
+    def skips_lines(self) -> bool:
+        """Whether `errors` is about lines that were left out, and the others run."""
+        return self.validation.skipped and self.refused is None
+
+    @property
+    def fails(self) -> bool:
+        """Whether validation fails it."""
+        refused = self.refused is not None or self.overrides.fails is not None
+        return refused or self.validation.fails
+
+    @property
+    def lines(self) -> Lines:
+        """The request lines."""
+        return self.validation.lines
+
+    @lasting
+    def matcher(self) -> RuleMatcher:
+        """Matches its lines with the rules of its scenario."""
+        return RuleMatcher(self.scenario, len(self.lines), self.mint, self.earlier)
+
+    @lasting
+    def unusual(self) -> dict[int, LineOutcome]:
+        """What comes of the lines that do not come to the usual. Asked for in line order, once."""
+        matcher, lines = self.matcher, self.lines
+        if self.fails or matcher.is_uniform:
+            return {}
+        outcomes = ((index, matcher.outcome(lines.request(index))) for index in range(len(lines)))
+        return {index: outcome for index, outcome in outcomes if outcome is not matcher.usual}
+
+    def outcome(self, index: int) -> LineOutcome:
+        """What comes of a line, once it runs.
+
+        Raises:
+            Misuse: a predicate of the test failed, or a recording lacks a custom_id.
+        """
+        outcome = self.unusual.get(index, self.matcher.usual)
+        return self.matcher.outcome(self.lines.request(index)) if outcome is None else outcome
+
+    @lasting
+    def hanging(self) -> frozenset[int]:
+        """The request lines that never finish."""
+        if self.fails or not self.matcher.can_hang:
+            return frozenset()
+        indices = range(len(self.lines))
+        return frozenset(i for i in indices if isinstance(self.outcome(i).result, Hangs))
+
+    @property
+    def running(self) -> int:
+        """How many request lines finish if nothing comes between."""
+        return len(self.lines) - len(self.hanging)
+
+    @lasting
+    def order(self) -> list[int]:
+        """The request lines in the order in which they finish; last those that never do."""
+        order = self.mint.order(len(self.lines), "lines")
+        return sorted(order, key=self.hanging.__contains__) if self.hanging else order
+
+    @lasting
+    def failing(self) -> list[int]:
+        """Places in `order` of the lines that fail, ascending."""
+        usual = self.matcher.usual
+        if self.fails or not (self.unusual or (usual and isinstance(usual.result, Fails))):
+            return []
+        order = enumerate(self.order)
+        return [place for place, index in order if isinstance(self.outcome(index).result, Fails)]
+
+    @lasting
+    def misfiled(self) -> list[int]:
+        """Places in `order` of the lines that fail and are in the output file all the same."""
+        results = ((place, self.outcome(self.order[place]).result) for place in self.failing)
+        return [place for place, one in results if isinstance(one, Fails) and one.file == "output"]
+
+    # --- its life
+
+    @cached_property
+    def expires(self) -> int:
+        """When the completion window ends."""
+        return self.created + self.dialect.window.lasts(self.params.completion_window)
+
+    @cached_property
+    def validated(self) -> int:
+        """When validation ends."""
+        stall = self._stalls(Status.VALIDATING)
+        return min(self.created + self.schedule.validating + stall, NEVER)
+
+    @cached_property
+    def progress(self) -> Progress:
+        """When how many lines would be done if nothing came between."""
+        life, takes = self.overrides, self.schedule.in_progress
+        if life.finished is not None:
+            points = ((self.validated, 0), (self.expires, round(life.finished * WHOLE)))
+            return Progress(points)
+        progress = steady(self.validated, takes, life.curve)
+        stall = life.stall
+        if stall is not None and stall.at == "in_progress":
+            lasts = self._stalls(Status.IN_PROGRESS)
+            progress = progress.stalled(round(stall.progress * WHOLE), lasts)
+        if self.cancelled is not None and life.cancels_to == "completed":
+            progress = progress.finished_by(self.cancelled, self.cancelled + self._cancelling)
+        return progress
+
+    @property
+    def worked(self) -> int:
+        """When the last line would finish."""
+        return NEVER if self.hanging else self.progress.ends
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the window ends before the last line would finish, and the batch with it."""
+        life, stall = self.overrides, self.overrides.stall
+        stuck = self._stalls(Status.IN_PROGRESS) == NEVER and not (stall and stall.expires)
+        goes_on = life.overruns or not self.dialect.window.ends
+        return self.worked > self.expires and not (stuck or goes_on)
+
+    @made_once
+    def timeline(self) -> Timeline:
+        """When each status begins."""
+        failing = (Mark(self.validated, Status.FAILED),)
+        planned = self._begin(*(failing if self.fails else self._running()))
+        return planned if self.cancelled is None else self._cancelled(planned, self.cancelled)
+
+    @made_once
+    def rests(self) -> int:
+        """From when on nothing changes any more."""
+        end = self.timeline.end.at
+        return end if self.fails else max(end, min(self._stops, self.progress.rests))
+
+    def settles(self, now: int) -> int:
+        """From when on nothing changes any more; before validation ends no more is known than that.
+
+        A batch that never leaves `validating` has been settled since its creation.
+        """
+        if self.is_validating(now):
+            return self.validated if self.validated < NEVER else self.created
+        return self.rests
+
+    def is_validating(self, now: int) -> bool:
+        """Whether it validates at `now`, which is known without looking at its lines."""
+        return self.cancelled is None and now < self.validated
+
+    def status(self, now: int) -> Status:
+        """The status at `now`."""
+        return Status.VALIDATING if self.is_validating(now) else self.timeline.at(now).status
+
+    def has_begun(self, status: str, now: int) -> bool:
+        """Whether a status has begun by now."""
+        if self.is_validating(now):
+            return status == Status.VALIDATING
+        return self.timeline.began(Status(status), now) is not None
+
+    def exists(self, now: int) -> bool:
+        """Whether a client can see the batch at `now`."""
+        vanishes = self.overrides.vanishes
+        return self.created <= now and (vanishes is None or not self.has_begun(vanishes, now))
+
+    def finished(self, now: int) -> int:
+        """How many lines have finished by now."""
+        if now < self._starts:
+            return 0
+        return self.progress.done(self.running, min(now, self._stops))
+
+    def counts(self, now: int) -> Counts:
+        """Lines that never ran are in no count but the total (observed: expired, cancelled)."""
+        if self.is_validating(now) or now < self._starts:
+            return Counts()
+        finished = self.finished(now)
+        failed = bisect_left(self.failing, finished)
+        return Counts(len(self.lines), finished - failed, failed)
+
+    @made_once
+    def _starts(self) -> int:
+        starts = self.timeline.starts(Status.IN_PROGRESS)
+        return NEVER if starts is None else starts
+
+    @made_once
+    def _stops(self) -> int:
+        if self.cancelled is not None and self.overrides.cancels_to != "completed":
+            return min(self.cancelled, self.expires if self.is_late else NEVER)
+        return self.expires if self.is_late else NEVER
+
+    @property
+    def _cancelling(self) -> int:
+        usual, own = self.dialect.pace.cancelling, self.schedule.cancelling
+        return (usual if own is None else own) + self._stalls(Status.CANCELLING)
+
+    def _stalls(self, status: Status) -> int:
+        stall = self.overrides.stall
+        if stall is None or stall.at != status:
+            return 0
+        return NEVER if stall.lasts is None else stall.lasts
+
+    def _running(self) -> tuple[Mark, ...]:
+        pace, stall = self.dialect.pace, self._stalls(Status.FINALIZING)
+        running = Mark(self.validated, Status.IN_PROGRESS)
+        if self.is_late:
+            at = max(self.expires + pace.late, self.validated)
+            expired = Mark(at + pace.expiring + stall, Status.EXPIRED)
+            return running, Mark(at, Status.FINALIZING), expired
+        completed = Mark(self.worked + self.schedule.finalizing + stall, Status.COMPLETED)
+        return running, Mark(self.worked, Status.FINALIZING), completed
+
+    def _begin(self, *marks: Mark) -> Timeline:
+        future = (mark for mark in marks if mark.at < NEVER)
+        return Timeline((Mark(self.created, Status.VALIDATING), *future))
+
+    def _cancelled(self, planned: Timeline, at: int) -> Timeline:
+        to = Status(self.overrides.cancels_to or Status.CANCELLED)
+        marks = (Mark(at, Status.CANCELLING), Mark(at + self._cancelling, to))
+        return planned.until(at, *(mark for mark in marks if mark.at < NEVER))
+
+
+_NO_LINES = Lines(b"", array("Q"), array("Q"), array("Q"))
