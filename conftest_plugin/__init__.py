@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MARKER = (
     "fakebatch(seed=..., clock=..., start=..., dialect=..., base_url=..., api_keys=..., "
-    "models=..., limits=..., incident=..., unused=..., max_idle=..., max_sleeps=..., "
+    "models=..., limits=..., incident=..., unused_rules=..., max_idle=..., max_sleeps=..., "
     "max_elapsed=..., io_wait=...): emulate the OpenAI Batch API in this test; keywords of several "
     "markers merge, the closest wins"
 )
@@ -65,11 +65,11 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def _check(marker: pytest.Mark) -> None:
     from fakebatch.emulator import KEYWORDS  # noqa: PLC0415
-    from fakebatch.errors import Misuse  # noqa: PLC0415
+    from fakebatch.errors import UsageError  # noqa: PLC0415
 
     unknown = [*map(repr, marker.args), *(name for name in marker.kwargs if name not in KEYWORDS)]
     if unknown:
-        raise Misuse(
+        raise UsageError(
             f"@pytest.mark.fakebatch does not know {', '.join(unknown)}.",
             f"It takes the keywords {', '.join(KEYWORDS)}.",
             "Write for example @pytest.mark.fakebatch(seed=7).",

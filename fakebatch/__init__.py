@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fakebatch.emulator import FakeBatch
-    from fakebatch.errors import FakeBatchError, FakeBatchWarning, Misuse, RefusedRequest
+    from fakebatch.errors import FakeBatchError, FakeBatchWarning, RefusedRequest, UsageError
     from fakebatch.request_line import RequestLine
-    from fakebatch.scenario import Scenario
+    from fakebatch.rules.scenario import Scenario
 
 __all__ = [
     "FakeBatch",
     "FakeBatchError",
     "FakeBatchWarning",
-    "Misuse",
     "RefusedRequest",
     "RequestLine",
     "Scenario",
+    "UsageError",
 ]
 
 _HOMES = {
     "FakeBatch": "fakebatch.emulator",
     "FakeBatchError": "fakebatch.errors",
     "FakeBatchWarning": "fakebatch.errors",
-    "Misuse": "fakebatch.errors",
+    "UsageError": "fakebatch.errors",
     "RefusedRequest": "fakebatch.errors",
     "RequestLine": "fakebatch.request_line",
-    "Scenario": "fakebatch.scenario",
+    "Scenario": "fakebatch.rules.scenario",
 }
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 
 _lock = threading.RLock()  # reentrant: a finalizer may leave a fake
 _entered_in: list[threading.Thread] = []
@@ -19,14 +19,14 @@ def in_this_thread() -> Generator[None]:
     """Keep other threads from entering a fake.
 
     Raises:
-        Misuse: a fake is active that another thread has entered.
+        UsageError: a fake is active that another thread has entered.
     """
     here = threading.current_thread()
     with _lock:
         # what a thread has left active at its end keeps nobody out
         other = next((t for t in _entered_in if t is not here and t.is_alive()), None)
         if other is not None:
-            raise Misuse(
+            raise UsageError(
                 f"A FakeBatch was entered in thread {here.name!r}, while one is active that was "
                 f"entered in thread {other.name!r}.",
                 "A process has one clock and one set of patched HTTP stacks; the FakeBatch that is "

@@ -26,7 +26,7 @@ from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.output_file import Content
 from fakebatch.dialects import OPENAI, APIError
 from fakebatch.durations import SECOND
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 from fakebatch.rules import catalogue
 from fakebatch.rules.loading import schema as schema_of_scenarios
 from fakebatch.service import Service
@@ -182,7 +182,7 @@ def incidents(
         return
     try:
         _tell(catalogue.named(name))
-    except Misuse as misuse:
+    except UsageError as misuse:
         console.print(str(misuse), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
 

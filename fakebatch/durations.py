@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 
 SECOND = 1_000_000
 """One second in the unit of all inner moments and durations: whole microseconds."""
@@ -55,11 +55,11 @@ def microseconds(value: Duration) -> int:
     """A duration in whole microseconds, never negative.
 
     Raises:
-        Misuse: the value is no duration, or is negative or not finite.
+        UsageError: the value is no duration, or is negative or not finite.
     """
     seconds = _seconds(value)
     if seconds is None or not 0 <= seconds < LONGEST:
-        raise Misuse(
+        raise UsageError(
             f"{value!r} is not a duration.",
             f"A duration is {type_names}; never negative.",
             "Write for example 90, timedelta(minutes=1.5) or '1m30s'.",

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import datetime
 from inspect import signature
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 from fakebatch import active
 from fakebatch.dialects import Dialect
 from fakebatch.durations import Duration, microseconds
 from fakebatch.endless import Endless
-from fakebatch.errors import FakeBatchError, Misuse
+from fakebatch.errors import FakeBatchError, FakeBatchWarning, UsageError
 from fakebatch.ids import seeded_random
-from fakebatch.incidents import Incident
 from fakebatch.interception import (
     DUMMY_KEY,
     WEBHOOKS,
@@ -32,14 +32,14 @@ from fakebatch.interception import (
     unresolvable,
 )
 from fakebatch.journal import Called, Journal, Noted
-from fakebatch.scenario import Rule, Scenario
-from fakebatch.scenario.as_said import as_said
+from fakebatch.rules.catalogue import Incident
+from fakebatch.rules.fluent import Rules
+from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.service import State
 from fakebatch.testing import placing
 from fakebatch.testing.asserting import Asserting
-from fakebatch.testing.scripting import Scripting
 from fakebatch.testing.timeline import Notes, timeline
-from fakebatch.testing.unused import checked, complaint, injected, unused
+from fakebatch.testing.unused import checked, complaint, hits, injected, unused
 from fakebatch.vtime import Clock, moments
 from fakebatch.vtime.clock import Sleep
 from fakebatch.webhooks import Webhooks
@@ -49,7 +49,7 @@ from fakebatch.wire.operations import OPERATIONS
 from fakebatch.wire.sites import DialectChoice, Sites, providers, services
 
 
-class FakeBatch(Asserting, Scripting, Clients):
+class FakeBatch(Asserting, Rules, Clients):
     """An OpenAI Batch API of your own, active between `with` and the end of its block.
 
     Args:
@@ -64,8 +64,8 @@ class FakeBatch(Asserting, Scripting, Clients):
         models: the models that exist; by default every plausible name does.
         limits: what the service accepts: `{"batch_lines": 10}`; an unknown name is told the others.
         incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
-        unused: what to do about rules of the test that nothing met: "error" at the end, "note" in
-            the timeline and the report alone, "ignore". Rules of an incident are only noted.
+        unused_rules: what to do at the end about rules of the test that nothing met: "error",
+            "warn" or "ignore". Those of an incident are only mentioned in the report.
         max_idle: how long a client may poll, in virtual time, after the last change that it could
             see, while none is scheduled; then its wait never ends, and it gets an error that says
             so. By default twice the longest completion window of the batches that have not ended,
@@ -76,7 +76,7 @@ class FakeBatch(Asserting, Scripting, Clients):
             answer or a child process is waited for; then a warning names it, and time goes on.
 
     Raises:
-        Misuse: an argument without meaning.
+        UsageError: an argument without meaning.
     """
 
     def __init__(
@@ -92,20 +92,19 @@ class FakeBatch(Asserting, Scripting, Clients):
         models: list[str] | None = None,
         limits: dict[str, int] | None = None,
         incident: Incident = (),
-        unused: str = "error",
+        unused_rules: Literal["error", "warn", "ignore"] = "error",
         max_idle: Duration | None = None,
         max_sleeps: int = 1_000_000,
         max_elapsed: Duration = "400d",
         io_wait: Duration = "10s",
     ) -> None:
+        super().__init__()
         for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
             if isinstance(several, str):
                 raise _no_list(name, several)
         self.dialects = providers(dialect, dialects, base_url, limits)
         """The providers that are emulated, as values."""
-        self._services = services(
-            self.dialects, clock=moments.now, seed=str(seed).encode(), models=models
-        )
+        self._services = services(self.dialects, seed=str(seed).encode(), models=models)
         self._service = self._services[0]
         self.journal = Journal([operation.name for operation in OPERATIONS])
         """The calls that were made, and the sleeps between them."""
@@ -159,14 +158,13 @@ class FakeBatch(Asserting, Scripting, Clients):
         self._active = ExitStack()
         self._entered = self._has_ended_a_wait = False
         self._began = self._left = 0
-        self.unused = checked(unused)
-        """"error", "note" or "ignore": what to do at the end about rules that nothing met."""
-        self._incidental: set[int] = set()
+        self.unused_rules = checked(unused_rules)
+        """"error", "warn" or "ignore": what to do at the end about rules that nothing met."""
         self.incident(incident)
 
     @property
     def scenario(self) -> Scenario:
-        """What shall happen from now on: all that was said, as one value."""
+        """What shall happen from now on: all rules, as one value."""
         return self._service.state.scenario
 
     @scenario.setter
@@ -185,11 +183,16 @@ class FakeBatch(Asserting, Scripting, Clients):
         `fakebatch incidents` lists the names, `fakebatch incidents NAME` the parameters of one.
 
         Raises:
-            Misuse: there is no such incident, or it has no such parameter.
+            UsageError: there is no such incident, or it has no such parameter.
         """
-        own = {id(rule) for rule in self.scenario.said}
+        own = {place for place, _ in self.scenario.rules}
         super().incident(which, **parameters)
-        self._incidental |= {id(rule) for rule in self.scenario.said} - own
+        new = {place for place, _ in self.scenario.rules} - own
+        self._service.state.incidental |= new
+
+    def hits(self, place: Place) -> int:
+        """How often the rule at a place of the scenario met something."""
+        return hits(self._services, self.faults, place)
 
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
@@ -206,7 +209,7 @@ class FakeBatch(Asserting, Scripting, Clients):
     @property
     def never_used(self) -> tuple[str, ...]:
         """After the end, the rules that nothing had met, in the words of the test."""
-        return () if self._entered else tuple(map(as_said, self._unused()))
+        return () if self._entered else tuple(str(rule) for _, rule in self._unused())
 
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""
@@ -215,7 +218,7 @@ class FakeBatch(Asserting, Scripting, Clients):
 
     def __enter__(self) -> Self:
         if self._entered:
-            raise Misuse(
+            raise UsageError(
                 "This FakeBatch is active already.",
                 "It was entered by `with` or by the fixture, and is not left yet.",
                 "Use it as it is, or make another one: with FakeBatch() as inner.",
@@ -272,7 +275,7 @@ class FakeBatch(Asserting, Scripting, Clients):
         name = operation.name if operation else f"{request.method} {request.path}"
         changes = done and request.method != "GET"
         status = reply.status if reply.arrives else None
-        called = Called(name, id_, status, None if hit is None else as_said(hit.fault))
+        called = Called(name, id_, status, None if hit is None else str(hit.rule))
         self.journal.called(at, called, changes=changes)
         if changes:
             self.webhooks.sender.look()
@@ -282,20 +285,27 @@ class FakeBatch(Asserting, Scripting, Clients):
         return microseconds(self.clock.elapsed)
 
     def _notes(self) -> Notes:
-        absorbed = (one.fault for one in self.faults.fired if one.absorbed)
+        absorbed = (hit.rule for hit in self.faults.fired if hit.absorbed)
         return Notes(
-            *map(_sentences, (injected(self._services, self.faults), absorbed, self._unused()))
+            _sentences(injected(self._services, self.faults)),
+            _sentences(absorbed),
+            _sentences(rule for _, rule in self._unused()),
         )
 
-    def _unused(self) -> list[Rule]:
-        return [] if self.unused == "ignore" else unused(self._services, self.faults)
+    def _unused(self) -> list[tuple[Place, AnyRule]]:
+        return [] if self.unused_rules == "ignore" else unused(self._services, self.faults)
 
     def _complain(self) -> None:
-        if self.unused != "error":
+        if self.unused_rules == "ignore":
             return
-        asked = [rule for rule in self._unused() if id(rule) not in self._incidental]
-        if asked:
-            raise complaint(asked, self._services)
+        incidental = self._service.state.incidental
+        rules = [rule for place, rule in self._unused() if place not in incidental]
+        selections = [selection for selection in self._selections if not selection.has_verb]
+        if rules or selections:
+            error = complaint(rules, selections, self._services)
+            if self.unused_rules == "error":
+                raise error
+            warnings.warn(FakeBatchWarning(str(error)), stacklevel=3)
 
 
 _ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
@@ -317,12 +327,12 @@ class Snapshot(NamedTuple):
     journal: Noted
 
 
-def _sentences(rules: Iterable[Rule]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(as_said, rules)))
+def _sentences(rules: Iterable[AnyRule]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(str, rules)))
 
 
-def _no_list(name: str, given: str) -> Misuse:
-    return Misuse(
+def _no_list(name: str, given: str) -> UsageError:
+    return UsageError(
         f"{name}={given!r} is a text.",
         f"{name} takes a list of texts.",
         f"Write {name}=[{given!r}].",

@@ -9,6 +9,7 @@ to reach. A loop that calls on and on while no time passes is ended by the numbe
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ from types import FrameType
 from typing import Any
 
 from fakebatch.durations import SECOND, Duration, microseconds, text
-from fakebatch.errors import FakeBatchError, Misuse
+from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.journal import moment_text
+from fakebatch.rules.calls import CallRule
 from fakebatch.service import Service
 from fakebatch.vtime import callsite
 from fakebatch.vtime.clock import Sleep
@@ -98,7 +100,7 @@ class Endless:
         max_elapsed: how much virtual time may pass in all.
 
     Raises:
-        Misuse: a limit that lets nothing happen.
+        UsageError: a limit that lets nothing happen.
     """
 
     def __init__(
@@ -145,7 +147,7 @@ class Endless:
         if operation is not None and operation.is_direct:
             return
         waiter = self._waiter(at)
-        if hit is not None and hit.fault.which.times is not None:
+        if hit is not None and _ends(hit.rule):
             self._forget()  # one fault fewer to come is a change
             return
         name = operation.name if operation else f"{request.method} {request.path}"
@@ -372,6 +374,11 @@ def _same_page(operation: str, after: str) -> FakeBatchError:
     )
 
 
+def _ends(rule: CallRule) -> bool:
+    """Whether it hits so many requests and no more."""
+    return rule.times != math.inf and not (rule.times is None and rule.nth is None)
+
+
 def _moment(at: int) -> str:
     return moment_text(as_datetime(at))
 
@@ -383,8 +390,8 @@ def _positive(name: str, duration: Duration) -> int:
     return length
 
 
-def _no_limit(name: str, value: object, example: str) -> Misuse:
-    return Misuse(
+def _no_limit(name: str, value: object, example: str) -> UsageError:
+    return UsageError(
         f"{name}={value!r} would end every wait before it begins.",
         f"{name} is a limit for waits that never end, so it is more than any wait of the test.",
         f"Leave it out, or write for example {name}={example}.",

@@ -13,7 +13,7 @@ from threading import RLock
 from typing import NamedTuple, overload
 
 from fakebatch.durations import SECOND
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 from fakebatch.vtime.moments import as_datetime
 
 KEPT = 4_096
@@ -173,7 +173,7 @@ class Journal(Sequence[Call]):
         """The calls of an operation (`batches.retrieve`), about an id, answered with a status.
 
         Raises:
-            Misuse: there is no such operation.
+            UsageError: there is no such operation.
         """
         self._check(operation)
         found = [
@@ -198,7 +198,7 @@ class Journal(Sequence[Call]):
         """How many such calls there were, the forgotten ones too.
 
         Raises:
-            Misuse: there is no such operation.
+            UsageError: there is no such operation.
         """
         self._check(operation)
         return sum(n for what, n in self.counts().items() if _matches(what, operation, id, status))
@@ -259,7 +259,7 @@ class Journal(Sequence[Call]):
 
     def _check(self, operation: str | None) -> None:
         if operation is not None and operation not in self._operations:
-            raise Misuse(
+            raise UsageError(
                 f"There is no operation {operation!r}.",
                 f"Known are {', '.join(self._operations)}.",
                 "Write for example fakebatch.journal.calls('batches.retrieve').",

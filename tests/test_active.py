@@ -23,7 +23,7 @@ import pytest
 import respx
 from respx.mocks import Mocker
 
-from fakebatch import FakeBatch, Misuse, RefusedRequest
+from fakebatch import FakeBatch, UsageError, RefusedRequest
 
 CLOCKS = ["virtual", "manual", "real"]
 
@@ -51,7 +51,7 @@ def test_a_second_thread_cannot_enter_a_fake(clock: str, another: str) -> None:
     """It is told why, where it would have slept in real time; and nothing was changed by it."""
     with FakeBatch(clock=clock):
         before = around()
-        with pytest.raises(Misuse) as caught:
+        with pytest.raises(UsageError) as caught:
             in_a_thread(lambda: enter_and_leave(another))
         assert around() == before
         openai.OpenAI().batches.list()
@@ -81,7 +81,7 @@ def test_of_threads_that_enter_at_once_the_first_succeeds() -> None:
                 with FakeBatch(clock="real"):
                     tried.wait()
                     entered.append(number)
-            except Misuse:
+            except UsageError:
                 refused += 1
                 tried.wait()
         return refused

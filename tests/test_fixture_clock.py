@@ -18,7 +18,7 @@ from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakebatch import FakeBatch, Misuse
+from fakebatch import FakeBatch, UsageError
 from fakebatch.durations import microseconds
 
 NEW_YEAR = 1_767_225_600
@@ -140,7 +140,7 @@ def test_durations_have_one_grammar(
 @pytest.mark.parametrize("bad", ["", "1x", "h", "-1s", -1, float("nan"), float("inf"), None, True])
 def test_what_is_no_duration_is_told(bad: float) -> None:
     """Three lines name the value, the grammar and an example."""
-    with pytest.raises(Misuse, match=r"is not a duration.\nA duration is .*\nWrite for example 90"):
+    with pytest.raises(UsageError, match=r"is not a duration.\nA duration is .*\nWrite for example 90"):
         microseconds(bad)
 
 
@@ -159,7 +159,7 @@ def test_moving_to_a_moment(target: dt.datetime | str | float, fakebatch: FakeBa
     """A datetime, ISO text or unix seconds; without a zone it is UTC."""
     fakebatch.clock.move_to(target)
     assert fakebatch.clock.now == dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
-    with pytest.raises(Misuse, match="asked to move back"):
+    with pytest.raises(UsageError, match="asked to move back"):
         fakebatch.clock.move_to(NEW_YEAR)
 
 
@@ -209,7 +209,7 @@ def test_a_time_machine_on_its_way_is_followed() -> None:
 
 def test_a_time_machine_that_starts_later_is_told_what_to_do(fakebatch: FakeBatch) -> None:
     """Two cannot own the clock."""
-    with pytest.raises(Misuse, match="start='2030-06-01T00:00:00"):
+    with pytest.raises(UsageError, match="start='2030-06-01T00:00:00"):
         time_machine.travel("2030-06-01").start()
 
 
@@ -218,7 +218,7 @@ def test_the_real_clock_is_followed_wherever_it_goes(fakebatch: FakeBatch) -> No
     """With clock="real" nothing is patched: a time-machine may travel."""
     with time_machine.travel("2030-06-01T00:00:00+00:00", tick=False):
         assert fakebatch.clock.now.isoformat() == "2030-06-01T00:00:00+00:00"
-    with pytest.raises(Misuse, match="does not run or is real"):
+    with pytest.raises(UsageError, match="does not run or is real"):
         fakebatch.clock.advance(1)
 
 
@@ -226,13 +226,13 @@ def test_the_real_clock_is_followed_wherever_it_goes(fakebatch: FakeBatch) -> No
 @pytest.mark.parametrize("sleep", SLEEPS)
 def test_a_manual_clock_refuses_sleep(sleep: Callable[[], object], fakebatch: FakeBatch) -> None:
     """A sleep nobody would end is an error that says so."""
-    with pytest.raises(Misuse, match="would last for ever"):
+    with pytest.raises(UsageError, match="would last for ever"):
         sleep()
 
 
 def test_an_unknown_clock_is_told() -> None:
     """The message names the three there are."""
-    with pytest.raises(Misuse, match="The modes are 'virtual', 'manual', 'real'"):
+    with pytest.raises(UsageError, match="The modes are 'virtual', 'manual', 'real'"):
         FakeBatch(clock="fast")
 
 

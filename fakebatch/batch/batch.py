@@ -16,8 +16,12 @@ from fakebatch.batch.once import Once, made_once
 from fakebatch.batch.progress import NEVER, WHOLE, Progress, steady
 from fakebatch.batch.validation import BatchError, Validation, validate
 from fakebatch.dialects import Dialect, ErrorCode
+from fakebatch.durations import microseconds
 from fakebatch.ids import Mint
-from fakebatch.scenario import USUAL, Fails, Hangs, Life, Scenario, Schedule
+from fakebatch.rules.batches import BatchOverrides, Durations
+from fakebatch.rules.lines import Fail, Hang
+from fakebatch.rules.rule import overlaid
+from fakebatch.rules.scenario import Scenario
 
 T = TypeVar("T")
 
@@ -78,7 +82,7 @@ class Batch:
     nth: int = 1
     """Which batch it is, in the order of creation."""
     earlier: Mapping[str, int] = field(default_factory=dict[str, int], repr=False)
-    """In how many batches before a custom_id was, if there are lines that fail a few times."""
+    """In how many batches before a custom_id was, if there are rules with `times`."""
     refused: BatchError | None = None
     """What else fails it, though its lines are good."""
     cancelled: int | None = None
@@ -113,21 +117,25 @@ class Batch:
     # --- its lines
 
     @cached_property
-    def overrides(self) -> Life:
+    def overrides(self) -> BatchOverrides:
         """What differs about this batch."""
-        return self.scenario.life(self.nth, self.params.endpoint)
+        return self.scenario.batch_overrides(self.nth, self.params.endpoint)
 
     @cached_property
     def is_usual(self) -> bool:
         """Whether nothing differs."""
-        return self.overrides == USUAL
+        return self.overrides == BatchOverrides()
 
     @cached_property
-    def schedule(self) -> Schedule:
+    def counts_lag(self) -> int:
+        """By how much `request_counts` are late."""
+        miscount = self.overrides.miscount
+        return 0 if miscount is None else microseconds(miscount.late or 0)
+
+    @cached_property
+    def durations(self) -> Durations:
         """How long it stays in each status."""
-        own = {name: getattr(self.overrides, name) for name in Schedule.__dataclass_fields__}
-        changes = {name: value for name, value in own.items() if value is not None}
-        return replace(self.scenario.schedule, **changes)
+        return overlaid(self.scenario.schedule, self.overrides.schedule).durations()
 
     @lasting
     def validation(self) -> Validation:
@@ -158,7 +166,7 @@ class Batch:
     @property
     def fails(self) -> bool:
         """Whether validation fails it."""
-        refused = self.refused is not None or self.overrides.fails is not None
+        refused = self.refused is not None or self.overrides.fail is not None
         return refused or self.validation.fails
 
     @property
@@ -184,7 +192,7 @@ class Batch:
         """What comes of a line, once it runs.
 
         Raises:
-            Misuse: a predicate of the test failed, or a recording lacks a custom_id.
+            UsageError: a predicate of the test failed, or a recording lacks a custom_id.
         """
         outcome = self.unusual.get(index, self.matcher.usual)
         return self.matcher.outcome(self.lines.request(index)) if outcome is None else outcome
@@ -195,7 +203,7 @@ class Batch:
         if self.fails or not self.matcher.can_hang:
             return frozenset()
         indices = range(len(self.lines))
-        return frozenset(i for i in indices if isinstance(self.outcome(i).result, Hangs))
+        return frozenset(i for i in indices if isinstance(self.outcome(i).result, Hang))
 
     @property
     def running(self) -> int:
@@ -212,16 +220,16 @@ class Batch:
     def failing(self) -> list[int]:
         """Places in `order` of the lines that fail, ascending."""
         usual = self.matcher.usual
-        if self.fails or not (self.unusual or (usual and isinstance(usual.result, Fails))):
+        if self.fails or not (self.unusual or (usual and isinstance(usual.result, Fail))):
             return []
         order = enumerate(self.order)
-        return [place for place, index in order if isinstance(self.outcome(index).result, Fails)]
+        return [place for place, index in order if isinstance(self.outcome(index).result, Fail)]
 
     @lasting
     def misfiled(self) -> list[int]:
         """Places in `order` of the lines that fail and are in the output file all the same."""
         results = ((place, self.outcome(self.order[place]).result) for place in self.failing)
-        return [place for place, one in results if isinstance(one, Fails) and one.file == "output"]
+        return [place for place, one in results if isinstance(one, Fail) and one.file == "output"]
 
     # --- its life
 
@@ -234,21 +242,21 @@ class Batch:
     def validated(self) -> int:
         """When validation ends."""
         stall = self._stalls(Status.VALIDATING)
-        return min(self.created + self.schedule.validating + stall, NEVER)
+        return min(self.created + self.durations.validating + stall, NEVER)
 
     @cached_property
     def progress(self) -> Progress:
         """When how many lines would be done if nothing came between."""
-        life, takes = self.overrides, self.schedule.in_progress
-        if life.finished is not None:
-            points = ((self.validated, 0), (self.expires, round(life.finished * WHOLE)))
-            return Progress(points)
-        progress = steady(self.validated, takes, life.curve)
-        stall = life.stall
+        overrides, takes = self.overrides, self.durations.in_progress
+        if overrides.expire is not None:
+            finished = round(overrides.expire.finished * WHOLE)
+            return Progress(((self.validated, 0), (self.expires, finished)))
+        progress = steady(self.validated, takes, overrides.schedule.curve)
+        stall = overrides.stall
         if stall is not None and stall.at == "in_progress":
             lasts = self._stalls(Status.IN_PROGRESS)
             progress = progress.stalled(round(stall.progress * WHOLE), lasts)
-        if self.cancelled is not None and life.cancels_to == "completed":
+        if self.cancelled is not None and self._cancels_to is Status.COMPLETED:
             progress = progress.finished_by(self.cancelled, self.cancelled + self._cancelling)
         return progress
 
@@ -260,9 +268,10 @@ class Batch:
     @property
     def is_late(self) -> bool:
         """Whether the window ends before the last line would finish, and the batch with it."""
-        life, stall = self.overrides, self.overrides.stall
-        stuck = self._stalls(Status.IN_PROGRESS) == NEVER and not (stall and stall.expires)
-        goes_on = life.overruns or not self.dialect.window.ends
+        stall = self.overrides.stall
+        ends = stall is not None and stall.until == "expiry"
+        stuck = self._stalls(Status.IN_PROGRESS) == NEVER and not ends
+        goes_on = self.overrides.ignore_window is not None or not self.dialect.window.ends
         return self.worked > self.expires and not (stuck or goes_on)
 
     @made_once
@@ -303,8 +312,8 @@ class Batch:
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the batch at `now`."""
-        vanishes = self.overrides.vanishes
-        return self.created <= now and (vanishes is None or not self.has_begun(vanishes, now))
+        gone = self.overrides.not_found_from
+        return self.created <= now and (gone is None or not self.has_begun(gone.status, now))
 
     def finished(self, now: int) -> int:
         """How many lines have finished by now."""
@@ -327,20 +336,26 @@ class Batch:
 
     @made_once
     def _stops(self) -> int:
-        if self.cancelled is not None and self.overrides.cancels_to != "completed":
+        if self.cancelled is not None and self._cancels_to is not Status.COMPLETED:
             return min(self.cancelled, self.expires if self.is_late else NEVER)
         return self.expires if self.is_late else NEVER
 
     @property
     def _cancelling(self) -> int:
-        usual, own = self.dialect.pace.cancelling, self.schedule.cancelling
+        usual, own = self.dialect.pace.cancelling, self.durations.cancelling
         return (usual if own is None else own) + self._stalls(Status.CANCELLING)
 
     def _stalls(self, status: Status) -> int:
         stall = self.overrides.stall
         if stall is None or stall.at != status:
             return 0
-        return NEVER if stall.lasts is None else stall.lasts
+        return NEVER if stall.until in (None, "expiry") else microseconds(stall.until)
+
+    @property
+    def _cancels_to(self) -> Status:
+        """What a cancel ends in."""
+        to = self.overrides.cancel_to
+        return Status.CANCELLED if to is None else Status(to.status)
 
     def _running(self) -> tuple[Mark, ...]:
         pace, stall = self.dialect.pace, self._stalls(Status.FINALIZING)
@@ -349,7 +364,7 @@ class Batch:
             at = max(self.expires + pace.late, self.validated)
             expired = Mark(at + pace.expiring + stall, Status.EXPIRED)
             return running, Mark(at, Status.FINALIZING), expired
-        completed = Mark(self.worked + self.schedule.finalizing + stall, Status.COMPLETED)
+        completed = Mark(self.worked + self.durations.finalizing + stall, Status.COMPLETED)
         return running, Mark(self.worked, Status.FINALIZING), completed
 
     def _begin(self, *marks: Mark) -> Timeline:
@@ -357,8 +372,8 @@ class Batch:
         return Timeline((Mark(self.created, Status.VALIDATING), *future))
 
     def _cancelled(self, planned: Timeline, at: int) -> Timeline:
-        to = Status(self.overrides.cancels_to or Status.CANCELLED)
-        marks = (Mark(at, Status.CANCELLING), Mark(at + self._cancelling, to))
+        end = Mark(at + self._cancelling, self._cancels_to)
+        marks = (Mark(at, Status.CANCELLING), end)
         return planned.until(at, *(mark for mark in marks if mark.at < NEVER))
 
 

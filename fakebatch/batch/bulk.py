@@ -22,7 +22,7 @@ from fakebatch.dialects import canonical
 from fakebatch.durations import SECOND
 from fakebatch.ids import maker
 from fakebatch.replies import Charge, chat
-from fakebatch.scenario import Echoes, Says
+from fakebatch.rules.lines import Echo, Reply
 
 _LINE, _REQUEST, _ANSWER, _CUSTOM_ID, _TEXT = (f"\x01{number}" for number in range(5))
 _PROMPT, _COMPLETION = 9_007_199_254_740_001, 9_007_199_254_740_002
@@ -46,12 +46,12 @@ def output(batch: Batch) -> WriteLine | None:
     """What writes the result lines of requests that no rule holds for; None where it cannot."""
     usual = batch.matcher.usual
     result = None if usual is None else usual.result
-    text = result.answer if isinstance(result, Says) else None
-    if not (isinstance(text, str) or result == Echoes()):
+    text = result.answer if isinstance(result, Reply) else None
+    if not (isinstance(text, str) or result == Echo()):
         return None
     chats = canonical(batch.params.endpoint) == "/v1/chat/completions"
     nests = "body_text" in batch.dialect.shapes.answered
-    if not chats or nests or not batch.overrides.writes_as_usual:
+    if not chats or nests or batch.overrides.result_files.changes_content:
         return None
     return _Bulk(batch, text if isinstance(text, str) else None)
 

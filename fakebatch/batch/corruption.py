@@ -4,43 +4,53 @@ from __future__ import annotations
 
 from typing import Any
 
-from fakebatch.scenario import Damage, Renaming
+from fakebatch.rules.lines import ChangeCustomId, Corrupt, Corruption, Drop, Duplicate
 
 
-def reshaped(wire: dict[str, Any], damage: Damage, index: int) -> dict[str, Any]:
-    """The object of a result line, its custom_id and its parts as the damage has them."""
-    match damage.corrupt:
-        case "no_custom_id":
+def reshaped(wire: dict[str, Any], corruption: Corruption, index: int) -> dict[str, Any]:
+    """The object of a result line with another custom_id, or without a part of it."""
+    match corruption:
+        case Corrupt("no_custom_id"):
             return {name: value for name, value in wire.items() if name != "custom_id"}
-        case "no_response":
+        case Corrupt("no_response"):
             return wire | {"response": None}
-        case "no_body" if wire["response"] is not None:
+        case Corrupt("no_body") if wire["response"] is not None:
             return wire | {"response": wire["response"] | {"body": None}}
+        case ChangeCustomId() if isinstance(wire.get("custom_id"), str):
+            return wire | {"custom_id": _changed(wire["custom_id"], corruption, index)}
         case _:
-            return _renamed(wire, damage.custom_id, index)
+            return wire
 
 
-def _renamed(wire: dict[str, Any], how: Renaming | None, index: int) -> dict[str, Any]:
-    custom_id = wire.get("custom_id")
-    if how is None or not isinstance(custom_id, str):
-        return wire
-    forms: dict[Renaming, str | int | None] = {
-        "int": int(custom_id) if custom_id.isascii() and custom_id.isdigit() else index,
-        "trim": custom_id.strip(),
-        "upper": custom_id.upper(),
-        "lower": custom_id.lower(),
-        "null": None,
-    }
-    return wire | {"custom_id": forms[how]}
+def _changed(custom_id: str, change: ChangeCustomId, index: int) -> str | int | None:
+    match change.how:
+        case "int":
+            return int(custom_id) if custom_id.isascii() and custom_id.isdigit() else index
+        case "trim":
+            return custom_id.strip()
+        case "upper":
+            return custom_id.upper()
+        case "lower":
+            return custom_id.lower()
+        case "null":
+            return None
 
 
-def copies_of(line: bytes, damage: Damage) -> list[bytes]:
-    """A result line, without its line end, as often and as broken as the damage has it."""
-    corrupted = {
-        "cut": line[: len(line) // 2],
-        "array": b"[" + line + b"]",
-        "garbage": b"\xff\x00<not json>",
-        "null": b"null",
-        "blank": b"",
-    }
-    return [corrupted.get(damage.corrupt or "", line)] * damage.copies
+def copies_of(line: bytes, corruption: Corruption) -> list[bytes]:
+    """A result line, without its line end, as often as it is written, or what it is broken to."""
+    match corruption:
+        case Drop():
+            return []
+        case Duplicate(copies, conflict=None):
+            return [line] * copies
+        case Corrupt(how):
+            broken = {
+                "cut": line[: len(line) // 2],
+                "array": b"[" + line + b"]",
+                "garbage": b"\xff\x00<not json>",
+                "null": b"null",
+                "blank": b"",
+            }
+            return [broken.get(how, line)]
+        case _:
+            return [line]

@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
 
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import (
-    Damage,
-    Echoes,
-    Fails,
-    Hangs,
+from fakebatch.rules.lines import (
+    Corruption,
+    Echo,
+    Fail,
+    Hang,
     LineRule,
+    Malformed,
     Outcome,
-    Recorded,
-    Says,
-    Scenario,
-    Spoils,
+    Replay,
+    Reply,
 )
+from fakebatch.rules.scenario import Scenario
 
-Result = Echoes | Says | Fails | Spoils | Hangs
+Result = Echo | Reply | Fail | Malformed | Hang
 """What can come of a line once it is known which line it is."""
 
 
@@ -32,8 +32,9 @@ class LineOutcome:
     """What comes of a line, what becomes of its result line, and the rules that say so."""
 
     result: Result
-    damages: tuple[Damage, ...] = ()
-    rules: tuple[LineRule, ...] = ()
+    corruptions: tuple[Corruption, ...] = ()
+    rules: tuple[int, ...] = ()
+    """Their places among the rules of `on`."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class RuleMatcher:
         scenario: the rules, of which the later wins.
         total: how many lines there are; fractions are of them.
         mint: decides which lines a fraction takes.
-        earlier: in how many batches before a custom_id was, for lines that fail a few times.
+        earlier: in how many batches before a custom_id was, for rules with `times`.
     """
 
     scenario: Scenario
@@ -55,93 +56,97 @@ class RuleMatcher:
     @cached_property
     def usual(self) -> LineOutcome | None:
         """What comes of every line that no rule holds for; None where that depends on the line."""
-        otherwise = self.scenario.otherwise
-        return None if isinstance(otherwise, Recorded) else LineOutcome(otherwise)
+        otherwise: Outcome = self.scenario.otherwise.outcome
+        return None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
 
     @cached_property
     def is_uniform(self) -> bool:
         """Whether all lines come to the same, so that none has to be looked at."""
-        return not self.scenario.rules and self.usual is not None
+        return not self.scenario.on and self.usual is not None
 
     @cached_property
     def can_hang(self) -> bool:
         """Whether there could be lines that never finish."""
-        outcomes = [self.scenario.otherwise, *(rule.outcome for rule in self.scenario.rules)]
-        return any(isinstance(outcome, Hangs) for outcome in outcomes)
+        return any(rule.hang is not None for rule in (self.scenario.otherwise, *self.scenario.on))
 
     def outcome(self, line: RequestLine) -> LineOutcome:
         """What comes of a line: of lines that no rule holds for, `usual` itself.
 
         Raises:
-            Misuse: a predicate of the test failed, or a recording lacks the custom_id.
+            UsageError: a predicate of the test failed, or a recording lacks the custom_id.
         """
-        rules = tuple(self._matching(line))
-        if not rules and self.usual is not None:
+        places = tuple(self._matching(line))
+        if not places and self.usual is not None:
             return self.usual
-        results = (rule.outcome for rule in reversed(rules) if rule.outcome is not None)
-        result = next((one for one in results if not self._is_over(one, line)), None)
-        damages = tuple(rule.damage for rule in rules if rule.damage is not None)
-        return LineOutcome(_replayed(result or self.scenario.otherwise, line), damages, rules)
+        verbs = [self.scenario.on[place].outcome for place in places]
+        corruptions = tuple(each for each in verbs if isinstance(each, Corruption))
+        results = [each for each in verbs if not isinstance(each, Corruption)]
+        result = results[-1] if results else self.scenario.otherwise.outcome
+        return LineOutcome(_replayed(result, line), corruptions, places)
 
-    def damages(self, line: RequestLine) -> tuple[Damage, ...]:
+    def corruptions(self, line: RequestLine) -> tuple[Corruption, ...]:
         """What becomes of the result line of a request that never ran."""
-        if not any(rule.damage for rule in self.scenario.rules):
+        if not self._corrupting:
             return ()
-        return tuple(rule.damage for rule in self._matching(line) if rule.damage is not None)
+        return tuple(
+            self.scenario.on[place].outcome
+            for place in self._matching(line)
+            if place in self._corrupting
+        )
 
-    def _matching(self, line: RequestLine) -> Iterator[LineRule]:
-        for place, rule in enumerate(self.scenario.rules):
+    @cached_property
+    def _corrupting(self) -> set[int]:
+        rules = enumerate(self.scenario.on)
+        return {place for place, rule in rules if isinstance(rule.outcome, Corruption)}
+
+    def _matching(self, line: RequestLine) -> Iterator[int]:
+        for place, rule in enumerate(self.scenario.on):
             drawn = self._drawn.get(place)
-            if (drawn is None or line.index in drawn) and _holds(rule, line):
-                yield rule
+            if (drawn is None or line.index in drawn) and self._matches(rule, line):
+                yield place
+
+    def _matches(self, rule: LineRule, line: RequestLine) -> bool:
+        try:
+            matches = rule.matches(line)
+        except Exception as error:
+            raise failed("A predicate given to fakebatch.on", line, error) from error
+        earlier = self.earlier.get(line.custom_id or "", 0)
+        return matches and (rule.times is None or earlier < rule.times)
 
     @cached_property
     def _drawn(self) -> dict[int, frozenset[int]]:
         """The lines of each rule that takes a fraction; each goes on where the last one ended."""
         order, start = self.mint.order(self.total, "lots"), 0
         drawn: dict[int, frozenset[int]] = {}
-        for place, rule in enumerate(self.scenario.rules):
-            if rule.which.fraction is not None:
-                end = start + ceil(rule.which.fraction * self.total)
+        for place, rule in enumerate(self.scenario.on):
+            if rule.fraction is not None:
+                end = start + ceil(rule.fraction * self.total)
                 drawn[place] = frozenset((order + order)[start:end])
                 start = end % max(self.total, 1)
         return drawn
 
-    def _is_over(self, outcome: Outcome, line: RequestLine) -> bool:
-        """Whether a line has failed in as many batches as it should."""
-        if not isinstance(outcome, Fails) or outcome.times is None:
-            return False
-        return self.earlier.get(line.custom_id or "", 0) >= outcome.times
-
-
-def _holds(rule: LineRule, line: RequestLine) -> bool:
-    try:
-        return rule.which(line)
-    except Exception as error:
-        raise failed("A predicate given to fakebatch.on", line, error) from error
-
 
 def _replayed(outcome: Outcome, line: RequestLine) -> Result:
     """What was recorded for a line, where recordings answer; any other outcome as it is."""
-    if not isinstance(outcome, Recorded):
+    if not isinstance(outcome, Replay):
         return outcome
     recorded = outcome.lines.get(line.custom_id or "")
     if recorded is not None:
         return recorded
     if line.custom_id is None or outcome.missing is not None:
-        return outcome.missing or Echoes()
+        return Echo()
     known = ", ".join(map(repr, list(outcome.lines)[:5]))
     more = f" and {len(outcome.lines) - 5} more" if len(outcome.lines) > 5 else ""
-    raise Misuse(
+    raise UsageError(
         f"No recorded answer for custom_id {line.custom_id!r}.",
-        f"{outcome.source} has {known or 'no line'}{more}.",
+        f"{outcome.path} has {known or 'no line'}{more}.",
         'Record it, or call fakebatch.reply_from(..., missing="echo").',
     )
 
 
-def failed(what: str, line: RequestLine, error: Exception) -> Misuse:
+def failed(what: str, line: RequestLine, error: Exception) -> UsageError:
     """What to say of a callable of the test that raised."""
-    return Misuse(
+    return UsageError(
         f"{what} raised {type(error).__name__}: {error}",
         f"It was called for {name(line)} ({line.url}).",
         "The original traceback stands above; mend the callable.",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from threading import RLock
 from typing import Any, Generic, Self, TypeVar, overload
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 
 T = TypeVar("T")
 
@@ -27,12 +27,12 @@ class Once:
         """The value of this name, made now if it is not there yet.
 
         Raises:
-            Misuse: it is needed to make itself.
+            UsageError: it is needed to make itself.
         """
         if name not in self._values:
             with self._lock:
                 if name in self._making:
-                    raise Misuse(
+                    raise UsageError(
                         "What comes of a batch cannot be known while its lines are answered.",
                         "A callable that selects or answers them has asked for it.",
                         "Let it look at other batches alone.",

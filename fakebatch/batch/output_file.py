@@ -15,15 +15,15 @@ from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.matching import LineOutcome, Result
 from fakebatch.batch.output_line import output_lines, written_at
 from fakebatch.batch.responding import LineResponse, question_of, respond
-from fakebatch.scenario import Echoes, Fails, Says
+from fakebatch.rules.lines import Duplicate, Echo, Fail, Reply
 
 UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
 """The error code of lines that never ran, by how the batch ended."""
 
 
 CONFLICTS: dict[str, Result] = {
-    "success": Echoes(" (another answer)"),
-    "error": Fails(500, {"error": {"message": "Conflict.", "type": "server_error"}}),
+    "success": Echo(" (another answer)"),
+    "error": Fail(500, body={"error": {"message": "Conflict.", "type": "server_error"}}),
 }
 """What else there can be for a custom_id."""
 
@@ -105,10 +105,14 @@ def leaves(batch: Batch, kind: str) -> bool:
 
 
 def _has_conflicts(batch: Batch) -> bool:
-    if not any(rule.damage and rule.damage.conflict == "error" for rule in batch.scenario.rules):
+    if not any(map(_adds_an_error, (rule.outcome for rule in batch.scenario.on))):
         return False
-    damages = (damage for index in _finished(batch) for damage in batch.outcome(index).damages)
-    return any(damage.conflict == "error" for damage in damages)
+    outcomes = map(batch.outcome, _finished(batch))
+    return any(any(map(_adds_an_error, outcome.corruptions)) for outcome in outcomes)
+
+
+def _adds_an_error(verb: object) -> bool:
+    return isinstance(verb, Duplicate) and verb.conflict == "error"
 
 
 def _finished(batch: Batch) -> list[int]:
@@ -121,7 +125,7 @@ def results(batch: Batch) -> Results:
     A batch that failed, or never began to run, leaves nothing.
 
     Raises:
-        Misuse: an answer given by the test is none.
+        UsageError: an answer given by the test is none.
     """
     return batch.once("results", lambda batch: _Writer(batch).results())
 
@@ -146,7 +150,7 @@ class _Writer:
         self._bulk = bulk.output(batch)
         self._usual = batch.matcher.usual
         self._at = written_at(batch)
-        self._end = _NEWLINES[batch.overrides.newline]
+        self._end = _NEWLINES[batch.overrides.result_files.newline]
         self._finished = _finished(batch)
         self._kept: dict[int, _Lines] = {}
 
@@ -189,13 +193,13 @@ class _Writer:
         line = batch.lines.request(index)
         response = respond(line, outcome.result, batch.dialect, batch.mint, self._at)
         lines = {True: b"", False: b""}
-        passes = isinstance(outcome.result, Fails) and outcome.result.file == "output"
+        passes = isinstance(outcome.result, Fail) and outcome.result.file == "output"
         lines[response.succeeded or passes] += self._joined(
-            output_lines(batch, line, response, outcome.damages)
+            output_lines(batch, line, response, outcome.corruptions)
         )
-        for damage in outcome.damages:
-            if damage.conflict is not None:
-                result = CONFLICTS[damage.conflict]
+        for corruption in outcome.corruptions:
+            if isinstance(corruption, Duplicate) and corruption.conflict is not None:
+                result = CONFLICTS[corruption.conflict]
                 other = respond(line, result, batch.dialect, batch.mint, self._at)
                 lines[other.succeeded] += self._joined(output_lines(batch, line, other))
         return _Lines(lines[True], lines[False], replies.usage(response.body))
@@ -210,29 +214,29 @@ class _Writer:
         response = LineResponse(None, {"code": code, "message": message})
         for index in batch.order[len(self._finished) :]:
             line = batch.lines.request(index)
-            damages = batch.matcher.damages(line)
-            yield index, self._joined(output_lines(batch, line, response, damages))
+            corruptions = batch.matcher.corruptions(line)
+            yield index, self._joined(output_lines(batch, line, response, corruptions))
 
     def _joined(self, lines: list[bytes]) -> bytes:
         return b"".join(line + self._end for line in lines)
 
     def _ordered(self, order: list[int]) -> list[int]:
-        how = self._batch.overrides.order
+        how = self._batch.overrides.result_files.order
         return sorted(order, reverse=how == "reversed") if how in ("input", "reversed") else order
 
     def _framed(self, content: BytesIO) -> bytes:
         """A whole file of these lines."""
-        life = self._batch.overrides
-        if life.empty:
+        how = self._batch.overrides.result_files
+        if how.empty:
             return b""
-        if not (life.bom or life.trailing):
+        if not (how.bom or how.trailing):
             return content.getvalue()
-        return b"\xef\xbb\xbf" * life.bom + content.getvalue() + self._end * life.trailing
+        return b"\xef\xbb\xbf" * how.bom + content.getvalue() + self._end * how.trailing
 
     # --- a file that is too long to hold
 
     def _is_too_long_to_hold(self) -> bool:
-        if self._kept or not self._batch.overrides.writes_as_usual:
+        if self._kept or self._batch.overrides.result_files.changes_content:
             return False
         lengths = (len(self._write(index).output) for index in self._finished[:_PROBED])
         return max(lengths, default=0) * len(self._finished) > HELD
@@ -253,7 +257,7 @@ class _Writer:
         for index in order:
             if index in unfinished:
                 errors.write(unfinished[index])
-            elif batch.outcome(index) == LineOutcome(Echoes()):
+            elif batch.outcome(index) == LineOutcome(Echo()):
                 line = batch.lines.request(index)
                 question = question_of(line, batch.dialect, batch.mint, self._at)
                 yield replies.charged(question)
@@ -265,7 +269,9 @@ class _Writer:
 
 def _calls(outcome: LineOutcome | None) -> bool:
     return (
-        outcome is not None and isinstance(outcome.result, Says) and callable(outcome.result.answer)
+        outcome is not None
+        and isinstance(outcome.result, Reply)
+        and callable(outcome.result.answer)
     )
 
 

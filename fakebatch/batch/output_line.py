@@ -12,7 +12,7 @@ from fakebatch.batch.responding import LineResponse, not_json
 from fakebatch.dialects import Shapes, shaped
 from fakebatch.ids import formed
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Damage
+from fakebatch.rules.lines import Corruption
 
 
 class Ids(NamedTuple):
@@ -23,21 +23,24 @@ class Ids(NamedTuple):
 
 
 def output_lines(
-    batch: Batch, line: RequestLine, response: LineResponse, damages: tuple[Damage, ...] = ()
+    batch: Batch,
+    line: RequestLine,
+    response: LineResponse,
+    corruptions: tuple[Corruption, ...] = (),
 ) -> list[bytes]:
-    """The result line of a request, without its line end; as often, and as broken, as damaged.
+    """The result line of a request, without its line end: none, several or broken if corrupted.
 
     Raises:
-        Misuse: an answer given by the test is no JSON.
+        UsageError: an answer given by the test is no JSON.
     """
     seed, at, forms = batch.mint.line(line.index), written_at(batch), batch.dialect.ids
     ids = Ids(formed(forms.line, seed, at), formed(forms.request, seed, at))
     wire = wire_line(batch.dialect.shapes, line.custom_id, ids, response)
-    for damage in damages:
-        wire = reshaped(wire, damage, line.index or 0)
-    lines = [encoded(line.custom_id, wire, raw=batch.overrides.raw)]
-    for damage in damages:
-        lines = [copy for each in lines for copy in copies_of(each, damage)]
+    for corruption in corruptions:
+        wire = reshaped(wire, corruption, line.index or 0)
+    lines = [encoded(line.custom_id, wire, raw=batch.overrides.result_files.raw)]
+    for corruption in corruptions:
+        lines = [copy for each in lines for copy in copies_of(each, corruption)]
     return lines
 
 
@@ -80,7 +83,7 @@ def encoded(custom_id: str | None, wire: dict[str, Any], *, raw: bool = False) -
     """The bytes of a line, without its line end.
 
     Raises:
-        Misuse: an answer given by the test is no JSON.
+        UsageError: an answer given by the test is no JSON.
     """
     try:
         return _ENCODERS[raw].encode(wire).encode(errors="surrogatepass")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -60,7 +61,7 @@ class Progress:
         return self.points[0][0]
 
 
-def steady(start: int, takes: int, curve: tuple[tuple[float, float], ...] = ()) -> Progress:
+def steady(start: int, takes: int, curve: Sequence[tuple[float, float]] = ()) -> Progress:
     """Progress over so long; the curve has points (part of the time, part of the lines)."""
     between = [(start + round(x * takes), round(y * WHOLE)) for x, y in curve]
     return Progress(((start, 0), *between, (start + takes, WHOLE)))

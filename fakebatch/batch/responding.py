@@ -10,10 +10,10 @@ from fakebatch import replies
 from fakebatch.batch.matching import Result, failed, name
 from fakebatch.dialects import Dialect, canonical
 from fakebatch.durations import SECOND
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Answer, Echoes, Fails, Hangs, Says, Spoils
+from fakebatch.rules.lines import Answer, Echo, Fail, Hang, Malformed, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class LineResponse:
         return self.status is not None and 200 <= self.status < 400
 
 
-NO_RESPONSE = Fails(504, {"error": {"message": "Nobody answers.", "type": "server_error"}})
+NO_RESPONSE = Fail(504, body={"error": {"message": "Nobody answers.", "type": "server_error"}})
 """What a direct call gets where a line would hang."""
 
 
@@ -41,19 +41,19 @@ def respond(
     """The response to a request that comes to this result, made at `now`.
 
     Raises:
-        Misuse: a callable of the test failed, or gave what is no answer.
+        UsageError: a callable of the test failed, or gave what is no answer.
     """
     question = question_of(line, dialect, mint, now)
     match result:
-        case Fails():
-            return _failure(result)
-        case Hangs():
-            return _failure(NO_RESPONSE)
-        case Echoes():
+        case Fail():
+            return _failure(result, dialect)
+        case Hang():
+            return _failure(NO_RESPONSE, dialect)
+        case Echo():
             return LineResponse(200, replies.followed(question, result.then))
-        case Spoils():
+        case Malformed():
             return LineResponse(200, replies.spoiled(question, result.how))
-        case Says():
+        case Reply():
             return LineResponse(200, _body(result.answer, line, question))
 
 
@@ -68,17 +68,38 @@ def question_of(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> re
     )
 
 
-def _failure(fails: Fails) -> LineResponse:
-    error = fails.body.get("error", fails.body)
-    match fails.shape:
+def _failure(fail: Fail, dialect: Dialect) -> LineResponse:
+    body = _failure_body(fail, dialect)
+    error = body.get("error", body)
+    match fail.shape:
         case "top":
             return LineResponse(None, error)
         case "both":
-            return LineResponse(fails.status, fails.body, error)
+            return LineResponse(fail.status, body, error)
         case "string":
             return LineResponse(None, {}, str(error.get("message")))
         case "body":
-            return LineResponse(fails.status, fails.body)
+            return LineResponse(fail.status, body)
+
+
+def _failure_body(fail: Fail, dialect: Dialect) -> Mapping[str, Any]:
+    """What a failure says: the provider's words where the test gives none."""
+    if fail.body is not None:
+        return fail.body
+    if fail.status is None:
+        message = fail.message or f"The request failed: {fail.code}."
+        return {"code": fail.code, "message": message}
+    if fail.status == 0:
+        return {}
+    words = dialect.line_errors.get(fail.status)
+    words = words or dialect.line_errors[400 if fail.status < 500 else 500]
+    error = {
+        "message": fail.message or words.message,
+        "type": words.type,
+        "param": None,
+        "code": fail.code or words.code,
+    }
+    return {"error": error}
 
 
 def _body(answer: Answer, line: RequestLine, question: replies.Question) -> Mapping[str, Any]:
@@ -92,7 +113,7 @@ def _body(answer: Answer, line: RequestLine, question: replies.Question) -> Mapp
             try:
                 return replies.worded(question, answer)
             except ValueError as error:
-                raise Misuse(
+                raise UsageError(
                     f"The reply {answer!r} cannot answer {name(line)}.",
                     f"Its endpoint is {line.url}: {error}",
                     "Give the whole response body as a dict.",
@@ -100,16 +121,16 @@ def _body(answer: Answer, line: RequestLine, question: replies.Question) -> Mapp
         case Mapping():
             return answer
         case _:
-            raise Misuse(
+            raise UsageError(
                 f"The reply to {name(line)} is {answer!r}.",
                 "A reply is a text or a whole response body (a dict).",
                 "Let the callable return one of these; it must not be a coroutine function.",
             )
 
 
-def not_json(whose: str, error: Exception) -> Misuse:
+def not_json(whose: str, error: Exception) -> UsageError:
     """What to say of a reply that no JSON can hold."""
-    return Misuse(
+    return UsageError(
         f"The reply to {whose} cannot be written as JSON: {error}",
         "A reply holds texts, finite numbers, true, false, null, lists and dicts alone.",
         "Mend the body that was given to reply or fail.",

@@ -9,7 +9,7 @@ from enum import StrEnum, auto
 
 from fakebatch.dialects.facts import Fact, amended
 from fakebatch.dialects.knobs import FileRules, Ids, Listing, Pace, Shapes, Window
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 
 _VERSION = re.compile(r"/v[0-9]+(?=/)")
 
@@ -219,7 +219,7 @@ class Dialect:
         """Another provider: this one, and what differs.
 
         Raises:
-            Misuse: there is no such knob.
+            UsageError: there is no such knob.
         """
         own = replace(self, name=name, title=title, unknown=unknown, left_out=left_out)
         for fact in facts:
@@ -230,13 +230,13 @@ class Dialect:
         """The same with some knobs set; groups and tables of words entry by entry.
 
         Raises:
-            Misuse: there is no such knob.
+            UsageError: there is no such knob.
         """
         try:
             return amended(self, knobs)
         except KeyError as error:
             name, known = error.args
-            raise Misuse(
+            raise UsageError(
                 f"A dialect has no {name!r}.",
                 f"There it has {known}.",
                 "Write for example limits={'batch_lines': 10}; docs/dialects.md has them all.",

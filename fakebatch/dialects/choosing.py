@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from fakebatch.dialects.base import Dialect
 from fakebatch.dialects.beyond import BEYOND
 from fakebatch.dialects.facts import documented
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 from fakebatch.ids import Mint
 
 
@@ -26,7 +26,7 @@ def chosen(
     """The dialect that is meant, at another address and with other limits if so told.
 
     Raises:
-        Misuse: nobody has such a dialect, limit or address, or the file does not say one.
+        UsageError: nobody has such a dialect, limit or address, or the file does not say one.
     """
     dialect = _named(given, known) if isinstance(given, str | Path) else given
     dialect = dialect.set(limits=limits or {})
@@ -39,12 +39,12 @@ def _named(name: str | Path, known: Mapping[str, Dialect]) -> Dialect:
     if name in known:
         return known[name]
     if name in BEYOND:
-        raise Misuse(
+        raise UsageError(
             f"The API of {name!r} cannot be a dialect.",
             f"It is another one: {BEYOND[name]}.",
             "Mock it with respx routes of your own; the fixture leaves them alone.",
         )
-    raise Misuse(
+    raise UsageError(
         f"There is no dialect {name!r}.",
         f"Known are {', '.join(map(repr, known))}.",
         "Name one of these, a TOML file or a Dialect; base_url='…' puts it at another address.",
@@ -53,7 +53,7 @@ def _named(name: str | Path, known: Mapping[str, Dialect]) -> Dialect:
 
 def _address(base_url: str, dialect: Dialect) -> str:
     if not base_url.startswith(("http://", "https://")):
-        raise Misuse(
+        raise UsageError(
             f"base_url={base_url!r} is no address.",
             f"The provider's own is {dialect.base_urls[0]}.",
             "Write it with its scheme: base_url='http://localhost:8000/v1'.",
@@ -65,7 +65,7 @@ def from_toml(path: Path, known: Mapping[str, Dialect]) -> Dialect:
     """A dialect of one's own: `name`, `like` (the dialect it is a copy of), and what differs.
 
     Raises:
-        Misuse: there is no such file, or it does not say a dialect.
+        UsageError: there is no such file, or it does not say a dialect.
     """
     try:
         said = tomllib.loads(path.read_text("utf-8"))
@@ -93,8 +93,8 @@ def _checked(own: Dialect, path: Path) -> Dialect:
     return checked
 
 
-def _unreadable(path: Path, why: str) -> Misuse:
-    return Misuse(
+def _unreadable(path: Path, why: str) -> UsageError:
+    return UsageError(
         f"{str(path)!r} is no dialect: {why}",
         "A dialect is a TOML file with a name, like = 'openai', and the knobs that differ.",
         "docs/dialects.md has every knob, and an example.",

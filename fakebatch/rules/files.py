@@ -86,9 +86,12 @@ class FileOverrides(NamedTuple):
     """Then it is gone; None: as its upload asked for."""
 
 
+USUAL = FileOverrides()
+
+
 def overrides(rules: Iterable[FileRule]) -> FileOverrides:
     """What some rules make of an upload; of the same verb the last counts."""
-    result = FileOverrides()
+    result = USUAL
     for rule in rules:
         if rule.processing is not None:
             ready = microseconds(rule.processing.duration)

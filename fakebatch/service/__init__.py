@@ -71,7 +71,7 @@ class Service:
         batches = [*state.batches.ever()]
         files = [file for file in state.files.ever() if file.deleted is None]
         released = 0 if limits.enqueued_tokens is None else limits.enqueued_release * SECOND
-        settled = (batch.settles(now) + (batch.overrides.counts_lag or 0) for batch in batches)
+        settled = (batch.settles(now) + batch.counts_lag for batch in batches)
         there = (file_is_there(file, self.dialect) for file in files)
         windows = (
             batch.expires - batch.created for batch in batches if batch.status(now) not in TERMINAL
@@ -112,4 +112,4 @@ def file_is_there(file: FileRecord, dialect: Dialect) -> int:
     """When a file can be found and has the last of its statuses."""
     statuses = dialect.files.statuses.values()
     ready = 0 if file.purpose == dialect.results_purpose else max(statuses) * SECOND
-    return file.created + max(file.keeping.hidden or 0, file.keeping.pending or 0, ready)
+    return file.created + max(file.overrides.found_after, file.overrides.ready_after, ready)

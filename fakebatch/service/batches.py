@@ -13,7 +13,7 @@ from fakebatch.batch.validation import BatchError
 from fakebatch.dialects import APIError, ErrorCode, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
-from fakebatch.scenario import Fails, Scenario
+from fakebatch.rules.scenario import Scenario
 from fakebatch.service import view
 from fakebatch.service.files import INPUT_PURPOSE
 from fakebatch.service.state import Share, State
@@ -61,9 +61,9 @@ class Batches:
     def keep(self, batch: Batch) -> None:
         """Put a batch in place; its result files come at their moment."""
         self._state.put_batch(batch)
-        rules = batch.scenario.batches
+        rules, endpoint = enumerate(batch.scenario.on_batch), batch.params.endpoint
         self._state.hit(
-            "batches", (rule for rule in rules if rule.which(batch.nth, batch.params.endpoint))
+            "on_batch", (place for place, rule in rules if rule.matches(batch.nth, endpoint))
         )
 
     def list(self, now: int, *, limit: int, after: str | None) -> Wire:
@@ -159,14 +159,13 @@ class Batches:
         if not view.is_ready(file, dialect, now):
             status = view.file_status(file, dialect, now)
             raise APIError(ErrorKind.FILE_NOT_READY, id=file_id, status=status)
-        needed = now + scenario.schedule.validating
+        needed = now + scenario.schedule.durations().validating
         is_there = file.expires is None or needed < file.expires
         return bytes(file.read()) if is_there else None
 
     def _earlier(self) -> Mapping[str, int]:
-        """In how many batches each custom_id was, if there are lines that fail a few times."""
-        rules = self._state.scenario.rules
-        if not any(isinstance(rule.outcome, Fails) and rule.outcome.times for rule in rules):
+        """In how many batches each custom_id was, if there are rules with `times`."""
+        if not any(rule.times for rule in self._state.scenario.on):
             return {}
         return Counter(
             batch.lines.request(index).custom_id or ""

@@ -10,8 +10,7 @@ from fakebatch.batch.input_file import looks_like_jsonl
 from fakebatch.batch.output_file import Content
 from fakebatch.dialects import APIError, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.scenario import Keeping
-from fakebatch.scenario.merging import merged
+from fakebatch.rules.files import FileOverrides, overrides
 from fakebatch.service import view
 from fakebatch.service.state import State
 from fakebatch.service.store import FileRecord
@@ -74,16 +73,16 @@ class Files:
             number = state.next_number()
             state.uploaded += 1
             state.revision += 1
-            keeping = self._keeping(purpose)
+            different = self._overrides(purpose)
             record = FileRecord(
                 id=state.mint.made(state.dialect.ids.file, created, number),
                 number=number,
                 purpose=purpose,
                 filename=self._free(filename, created),
                 created=created,
-                expires=self._expiry(created, purpose, expires_after, keeping),
+                expires=self._expiry(created, purpose, expires_after, different),
                 content=content,
-                keeping=keeping,
+                overrides=different,
             )
             state.files.put(record)
         return record
@@ -182,16 +181,18 @@ class Files:
         numbered = (f"{stem or end} ({number}){dot}{end if dot else ''}" for number in count(1))
         return next(name for name in chain([filename], numbered) if name not in taken)
 
-    def _keeping(self, purpose: str) -> Keeping:
-        """What the rules say of the upload that comes now."""
-        rules, nth = self._state.scenario.files, self._state.uploaded
-        matching = [rule for rule in rules if rule.which(nth, purpose)]
-        self._state.hit("files", matching)
-        return merged(Keeping(), (rule.keeping for rule in matching))
+    def _overrides(self, purpose: str) -> FileOverrides:
+        """What differs about the upload that comes now."""
+        rules, nth = self._state.scenario.on_file, self._state.uploaded
+        places = [place for place, rule in enumerate(rules) if rule.matches(nth, purpose)]
+        self._state.hit("on_file", places)
+        return overrides(rules[place] for place in places)
 
-    def _expiry(self, now: int, purpose: str, after: int | None, keeping: Keeping) -> int | None:
-        if keeping.lives is not None:
-            return now + keeping.lives
+    def _expiry(
+        self, now: int, purpose: str, after: int | None, different: FileOverrides
+    ) -> int | None:
+        if different.expires_after is not None:
+            return now + different.expires_after
         if after is not None:
             return now + after * SECOND
         lives = self._state.dialect.pace.keeps_batch_files

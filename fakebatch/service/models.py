@@ -34,7 +34,7 @@ class Models:
         state = self._state
         mint = Mint(state.mint.digest("direct", state.next_number(), size=32))
         outcome = RuleMatcher(state.scenario, 1, mint).outcome(line)
-        state.hit("lines", outcome.rules)
+        state.hit("on", outcome.rules)
         return respond(line, outcome.result, state.dialect, mint, now)
 
     def list(self) -> Wire:

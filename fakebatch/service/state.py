@@ -15,10 +15,11 @@ from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.output_file import result_files
 from fakebatch.batch.progress import NEVER
 from fakebatch.dialects import Dialect
-from fakebatch.durations import SECOND
-from fakebatch.errors import Misuse
+from fakebatch.durations import SECOND, microseconds
+from fakebatch.errors import UsageError
 from fakebatch.ids import Mint
-from fakebatch.scenario import Keeping, Scenario
+from fakebatch.rules.files import FileOverrides
+from fakebatch.rules.scenario import FAMILIES, Place, Scenario
 from fakebatch.service.store import FileRecord, Store, UploadRecord
 
 
@@ -97,15 +98,6 @@ class Copyable(Protocol):
         ...
 
 
-FAMILIES: Mapping[str, str] = {
-    "lines": "rules",
-    "batches": "batches",
-    "files": "files",
-    "calls": "calls",
-}
-"""Where a scenario has the rules of each family."""
-
-
 class State:
     """What one provider knows, and what its clients and time have changed.
 
@@ -130,9 +122,11 @@ class State:
         self.dialect = dialect
         """What the provider says and allows now."""
         self._scenario = Scenario()
-        self.hits: dict[tuple[str, int], int] = {}
-        """How often a rule, by family and place in the scenario, has met an upload, a batch that
-        was created or a direct call."""
+        self.hits: dict[Place, int] = {}
+        """How often the rule at a place of the scenario has met an upload, a batch that was
+        created, a webhook or a direct call."""
+        self.incidental: frozenset[Place] = frozenset()
+        """The rules that came with an incident."""
         self.files = Store[FileRecord]()
         self.batches = Store[Batch]()
         self.uploads = Store[UploadRecord]()
@@ -158,6 +152,8 @@ class State:
         """Attempts to deliver a webhook that are still to come."""
         self.deliveries = 0
         """How many copies of webhooks were numbered."""
+        self.events = 0
+        """How many webhooks were due."""
         self.lost_events = 0
         self.calls: Copyable | None = None
         """What the faults of calls have counted."""
@@ -188,7 +184,7 @@ class State:
         scenarios = (self.scenario, *(batch.scenario for batch in self.batches.ever()))
         callables = dict.fromkeys(name for one in scenarios for name in _callables(one))
         if callables:
-            raise Misuse(
+            raise UsageError(
                 f"A state cannot be pickled while its scenario holds {', '.join(callables)}.",
                 "A callable of the test is not data.",
                 "Select lines by custom_id, index, model, endpoint, contains or fraction, and "
@@ -211,26 +207,26 @@ class State:
     def scenario(self, scenario: Scenario) -> None:
         limits: dict[str, Any] = dict(scenario.limits)
         with self.lock:
-            for family, name in FAMILIES.items():
-                pairs = zip(getattr(self._scenario, name), getattr(scenario, name), strict=False)
+            for family in FAMILIES:
+                pairs = zip(
+                    getattr(self._scenario, family), getattr(scenario, family), strict=False
+                )
                 same = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], pairs))
                 self.hits = {
-                    key: hits
-                    for key, hits in self.hits.items()
-                    if key[0] != family or key[1] < same
+                    place: hits
+                    for place, hits in self.hits.items()
+                    if place[0] != family or place[1] < same
                 }
             self._scenario = scenario
             self.dialect = replace(self.native, limits=replace(self.native.limits, **limits))
             self.revision += 1
 
-    def hit(self, family: str, rules: Iterable[object]) -> None:
-        """Count that these rules have met something."""
-        places = {id(rule): n for n, rule in enumerate(getattr(self.scenario, FAMILIES[family]))}
+    def hit(self, family: str, indices: Iterable[int]) -> None:
+        """Count that the rules of a family at these indices have met something."""
         with self.lock:
-            for rule in rules:
-                if id(rule) in places:
-                    key = family, places[id(rule)]
-                    self.hits[key] = self.hits.get(key, 0) + 1
+            for index in indices:
+                place = family, index
+                self.hits[place] = self.hits.get(place, 0) + 1
 
     @property
     def batch_models(self) -> frozenset[str] | None:
@@ -309,7 +305,7 @@ class State:
     def _files_of(self, batch: Batch) -> Iterator[FileRecord]:
         seconds = batch.params.output_expires_after
         lives = batch.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
-        end = batch.timeline.end.at
+        end, late = batch.timeline.end.at, microseconds(batch.overrides.result_files.late or 0)
         for content in result_files(batch):
             output = content.kind == "output"
             yield FileRecord(
@@ -320,15 +316,15 @@ class State:
                 expires=None if lives is None else end + lives,
                 content=content,
                 number=batch.number,
-                keeping=Keeping(hidden=batch.overrides.files_late),
+                overrides=FileOverrides(found_after=late),
             )
 
 
 def _callables(value: object, name: str = "") -> Iterator[str]:
     """The callables of the test in a scenario, as they are named there."""
     if is_dataclass(value):
-        for one in fields(value):
-            yield from _callables(getattr(value, one.name), one.name)
+        for each in fields(value):
+            yield from _callables(getattr(value, each.name), each.name)
     elif isinstance(value, tuple):
         for item in value:  # pyright: ignore[reportUnknownVariableType]
             yield from _callables(item, name)  # pyright: ignore[reportUnknownArgumentType]

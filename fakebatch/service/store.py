@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from fakebatch.batch.output_file import Content, ResultFile
-from fakebatch.scenario import Keeping
+from fakebatch.rules.files import USUAL, FileOverrides
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class FileRecord:
     deleted: int | None = None
     number: int = 0
     """Decides between two of the same moment: what was asked for first comes first."""
-    keeping: Keeping = Keeping()
+    overrides: FileOverrides = USUAL
     """How it differs from the usual."""
 
     def read(self) -> Content:
@@ -34,13 +34,13 @@ class FileRecord:
     def exists(self, now: int) -> bool:
         """Whether a client can see the file at `now`."""
         gone = [at for at in (self.expires, self.deleted) if at is not None]
-        return self.created + (self.keeping.hidden or 0) <= now and all(now < at for at in gone)
+        return self.created + self.overrides.found_after <= now and all(now < at for at in gone)
 
     def status(self, now: int) -> str:
         """`processed`, unless the test wants it otherwise."""
-        if now < self.created + (self.keeping.pending or 0):
+        if now < self.created + self.overrides.ready_after:
             return "uploaded"
-        return "error" if self.keeping.broken else "processed"
+        return "error" if self.overrides.broken else "processed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from fakebatch.batch.validation import BatchError
 from fakebatch.dialects import Dialect, Listing, shaped
 from fakebatch.durations import SECOND
 from fakebatch.ids import signature
-from fakebatch.scenario import ErrorEntry
+from fakebatch.rules.batches import ErrorEntry
 from fakebatch.service.store import FileRecord, UploadRecord
 
 Wire = dict[str, Any]
@@ -136,7 +136,7 @@ def batch_object(batch: Batch, now: int) -> Wire:
     left = status in LEAVES_FILES
     usage = results(batch).usage if left and "usage" in dialect.shapes.batch else replies.Usage()
     files = {file.kind for file in result_files(batch)} if left else set[str]()
-    if batch.overrides.early_files:
+    if batch.overrides.override.early_files:
         files = {"output", "errors"}
     facts = {
         "id": batch.id,
@@ -187,10 +187,8 @@ def errors(batch: Batch, status: Status) -> list[Wire]:
     if status is Status.VALIDATING:
         return []
     entries = [_error(error, batch.dialect) for error in batch.errors]
-    own = batch.overrides.fails
-    return entries or (
-        [_own_error(entry, batch) for entry in own] if isinstance(own, tuple) else []
-    )
+    fail = batch.overrides.fail
+    return entries or [_own_error(entry, batch) for entry in (fail.entries if fail else ())]
 
 
 def _own_error(entry: ErrorEntry, batch: Batch) -> Wire:
@@ -225,8 +223,7 @@ def _moments(batch: Batch, status: Status, now: int) -> dict[str, int | None]:
 
 
 def _counts(batch: Batch, status: Status, now: int) -> dict[str, Wire]:
-    lag = batch.overrides.counts_lag or 0
-    counts = Counts() if status is Status.VALIDATING else batch.counts(now - lag)
+    counts = Counts() if status is Status.VALIDATING else batch.counts(now - batch.counts_lag)
     wire = {"total": counts.total, "completed": counts.completed, "failed": counts.failed}
     lost = counts.total - counts.completed if status in TERMINAL else counts.failed
     return {
@@ -257,27 +254,28 @@ _MOMENTS: dict[str, Callable[[int], Any]] = {
 
 
 def _overridden(wire: Wire, batch: Batch, now: int) -> Wire:
-    """The object of a batch with lying counts, other statuses, fields or moments."""
-    life = batch.overrides
-    wire["request_counts"] = _lying_counts(wire["request_counts"], batch, now)
+    """The object of a batch with wrong counts, other statuses, fields or moments."""
+    override, fail = batch.overrides.override, batch.overrides.fail
+    wire["request_counts"] = _miscounted(wire["request_counts"], batch, now)
     wire["status"] = _other_status(wire["status"], batch, now)
-    if life.fails == "null":
+    if fail is not None and fail.errors == "null":
         wire["errors"] = None
-    if life.moments is not None:
-        form = _MOMENTS[life.moments]
+    if override.moments is not None:
+        form = _MOMENTS[override.moments]
         wire |= {name: form(at) for name, at in wire.items() if _is_moment(name, at)}
-    wire |= {name: value for name, value in life.nulls.items() if wire.get(name) is None}
-    wire |= dict(life.shows) | dict.fromkeys(life.blanks)
-    return {name: value for name, value in wire.items() if name not in life.hides}
+    wire |= {name: value for name, value in override.nulls.items() if wire.get(name) is None}
+    wire |= dict(override.fields) | dict.fromkeys(override.blanks)
+    return {name: value for name, value in wire.items() if name not in override.without}
 
 
 def _is_moment(name: str, value: object) -> bool:
     return name.endswith("_at") and isinstance(value, int)
 
 
-def _lying_counts(true: Wire, batch: Batch, now: int) -> Wire | None:
+def _miscounted(true: Wire, batch: Batch, now: int) -> Wire | None:
     total, failed = true["total"], true["failed"]
-    match batch.overrides.counts:
+    miscount = batch.overrides.miscount
+    match None if miscount is None else miscount.how:
         case "zero":
             return dict.fromkeys(true, 0)
         case "null":
@@ -294,7 +292,8 @@ def _lying_counts(true: Wire, batch: Batch, now: int) -> Wire | None:
 
 
 def _other_status(status: str, batch: Batch, now: int) -> str:
-    shown = batch.overrides.statuses.get(status, status)
+    statuses: Mapping[Any, str | Sequence[str]] = batch.overrides.override.statuses
+    shown = statuses.get(status, status)
     if isinstance(shown, str):
         return shown
     began = batch.timeline.at(now)

@@ -12,9 +12,9 @@ from typing import overload
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.matching import Result
 from fakebatch.batch.output_file import leaves
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Fails
+from fakebatch.rules.lines import Fail
 from fakebatch.vtime.moments import as_datetime
 
 
@@ -72,8 +72,8 @@ class Lines(Sequence[Line]):
         return as_datetime(moments[bisect_left(moments, place + 1, key=batch.finished)])
 
     def _file_id(self, outcome: Result, finishes: datetime | None) -> str | None:
-        misfiled = isinstance(outcome, Fails) and outcome.file == "output"
-        if finishes is not None and (misfiled or not isinstance(outcome, Fails)):
+        misfiled = isinstance(outcome, Fail) and outcome.file == "output"
+        if finishes is not None and (misfiled or not isinstance(outcome, Fail)):
             return self._batch.output_file_id
         return self._batch.error_file_id if leaves(self._batch, "errors") else None
 
@@ -81,7 +81,7 @@ class Lines(Sequence[Line]):
         try:
             return self._custom_ids[custom_id]
         except KeyError:
-            raise Misuse(
+            raise UsageError(
                 f"{self._batch.id} has no line with custom_id {custom_id!r}.",
                 f"Its lines are {', '.join(map(repr, [*self._custom_ids][:5])) or 'none'}"
                 + (f" and {len(self) - 5} more." if len(self) > 5 else "."),

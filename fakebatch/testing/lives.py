@@ -10,39 +10,39 @@ from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import TRANSITIONS, Status
 from fakebatch.dialects import Dialect
 from fakebatch.durations import SECOND
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 from fakebatch.journal import span_text
-from fakebatch.scenario import Schedule
+from fakebatch.rules.batches import Durations
 
 
 class Wanted(NamedTuple):
     """How old a batch is, and what its life would be by itself. In microseconds."""
 
     age: int
-    usual: Schedule
+    usual: Durations
     window: int
     cancelling: int
 
-    def working(self, until: int, more: int = 0) -> Schedule:
+    def working(self, until: int, more: int = 0) -> Durations:
         """It validates as usual, or half the time; the work reaches `until`, and `more`."""
         validating = min(self.usual.validating, until // 2)
-        return Schedule(validating, until - validating + more, self.usual.finalizing)
+        return Durations(validating, until - validating + more, self.usual.finalizing)
 
 
-Life = tuple[Schedule, int | None]
+Life = tuple[Durations, int | None]
 """The schedule, and how old the batch was when it was cancelled, if it was."""
 
 
 def _validating(of: Wanted) -> Life:
     usual = of.usual
     left = usual.validating // 2 + 1
-    return Schedule(of.age + left, usual.in_progress, usual.finalizing), None
+    return Durations(of.age + left, usual.in_progress, usual.finalizing), None
 
 
 def _failed(of: Wanted) -> Life:
     usual = of.usual
     validating = min(usual.validating, of.age)
-    return Schedule(validating, usual.in_progress, usual.finalizing), None
+    return Durations(validating, usual.in_progress, usual.finalizing), None
 
 
 def _in_progress(of: Wanted) -> Life:
@@ -53,7 +53,7 @@ def _finalizing(of: Wanted) -> Life:
     since = min(of.usual.finalizing, of.age) // 2
     working = of.working(of.age - since)
     left = max(of.usual.finalizing // 2, SECOND)
-    return Schedule(working.validating, working.in_progress, since + left), None
+    return Durations(working.validating, working.in_progress, since + left), None
 
 
 def _completed(of: Wanted) -> Life:
@@ -61,13 +61,13 @@ def _completed(of: Wanted) -> Life:
     total = usual.validating + usual.in_progress + usual.finalizing
     room = min(of.age, of.window, total)
     parts = (usual.validating, usual.in_progress, usual.finalizing)
-    return Schedule(*(part * room // max(total, 1) for part in parts)), None
+    return Durations(*(part * room // max(total, 1) for part in parts)), None
 
 
 def _expired(of: Wanted) -> Life:
     validating = min(of.usual.validating, of.window // 2)
     # half of the work is done when the window ends
-    return Schedule(validating, 2 * (of.window - validating), of.usual.finalizing), None
+    return Durations(validating, 2 * (of.window - validating), of.usual.finalizing), None
 
 
 def _cancelling(of: Wanted) -> Life:
@@ -97,19 +97,19 @@ def status_named(name: str) -> Status:
     """A status by the name it has on the wire.
 
     Raises:
-        Misuse: there is none of this name.
+        UsageError: there is none of this name.
     """
     try:
         return Status(name)
     except ValueError:
-        raise Misuse(
+        raise UsageError(
             f"There is no status {name!r}.",
             f"Known are {', '.join(Status)}.",
             "Write for example fakebatch.batches.add(requests, status='in_progress').",
         ) from None
 
 
-def life(status: Status, age: int, usual: Schedule, dialect: Dialect, window: str) -> Life:
+def life(status: Status, age: int, usual: Durations, dialect: Dialect, window: str) -> Life:
     """A life in which a batch of this age has this status, if there is one."""
     wanted = Wanted(age, usual, dialect.window.lasts(window), dialect.pace.cancelling)
     return LIVES[status](wanted)
@@ -119,11 +119,11 @@ def check(batch: Batch, status: Status, now: int) -> None:
     """See that a batch is at `now` what was asked for.
 
     Raises:
-        Misuse: it cannot be.
+        UsageError: it cannot be.
     """
     if batch.status(now) is status and _could_be_cancelled(batch):
         return
-    raise Misuse(
+    raise UsageError(
         f"A batch that was created {span_text(now - batch.created)} ago cannot be {status}.",
         f"Its life would be {', '.join(_life(batch))}.",
         "Give another status or another created=…, or requests that lead there.",

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from fakebatch.dialects import APIError
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.journal import Journal
 from fakebatch.service import Service, view
 from fakebatch.service.store import Record
@@ -156,7 +156,7 @@ class Seen(Mapping[str, LookT], Generic[LookT]):
         """The one created last.
 
         Raises:
-            Misuse: there is none.
+            UsageError: there is none.
         """
         known = list(self)
         if not known:
@@ -167,16 +167,16 @@ class Seen(Mapping[str, LookT], Generic[LookT]):
         """The only one there is.
 
         Raises:
-            Misuse: there is none, or more than one.
+            UsageError: there is none, or more than one.
         """
         known = list(self)
         if len(known) != 1:
             raise self._unexpected("exactly one of", known)
         return self._look(known[0])
 
-    def _unexpected(self, wanted: str, known: list[str]) -> Misuse:
+    def _unexpected(self, wanted: str, known: list[str]) -> UsageError:
         ids = ", ".join(known[:5]) + (" …" if len(known) > 5 else "")
-        return Misuse(
+        return UsageError(
             f"The test asked for {wanted} the {self._kind}, but there are {len(known)}.",
             f"The {self._kind} are: {ids or 'none'}.",
             f"Look at fakebatch.{self._kind}, a mapping by id, or mend what created them.",

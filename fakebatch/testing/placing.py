@@ -12,10 +12,10 @@ from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import find_lines, parsed_object
 from fakebatch.batch.lifecycle import Status
 from fakebatch.dialects import APIError, Window
-from fakebatch.durations import microseconds
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.durations import microseconds, text
+from fakebatch.errors import UsageError
 from fakebatch.journal import Journal, moment_text
-from fakebatch.scenario import BatchRule, ErrorEntry, Life, WhichBatches
+from fakebatch.rules.batches import BatchRule, Durations, Fail, Schedule
 from fakebatch.service import Service, known_batches, known_files
 from fakebatch.testing import lives
 from fakebatch.testing.looking import Batch, File, Seen, settled
@@ -68,7 +68,7 @@ class Files(Seen[File]):
             expires_after: seconds it lives; by default a batch file 30 days, others for ever.
 
         Raises:
-            Misuse: no such path, a moment to come, or what the service would have refused.
+            UsageError: no such path, a moment to come, or what the service would have refused.
         """
         read = content if isinstance(content, bytes) else _read(content)
         name = "input.jsonl" if isinstance(content, bytes) else Path(content).name
@@ -88,9 +88,9 @@ class Files(Seen[File]):
         return self[wire["id"]]
 
 
-_REFUSED = ErrorEntry("billing_hard_limit_reached", "Billing hard limit has been reached")
-_LIVES = {Status.FAILED: (BatchRule(WhichBatches(), Life(fails=(_REFUSED,))),)}
-"""What befalls a batch in place that requests alone do not bring about."""
+_REFUSED = Fail("billing_hard_limit_reached", "Billing hard limit has been reached")
+_RULES = {Status.FAILED: (BatchRule(fail=_REFUSED),)}
+"""What lets a batch in place come to a status that requests alone do not lead to."""
 
 
 class Batches(Seen[Batch]):
@@ -140,7 +140,7 @@ class Batches(Seen[Batch]):
             metadata: what the batch carries.
 
         Raises:
-            Misuse: a batch of this age with these requests cannot have this status.
+            UsageError: a batch of this age with these requests cannot have this status.
         """
         state, dialect = self._service.state, self._service.dialect
         wanted, now = lives.status_named(status), moments.now()
@@ -152,13 +152,16 @@ class Batches(Seen[Batch]):
             file.id,
             metadata,
         )
-        usual = state.scenario.schedule
-        schedule, cancelled = lives.life(wanted, now - at, usual, dialect, completion_window)
-        befalls = (*state.scenario.batches, *_LIVES.get(wanted, ()))
+        usual = state.scenario.schedule.durations()
+        durations, cancelled = lives.life(wanted, now - at, usual, dialect, completion_window)
         batch = self._service.batches.draft(
             params,
             created=at,
-            scenario=replace(state.scenario, schedule=schedule, batches=befalls),
+            scenario=replace(
+                state.scenario,
+                schedule=_schedule(durations),
+                on_batch=(*state.scenario.on_batch, *_RULES.get(wanted, ())),
+            ),
             cancelled=None if cancelled is None else at + cancelled,
         )
         lives.check(batch, wanted, now)
@@ -174,7 +177,7 @@ class Batches(Seen[Batch]):
             one.created for one in self._service.files.known(moments.now()) if one.id == requests
         )
         if uploaded > created:
-            raise Misuse(
+            raise UsageError(
                 f"{requests} is younger than the batch that shall read it.",
                 f"The file is of {_at(uploaded)}, the batch of {_at(created)}.",
                 "Put the file in place with the created=… of the batch, or an earlier one.",
@@ -182,11 +185,18 @@ class Batches(Seen[Batch]):
         return files[requests]
 
 
+def _schedule(durations: Durations) -> Schedule:
+    validating, in_progress, finalizing, _ = durations
+    return Schedule(
+        validating=text(validating), in_progress=text(in_progress), finalizing=text(finalizing)
+    )
+
+
 def _moment(given: moments.Moment, now: int) -> int:
     ago = isinstance(given, str) and given.startswith("-")
     at = now - microseconds(str(given)[1:]) if ago else moments.microseconds(given)
     if at > now:
-        raise Misuse(
+        raise UsageError(
             f"created={given!r} is still to come.",
             f"The clock shows {_at(now)}.",
             "Give a moment that is past, or how long ago: created='-5h'.",
@@ -198,7 +208,7 @@ def _read(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise Misuse(
+        raise UsageError(
             f"{str(path)!r} is neither a file of the service nor one on disk: {error.strerror}.",
             f"Relative paths count from {Path.cwd()}.",
             "Give bytes, a path, or for a batch its lines as dicts or the id of a file.",
@@ -221,7 +231,7 @@ def _endpoint(content: bytes) -> str:
 def _one_of(known: tuple[str, ...], **given: str) -> str:
     [(name, value)] = given.items()
     if value not in known:
-        raise Misuse(
+        raise UsageError(
             f"fakebatch.batches.add: the {name} is {value!r}.",
             f"Known are {', '.join(map(repr, known))}.",
             f"Write for example {name}={known[0]!r}.",
@@ -231,7 +241,7 @@ def _one_of(known: tuple[str, ...], **given: str) -> str:
 
 def _window(known: Window, given: str) -> str:
     if not known.allows(given):
-        raise Misuse(
+        raise UsageError(
             f"fakebatch.batches.add: the completion_window is {given!r}.",
             f"Known are {known.known}.",
             f"Write for example completion_window={known.usual!r}.",
@@ -239,9 +249,9 @@ def _window(known: Window, given: str) -> str:
     return given
 
 
-def _refused(service: Service, refusal: APIError) -> Misuse:
+def _refused(service: Service, refusal: APIError) -> UsageError:
     words = service.dialect.errors[refusal.kind]
-    return Misuse(
+    return UsageError(
         "The service would have refused this file.",
         f"It says: {words.message_for(refusal.facts)}",
         "Put a file in place that could have been uploaded.",

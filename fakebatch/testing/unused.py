@@ -1,4 +1,4 @@
-"""What a test asked for that never came: rules that nothing met, faults that never fired."""
+"""How often each rule met something, and what to say of rules that met nothing."""
 
 from __future__ import annotations
 
@@ -7,95 +7,96 @@ from contextlib import suppress
 from itertools import islice
 
 from fakebatch.batch.batch import Batch
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import (
-    BatchRule,
-    CallFault,
-    Echoes,
-    FileRule,
-    LineRule,
-    Recorded,
-    Rule,
-    Says,
-)
-from fakebatch.scenario.as_said import as_said
+from fakebatch.rules.calls import CallRule
+from fakebatch.rules.lines import Echo, LineRule, Replay, Reply
+from fakebatch.rules.rule import Selection
+from fakebatch.rules.scenario import AnyRule, Place
 from fakebatch.service import Service
-from fakebatch.service.state import FAMILIES
 from fakebatch.wire.faults import Faults
 
-WAYS = ("error", "note", "ignore")
+CHOICES = ("error", "warn", "ignore")
 """What can be done about rules that nothing met."""
 
 
-def checked(way: str) -> str:
-    """One of the ways.
+def checked(choice: str) -> str:
+    """One of the choices.
 
     Raises:
-        Misuse: it is none.
+        UsageError: it is none.
     """
-    if way in WAYS:
-        return way
-    raise Misuse(
-        f"unused={way!r} is nothing that can be done about rules that nothing met.",
-        f"Known are {', '.join(map(repr, WAYS))}.",
-        "Leave it out to be told of them as an error.",
+    if choice in CHOICES:
+        return choice
+    raise UsageError(
+        f"unused_rules={choice!r} is unknown.",
+        f"Known are {', '.join(map(repr, CHOICES))}.",
+        "Leave it out, and rules that nothing met are an error.",
     )
 
 
-def unused(services: Sequence[Service], faults: Faults) -> list[Rule]:
-    """The rules of the scenario that nothing has met, in the order in which they were said."""
-    batches = [one for service in services for one in service.state.batches.ever()]
-    used = {
-        id(getattr(service.state.scenario, FAMILIES[family])[place])
-        for service in services
-        for family, place in service.state.hits
-    }
-    never_fired = {id(fault) for fault in faults.unused()}
-    said = services[0].state.scenario.said
-    return [rule for rule in said if not _was_used(rule, used, batches, never_fired)]
+def hits(services: Sequence[Service], faults: Faults, place: Place) -> int:
+    """How often the rule at a place of the scenario has met something."""
+    family, index = place
+    if family == CallRule.family:
+        return faults.hits_of(index, services[0].state.scenario.on_call)
+    met = sum(service.state.hits.get(place, 0) for service in services)
+    if family != LineRule.family:
+        return met
+    rules = services[0].state.scenario.on
+    if index >= len(rules):
+        return 0
+    batches = (batch for service in services for batch in service.state.batches.ever())
+    return met + sum(_matches(batch, index, rules[index]) for batch in batches)
 
 
-def injected(services: Sequence[Service], faults: Faults) -> list[Rule]:
-    """The rules that something has met and that are about trouble, faults that fired among them."""
-    idle = {id(rule) for rule in unused(services, faults)}
-    met = (rule for rule in services[0].state.scenario.said if id(rule) not in idle)
-    return [rule for rule in met if not (isinstance(rule, LineRule) and _is_fine(rule))]
+def unused(services: Sequence[Service], faults: Faults) -> list[tuple[Place, AnyRule]]:
+    """The rules that nothing has met, apart from chances that did not come and limits kept."""
+    excused = faults.excused(services[0].state.scenario.on_call)
+    return [
+        (place, rule)
+        for place, rule in services[0].state.scenario.rules
+        if not hits(services, faults, place)
+        and not (isinstance(rule, CallRule) and place[1] in excused)
+    ]
 
 
-def _is_fine(rule: LineRule) -> bool:
-    return rule.damage is None and isinstance(rule.outcome, Says | Echoes | Recorded)
+def injected(services: Sequence[Service], faults: Faults) -> list[AnyRule]:
+    """The rules that let something go wrong."""
+    return [
+        rule
+        for place, rule in services[0].state.scenario.rules
+        if hits(services, faults, place)
+        and not (isinstance(rule, LineRule) and isinstance(rule.outcome, Reply | Echo | Replay))
+    ]
 
 
-def _was_used(rule: Rule, used: set[int], batches: list[Batch], never_fired: set[int]) -> bool:
-    if id(rule) in used:
-        return True
-    match rule:
-        case CallFault():
-            return id(rule) not in never_fired
-        case FileRule():
-            return False
-        case BatchRule():
-            return any(_has(batch, rule) and _met(batch, rule) for batch in batches)
-        case LineRule():
-            return any(_has(batch, rule) and _selects(batch, rule) for batch in batches)
+def complaint(
+    rules: Sequence[AnyRule], selections: Sequence[Selection[AnyRule]], services: Sequence[Service]
+) -> UsageError:
+    """The error for rules that nothing met, and for selections that got no verb."""
+    batches = [batch for service in services for batch in service.state.batches.ever()]
+    uploads = sum(service.state.uploaded for service in services)
+    lines = (repr(line.custom_id) for batch in batches for line in _lines(batch))
+    several = [*islice(lines, 6)]
+    known = ", ".join([*several[:5], *("…" for _ in several[5:])]) or "none"
+    words = [*map(str, rules), *(f"{selection!r}, which has no verb" for selection in selections)]
+    return UsageError(
+        f"No line, batch, upload or call ever met {'; '.join(words)}.",
+        f"Uploads: {uploads}; batches: {len(batches)}; custom_ids: {known}.",
+        "Mend the rule or the test, or use FakeBatch(unused_rules='warn') or 'ignore'.",
+    )
 
 
-def _has(batch: Batch, rule: BatchRule | LineRule) -> bool:
-    scenario = batch.scenario
-    return any(rule is one for one in (*scenario.rules, *scenario.batches))
-
-
-def _met(batch: Batch, rule: BatchRule) -> bool:
-    return rule.which(batch.nth, batch.params.endpoint)
-
-
-def _selects(batch: Batch, rule: LineRule) -> bool:
-    if rule.which.where is None and rule.which.fraction is None:
-        return any(map(rule.which, _lines(batch)))
-    if batch.fails:
-        return False
-    return any(rule in batch.outcome(index).rules for index in range(len(batch.lines)))
+def _matches(batch: Batch, index: int, rule: LineRule) -> int:
+    """How many lines of a batch match a rule, whether they have run or not."""
+    if batch.scenario.on[index : index + 1] != (rule,):
+        return 0  # the batch is older than the rule
+    if not batch.fails:
+        return sum(index in outcome.rules for outcome in batch.unusual.values())
+    if rule.where is not None or rule.fraction is not None:
+        return 0
+    return sum(map(rule.matches, _lines(batch)))
 
 
 def _lines(batch: Batch) -> Iterator[RequestLine]:
@@ -104,17 +105,3 @@ def _lines(batch: Batch) -> Iterator[RequestLine]:
     for index in range(len(lines)):
         with suppress(ValueError, LookupError, TypeError):
             yield lines.request(index)
-
-
-def complaint(rules: list[Rule], services: Sequence[Service]) -> Misuse:
-    """What to say of rules that the test itself asked for."""
-    batches = [one for service in services for one in service.state.batches.ever()]
-    uploads = sum(one.state.uploaded for one in services)
-    lines = (repr(line.custom_id) for batch in batches for line in _lines(batch))
-    several = [*islice(lines, 6)]
-    known = ", ".join([*several[:5], *("…" for _ in several[5:])]) or "none"
-    return Misuse(
-        f"The test asked for what never happened: {'; '.join(map(as_said, rules))}.",
-        f"Uploads: {uploads}; batches: {len(batches)}; custom_ids: {known}.",
-        "Mend the rule or the test, or say FakeBatch(unused='note') or 'ignore'.",
-    )

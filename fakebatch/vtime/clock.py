@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fakebatch import durations
 from fakebatch.durations import SECOND, Duration
-from fakebatch.errors import FakeBatchError, Misuse
+from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.vtime import moments
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Clock:
             a child process is waited for; then a warning names it, and time goes on.
 
     Raises:
-        Misuse: an argument means nothing.
+        UsageError: an argument means nothing.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Clock:
         io_wait: Duration = "10s",
     ) -> None:
         if mode is not None and mode not in MODES:
-            raise Misuse(
+            raise UsageError(
                 f"clock={mode!r} is no mode of the clock.",
                 f"The modes are {', '.join(map(repr, MODES))}.",
                 "Leave it out to let sleeping move time.",
@@ -96,7 +96,7 @@ class Clock:
         """Let the clock run.
 
         Raises:
-            Misuse: something owns time that cannot be moved, or a clock of another kind runs.
+            UsageError: something owns time that cannot be moved, or a clock of another kind runs.
         """
         if self.mode == "real":
             _refuse_to_be_real_in_virtual_time()
@@ -122,7 +122,7 @@ class Clock:
         """Move time forward, waking everybody who sleeps on the way.
 
         Raises:
-            Misuse: the clock is real or does not run, or the duration means nothing.
+            UsageError: the clock is real or does not run, or the duration means nothing.
         """
         self._movable().scheduler.advance(durations.microseconds(duration))
 
@@ -130,11 +130,11 @@ class Clock:
         """Move time forward to a moment, waking everybody who sleeps on the way.
 
         Raises:
-            Misuse: the clock is real or does not run, or the moment means nothing or is past.
+            UsageError: the clock is real or does not run, or the moment means nothing or is past.
         """
         distance = moments.microseconds(moment) - moments.now()
         if distance < 0:
-            raise Misuse(
+            raise UsageError(
                 f"the clock was asked to move back to {moment}.",
                 f"It shows {self.now.isoformat()}, and time never goes backwards.",
                 "Give an earlier start instead: start='…'.",
@@ -149,7 +149,7 @@ class Clock:
 
     def _movable(self) -> Session:
         if self._session is None:
-            raise Misuse(
+            raise UsageError(
                 "a clock was asked to move that does not run or is real.",
                 f"Its mode is {self.mode!r}; a running 'virtual' or 'manual' clock can be moved.",
                 "Move it between start and stop, with clock='virtual' or clock='manual'.",
@@ -160,7 +160,7 @@ class Clock:
 def _refuse_to_be_real_in_virtual_time() -> None:
     session = sys.modules.get("fakebatch.vtime.scheduler")
     if session is not None and session.current is not None:
-        raise Misuse(
+        raise UsageError(
             "a clock with mode 'real' was started inside another.",
             "A clock that moves time is running; there is only one time.",
             "Leave the mode out to join it, or stop it first.",

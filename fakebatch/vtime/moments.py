@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from fakebatch.durations import SECOND
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 
 Moment = datetime | str | float
 
@@ -27,7 +27,7 @@ def microseconds(moment: Moment) -> int:
     """A moment in whole microseconds since 1970; without a zone it is UTC.
 
     Raises:
-        Misuse: the value is no moment.
+        UsageError: the value is no moment.
     """
     match moment:
         case bool():
@@ -59,8 +59,8 @@ def _of_datetime(moment: datetime) -> int:
     return (aware - _EPOCH) // timedelta(microseconds=1)
 
 
-def _no_moment(value: object) -> Misuse:
-    return Misuse(
+def _no_moment(value: object) -> UsageError:
+    return UsageError(
         f"{value!r} is not a moment.",
         "A moment is a datetime, ISO 8601 text or unix seconds; without a zone it is UTC.",
         "Write for example '2026-01-01T12:00:00Z' or datetime(2026, 1, 1, tzinfo=UTC).",

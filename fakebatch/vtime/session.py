@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from fakebatch.durations import SECOND
-from fakebatch.errors import FakeBatchWarning, Misuse
+from fakebatch.errors import FakeBatchWarning, UsageError
 from fakebatch.vtime import asyncio as loops
 from fakebatch.vtime import io, scheduler, threads, unsupported, wall_clock
 from fakebatch.vtime.io import Patch
@@ -45,20 +45,20 @@ class Session:
         """The session that runs, or else a new one.
 
         Raises:
-            Misuse: the session is of another mode, already has a time, or is another thread's.
+            UsageError: the session is of another mode, already has a time, or is another thread's.
         """
         session = cls._current
         if session is None:
             session = cls(manual=mode == "manual", start=start, io_wait=io_wait)
             session._begin()
         elif scheduler.for_this_thread() is None:
-            raise Misuse(
+            raise UsageError(
                 "a clock was started in a thread that keeps real time.",
                 "Another thread has started one, and there is only one time in a process.",
                 "Start the clock in one thread, and the other threads after it.",
             )
         elif start is not None or mode not in {None, session._mode}:
-            raise Misuse(
+            raise UsageError(
                 f"a clock with mode {mode!r} and start {start!r} was started inside another.",
                 f"A {session._mode} clock is running; there is only one time.",
                 "Leave mode and start out to join it, or stop it first.",
@@ -175,7 +175,7 @@ def replacements() -> list[Patch]:
 
 def _tell_what_is_missing() -> None:
     if missing := _missing(wall_clock.PRIVATE):
-        raise Misuse(
+        raise UsageError(
             f"the virtual clock does not find {', '.join(missing)}.",
             f"It knows freezegun 1.5.5; this is Python {sys.version.split()[0]}.",
             "Use clock='real', and tell us the versions you have.",

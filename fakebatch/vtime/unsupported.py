@@ -8,7 +8,7 @@ from asyncio import AbstractEventLoop, BaseEventLoop
 from collections.abc import Callable
 from typing import Any
 
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 from fakebatch.vtime.io import Patch
 from fakebatch.vtime.scheduler import for_this_thread
 
@@ -19,7 +19,7 @@ def check() -> None:
     """Look at what is in force where the clock is started.
 
     Raises:
-        Misuse: a running loop, a loop policy or a monkey patch owns sleeping.
+        UsageError: a running loop, a loop policy or a monkey patch owns sleeping.
     """
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
     if gevent and (gevent.is_module_patched("time") or gevent.is_module_patched("threading")):
@@ -37,7 +37,7 @@ def check_loop(loop: AbstractEventLoop, *_: object) -> None:
     """Look at an event loop.
 
     Raises:
-        Misuse: it is not one of asyncio's own.
+        UsageError: it is not one of asyncio's own.
     """
     if not isinstance(loop, BaseEventLoop):
         kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
@@ -48,7 +48,7 @@ def check_run(clock: object) -> None:
     """Look at a run of trio.
 
     Raises:
-        Misuse: its clock is not trio's own, or it is a guest of asyncio.
+        UsageError: its clock is not trio's own, or it is a guest of asyncio.
     """
     if clock is not None:
         kind = f"{type(clock).__module__}.{type(clock).__qualname__}"
@@ -62,7 +62,7 @@ def run(runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
     if for_this_thread() is not None:
         try:
             check_loop(runner.get_loop())
-        except Misuse:
+        except UsageError:
             coro.close()
             raise
     return _real_run(runner, coro, **options)
@@ -127,8 +127,8 @@ LATER: dict[str, Callable[[Any], list[Patch]]] = {
 """What to patch in modules that may be imported at any moment, by their names."""
 
 
-def _refusal(what_came: str, remedy: str) -> Misuse:
-    return Misuse(
+def _refusal(what_came: str, remedy: str) -> UsageError:
+    return UsageError(
         f"{what_came}.",
         "The virtual clock moves threads, asyncio's own event loops and trio; nothing else.",
         f"{remedy}, or let the emulator follow real time: clock='real'.",

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import freezegun.api
 
 from fakebatch.durations import SECOND
-from fakebatch.errors import FakeBatchError, Misuse
+from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.vtime import callsite, moments
 from fakebatch.vtime.callsite import is_harness
 from fakebatch.vtime.io import Patch
@@ -150,7 +150,7 @@ def choose(start: int | None) -> WallClock:
     """The wall clock to move: a time-machine or a freeze already there, or a freeze of our own.
 
     Raises:
-        Misuse: a start was asked for in a time-machine that travels already.
+        UsageError: a start was asked for in a time-machine that travels already.
     """
     travellers = getattr(sys.modules.get("time_machine"), "traveller_stack", [])
     if travellers:
@@ -203,7 +203,7 @@ class Travel:
 
     def __init__(self, travellers: list[Any], start: int | None) -> None:
         if start is not None:
-            raise Misuse(
+            raise UsageError(
                 f"the clock was asked to start at {moments.as_datetime(start)} in a time-machine.",
                 "A time-machine that already travels is followed, not frozen.",
                 "Leave the start out, or travel there.",
@@ -256,7 +256,7 @@ def of_time_machine(module: Any) -> list[Patch]:
 
 def _refuse_travel(travel: Any) -> None:
     moment = moments.as_datetime(getattr(travel, "destination_timestamp_ns", 0) // 1_000)
-    raise Misuse(
+    raise UsageError(
         "a time-machine was started while fakebatch's own clock is running.",
         "Only one of them can own the wall clock, and fakebatch's was there first.",
         f"Begin there, with start={moment.isoformat()!r} of the marker or FakeBatch, or go there: "

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from freezegun import api as real
 
-from fakebatch.errors import FakeBatchError, Misuse
+from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.vtime import callsite
 
 if TYPE_CHECKING:
@@ -206,9 +206,9 @@ class Watchdog:
         )
 
 
-def nobody_moves_time(site: str) -> Misuse:
+def nobody_moves_time(site: str) -> UsageError:
     """What to tell a sleeper under a manual clock that nobody will move."""
-    return Misuse(
+    return UsageError(
         f"the sleep at {site} would last for ever.",
         "The clock is manual: only clock.advance() and clock.move_to() move it, and nobody is "
         "left to call them.",

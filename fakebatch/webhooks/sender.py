@@ -7,13 +7,15 @@ its moment. So a handler runs while the code under test waits, never between two
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from typing import Any
 
-from fakebatch.durations import SECOND
+from fakebatch.batch.batch import Batch
+from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import FakeBatchError
-from fakebatch.scenario import Arrivals
+from fakebatch.rules.webhooks import Deliver, delivery
 from fakebatch.service.state import Attempt, Event, Kind, State
 from fakebatch.vtime.scheduler import for_this_thread
 from fakebatch.webhooks.delivery import Delivery
@@ -39,7 +41,7 @@ class Sender:
         self._outbox = outbox
         self._sign = sign
         self._target: Target = lambda _: True
-        self._arrivals = Arrivals()
+        self._given: dict[str, Any] = {}
         self._thread: threading.Thread | None = None
         # Nobody who holds the lock of the state asks for this one.
         self._changed = threading.Condition()
@@ -48,11 +50,16 @@ class Sender:
         self.unreported: FakeBatchError | None = None
         """What went wrong and has not been told yet."""
 
-    def deliver_to(self, target: Target, arrivals: Arrivals) -> None:
-        """Deliver everything to this target from now on; what is due before this returns."""
-        self._outbox.come_early(arrivals.early)
+    def deliver_to(self, target: Target, given: Mapping[str, Any]) -> None:
+        """Deliver everything to this target from now on; what is due before this returns.
+
+        Args:
+            target: takes a delivery.
+            given: parameters of `deliver` that hold whatever the rules have.
+        """
         with self._changed:
-            self._target, self._arrivals = target, arrivals
+            self._target, self._given = target, dict(given)
+        self._outbox.look_again()
         self._start()  # which waits, and so must not hold the lock the sender begins with
         with self._changed:
             self._announce()
@@ -104,7 +111,7 @@ class Sender:
     def _next(self) -> Attempt | None:
         while not self._closed:
             news = self._news
-            events = self._outbox.due(self._clock())
+            events = self._outbox.due(self._clock(), self._early)
             with self._changed:
                 with self._state.lock:
                     for event in events:
@@ -123,20 +130,35 @@ class Sender:
         soonest = min((at for at in looks if at is not None), default=None)
         return None if soonest is None else (soonest - self._clock()) / SECOND
 
+    def _early(self, batch: Batch) -> int:
+        """How long before its end the event of a batch comes, in microseconds."""
+        number, event = self._state.events + 1, f"batch.{batch.timeline.end.status}"
+        return microseconds(self._deliver_as(number, event).early)
+
+    def _deliver_as(self, number: int, event: str) -> Deliver:
+        """How a webhook arrives."""
+        rules = self._state.scenario.on_webhook
+        matching = (rule for rule in rules if rule.matches(number, event))
+        return replace(delivery(matching), **self._given)
+
     def _enqueue(self, event: Event) -> None:
-        state, arrivals = self._state, self._arrivals
-        if state.lost_events < arrivals.lost:
+        state = self._state
+        state.events += 1
+        rules = enumerate(state.scenario.on_webhook)
+        state.hit("on_webhook", [n for n, r in rules if r.matches(state.events, event.type)])
+        arrives = self._deliver_as(state.events, event.type)
+        if state.lost_events < arrives.lost:
             state.lost_events += 1
             return
         kinds = (
-            *(Kind.FORGED for _ in range(arrivals.forged)),
-            *(Kind.GENUINE for _ in range(1 + arrivals.duplicates)),
-            *(Kind.STALE for _ in range(arrivals.stale)),
+            *(Kind.FORGED for _ in range(arrives.forged)),
+            *(Kind.GENUINE for _ in range(1 + arrives.duplicates)),
+            *(Kind.STALE for _ in range(arrives.stale)),
         )
         for kind in kinds:
             state.deliveries += 1
             drawn = int.from_bytes(state.mint.digest("webhook lateness", state.deliveries))
-            at = self._clock() + drawn % (arrivals.scatter + 1)
+            at = self._clock() + drawn % (microseconds(arrives.scatter) + 1)
             state.undelivered.append(Attempt(at, state.deliveries, event, kind, first=at))
 
     def _deliver(self, attempt: Attempt) -> None:

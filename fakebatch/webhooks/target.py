@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from fakebatch.errors import UsageError as Misuse
+from fakebatch.errors import UsageError
 from fakebatch.webhooks.delivery import Delivery
 
 Handler = Callable[[bytes, Mapping[str, str]], object]
@@ -21,13 +21,13 @@ def target_of(given: str | Handler) -> Target:
     """What sends a delivery to a URL or hands it to a callable.
 
     Raises:
-        Misuse: it is neither.
+        UsageError: it is neither.
     """
     if isinstance(given, str) and given.startswith(("http://", "https://")):
         return lambda delivery: _posted(given, delivery)
     if callable(given):
         return lambda delivery: _handled(given, delivery)
-    raise Misuse(
+    raise UsageError(
         f"Webhooks cannot be delivered to {given!r}.",
         "They go to a URL, or to a callable that takes the body and the headers.",
         "Write for example deliver_to('http://localhost:8000/hook') or deliver_to(handler).",

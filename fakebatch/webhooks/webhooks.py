@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
-from fakebatch.durations import SECOND, Duration, microseconds
-from fakebatch.errors import Misuse
+from fakebatch.durations import SECOND, Duration
+from fakebatch.rules.rule import adapter, usage_errors
+from fakebatch.rules.webhooks import Deliver
 from fakebatch.service.state import Event, Kind, State
 from fakebatch.webhooks.delivery import Delivery, secret_of, signed
 from fakebatch.webhooks.outbox import Outbox
@@ -50,8 +51,8 @@ class Webhooks:
         sleeps or the clock is moved, on a thread of its own. What is not answered with a status of
         200 to 299 comes again, after 5 s and then ever twice as long, for 72 h. A callable may
         return a status, or anything that has a `status_code`; all else counts as accepted. A
-        second call gives another target in place of the first. What is left out is as the scenario
-        has it: by default each webhook comes once, at its moment.
+        second call gives another target in place of the first. What is left out is as the rules of
+        `on_webhook` have it: by default each webhook comes once, at its moment.
 
         Args:
             target: a URL that the test's own respx route or this machine answers, or a callable.
@@ -63,17 +64,20 @@ class Webhooks:
             scatter: how late each copy may come, as the seed decides; some overtake others.
 
         Raises:
-            Misuse: the target is neither, or a number is negative.
+            UsageError: the target is neither, or a number is negative.
             FakeBatchError: the callable raised something.
         """
-        counts = {"duplicates": duplicates, "forged": forged, "stale": stale, "lost": lost}
-        spans = {"early": early, "scatter": scatter}
-        changed = {
-            **{name: _number(name, count) for name, count in counts.items() if count is not None},
-            **{name: microseconds(span) for name, span in spans.items() if span is not None},
+        parameters: dict[str, Any] = {
+            "duplicates": duplicates,
+            "forged": forged,
+            "stale": stale,
+            "lost": lost,
         }
-        arrivals = replace(self._state.scenario.arrivals, **changed)
-        self.sender.deliver_to(target_of(target), arrivals)
+        parameters |= {"early": early, "scatter": scatter}
+        given = {name: value for name, value in parameters.items() if value is not None}
+        with usage_errors("deliver_to", Deliver):
+            adapter(Deliver).validate_python(given)
+        self.sender.deliver_to(target_of(target), given)
         error = self.sender.error()
         if error is not None:
             raise error
@@ -82,13 +86,3 @@ class Webhooks:
         secret = secret_of(self._state.mint, "forged") if kind is Kind.FORGED else self.secret
         at = now - STALE if kind is Kind.STALE else now
         return signed(event, secret, at, self._state.dialect.webhook_headers)
-
-
-def _number(name: str, count: int) -> int:
-    if count >= 0:
-        return count
-    raise Misuse(
-        f"deliver_to({name}={count}) has no meaning.",
-        f"{name} is a number of webhooks, from 0.",
-        f"Write for example {name}=1.",
-    )

@@ -87,7 +87,7 @@ class App:
 
         Raises:
             RefusedRequest: the real service has this route, fakebatch does not.
-            Misuse: the test gave an answer that is none.
+            UsageError: the test gave an answer that is none.
             FakeBatchError: `noted` raised it.
         """
         digest = self._mint.digest("call", self.service.state.next_call(), size=64)

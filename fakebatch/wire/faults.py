@@ -32,9 +32,19 @@ from fakebatch.rules.calls import (
     Timeout,
     Truncate,
 )
-from fakebatch.wire.errors import failure
+from fakebatch.service import State
 from fakebatch.wire import messages
-from fakebatch.wire.messages import Broken, Framing, Pause, Request, Script, Step, json_reply
+from fakebatch.wire.errors import failure
+from fakebatch.wire.messages import (
+    Broken,
+    BrokenKind,
+    Framing,
+    Pause,
+    Request,
+    Script,
+    Step,
+    json_reply,
+)
 
 KEPT = 1_000
 """How many hits are remembered."""
@@ -80,9 +90,7 @@ class RuleCount:
             in_turn = rule.nth in (None, self.met)
         else:
             in_turn = self.met >= (rule.nth or 1) and self.spent < rule.times
-        due = in_turn and (
-            rule.chance is None or ids.share("call", place, self.met) < rule.chance
-        )
+        due = in_turn and (rule.chance is None or ids.share("call", place, self.met) < rule.chance)
         self.spent += due
         return due
 
@@ -191,19 +199,21 @@ class Faults:
         with self._lock:
             return tuple(self.hits.hits.values())
 
-    def unused(self, rules: tuple[CallRule, ...]) -> tuple[CallRule, ...]:
-        """Those of the rules that never hit a request, and had no chance to.
-
-        A limit that was kept is not among them.
-        """
+    def hits_of(self, index: int, rules: tuple[CallRule, ...]) -> int:
+        """How many requests the rule at an index has hit."""
         with self._lock:
-            return tuple(
-                rule
-                for rule, count in zip(rules, self._counts(rules), strict=True)
-                if not count.hits
-                and rule.rate_limit is None
-                and not (count.met and rule.chance)
-            )
+            counts = self._counts(rules)
+            return counts[index].hits if index < len(counts) else 0
+
+    def excused(self, rules: tuple[CallRule, ...]) -> set[int]:
+        """The indices of rules that may have hit nothing: a limit that was kept, and bad luck."""
+        with self._lock:
+            pairs = enumerate(zip(rules, self._counts(rules), strict=True))
+            return {
+                index
+                for index, (rule, count) in pairs
+                if rule.rate_limit is not None or (count.met and rule.chance)
+            }
 
     def begin(self, call: Call, rules: tuple[CallRule, ...], now: int, elapsed: int) -> Attempt:
         """Count a request for all rules; the last of those that hit it decides.
@@ -290,26 +300,18 @@ def altered(
 ) -> messages.Reply:
     """What a fault makes of the true reply to a request; `NO_REPLY` where it is not carried out."""
     match attempt.outcome:
-        case Fail() as fail:
-            return _failure(fail, attempt.call, now, dialect, request_id)
-        case Reply(body):
-            other = _reply_of(attempt.outcome.status, body)
-            return other._replace(headers={**other.headers, **attempt.outcome.headers})
-        case Timeout():
-            return _broken(reply, Broken("read_timeout"))
-        case Reset():
-            return _broken(reply, Broken("reset"))
-        case Disconnect():
-            return _broken(reply, Broken("disconnected"))
-        case ConnectError(why):
-            return _broken(reply, Broken(why))
+        case Fail() | Reply():
+            return _instead(attempt.outcome, attempt.call, now, dialect, request_id)
+        case Timeout() | Reset() | Disconnect() | ConnectError():
+            end = Broken(_end_of(attempt.outcome))
+            return reply.scripted(Script(before=(end,)))
         case Truncate():
             return _truncated(reply, attempt.outcome)
         case Slow():
             return _slowed(reply, attempt.outcome)
         case Headers(headers):
             return reply._replace(headers={**reply.headers, **headers})
-        case RateLimit() | None:
+        case _:
             return reply
 
 
@@ -320,8 +322,17 @@ _FRAMINGS: dict[str, Framing] = {
 }
 
 
-def _broken(reply: messages.Reply, end: Broken) -> messages.Reply:
-    return reply.scripted(Script(before=(end,)))
+def _end_of(outcome: Timeout | Reset | Disconnect | ConnectError) -> BrokenKind:
+    """How a connection ends without a reply."""
+    match outcome:
+        case Timeout():
+            return "read_timeout"
+        case Reset():
+            return "reset"
+        case Disconnect():
+            return "disconnected"
+        case ConnectError(why):
+            return why
 
 
 def _truncated(reply: messages.Reply, truncate: Truncate) -> messages.Reply:
@@ -346,22 +357,23 @@ def _slowed(reply: messages.Reply, slow: Slow) -> messages.Reply:
     return whole._replace(script=Script(before, tuple(steps)))
 
 
-def _failure(
-    fail: Fail, call: Call, now: int, dialect: Dialect, request_id: str
+def _instead(
+    verb: Fail | Reply, call: Call, now: int, dialect: Dialect, request_id: str
 ) -> messages.Reply:
-    if fail.body is None:
-        reply = failure(
-            dialect, fail.status, request_id, operation=call.operation, id_=call.id, key=call.key
-        )
-    else:
-        reply = _reply_of(fail.status, fail.body)
-    headers = dict(fail.headers)
-    if fail.retry_after is not None:
-        wait = microseconds(fail.retry_after)
+    """Another reply in the place of the true one."""
+    headers = dict(verb.headers)
+    if isinstance(verb, Fail) and verb.retry_after is not None:
+        wait = microseconds(verb.retry_after)
         # as a date a whole second, never earlier: who waits until then has waited long enough
         date = formatdate(math.ceil((now + wait) / SECOND), usegmt=True)
         seconds = f"{wait / SECOND:.6f}".rstrip("0").rstrip(".")
-        headers = {"retry-after": date if fail.http_date else seconds, **headers}
+        headers = {"retry-after": date if verb.http_date else seconds, **headers}
+    if verb.body is None:
+        reply = failure(
+            dialect, verb.status, request_id, operation=call.operation, id_=call.id, key=call.key
+        )
+    else:
+        reply = _reply_of(verb.status, verb.body)
     return reply._replace(headers={**reply.headers, **headers})
 
 

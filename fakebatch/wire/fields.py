@@ -9,7 +9,7 @@ from typing import Any
 from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing, Window
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.request_line import json_type
 from fakebatch.service.store import UploadCreateParams
 
@@ -31,7 +31,7 @@ def batch_params(params: Mapping[str, Any], dialect: Dialect) -> BatchCreatePara
     """The body of `batches.create`.
 
     Raises:
-        Misuse: it holds a field that nobody emulates.
+        UsageError: it holds a field that nobody emulates.
     """
     _within(params, dialect)
     usual = {"endpoint": dialect.endpoints[0], "completion_window": dialect.window.usual}
@@ -76,7 +76,7 @@ def _member(params: Mapping[str, Any], path: str) -> str:
 def _within(params: Mapping[str, Any], dialect: Dialect) -> None:
     for name, reason in dialect.unsupported.items():
         if name in params:
-            raise Misuse(
+            raise UsageError(
                 f"A batch was asked for with {name!r}.",
                 f"fakebatch does not emulate it: {reason}",
                 "Upload the input file, and name it as input_file_id.",

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from fakebatch.batch.responding import not_json
 from fakebatch.dialects import APIError, ErrorKind
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.service import Service, view
 from fakebatch.wire import fields
 from fakebatch.wire.messages import Reply, Request, json_reply
@@ -156,7 +156,7 @@ def _cancel_batch(service: Service, _: Request, id_: str, now: int) -> Reply:
 def _ask(service: Service, request: Request, _: str, now: int) -> Reply:
     body = fields.json_object(request.body)
     if body.get("stream"):
-        raise Misuse(
+        raise UsageError(
             f"{request.method} {request.path} asks for a stream.",
             "fakebatch answers direct calls whole; a batch cannot stream either.",
             "Call it without stream=True.",

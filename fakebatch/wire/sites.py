@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, chosen
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.service import Service
 from fakebatch.wire.app import App
 from fakebatch.wire.messages import Reply, Request
@@ -73,7 +73,7 @@ class Sites:
             whatever the host: `http://127.0.0.1:1234/w/name/v1/batches`.
 
     Raises:
-        Misuse: two of them have the same address.
+        UsageError: two of them have the same address.
     """
 
     def __init__(self, apps: Sequence[App], prefix: str = "") -> None:
@@ -112,8 +112,8 @@ class Sites:
         return None
 
 
-def _shared(what: str) -> Misuse:
-    return Misuse(
+def _shared(what: str) -> UsageError:
+    return UsageError(
         f"Two dialects have {what}.",
         "Several dialects are told apart by their addresses.",
         "Name each of them once.",
@@ -129,14 +129,14 @@ def providers(
     """The dialects that are meant.
 
     Raises:
-        Misuse: one and several were given, or nobody has such a dialect.
+        UsageError: one and several were given, or nobody has such a dialect.
     """
     if dialects is None:
         choices = [OPENAI if dialect is None else dialect]
     elif dialect is None and base_url is None and dialects:
         choices = dialects
     else:
-        raise Misuse(
+        raise UsageError(
             f"dialects={dialects!r} came with dialect={dialect!r} and base_url={base_url!r}.",
             "Several dialects are told apart by their own addresses; without any there is nothing.",
             "Give dialects alone; one of them at another address is a Dialect or a TOML file.",
@@ -147,7 +147,6 @@ def providers(
 def services(
     dialects: tuple[Dialect, ...],
     *,
-    clock: Callable[[], int],
     seed: bytes,
     models: list[str] | None,
 ) -> tuple[Service, ...]:
@@ -155,6 +154,6 @@ def services(
     seeds = [seed, *(b"%b/%d" % (seed, number) for number in range(1, len(dialects)))]
     known = None if models is None else frozenset(models)
     return tuple(
-        Service(dialect, clock=clock, seed=own, models=known)
+        Service(dialect, seed=own, models=known)
         for dialect, own in zip(dialects, seeds, strict=True)
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import Driver, chat, jsonl
 
-from fakebatch import FakeBatch, Misuse, RequestLine
+from fakebatch import FakeBatch, UsageError, RequestLine
 
 
 def said(do: Driver, batch: Any) -> dict[str, str]:
@@ -49,7 +49,7 @@ def test_of_rules_that_match_the_later_wins(do: Driver, fakebatch: FakeBatch) ->
     assert said(do, do.run([chat("a"), chat("b")])) == {"a": "first", "b": "second"}
 
 
-@pytest.mark.fakebatch(unused="ignore")
+@pytest.mark.fakebatch(unused_rules="ignore")
 def test_a_later_rule_does_not_touch_a_batch_that_exists(do: Driver, fakebatch: FakeBatch) -> None:
     """A batch keeps the rules it was created under, though nobody had looked at it yet."""
     batch = do.create([chat("a")])
@@ -136,7 +136,7 @@ def test_a_callable_that_goes_wrong_fails_the_test(
     fakebatch.reply(answer)
     batch = do.create([chat("a")])
     fakebatch.clock.advance("1h")
-    with pytest.raises(Misuse, match=message):
+    with pytest.raises(UsageError, match=message):
         try:
             do(do.client.batches.retrieve, batch.id)
         except Exception:  # noqa: BLE001  # what careless code does
@@ -185,7 +185,7 @@ def test_a_custom_id_that_was_not_recorded_fails_the_test(
 ) -> None:
     """The message names what the recording has, and what to do."""
     fakebatch.reply_from(recorded)
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         do.run([chat("a"), chat("b")])
 
     assert str(caught.value).split("\n") == [

@@ -44,7 +44,7 @@ FAILURES: dict[str, Row] = {
         40,
     ),
     "a rate limit, with a date": (
-        lambda c: c.fail(429, retry_after=20, dated=True),
+        lambda c: c.fail(429, retry_after=20, http_date=True),
         openai.RateLimitError,
         3,
         40,
@@ -165,7 +165,7 @@ def test_a_slow_answer_takes_virtual_time(do: Driver, fakebatch: FakeBatch) -> N
 def test_a_wrong_charset_spoils_the_text_alone(do: Driver, fakebatch: FakeBatch) -> None:
     """`.text` is mojibake; `.content` is what was uploaded."""
     id_ = do.upload(json.dumps(chat("é"), ensure_ascii=False).encode()).id
-    fakebatch.on_call("files.content").relabel({"Content-Type": "text/plain; charset=iso-8859-1"})
+    fakebatch.on_call("files.content").headers({"Content-Type": "text/plain; charset=iso-8859-1"})
     answer = do(do.client.files.content, id_)
 
     assert "Ã©" in answer.text
@@ -206,7 +206,7 @@ def test_a_creation_whose_answer_is_lost_makes_a_second_batch(
     batch = do.create([chat("a")])
 
     assert len(fakebatch.batches) == 2
-    assert fakebatch.batches.last.id == batch.id
+    assert fakebatch.batches.last().id == batch.id
 
 
 def test_a_fault_that_is_not_applied_changes_nothing(do: Driver, fakebatch: FakeBatch) -> None:

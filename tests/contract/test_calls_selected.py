@@ -66,7 +66,7 @@ def test_a_key_is_revoked_midway(do: Driver, fakebatch: FakeBatch) -> None:
 
 def test_a_rate_limit_lets_a_polite_client_through(do: Driver, fakebatch: FakeBatch) -> None:
     """The third call within a minute is told to wait until there is room, and does."""
-    fakebatch.on_call("batches.list").limit(2, per="1m")
+    fakebatch.on_call("batches.list").rate_limit(2, per="1m")
     for _ in range(3):
         do(do.client.batches.list)
 
@@ -76,7 +76,7 @@ def test_a_rate_limit_lets_a_polite_client_through(do: Driver, fakebatch: FakeBa
 
 def test_a_long_retry_after_reaches_the_caller_at_once(do: Driver, fakebatch: FakeBatch) -> None:
     """The SDK does not wait ten minutes: 1.x and 2.x go by a back-off of their own instead."""
-    fakebatch.on_call("batches.list").limit(1, per="1m", retry_after="10m")
+    fakebatch.on_call("batches.list").rate_limit(1, per="1m", retry_after="10m")
     do(do.client.batches.list)
     with pytest.raises(openai.RateLimitError) as caught:
         do(do.client.batches.list)
@@ -105,7 +105,7 @@ def _fails(do: Driver) -> bool:
     return False
 
 
-@pytest.mark.fakebatch(unused="ignore")
+@pytest.mark.fakebatch(unused_rules="ignore")
 def test_the_later_of_two_faults_wins(do: Driver, fakebatch: FakeBatch) -> None:
     """The one that never had its turn is told as unused."""
     fakebatch.on_call("batches.list", times=math.inf).fail(404)

@@ -12,7 +12,7 @@ import pytest
 from careful import Found, careful, reasons
 from conftest import Driver, chat
 
-from fakebatch import FakeBatch, Misuse, Scenario
+from fakebatch import FakeBatch, UsageError, Scenario
 from fakebatch.incidents import known
 from fakebatch.scenario import BatchRule, Life, WhichBatches
 
@@ -345,6 +345,6 @@ def test_what_is_no_incident_is_told(
     say: Callable[[FakeBatch], object], expected: list[str]
 ) -> None:
     """In three lines, when it is said."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         say(FakeBatch())
     assert str(caught.value).split("\n") == expected

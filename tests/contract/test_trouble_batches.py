@@ -141,7 +141,7 @@ def test_a_batch_can_expire_at_any_point(
 def test_a_batch_can_complete_after_its_window(do: Driver, fakebatch: FakeBatch) -> None:
     """Late, and complete."""
     fakebatch.schedule(in_progress="30h")
-    fakebatch.on_batch().overrun()
+    fakebatch.on_batch().ignore_window()
     done = do.run(TEN)
     assert (done.status, done.completed_at > done.expires_at) == ("completed", True)
 
@@ -176,7 +176,7 @@ COUNTS: dict[str, tuple[tuple[int, int, int] | None, tuple[int, int, int] | None
 def test_counts_can_lie(do: Driver, fakebatch: FakeBatch, how: Any) -> None:
     """Halfway through, and at the end; the files tell the truth."""
     fakebatch.on(fraction=0.1).fail(429)
-    fakebatch.on_batch().count(how)
+    fakebatch.on_batch().miscount(how)
     batch = do.create(TEN)
     halfway = do.wire(do.client.batches.with_raw_response.retrieve, seen(do, batch, 1800).id)
     done = do.wire(do.client.batches.with_raw_response.retrieve, seen(do, batch, 7200).id)
@@ -191,7 +191,7 @@ def test_counts_can_lie(do: Driver, fakebatch: FakeBatch, how: Any) -> None:
 def test_counts_can_be_late(do: Driver, fakebatch: FakeBatch) -> None:
     """They are those of ten minutes ago; at the end too."""
     fakebatch.on_batch().schedule(validating=0, in_progress=1000, finalizing=0)
-    fakebatch.on_batch().count(late="10m")
+    fakebatch.on_batch().miscount(late="10m")
     batch = do.create(TEN)
     done = [seen(do, batch, 500).request_counts.completed for _ in range(4)]
     assert done == [0, 4, 9, 10]
@@ -199,7 +199,7 @@ def test_counts_can_be_late(do: Driver, fakebatch: FakeBatch) -> None:
 
 def test_a_batch_can_vanish(do: Driver, fakebatch: FakeBatch) -> None:
     """From that status on it is not found, and in no listing."""
-    fakebatch.on_batch(times=1).vanish("in_progress")
+    fakebatch.on_batch(times=1).not_found_from("in_progress")
     gone, kept = do.create(TEN), do.create(TEN)
     assert seen(do, gone, 60).status == "validating"
     do.sleep(60)
@@ -242,7 +242,7 @@ def test_an_object_can_be_shown_with(
     do: Driver, fakebatch: FakeBatch, told: dict[str, Any], holds: Callable[[Any], bool]
 ) -> None:
     """What the wire says is what the test said, in a listing too."""
-    fakebatch.on_batch().show(**told)
+    fakebatch.on_batch().override(**told)
     batch = do.create(TEN)
     do.sleep(7200)
     wire = do.wire(do.client.batches.with_raw_response.retrieve, batch.id)
@@ -255,7 +255,7 @@ def test_an_object_can_be_shown_with(
 def test_a_status_can_go_backwards(do: Driver, fakebatch: FakeBatch) -> None:
     """Statuses one after the other, for equal parts of the time of the true one."""
     back = ["in_progress", "validating", "in_progress"]
-    fakebatch.on_batch().show(statuses={"in_progress": back, "finalizing": "Finalising"})
+    fakebatch.on_batch().override(statuses={"in_progress": back, "finalizing": "Finalising"})
     fakebatch.on_batch().schedule(validating=0, in_progress=300, finalizing=100)
     polls = do.poll(do.create(TEN), every=100)
     assert [one.status for one in polls] == [*back, "Finalising", "completed"]
@@ -263,8 +263,8 @@ def test_a_status_can_go_backwards(do: Driver, fakebatch: FakeBatch) -> None:
 
 def test_result_files_can_be_named_early_and_found_late(do: Driver, fakebatch: FakeBatch) -> None:
     """Ids from the beginning; the files only a while after the end."""
-    fakebatch.on_batch().show(early_files=True)
-    fakebatch.on_batch().write(late="5m")
+    fakebatch.on_batch().override(early_files=True)
+    fakebatch.on_batch().result_files(late="5m")
     batch = do.create(TEN)
     assert batch.output_file_id is not None
     assert batch.error_file_id is not None
@@ -309,7 +309,7 @@ def test_a_result_file_can_be_written(
 ) -> None:
     """The bytes of the file, and the number of bytes its object tells."""
     fakebatch.on(custom_id="r0").reply("one\u2028two\x85three")
-    fakebatch.on_batch().write(**told)
+    fakebatch.on_batch().result_files(**told)
     file_id = do.run(TEN).output_file_id
     raw = do(do.client.files.content, file_id).content
 
@@ -319,7 +319,7 @@ def test_a_result_file_can_be_written(
 
 def test_an_upload_is_not_ready_at_once(do: Driver, fakebatch: FakeBatch) -> None:
     """Until it is processed no batch can be created with it."""
-    fakebatch.on_file().pend("1m")
+    fakebatch.on_file().processing("1m")
     file = do.upload(TEN)
     asked: Any = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
     with pytest.raises(openai.BadRequestError, match="in 'uploaded' state"):
@@ -332,7 +332,7 @@ def test_an_upload_is_not_ready_at_once(do: Driver, fakebatch: FakeBatch) -> Non
 
 def test_an_upload_can_end_in_error(do: Driver, fakebatch: FakeBatch) -> None:
     """It is never ready."""
-    fakebatch.on_file(times=1).pend("1m", broken=True)
+    fakebatch.on_file(times=1).processing("1m", broken=True)
     broken, fine = do.upload(TEN), do.upload(TEN)
     do.sleep(60)
     states = [do(do.client.files.retrieve, one.id).status for one in (broken, fine)]
@@ -341,8 +341,8 @@ def test_an_upload_can_end_in_error(do: Driver, fakebatch: FakeBatch) -> None:
 
 def test_what_is_said_twice_of_an_upload_adds_up(do: Driver, fakebatch: FakeBatch) -> None:
     """It is pending, and gone early; where two say the same the later holds."""
-    fakebatch.on_file().pend("1d")
-    fakebatch.on_file().pend("1m")
+    fakebatch.on_file().processing("1d")
+    fakebatch.on_file().processing("1m")
     fakebatch.on_file().expire("2m")
     file = do.upload(TEN)
     do.sleep(60)
@@ -354,7 +354,7 @@ def test_what_is_said_twice_of_an_upload_adds_up(do: Driver, fakebatch: FakeBatc
 
 def test_an_upload_can_be_found_late_and_be_gone_early(do: Driver, fakebatch: FakeBatch) -> None:
     """Neither its object nor a batch finds it meanwhile."""
-    fakebatch.on_file(1, times=1).hide("30s")
+    fakebatch.on_file(1, times=1).not_found_for("30s")
     fakebatch.on_file(2, times=1).expire("2m")
     hidden, mortal = do.upload(TEN), do.upload(TEN)
     with pytest.raises(openai.NotFoundError):

@@ -59,7 +59,7 @@ SPOILED: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("how", SPOILED)
 def test_a_success_can_be_of_no_use(do: Driver, fakebatch: FakeBatch, how: Any) -> None:
     """The line is a 200 in the output file and counts as completed; its answer is spoiled."""
-    fakebatch.on(custom_id="b").spoil(how)
+    fakebatch.on(custom_id="b").malformed(how)
     done = do.run(THREE)
     output, errors = both(do, done)
 
@@ -91,7 +91,7 @@ def test_a_response_can_be_of_no_use(
     do: Driver, fakebatch: FakeBatch, how: Any, status: str, kinds: list[str]
 ) -> None:
     """The Responses API says it in another way."""
-    fakebatch.on().spoil(how)
+    fakebatch.on().malformed(how)
     body = {"model": "gpt-4o", "input": "hi"}
     line = {"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": body}
     (found,) = lines(do, do.run([line], endpoint="/v1/responses").output_file_id)
@@ -157,7 +157,7 @@ def test_all_lines_failed_can_leave_an_output_file_alone(do: Driver, fakebatch: 
 
 def test_a_line_heals_when_it_is_submitted_again(do: Driver, fakebatch: FakeBatch) -> None:
     """Twice it fails, under the same custom_id; the third batch has its answer."""
-    fakebatch.on(custom_id="b").fail(500, times=2)
+    fakebatch.on(custom_id="b", times=2).fail(500)
     failed = [do.run(THREE).request_counts.failed for _ in range(4)]
     assert failed == [1, 1, 0, 0]
 
@@ -219,7 +219,7 @@ def test_a_result_line_can_be(
     holds: Callable[[list[Any]], bool],
 ) -> None:
     """The counts know nothing of it, and the other lines are as ever."""
-    fakebatch.on_batch().write(order="input")
+    fakebatch.on_batch().result_files(order="input")
     damage(fakebatch.on(custom_id="b"))
     done = do.run(THREE)
 
@@ -242,7 +242,7 @@ def test_a_custom_id_can_have_two_results(do: Driver, fakebatch: FakeBatch, conf
 def test_two_damages_add_up(do: Driver, fakebatch: FakeBatch) -> None:
     """A line may come twice, under another name."""
     fakebatch.on(custom_id="b").duplicate()
-    fakebatch.on(custom_id="b").rename("upper")
+    fakebatch.on(custom_id="b").change_custom_id("upper")
     output, _ = both(do, do.run(THREE))
     assert sorted(one["custom_id"] for one in output) == ["B", "B", "a", "c"]
 
@@ -253,8 +253,8 @@ def test_two_new_names_are_the_later_if_there_is_a_name_left(
     """What has no custom_id any more, or a number, keeps what it has."""
     for custom_id, damage in {"a": "no_custom_id", "b": "no_custom_id"}.items():
         fakebatch.on(custom_id=custom_id).corrupt(damage)  # type: ignore[arg-type]
-    fakebatch.on(custom_id="c").rename("int")
-    fakebatch.on().rename("upper")
+    fakebatch.on(custom_id="c").change_custom_id("int")
+    fakebatch.on().change_custom_id("upper")
     output, _ = both(do, do.run(THREE))
     assert sorted(str(one.get("custom_id")) for one in output) == ["2", "None", "None"]
 

@@ -45,7 +45,7 @@ def upload(do: Driver, fake: FakeBatch, *lines: dict[str, Any]) -> str:
     """The id of an input file that is good for a batch by now."""
     do.upload(jsonl(lines))
     fake.clock.advance([*fake.dialects[0].files.statuses.values()][-1])
-    return str(fake.files.last.id)
+    return str(fake.files.last().id)
 
 
 def create(do: Driver, fake: FakeBatch, *lines: dict[str, Any], **asked: Any) -> Any:

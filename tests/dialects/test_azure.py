@@ -10,7 +10,7 @@ import openai
 import pytest
 from conftest import chat, jsonl
 
-from fakebatch import FakeBatch, FakeBatchError, Misuse, RefusedRequest
+from fakebatch import FakeBatch, FakeBatchError, UsageError, RefusedRequest
 
 pytestmark = pytest.mark.fakebatch(dialect="azure")
 
@@ -181,7 +181,7 @@ def test_the_classic_api_without_a_version_is_told(fakebatch: FakeBatch) -> None
 def test_a_batch_from_a_blob_is_told(client: Any) -> None:
     """Containers are not emulated, and it is said so rather than answered wrongly."""
     asked: Any = {"input_file_id": None, "endpoint": "/chat/completions"}
-    with pytest.raises(Misuse, match="blob container"):
+    with pytest.raises(UsageError, match="blob container"):
         client.batches.create(**asked, completion_window="24h", extra_body={"input_blob": "x"})
 
 

@@ -13,7 +13,7 @@ import openai
 import pytest
 from conftest import chat, jsonl
 
-from fakebatch import FakeBatch, Misuse, RefusedRequest
+from fakebatch import FakeBatch, UsageError, RefusedRequest
 from fakebatch.dialects import DIALECTS, OPENAI, documented
 from fakebatch.dialects.beyond import BEYOND
 
@@ -23,7 +23,7 @@ MOONSHOT = DIALECTS["moonshot"]
 
 def told(call: Callable[[], object]) -> list[str]:
     """The three lines of a misuse."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         call()
     lines = str(caught.value).split("\n")
     assert len(lines) == 3

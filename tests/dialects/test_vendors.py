@@ -106,6 +106,6 @@ def test_counts_also_stand_flat(glm: Any, fakebatch: FakeBatch) -> None:
     file = glm.files.create(file=("in.jsonl", io.BytesIO(jsonl([GLM]))), purpose="batch")
     glm.batches.create(input_file_id=file.id, endpoint="/v4/chat/completions")
     fakebatch.clock.advance("2h")
-    wire = fakebatch.batches.only().wire
+    wire = fakebatch.batches.only().json
 
     assert (wire["total"], wire["completed"], wire["failed"]) == (1, 1, 0)

@@ -12,12 +12,12 @@ import httpx
 import openai
 import pytest
 
-from fakebatch import FakeBatch, FakeBatchError, Misuse, RefusedRequest
+from fakebatch import FakeBatch, FakeBatchError, UsageError, RefusedRequest
 
 ELSEWHERE = "https://example.com/things"
 
 
-@pytest.mark.parametrize("kind", [FakeBatchError, Misuse, RefusedRequest])
+@pytest.mark.parametrize("kind", [FakeBatchError, UsageError, RefusedRequest])
 def test_it_is_no_exception_of_the_usual_kind(kind: type[BaseException]) -> None:
     """`except Exception` does not know the family."""
     assert not issubclass(kind, Exception)
@@ -130,7 +130,7 @@ def test_a_lost_refusal_keeps_the_test_s_own_error_as_its_context() -> None:
 
 def test_a_lost_misuse_is_raised_at_the_end_too() -> None:
     """Whatever fakebatch says to the author of a test is said in the end."""
-    with pytest.raises(Misuse, match="raised ZeroDivisionError"), FakeBatch() as fake:
+    with pytest.raises(UsageError, match="raised ZeroDivisionError"), FakeBatch() as fake:
         fake.reply(lambda _: str(1 // 0))
         in_a_thread(lambda: openai.OpenAI().responses.create(model="m", input="x"))
 

@@ -269,7 +269,7 @@ def test_a_call_without_an_answer_is_recorded_as_such(fakebatch: FakeBatch) -> N
     assert [call.has_response for call in calls] == [False, False, True]
 
 
-@pytest.mark.fakebatch(unused="ignore")
+@pytest.mark.fakebatch(unused_rules="ignore")
 def test_a_route_the_test_mocks_meets_no_fault(fakebatch: FakeBatch) -> None:
     """The mock answers in place of the emulator, and of its faults."""
     fakebatch.on_call().fail(503)

@@ -9,7 +9,7 @@ import sys
 import pytest
 from test_report import ZERO, run, timelines
 
-NOT_ASKED = "Mend the rule or the test, or say FakeBatch(unused='note') or 'ignore'."
+NOT_ASKED = "Mend the rule or the test, or say FakeBatch(unused_rules='warn') or 'ignore'."
 NOTHING = "Uploads: 0; batches: 0; custom_ids: none."
 TWO = "Uploads: 1; batches: 1; custom_ids: 'a', 'b'."
 
@@ -31,8 +31,8 @@ ASKED: dict[str, tuple[str, str, str]] = {
         TWO,
     ),
     "a predicate that never held": (
-        'fakebatch.on(lambda line: line.model == "x").spoil("null"); create("a", "b")',
-        "on(…).spoil('null')",
+        'fakebatch.on(lambda line: line.model == "x").malformed("null"); create("a", "b")',
+        "on(…).malformed('null')",
         TWO,
     ),
     "a fraction of lines that never ran": (
@@ -51,8 +51,8 @@ ASKED: dict[str, tuple[str, str, str]] = {
         TWO,
     ),
     "an upload that never came": (
-        'fakebatch.on_file(purpose="vision").pend("1m"); create("a", "b")',
-        "on_file(purpose='vision').pend(60)",
+        'fakebatch.on_file(purpose="vision").processing("1m"); create("a", "b")',
+        "on_file(purpose='vision').processing(60)",
         TWO,
     ),
     "two of them": (
@@ -61,8 +61,8 @@ ASKED: dict[str, tuple[str, str, str]] = {
         NOTHING,
     ),
     "a rule beside an incident": (
-        'fakebatch.on(index=9).rename("int"); fakebatch.incident("download-truncated")',
-        "on(index=9).rename('int')",
+        'fakebatch.on(index=9).change_custom_id("int"); fakebatch.incident("download-truncated")',
+        "on(index=9).change_custom_id('int')",
         NOTHING,
     ),
 }
@@ -70,11 +70,11 @@ ASKED: dict[str, tuple[str, str, str]] = {
 FINE = {
     "a line rule": 'fakebatch.on(custom_id="a").fail(429); create("a")',
     "a rule for a line of a file that failed": 'fakebatch.on(index=0).fail(429); create("a", "a")',
-    "a batch rule": 'fakebatch.on_batch().write(order="input"); create("a")',
+    "a batch rule": 'fakebatch.on_batch().result_files(order="input"); create("a")',
     "a file rule": 'fakebatch.on_file().expire("2d"); create("a")',
     "a fault": 'fakebatch.on_call("files.create", nth=1).fail(503); create("a")',
     "a chance that did not come": 'fakebatch.on_call(chance=0.001).fail(503); create("a")',
-    "a limit that was kept": 'fakebatch.on_call().limit(100, per="1m"); create("a")',
+    "a limit that was kept": 'fakebatch.on_call().rate_limit(100, per="1m"); create("a")',
     "a rule for a direct call": (
         'fakebatch.on(contains="hi").reply("ho")\n'
         '    openai.OpenAI().responses.create(model="m", input="hi")'
@@ -139,19 +139,19 @@ def test_what_was_used_is_no_error_and_what_is_noted_is_shown(pytester: pytest.P
 SWITCHES = """
 RULE = {"unused": "note"}
 
-@pytest.mark.fakebatch(unused="note")
+@pytest.mark.fakebatch(unused_rules="warn")
 def test_marker(fakebatch): fakebatch.on().fail(429)
 
-@pytest.mark.fakebatch(unused="ignore")
+@pytest.mark.fakebatch(unused_rules="ignore")
 def test_silent(fakebatch): fakebatch.on().fail(429)
 
-@pytest.mark.fakebatch(unused="ignore")
+@pytest.mark.fakebatch(unused_rules="ignore")
 class TestThem:
-    @pytest.mark.fakebatch(unused="note")
+    @pytest.mark.fakebatch(unused_rules="warn")
     def test_closest(self, fakebatch): fakebatch.on().fail(429)
 
 def test_argument():
-    with FakeBatch(unused="note") as fake: fake.on().fail(429)
+    with FakeBatch(unused_rules="warn") as fake: fake.on().fail(429)
     assert fake.never_used == ("on().fail(429)",)
 
 @pytest.mark.fakebatch(incident="download-truncated")
@@ -163,7 +163,7 @@ def service():
 
 def test_fixture_of_its_own(service): service.on().fail(429)
 
-@pytest.mark.fakebatch(unused="quiet")
+@pytest.mark.fakebatch(unused_rules="quiet")
 def test_misspelt(): pass
 """
 
@@ -176,7 +176,7 @@ def test_a_switch_decides(pytester: pytest.Pytester) -> None:
     assert len(sections(result, "-+ fakebatch teardown, never used: .*")) == 4
     assert sections(result, "_+ ERROR at setup of test_misspelt _+") == [
         [
-            "fakebatch: unused='quiet' is nothing that can be done about rules that nothing met.",
+            "fakebatch: unused_rules='quiet' is nothing that can be done about rules that nothing met.",
             "Known are 'error', 'note', 'ignore'.",
             "Leave it out to be told of them as an error.",
         ]
@@ -223,7 +223,7 @@ with FakeBatch() as fake:
     assert done.stdout == "the error of the block\n"
     assert done.stderr.splitlines()[-3:] == [
         (
-            "fakebatch.Misuse: fakebatch: The test asked for what never happened: "
+            "fakebatch.UsageError: fakebatch: The test asked for what never happened: "
             "on_batch(nth=2).stall('in_progress')."
         ),
         NOTHING,

@@ -21,7 +21,7 @@ from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_files import results
 from fakebatch.dialects import OPENAI, Limits
 from fakebatch.durations import SECOND, Microseconds
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.ids import Mint
 from fakebatch.scenario import (
     Answer,
@@ -126,7 +126,7 @@ def built(draw: st.DrawFn, kind: Any) -> Any:
             drawn[one.name] = draw(own if own is not None else made(hints[one.name]))
     try:
         return kind(**drawn)
-    except Misuse:
+    except UsageError:
         reject()
 
 
@@ -141,7 +141,7 @@ def both(one: Scenario, other: Scenario) -> Scenario | None:
     """The two composed, or None where they contradict each other."""
     try:
         return one | other
-    except Misuse:
+    except UsageError:
         return None
 
 

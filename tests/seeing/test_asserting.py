@@ -38,11 +38,11 @@ def test_all_is_collected_once_every_result_file_was_downloaded(
     """What is not there yet cannot be collected; a file of another batch is one too."""
     fakebatch.on(custom_id="bad").fail(429)
     batch = do.create([chat("a"), chat("bad")])
-    fakebatch.assert_all_collected()
+    fakebatch.assert_all_downloaded()
     ended = do.poll(batch)[-1]
     collect(do, ended.output_file_id, ended.error_file_id)
 
-    fakebatch.assert_all_collected()
+    fakebatch.assert_all_downloaded()
 
 
 def test_what_was_not_collected_is_named(do: Driver, fakebatch: FakeBatch) -> None:
@@ -53,7 +53,7 @@ def test_what_was_not_collected_is_named(do: Driver, fakebatch: FakeBatch) -> No
     collect(do, one.output_file_id)
     do(do.client.files.delete, other.output_file_id)
 
-    assert told(fakebatch.assert_all_collected) == [
+    assert told(fakebatch.assert_all_downloaded) == [
         "fakebatch: 2 result files were never downloaded.",
         f"{one.error_file_id} (errors of {one.id}), {other.output_file_id} (output of {other.id}).",
         "Download output_file_id and error_file_id of every batch that has ended.",
@@ -149,7 +149,7 @@ def test_a_polite_client_keeps_its_distance(
     do(do.client.batches.retrieve, batches[1].id)
     do(do.client.batches.retrieve, batches[1].id)
 
-    fakebatch.assert_polled_politely(min_interval=least)
+    fakebatch.assert_min_poll_interval(least)
 
 
 def test_two_polls_that_are_too_close_are_named(do: Driver, fakebatch: FakeBatch) -> None:
@@ -158,9 +158,9 @@ def test_two_polls_that_are_too_close_are_named(do: Driver, fakebatch: FakeBatch
     for wait in (60, 30, 4.5, 20):
         do.sleep(wait)
         do(do.client.batches.retrieve, batch.id)
-    fakebatch.assert_polled_politely(min_interval=4.5)
+    fakebatch.assert_min_poll_interval(4.5)
 
-    assert told(lambda: fakebatch.assert_polled_politely(min_interval="5m")) == [
+    assert told(lambda: fakebatch.assert_min_poll_interval("5m")) == [
         f"fakebatch: {batch.id} was polled twice within 4.5 s.",
         (
             f"batches.retrieve came at {START}01:30Z and at {START}01:34.500000Z; "

@@ -13,7 +13,7 @@ from conftest import Driver, chat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakebatch import FakeBatch, Misuse
+from fakebatch import FakeBatch, UsageError
 from fakebatch.durations import SECOND
 from fakebatch.journal import KEPT, Called, Journal, span_text
 from fakebatch.vtime.moments import as_datetime
@@ -98,7 +98,7 @@ def test_sleeps_are_there_too(do: Driver, fakebatch: FakeBatch) -> None:
 
 def test_an_unknown_operation_is_told(fakebatch: FakeBatch) -> None:
     """Three lines; the known ones are named."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         fakebatch.journal.calls("batches.retreive")
 
     first, second, third = str(caught.value).split("\n")

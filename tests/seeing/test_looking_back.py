@@ -8,7 +8,7 @@ import openai
 import pytest
 from conftest import Driver, chat, jsonl
 
-from fakebatch import FakeBatch, Misuse
+from fakebatch import FakeBatch, UsageError
 from fakebatch.scenario import Echoes, Fails
 
 VALIDATED, WORKED, ENDED = 65, 65 + 3470, 65 + 3470 + 65
@@ -99,7 +99,7 @@ def test_a_batch_that_fails_has_no_lines(do: Driver, fakebatch: FakeBatch) -> No
 def test_an_unknown_line_is_told(do: Driver, fakebatch: FakeBatch) -> None:
     """Three lines; of many custom_ids the first five."""
     id_ = do.create([chat(f"r{n}") for n in range(7)]).id
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         fakebatch.batches.only().lines["r7"]
 
     assert str(caught.value).split("\n") == [

@@ -11,7 +11,7 @@ import openai
 import pytest
 from conftest import Driver, chat, jsonl
 
-from fakebatch import FakeBatch, Misuse
+from fakebatch import FakeBatch, UsageError
 from fakebatch.batch.lifecycle import Status
 from fakebatch.durations import SECOND, microseconds
 
@@ -40,7 +40,7 @@ def test_a_batch_is_now_what_was_asked_or_the_test_is_told(
     """Never another status, never another age."""
     lines = BAD if status is Status.FAILED else GOOD
     if status in UNREACHABLE[ago]:
-        with pytest.raises(Misuse, match=f"ago cannot be {status}."):
+        with pytest.raises(UsageError, match=f"ago cannot be {status}."):
             fakebatch.batches.add(lines, status=status, created=ago)
         assert [*fakebatch.batches] == []
         return
@@ -196,7 +196,7 @@ def test_what_cannot_be_put_in_place_is_told(
     fakebatch: FakeBatch, misuse: Callable[[FakeBatch], object], lines: list[str]
 ) -> None:
     """Three lines, word for word."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         misuse(fakebatch)
     assert str(caught.value) == "fakebatch: " + "\n".join(lines)
 
@@ -206,7 +206,7 @@ def test_a_path_that_is_not_there_is_told(
 ) -> None:
     """With the folder that relative paths count from."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         fakebatch.batches.add("in.jsonl")
     assert str(caught.value).split("\n") == [
         (
@@ -229,11 +229,11 @@ def test_a_restored_fake_is_as_it_was(do: Driver, fakebatch: FakeBatch) -> None:
     def go_on() -> list[Any]:
         fakebatch.on(custom_id="a").fail(500)
         fakebatch.schedule(in_progress="30h")
-        do(do.client.batches.cancel, fakebatch.batches.last.id)
+        do(do.client.batches.cancel, fakebatch.batches.last().id)
         for id_ in [*fakebatch.files]:
             do(do.client.files.delete, id_)
         created = do.create(GOOD)
-        return [created.id, [*created.model_dump()], fakebatch.batches.last.plan]
+        return [created.id, [*created.model_dump()], fakebatch.batches.last().plan]
 
     first = go_on()
     fakebatch.restore(saved)
@@ -257,7 +257,7 @@ def test_quotas_are_restored_too(do: Driver, fakebatch: FakeBatch) -> None:
         assert do.run([chat("b")]).status == "completed"
 
 
-@pytest.mark.fakebatch(unused="ignore")
+@pytest.mark.fakebatch(unused_rules="ignore")
 def test_counts_of_calls_are_restored_too(do: Driver, fakebatch: FakeBatch) -> None:
     """The second call after the snapshot meets the fault, each time."""
     fakebatch.on_call("batches.list", nth=3).fail(404)
@@ -284,6 +284,6 @@ def test_a_rule_for_batches_holds_for_one_in_place(fakebatch: FakeBatch, status:
 def test_a_rule_that_makes_a_status_impossible_is_told(fakebatch: FakeBatch) -> None:
     """A batch that stalls in progress cannot be completed."""
     fakebatch.on_batch().stall("in_progress")
-    with pytest.raises(Misuse, match="cannot be completed"):
+    with pytest.raises(UsageError, match="cannot be completed"):
         fakebatch.batches.add(GOOD, status="completed", created="-5h")
     fakebatch.unused = "ignore"

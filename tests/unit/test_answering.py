@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from plans import CHAT, line
 
-from fakebatch import Misuse
+from fakebatch import UsageError
 from fakebatch.batch.answering import Answered, answer
 from fakebatch.batch.choosing import Choices, Decided
 from fakebatch.dialects import OPENAI
@@ -34,7 +34,7 @@ ALWAYS = Which()
 
 def told(call: Callable[[], object]) -> list[str]:
     """The lines of what a misuse says."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         call()
     return str(caught.value).split("\n")
 

@@ -8,7 +8,7 @@ import pytest
 from calling import BATCH, FORM, app, call, form, upload
 from plans import requests
 
-from fakebatch import Misuse, RefusedRequest
+from fakebatch import UsageError, RefusedRequest
 from fakebatch.wire.errors import masked
 from fakebatch.wire.messages import Reply
 from fakebatch.wire.operations import OPERATIONS
@@ -197,7 +197,7 @@ LOUD: dict[str, tuple[str, Any, type[BaseException], list[str]]] = {
     "a stream": (
         "/chat/completions",
         chat(stream=True),
-        Misuse,
+        UsageError,
         [
             "fakebatch: POST /chat/completions asks for a stream.",
             "fakebatch answers direct calls whole; a batch cannot stream either.",

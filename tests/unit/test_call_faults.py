@@ -67,9 +67,9 @@ SAID: dict[str, tuple[Say, CallFault, str]] = {
     ),
     "a body and headers": (
         lambda f: f.on_call().fail(
-            429, body={"a": 1}, headers={"x": "y"}, retry_after=1.5, dated=True, applied=True
+            429, body={"a": 1}, headers={"x": "y"}, retry_after=1.5, http_date=True, applied=True
         ),
-        CallFault(EVERY, Answers(429, {"a": 1}, {"x": "y"}, 1_500_000, dated=True, applied=True)),
+        CallFault(EVERY, Answers(429, {"a": 1}, {"x": "y"}, 1_500_000, http_date=True, applied=True)),
         "on_call('*').fail(429, body=…, applied=True)",
     ),
     "a page": (
@@ -93,14 +93,14 @@ SAID: dict[str, tuple[Say, CallFault, str]] = {
         "on_call('*').slow(first_byte=0.5, gap=60)",
     ),
     "other headers": (
-        lambda f: f.on_call().relabel({"Content-Encoding": "gzip"}),
+        lambda f: f.on_call().headers({"Content-Encoding": "gzip"}),
         CallFault(EVERY, Relabels({"content-encoding": "gzip"})),
-        "on_call('*').relabel({'content-encoding': 'gzip'})",
+        "on_call('*').headers({'content-encoding': 'gzip'})",
     ),
     "a rate limit": (
-        lambda f: f.on_call().limit(3, per="1m", retry_after="5s"),
+        lambda f: f.on_call().rate_limit(3, per="1m", retry_after="5s"),
         CallFault(EVERY, Throttles(3, 60 * SECOND, 5 * SECOND)),
-        "on_call('*').limit(3, per=60)",
+        "on_call('*').rate_limit(3, per=60)",
     ),
 }
 

@@ -23,7 +23,7 @@ from fakebatch.dialects import (
 from fakebatch.dialects.facts import Evidence, amended, documented, inferred
 from fakebatch.dialects.knobs import Window
 from fakebatch.durations import microseconds
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.ids import Mint
 from fakebatch.wire.operations import OPERATIONS
 
@@ -143,7 +143,7 @@ def _words() -> object:
 @pytest.mark.parametrize("knobs", [{"windows": 1}, {"window": {"unit": "h"}}])
 def test_a_knob_there_is_not_is_told(knobs: dict[str, object]) -> None:
     """With the knobs there are in its place."""
-    with pytest.raises(Misuse, match="A dialect has no '"):
+    with pytest.raises(UsageError, match="A dialect has no '"):
         OPENAI.set(**knobs)
     with pytest.raises(KeyError):
         amended(OPENAI, knobs)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakebatch import Misuse
+from fakebatch import UsageError
 from fakebatch.durations import Duration, microseconds
 
 GOOD: dict[str, tuple[Duration, int]] = {
@@ -62,7 +62,7 @@ def test_a_duration_is_whole_microseconds(value: Duration, expected: int) -> Non
 @pytest.mark.parametrize("value", BAD.values(), ids=BAD)
 def test_what_is_no_duration_is_refused_in_three_lines(value: Any) -> None:
     """A bad duration says what came, what a duration is, and what to write."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         microseconds(value)
     assert str(caught.value) == (
         f"fakebatch: {value!r} is not a duration.\n"
@@ -74,5 +74,5 @@ def test_what_is_no_duration_is_refused_in_three_lines(value: Any) -> None:
 
 def test_a_number_beyond_every_calendar_is_told() -> None:
     """More seconds than ten thousand years have are no duration, and never an overflow."""
-    with pytest.raises(Misuse, match="is not a duration"):
+    with pytest.raises(UsageError, match="is not a duration"):
         microseconds(10**400)

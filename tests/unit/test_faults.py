@@ -198,7 +198,7 @@ def test_a_limit_slides() -> None:
         pytest.param(Throttles(1, 90 * SECOND), "80", id="until there is room"),
         pytest.param(Throttles(1, 90 * SECOND, 2_500_000), "2.5", id="as it was said"),
         pytest.param(
-            Throttles(1, 90 * SECOND, dated=True), "Wed, 19 Aug 2026 14:42:44 GMT", id="as a date"
+            Throttles(1, 90 * SECOND, http_date=True), "Wed, 19 Aug 2026 14:42:44 GMT", id="as a date"
         ),
     ],
 )

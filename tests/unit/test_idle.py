@@ -13,7 +13,7 @@ import pytest
 from plans import SCHEDULE
 from waiting import DAY, FAILS, HOUR, Run, life
 
-from fakebatch import FakeBatchError, Misuse
+from fakebatch import FakeBatchError, UsageError
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.endless import CLOSING
@@ -457,6 +457,6 @@ MISUSES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("limit", "known"), MISUSES.values(), ids=MISUSES)
 def test_a_limit_lets_something_happen(limit: dict[str, Any], known: str) -> None:
     """One that does not is refused, with an example."""
-    with pytest.raises(Misuse, match=known) as caught:
+    with pytest.raises(UsageError, match=known) as caught:
         Run(**limit)
     assert str(caught.value).count("\n") == 2

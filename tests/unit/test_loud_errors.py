@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from fakebatch import FakeBatchError, Misuse, RefusedRequest
+from fakebatch import FakeBatchError, UsageError, RefusedRequest
 
 PARTS = ("a was refused.", "Known is b.", "Write b.")
 
 
-@pytest.mark.parametrize("kind", [FakeBatchError, Misuse, RefusedRequest])
+@pytest.mark.parametrize("kind", [FakeBatchError, UsageError, RefusedRequest])
 def test_it_is_the_same_in_another_process(kind: type[FakeBatchError]) -> None:
     """Pools of processes pickle what their workers raise; one that cannot be read hangs them."""
     error = pickle.loads(pickle.dumps(kind(*PARTS)))  # noqa: S301  # our own
@@ -22,7 +22,7 @@ def test_it_is_the_same_in_another_process(kind: type[FakeBatchError]) -> None:
     assert str(error) == "fakebatch: a was refused.\nKnown is b.\nWrite b."
 
 
-@pytest.mark.parametrize("kind", [FakeBatchError, Misuse, RefusedRequest])
+@pytest.mark.parametrize("kind", [FakeBatchError, UsageError, RefusedRequest])
 def test_it_is_a_failure_to_pytest(kind: type[FakeBatchError]) -> None:
     """So it clears up after it; and no Exception, which polling loops and the SDK swallow."""
     assert issubclass(kind, pytest.fail.Exception)
@@ -31,7 +31,7 @@ def test_it_is_a_failure_to_pytest(kind: type[FakeBatchError]) -> None:
 
 def test_a_list_of_errors_shows_them_on_a_line_each() -> None:
     """As those of Python."""
-    assert repr([Misuse(*PARTS)]) == "[Misuse('a was refused.', 'Known is b.', 'Write b.')]"
+    assert repr([UsageError(*PARTS)]) == "[UsageError('a was refused.', 'Known is b.', 'Write b.')]"
 
 
 @pytest.mark.parametrize("first", ["fakebatch.errors", "pytest"])

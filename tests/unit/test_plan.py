@@ -15,7 +15,7 @@ from plans import (
     requests,
 )
 
-from fakebatch import Misuse
+from fakebatch import UsageError
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.plan import Counts, Plan
 from fakebatch.durations import SECOND
@@ -208,7 +208,7 @@ def test_a_broken_predicate_is_told_when_lines_begin_to_count() -> None:
     rule = LineRule(Which(where=lambda line: bool(line.body["nothing"])), Fails(429))
     made = plan(requests(1), scenario=Scenario(SCHEDULE, (rule,)))
     assert made.status(after(20)) is Status.IN_PROGRESS
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         made.counts(after(20))
     assert str(caught.value).split("\n") == [
         "fakebatch: A predicate given to fakebatch.on raised KeyError: 'nothing'",

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from plans import CHAT
 
-from fakebatch import Misuse
+from fakebatch import UsageError
 from fakebatch.scenario import Echoes, Fails, Says
 from fakebatch.testing.on_line import recording
 
 
 def told(call: Callable[[], object]) -> list[str]:
     """The lines of what a misuse says."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         call()
     return str(caught.value).split("\n")
 

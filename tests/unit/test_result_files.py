@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from plans import CHAT, DAY, OVERDUE, SCHEDULE, failing, jsonl, plan, request, requests
 
-from fakebatch import Misuse
+from fakebatch import UsageError
 from fakebatch.batch.plan import Plan
 from fakebatch.batch.result_files import has_errors, has_output, results
 from fakebatch.durations import SECOND
@@ -249,7 +249,7 @@ BAD_ANSWERS: dict[str, tuple[Any, list[str]]] = {
 @pytest.mark.parametrize(("given", "message"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
 def test_an_answer_that_is_none_is_told(given: Any, message: list[str]) -> None:
     """What a callable of the test does wrong is a misuse, in three lines, with the line's name."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         results(all_to(Says(given), requests(1)))
     assert message == str(caught.value).split("\n")
 
@@ -260,5 +260,5 @@ UNWRITABLE = {"a set": {1}, "bytes": b"", "not a number": float("nan"), "infinit
 @pytest.mark.parametrize("value", UNWRITABLE.values(), ids=UNWRITABLE)
 def test_a_reply_that_is_no_json_is_told(value: object) -> None:
     """A response body that JSON cannot hold is a misuse that names the line."""
-    with pytest.raises(Misuse, match="custom_id 'r-0'"):
+    with pytest.raises(UsageError, match="custom_id 'r-0'"):
         results(all_to(Says({"value": value}), requests(1)))

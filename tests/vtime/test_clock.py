@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from freezegun import freeze_time
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.vtime import Clock
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -164,7 +164,7 @@ class TestNested:
         """A clock that wants another kind of time than the running one is refused."""
         outer.start()
         try:
-            with pytest.raises(Misuse, match="there is only one time"):
+            with pytest.raises(UsageError, match="there is only one time"):
                 inner.start()
         finally:
             outer.stop()
@@ -236,7 +236,7 @@ class TestReal:
 )
 def test_misuse_is_told_in_three_lines(misuse: Callable[[], object], message: str) -> None:
     """What came, what was known, what to do."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         misuse()
 
     assert str(caught.value) == message
@@ -244,7 +244,7 @@ def test_misuse_is_told_in_three_lines(misuse: Callable[[], object], message: st
 
 def test_time_never_goes_backwards(clock: Clock) -> None:
     """Moving to a moment that is past is refused, and says what the clock shows."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         clock.move_to("2025-12-31T23:59:59Z")
 
     assert str(caught.value) == (
@@ -257,5 +257,5 @@ def test_time_never_goes_backwards(clock: Clock) -> None:
 @pytest.mark.parametrize("value", [True, None, float("nan"), float("inf"), [], "", "1h"])
 def test_what_is_no_moment_is_refused(clock: Clock, value: object) -> None:
     """A bool, NaN and a duration are no moments."""
-    with pytest.raises(Misuse, match="is not a moment"):
+    with pytest.raises(UsageError, match="is not a moment"):
         clock.move_to(value)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import trio
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.vtime import Clock, watchdog
 
 SLEEPS: dict[str, Callable[[], object]] = {
@@ -26,7 +26,7 @@ SLEEPS: dict[str, Callable[[], object]] = {
 @pytest.mark.parametrize("sleep", SLEEPS.values(), ids=SLEEPS)
 def test_a_sleep_nobody_will_end_is_told(manual: Clock, sleep: Callable[[], object]) -> None:
     """The only runnable thread cannot sleep: the message says where, why and what to do."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         sleep()
 
     came, known, to_do = str(caught.value).splitlines()
@@ -56,7 +56,7 @@ def test_it_is_told_beside_an_idle_worker_of_a_pool(
         pool.submit(int).result()
         clock.start()
         try:
-            with pytest.raises(Misuse, match="would last for ever"):
+            with pytest.raises(UsageError, match="would last for ever"):
                 sleep()
         finally:
             clock.stop()
@@ -102,12 +102,12 @@ def test_a_sleeper_left_alone_by_all_is_told(manual: Clock) -> None:
     def sleep() -> None:
         try:
             time.sleep(60)
-        except Misuse as error:
+        except UsageError as error:
             told.append(error)
 
     thread = threading.Thread(target=sleep)
     thread.start()
-    with pytest.raises(Misuse, match="would last for ever"):
+    with pytest.raises(UsageError, match="would last for ever"):
         thread.join()
     manual.advance(60)
     thread.join()

@@ -13,7 +13,7 @@ import pytest
 import time_machine
 from freezegun import freeze_time
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.vtime import Clock
 
 
@@ -165,12 +165,12 @@ class TestTimeMachine:
     @pytest.mark.usefixtures("traveller")
     def test_a_start_of_its_own_is_refused(self) -> None:
         """Two owners of one wall clock are one too many."""
-        with pytest.raises(Misuse, match="followed, not frozen"):
+        with pytest.raises(UsageError, match="followed, not frozen"):
             Clock(start="2031-01-01").start()
 
     def test_a_journey_that_begins_later_is_refused(self, clock: Clock) -> None:
         """The message says what to do instead, and the clock goes on."""
-        with pytest.raises(Misuse) as caught, time_machine.travel("2030-05-05"):
+        with pytest.raises(UsageError) as caught, time_machine.travel("2030-05-05"):
             pass
 
         assert str(caught.value) == (

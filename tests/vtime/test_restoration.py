@@ -18,7 +18,7 @@ import pytest
 import time_machine
 import trio
 
-from fakebatch.errors import Misuse
+from fakebatch.errors import UsageError
 from fakebatch.vtime import Clock, rebinding, session
 from fakebatch.vtime import trio as vtime_trio
 
@@ -98,7 +98,7 @@ def test_every_name_means_again_what_it_meant(mode: str, happening: Callable[[],
     clock = Clock(mode)
     clock.start()
     during = present()
-    with suppress(ValueError, Misuse):
+    with suppress(ValueError, UsageError):
         happening()
     clock.stop()
 

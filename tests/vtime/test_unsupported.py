@@ -13,7 +13,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from fakebatch.errors import FakeBatchWarning, Misuse
+from fakebatch.errors import FakeBatchWarning, UsageError
 from fakebatch.vtime import Clock, session, threads, wall_clock
 from fakebatch.vtime import trio as vtime_trio
 
@@ -50,7 +50,7 @@ def monkey_patched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("uvloop_policy")
 def test_uvloop_as_the_policy_is_refused() -> None:
     """Every loop made under it would sleep in real time."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         Clock().start()
 
     assert str(caught.value) == (
@@ -67,7 +67,7 @@ def test_a_foreign_loop_is_refused_when_it_is_to_run(clock: Clock) -> None:
         pytest.fail("ran")
 
     runner = asyncio.Runner(loop_factory=ForeignLoop)  # type: ignore[arg-type]
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         runner.run(main())
 
     assert str(caught.value) == (
@@ -102,7 +102,7 @@ def test_a_run_of_trio_whose_time_would_be_another_is_refused(
     clock: Clock, run: Callable[[], object], came: str, remedy: str
 ) -> None:
     """Before it runs, so that the error is ours and not one inside of trio."""
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         run()
 
     assert str(caught.value) == (
@@ -189,7 +189,7 @@ def test_a_library_with_a_way_of_its_own_to_wait_is_refused(
     clock = Clock()
     clock.start()
     try:
-        with pytest.raises(Misuse, match=f"^fakebatch: {came}"):
+        with pytest.raises(UsageError, match=f"^fakebatch: {came}"):
             waits()
     finally:
         clock.stop()
@@ -209,13 +209,13 @@ def foreign_loop_running() -> Iterator[None]:
 @pytest.mark.usefixtures("foreign_loop_running")
 def test_a_foreign_loop_that_runs_already_is_refused() -> None:
     """A clock started inside a coroutine looks at the loop around it."""
-    with pytest.raises(Misuse, match="the event loop is a"):
+    with pytest.raises(UsageError, match="the event loop is a"):
         Clock().start()
 
 
 def test_monkey_patched_sleeping_is_refused(monkey_patched: str) -> None:
     """Gevent and eventlet have put their own in the place of everything that waits."""
-    with pytest.raises(Misuse, match=f"^fakebatch: {monkey_patched} has patched time and thr"):
+    with pytest.raises(UsageError, match=f"^fakebatch: {monkey_patched} has patched time and thr"):
         Clock().start()
 
 
@@ -232,7 +232,7 @@ def test_a_freezegun_whose_private_names_have_gone_is_refused(
 ) -> None:
     """Without them nobody could move the wall clock; the message names them."""
     monkeypatch.setattr(wall_clock, "PRIVATE", [(wall_clock, "renamed")])
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(UsageError) as caught:
         Clock().start()
 
     came, known, to_do = str(caught.value).splitlines()
@@ -249,7 +249,7 @@ def test_a_renamed_private_name_of_trio_costs_runs_of_trio(
     clock = Clock()
     clock.start()
     try:
-        with pytest.raises(Misuse) as caught:
+        with pytest.raises(UsageError) as caught:
             trio.run(trio.sleep, 1)
         asyncio.run(asyncio.sleep(60))
         assert clock.elapsed == 60.0

@@ -13,7 +13,7 @@ import pytest
 import respx
 from inbox import HOUR, NEW_YEAR, Inbox, create
 
-from fakebatch import FakeBatch, FakeBatchError, Misuse
+from fakebatch import FakeBatch, FakeBatchError, UsageError
 
 
 def test_a_url_is_answered_by_a_route_of_the_test(
@@ -176,7 +176,7 @@ def test_nonsense_is_told(
     fakebatch: FakeBatch, call: Callable[[Any], object], message: str
 ) -> None:
     """In three lines."""
-    with pytest.raises(Misuse, match=message) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         call(fakebatch.webhooks)
     assert str(caught.value).count("\n") == 2
 
