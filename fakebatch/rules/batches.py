@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from annotated_types import Ge
-from pydantic import AfterValidator, Strict
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, Strict, WithJsonSchema
 
-from fakebatch.durations import SECOND, microseconds
+from fakebatch.durations import SECOND, Duration, microseconds
 from fakebatch.errors import UsageError
 from fakebatch.rules.rule import (
     CONFIG,
@@ -19,6 +19,7 @@ from fakebatch.rules.rule import (
     Rule,
     Selection,
     Span,
+    as_given,
     method,
     overlaid,
     verb,
@@ -114,6 +115,18 @@ class Fail:
         return (ErrorEntry(self.code, self.message, self.param, self.line),)
 
 
+def _until(value: Any) -> Any:
+    return value if value == "expiry" else as_given(value)
+
+
+Until = Annotated[
+    Duration,
+    PlainValidator(_until),
+    PlainSerializer(_until),
+    WithJsonSchema({"type": ["number", "string"], "description": "a duration, or 'expiry'"}),
+]
+
+
 @verb("stall('in_progress', progress=0.99)")
 class Stall:
     """They stay in a status: for so much longer, until they expire, or for ever."""
@@ -122,7 +135,7 @@ class Stall:
     _: KW_ONLY
     progress: Part = 0.0
     """How much is done meanwhile, from 0 to 1."""
-    until: Span | Literal["expiry"] | None = None
+    until: Until | None = None
     """How much longer, or "expiry"; None: for ever."""
 
     def __post_init__(self) -> None:
@@ -245,6 +258,7 @@ class BatchSelector(Occurrence):
 
     example: ClassVar[str] = "on_batch(nth=2).fail('token_limit_exceeded')"
 
+    _: KW_ONLY
     endpoint: str | None = None
 
     def matches(self, number: int, endpoint: str) -> bool:

@@ -40,6 +40,7 @@ class FileSelector(Occurrence):
 
     example: ClassVar[str] = "on_file(nth=2).processing('10s')"
 
+    _: KW_ONLY
     purpose: str | None = None
 
     def matches(self, number: int, purpose: str) -> bool:

@@ -59,18 +59,23 @@ Share = Annotated[float, Strict(), Gt(0), Le(1)]
 """A part of a whole that is not nothing."""
 
 
-def _as_given(value: Any) -> Any:
+def as_given(value: Any) -> Any:
+    """A duration in the words it was given; a timedelta as text.
+
+    Raises:
+        UsageError: it is no duration.
+    """
     span = microseconds(value)
     return durations.text(span) if isinstance(value, timedelta) else value
 
 
 Span = Annotated[
     Duration,
-    PlainValidator(_as_given),
-    PlainSerializer(_as_given),
+    PlainValidator(as_given),
+    PlainSerializer(as_given),
     WithJsonSchema({"type": ["number", "string"], "description": durations.type_names}),
 ]
-"""A duration in the words it was given; a timedelta becomes text."""
+"""A duration in the words it was given."""
 
 
 def _times(value: Any) -> Any:
@@ -361,7 +366,17 @@ def _default(each: Field[Any]) -> Any:
 
 
 def _literal(value: Any) -> str:
-    return "math.inf" if value == math.inf else repr(value)
+    if value == math.inf:
+        return "math.inf"
+    if isinstance(value, tuple) and any(map(is_dataclass, value)):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        return repr([_given(each) for each in value])  # pyright: ignore[reportUnknownVariableType]
+    return repr(value)
+
+
+def _given(value: Any) -> dict[str, Any]:
+    """The fields of a part that differ from their defaults."""
+    values = {each.name: (getattr(value, each.name), _default(each)) for each in fields(value)}
+    return {name: given for name, (given, default) in values.items() if given != default}
 
 
 def overlaid(first: T, second: T) -> T:

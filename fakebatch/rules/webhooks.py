@@ -42,6 +42,7 @@ class WebhookSelector(Occurrence):
 
     example: ClassVar[str] = "on_webhook().deliver(duplicates=1)"
 
+    _: KW_ONLY
     event: Literal["batch.completed", "batch.failed", "batch.expired", "batch.cancelled"] | None = (
         None
     )

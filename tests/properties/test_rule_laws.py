@@ -21,7 +21,7 @@ from fakebatch.rules import rule as rules
 from fakebatch.rules.batches import BatchRule
 from fakebatch.rules.calls import OPERATIONS, CallRule
 from fakebatch.rules.files import FileRule
-from fakebatch.rules.lines import LineRule
+from fakebatch.rules.lines import LineRule, Reply
 from fakebatch.rules.loading import dump, read
 from fakebatch.rules.scenario import ECHO
 from fakebatch.rules.webhooks import WebhookRule
@@ -80,7 +80,7 @@ OWN: dict[tuple[str, str], st.SearchStrategy[Any]] = {
         )
     ),
     ("LineRule", "where"): st.none(),
-    ("Scenario", "otherwise"): words.map(lambda text: LineRule(**{"reply": {"answer": text}})),
+    ("Scenario", "otherwise"): words.map(lambda text: LineRule(reply=Reply(text))),
     ("Scenario", "limits"): st.dictionaries(
         st.sampled_from([*Limits.__dataclass_fields__]), st.integers(0, 9), max_size=2
     ),

@@ -105,7 +105,7 @@ WORDS: dict[str, str] = {
     "on().reply('hi')": "on().reply(…)",
     "on_call(key='sk-secret').fail(401, body={'a': 1})": "on_call(key=…).fail(401, body=…)",
     "on_call(times=math.inf).reset(applied=True)": "on_call(times=math.inf).reset(applied=True)",
-    "on_batch(nth=2, times=1).fail('x')": "on_batch(2, times=1).fail('x')",
+    "on_batch(2, times=1).fail('x')": "on_batch(nth=2, times=1).fail('x')",
 }
 
 
@@ -322,7 +322,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     "one where several go": (
         {"on_batch": {"expire": {}}},
         "night.toml.on_batch: Input should be a valid tuple; it was {'expire': {}}.",
-        "It takes schedule, otherwise, limits, on, on_batch, on_file, on_call, on_webhook.",
+        f"It takes nth, times, endpoint, {', '.join(BatchRule.verbs)}.",
     ),
     "a corruption that answers": (
         {"otherwise": {"drop": {}}},
