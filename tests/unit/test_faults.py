@@ -34,16 +34,16 @@ class World:
 
     def __init__(self, *faults: CallFault) -> None:
         self.now = 0
-        self.service = Service(OPENAI, clock=lambda: T0 + self.now, seed=b"0")
-        self.service.world.scenario = Scenario(calls=faults)
-        world = self.service.world
+        self.service = Service(OPENAI, seed=b"0")
+        self.service.state.scenario = Scenario(calls=faults)
+        state = self.service.state
         hitting = Faults(
-            lambda: world.scenario.calls,
-            world.mint,
-            clock=world.clock,
+            lambda: state.scenario.calls,
+            state.mint,
+            clock=lambda: T0 + self.now,
             elapsed=lambda: self.now,
         )
-        self.app = App(self.service, api_keys=None, faults=hitting)
+        self.app = App(self.service, clock=lambda: T0 + self.now, api_keys=None, faults=hitting)
 
     def ask(self, path: str = "/batches", *, retry: int = 0, key: str = "sk-a") -> int:
         headers = {"x-stainless-retry-count": str(retry)}
@@ -96,7 +96,7 @@ def test_a_count_begins_when_the_fault_is_added() -> None:
     world = World(CallFault(WhichCalls(nth=4, times=1), FAILS))
     before = [world.ask() for _ in range(2)]
     later = CallFault(WhichCalls("batches.list", nth=1, times=1), Answers(403))
-    world.service.world.scenario = world.service.world.scenario.with_rule(later)
+    world.service.state.scenario = world.service.state.scenario.with_rule(later)
 
     assert (before, [world.ask() for _ in range(3)]) == ([200, 200], [403, 503, 200])
 

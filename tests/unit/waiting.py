@@ -45,17 +45,23 @@ class Run:
         **limits: Any,
     ) -> None:
         self._now = T0
-        self.service = Service(dialect, clock=lambda: self._now, seed=b"0")
-        self.service.world.scenario = scenario
-        world = self.service.world
+        self.service = Service(dialect, seed=b"0")
+        self.service.state.scenario = scenario
+        state = self.service.state
         faults = Faults(
-            lambda: world.scenario.calls,
-            world.mint,
+            lambda: state.scenario.calls,
+            state.mint,
             clock=lambda: self._now,
             elapsed=lambda: self._now - T0,
         )
-        self.endless = Endless([self.service], faults, **limits)
-        self.app = App(self.service, api_keys=None, faults=faults, noted=self.endless.called)
+        self.endless = Endless([self.service], faults, clock=lambda: self._now, **limits)
+        self.app = App(
+            self.service,
+            clock=lambda: self._now,
+            api_keys=None,
+            faults=faults,
+            noted=self.endless.called,
+        )
 
     @property
     def elapsed(self) -> float:
