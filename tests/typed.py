@@ -14,7 +14,6 @@ from openai.types import Batch, FileDeleted, FileObject, Model, Upload
 from openai.types.uploads import UploadPart
 
 from fakebatch.wire.app import Answer, App
-from fakebatch.wire.messages import Request
 from fakebatch.wire.operations import Operation
 
 TYPES: dict[str, Any] = {
@@ -86,15 +85,13 @@ def every_reply_checked() -> Generator[None]:
         yield
 
 
-Answers = Callable[[App, Operation | None, str, Request, str], Answer]
+Answers = Callable[..., Answer]
 
 
 def _checking(plain: Answers) -> Answers:
     @functools.wraps(plain)
-    def answer(
-        app: App, operation: Operation | None, id_: str, request: Request, request_id: str
-    ) -> Answer:
-        answered = plain(app, operation, id_, request, request_id)
+    def answer(app: App, operation: Operation | None, *call: Any) -> Answer:
+        answered = plain(app, operation, *call)
         if operation is not None and answered.reply.status == 200 and _speaks_as_openai(app):
             check(operation.name, answered.reply.body)
         return answered
@@ -103,4 +100,4 @@ def _checking(plain: Answers) -> Answers:
 
 
 def _speaks_as_openai(app: App) -> bool:
-    return app.service.world.dialect.name == "openai"
+    return app.service.dialect.name == "openai"

@@ -47,9 +47,9 @@ class ByHand:
 
     def __init__(self, seed: bytes = b"0") -> None:
         self.now = T0
-        service = Service(OPENAI, clock=lambda: self.now * SECOND, seed=seed)
-        service.world.scenario = Scenario(SCHEDULE, (UNLUCKY,))
-        self.app = App(service, api_keys=None)
+        service = Service(OPENAI, seed=seed)
+        service.state.scenario = Scenario(SCHEDULE, (UNLUCKY,))
+        self.app = App(service, clock=lambda: self.now * SECOND, api_keys=None)
         self.files: list[str] = []
         """Uploads in the order they came, deleted ones too."""
         self.batches: list[str] = []

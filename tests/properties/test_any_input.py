@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fakebatch.batch.input_file import looks_like_jsonl
-from fakebatch.batch.validation import judge
+from fakebatch.batch.validation import validate
 from fakebatch.dialects import OPENAI
 from fakebatch.wire.multipart import parts
 
@@ -31,13 +31,13 @@ mutations = st.tuples(st.integers(0, len(GOOD)), st.integers(0, 40), st.binary(m
 def test_any_file_that_is_nearly_good_is_judged(content: bytes) -> None:
     """A file has words for each of its bad lines, or only requests that can be read."""
     looks_like_jsonl(content)
-    judged = judge(content, CHAT, OPENAI, None)
-    for entry in judged.entries:
-        words = OPENAI.batch_errors[entry.flaw]
+    judged = validate(content, CHAT, OPENAI, None)
+    for entry in judged.errors:
+        words = OPENAI.batch_errors[entry.code]
         words.message_for(entry.facts)
         words.param_for(entry.facts)
         assert entry.line is None or 1 <= entry.line <= content.count(b"\n") + 1
-    if not judged.entries:
+    if not judged.errors:
         assert all(judged.lines.request(index).body for index in range(len(judged.lines)))
 
 
@@ -51,7 +51,7 @@ line_like = st.dictionaries(keys, json_values) | bodies.map(
 @given(st.lists(line_like, max_size=3))
 def test_any_json_in_any_place_of_a_line_is_judged(lines: list[Any]) -> None:
     """A line may hold any JSON in any place."""
-    judged = judge(jsonl(*lines), CHAT, OPENAI, None)
+    judged = validate(jsonl(*lines), CHAT, OPENAI, None)
     assert len(judged.lines) == len(lines)
 
 

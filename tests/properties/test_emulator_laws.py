@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -11,9 +10,9 @@ from conftest import chat, jsonl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakebatch.batch.asked import Asked
+from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Status
-from fakebatch.batch.validation import judge
+from fakebatch.batch.validation import validate
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
@@ -35,21 +34,23 @@ class Emulated:
 
     def __init__(self, schedule: Schedule, failing: set[int], lines: int, seed: int = 0) -> None:
         self.now = START
-        self.service = Service(OPENAI, clock=lambda: self.now, seed=str(seed).encode())
+        self.service = Service(OPENAI, seed=str(seed).encode())
         rules = tuple(LineRule(Which(index=index), Fails(500, {})) for index in failing)
-        self.service.world.scenario = Scenario(schedule, rules)
+        self.service.state.scenario = Scenario(schedule, rules)
         content = jsonl(chat(f"r{index}") for index in range(lines))
-        uploaded = self.service.files.create(purpose="batch", filename="in", content=content)
-        asked = Asked("/v1/chat/completions", "24h", uploaded["id"], None, None)
-        self.id = self.service.batches.create(asked)["id"]
+        create = self.service.files.create
+        uploaded = create(self.now, purpose="batch", filename="in", content=content)
+        params = BatchCreateParams("/v1/chat/completions", "24h", uploaded["id"])
+        self.id = self.service.batches.create(params, self.now)["id"]
 
     def at(self, seconds: int) -> dict[str, Any]:
         self.now = START + seconds * SECOND
-        return self.service.batches.retrieve(self.id)
+        self.service.state.settle(self.now)
+        return self.service.batches.retrieve(self.id, self.now)
 
     def results(self, batch: dict[str, Any]) -> list[str]:
         ids = [batch[key] for key in ("output_file_id", "error_file_id") if batch[key]]
-        raw = b"".join(self.service.files.content(id_)[1] for id_ in ids)
+        raw = b"".join(bytes(self.service.files.content(id_, self.now)[1]) for id_ in ids)
         return [json.loads(line)["custom_id"] for line in raw.split(b"\n") if line]
 
 
@@ -68,7 +69,7 @@ def test_looking_never_changes_anything(case: Case, moments: list[int]) -> None:
     looked, last = Emulated(*case), 300_000
     for moment in moments:
         looked.at(moment)
-        looked.service.files.list(purpose=None, limit=100, order="desc", after=None)
+        looked.service.files.list(looked.now, purpose=None, limit=100, order="desc", after=None)
     assert looked.at(last) == Emulated(*case).at(last)
 
 
@@ -88,7 +89,7 @@ def test_every_line_has_exactly_one_result(case: Case, cancel: int | None) -> No
     """After the end each line is once in output or error file, unless nothing ever ran."""
     emulated = Emulated(*case)
     if cancel is not None and emulated.at(cancel)["status"] not in TERMINAL:
-        emulated.service.batches.cancel(emulated.id)
+        emulated.service.batches.cancel(emulated.id, emulated.now)
     done = emulated.at(500_000)
 
     assert done["status"] in TERMINAL
@@ -101,7 +102,7 @@ def test_a_cancel_leaves_the_past_alone(case: Case, cancel: int) -> None:
     """What had begun before a cancel is the same with it and without it."""
     without, with_ = Emulated(*case), Emulated(*case)
     if with_.at(cancel)["status"] not in TERMINAL:
-        with_.service.batches.cancel(with_.id)
+        with_.service.batches.cancel(with_.id, with_.now)
     for earlier in range(0, cancel, max(1, cancel // 5)):
         assert with_.at(earlier) == without.at(earlier)
 
@@ -111,10 +112,8 @@ def test_statuses_follow_the_table(case: Case, cancel: int | None) -> None:
     """Each status of a life may follow the one before."""
     emulated = Emulated(*case)
     if cancel is not None and emulated.at(cancel)["status"] not in TERMINAL:
-        emulated.service.batches.cancel(emulated.id)
-    record = emulated.service.world.batches.get(emulated.id, emulated.now)
-    assert record is not None
-    marks = record.plan.timeline.marks
+        emulated.service.batches.cancel(emulated.id, emulated.now)
+    marks = emulated.service.batches.get(emulated.id, emulated.now).timeline.marks
     assert marks[0].status is Status.VALIDATING
     for before, after in pairwise(marks):
         assert after.status in TRANSITIONS[before.status]
@@ -124,8 +123,8 @@ def test_statuses_follow_the_table(case: Case, cancel: int | None) -> None:
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_can_be_judged(content: bytes) -> None:
     """Validation of whatever was uploaded ends with entries, never with a crash."""
-    judged = judge(content, "/v1/chat/completions", OPENAI, None)
-    assert judged.entries or len(judged.lines) > 0
+    judged = validate(content, "/v1/chat/completions", OPENAI, None)
+    assert judged.errors or len(judged.lines) > 0
 
 
 @given(st.binary(max_size=300), st.text(max_size=20))
@@ -155,7 +154,7 @@ def test_any_request_is_answered(
     method: str, path: str, tail: str, body: bytes, query: dict[str, str]
 ) -> None:
     """Whatever comes, the app replies, or is loud about what it does not emulate."""
-    app = App(_service(lambda: START), api_keys=None)
+    app = App(Service(OPENAI, seed=b""), clock=lambda: START, api_keys=None)
     headers = {"authorization": "Bearer k", "content-type": "application/json"}
     try:
         request = Request(method, path + tail, query, headers, body)
@@ -163,7 +162,3 @@ def test_any_request_is_answered(
     except FakeBatchError:
         return
     assert 200 <= reply.status < 500
-
-
-def _service(clock: Callable[[], int]) -> Service:
-    return Service(OPENAI, clock=clock, seed=b"")

@@ -15,10 +15,9 @@ from conftest import chat, jsonl
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from fakebatch.batch.asked import Asked, Input
+from fakebatch.batch.batch import Batch, BatchCreateParams
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS
-from fakebatch.batch.plan import Plan
-from fakebatch.batch.result_files import results
+from fakebatch.batch.output_file import results
 from fakebatch.dialects import OPENAI, Limits
 from fakebatch.durations import SECOND, Microseconds
 from fakebatch.errors import UsageError
@@ -191,12 +190,14 @@ def test_of_two_the_later_wins(a: Scenario, b: Scenario) -> None:
     )
 
 
-def planned(life: Life, lines: int, cancelled: int | None = None) -> Plan:
+def planned(life: Life, lines: int, cancelled: int | None = None) -> Batch:
     scenario = Scenario(batches=(BatchRule(WhichBatches(), life),))
-    asked = Asked("/v1/chat/completions", "24h", "file-1", None, None)
+    params = BatchCreateParams("/v1/chat/completions", "24h", "file-1")
     content = jsonl(chat(f"r{number}") for number in range(lines))
-    given = Input(content, asked, scenario, OPENAI, None, Mint(b"0"))
-    return Plan("batch_1", START, given, cancelled)
+    mint = Mint(b"0")
+    return Batch(
+        "batch_1", START, params, content, scenario, OPENAI, None, mint, cancelled=cancelled
+    )
 
 
 looks = st.lists(st.integers(0, 3 * DAY), max_size=6).map(sorted)
@@ -227,7 +228,9 @@ def test_every_life_is_a_life(
 def test_every_life_leaves_result_lines_for_its_requests_alone(life: Life, lines: int) -> None:
     """As many as have finished are in the output file, unless it was told to be empty."""
     done = planned(life, lines)
-    written = [line for line in results(done).output.split(b"\n") if line.strip(b"\xef\xbb\xbf\r")]
+    written = [
+        line for line in bytes(results(done).output).split(b"\n") if line.strip(b"\xef\xbb\xbf\r")
+    ]
     end = done.timeline.end.at
 
     assert len(written) == (0 if life.empty else done.counts(end).completed)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fakebatch.dialects import OPENAI, APIError
 from fakebatch.durations import SECOND
 from fakebatch.service import Service
-from fakebatch.service.shelf import Announced
+from fakebatch.service.store import UploadCreateParams
 
 
 class Uploading:
@@ -19,15 +19,21 @@ class Uploading:
 
     def __init__(self, length: int) -> None:
         self.now = T0
-        self.service = Service(OPENAI, clock=lambda: self.now * SECOND, seed=b"0")
-        self.id = self.service.uploads.create(Announced("user_data", "f", length))["id"]
+        self.service = Service(OPENAI, seed=b"0")
+        self.id = self.service.uploads.create(
+            UploadCreateParams("user_data", "f", length), self.at
+        )["id"]
+
+    @property
+    def at(self) -> int:
+        return self.now * SECOND
 
     def add(self, content: bytes) -> str:
-        return str(self.service.uploads.add_part(self.id, content)["id"])
+        return str(self.service.uploads.add_part(self.id, content, self.at)["id"])
 
     def complete(self, part_ids: list[str]) -> bytes:
-        file: dict[str, Any] = self.service.uploads.complete(self.id, part_ids)["file"]
-        return self.service.files.content(file["id"])[1]
+        file: dict[str, Any] = self.service.uploads.complete(self.id, part_ids, self.at)["file"]
+        return bytes(self.service.files.content(file["id"], self.at)[1])
 
 
 @given(st.binary(min_size=1), st.lists(st.integers(0, 100)), st.data())

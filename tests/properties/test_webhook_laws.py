@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakebatch.durations import SECOND
-from fakebatch.webhooks.delivery import Event
+from fakebatch.service.state import Event
 from fakebatch.webhooks.outbox import Outbox
 
 ENDS = ("completed", "failed", "expired", "cancelled")
@@ -31,17 +31,17 @@ def ended(world: ByHand) -> Told:
 def test_each_end_is_told_once_whenever_one_asks(done: list[Act], asks: list[bool]) -> None:
     """The events are the ends that a client sees, in the order in which they came."""
     world = ByHand()
-    outbox = Outbox(world.app.service.world)
+    outbox = Outbox(world.app.service.state)
     heard: Told = []
     for act, ask in zip(done, asks, strict=False):
         act(world)
-        heard += told(outbox.due()) if ask else []
-    heard += told(outbox.due())
+        heard += told(outbox.due(world.now * SECOND)) if ask else []
+    heard += told(outbox.due(world.now * SECOND))
 
     assert sorted(heard) == sorted(ended(world))
     assert [at for *_, at in heard] == sorted(at for *_, at in heard)
     world.now += 30 * 86_400
-    later = told(outbox.due())
+    later = told(outbox.due(world.now * SECOND))
     assert sorted(heard + later) == sorted(ended(world))
 
 
@@ -49,14 +49,14 @@ def test_each_end_is_told_once_whenever_one_asks(done: list[Act], asks: list[boo
 def test_the_next_look_is_never_too_late(done: list[Act], early: int) -> None:
     """Before that moment nothing is due; after looks at all such moments nothing is left."""
     world = ByHand()
-    outbox = Outbox(world.app.service.world)
+    outbox = Outbox(world.app.service.state)
     outbox.come_early(early * SECOND)
     for act in done:
         act(world)
-    heard = outbox.due()
+    heard = outbox.due(world.now * SECOND)
     while (look := outbox.next_look()) is not None:
         world.now = look // SECOND - 1
-        assert outbox.due() == []
+        assert outbox.due(world.now * SECOND) == []
         world.now = look // SECOND
-        heard += outbox.due()
+        heard += outbox.due(world.now * SECOND)
     assert len({event.batch_id for event in heard}) == len(heard) == len(world.batches)

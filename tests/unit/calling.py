@@ -20,8 +20,7 @@ BATCH = {"input_file_id": "file-1", "endpoint": CHAT, "completion_window": "24h"
 
 def app(api_keys: frozenset[str] | None = None) -> App:
     """A new service, at T0."""
-    service = Service(OPENAI, clock=lambda: T0, seed=b"0")
-    return App(service, api_keys=api_keys)
+    return App(Service(OPENAI, seed=b"0"), clock=lambda: T0, api_keys=api_keys)
 
 
 def call(

@@ -7,7 +7,7 @@ from typing import Any
 
 from plans import CHAT, request
 
-from fakebatch.batch.validation import Judgement, judge
+from fakebatch.batch.validation import Validation, validate
 from fakebatch.dialects import OPENAI, Limits
 
 MODELS = frozenset({"gpt-5-nano", "gpt-5-mini"})
@@ -16,9 +16,9 @@ EMBEDDINGS, RESPONSES = "/v1/embeddings", "/v1/responses"
 Said = tuple[str | None, str, str | None, int | None]
 
 
-def said(judged: Judgement) -> list[Said]:
+def said(judged: Validation) -> list[Said]:
     """The entries as the dialect words them: code, message, param, line."""
-    entries = ((OPENAI.batch_errors[entry.flaw], entry) for entry in judged.entries)
+    entries = ((OPENAI.batch_errors[entry.code], entry) for entry in judged.errors)
     return [
         (words.code, words.message_for(entry.facts), words.param_for(entry.facts), entry.line)
         for words, entry in entries
@@ -27,7 +27,7 @@ def said(judged: Judgement) -> list[Said]:
 
 def found(content: bytes, endpoint: str = CHAT, limits: Limits = OPENAI.limits) -> list[Said]:
     """What validation says of a file in a world of two models."""
-    return said(judge(content, endpoint, replace(OPENAI, limits=limits), MODELS))
+    return said(validate(content, endpoint, replace(OPENAI, limits=limits), MODELS))
 
 
 def without(name: str) -> dict[str, Any]:

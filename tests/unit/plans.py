@@ -1,18 +1,16 @@
-"""Plans to look at: ten chat requests by default, a line every ten seconds."""
+"""Batches to look at: ten chat requests by default, a line every ten seconds."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from fakebatch.batch.asked import Asked, Input
-from fakebatch.batch.plan import Plan
+from fakebatch.batch.batch import Batch, BatchCreateParams
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
 from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
-from fakebatch.service.shelf import BatchRecord
 from fakebatch.service.view import batch_object
 
 CHAT = "/v1/chat/completions"
@@ -53,7 +51,7 @@ def failing(*custom_ids: str, schedule: Schedule = SCHEDULE) -> Scenario:
     return Scenario(schedule, tuple(LineRule(Which(custom_id=id_), fails) for id_ in custom_ids))
 
 
-def plan(
+def batch(
     content: bytes | None = None,
     *,
     scenario: Scenario | None = None,
@@ -62,27 +60,26 @@ def plan(
     seed: bytes = b"0",
     dialect: Dialect = OPENAI,
     model: str = "",
-) -> Plan:
-    """A plan made at T0; `cancelled` counts seconds from there."""
-    given = Input(
-        None if missing else requests(10) if content is None else content,
-        Asked(CHAT, "24h", "file-1", None, None, model),
-        scenario or Scenario(SCHEDULE),
-        dialect,
-        None,
-        Mint(seed),
+) -> Batch:
+    """A batch created at T0; `cancelled` counts seconds from there."""
+    return Batch(
+        id="batch_1",
+        created=T0,
+        params=BatchCreateParams(CHAT, "24h", "file-1", model=model),
+        content=None if missing else requests(10) if content is None else content,
+        scenario=scenario or Scenario(SCHEDULE),
+        dialect=dialect,
+        models=None,
+        mint=Mint(seed),
+        output_file_id="file-output",
+        error_file_id="file-error",
+        cancelled=None if cancelled is None else after(cancelled),
     )
-    return Plan("batch_1", T0, given, None if cancelled is None else after(cancelled))
 
 
-def record(of: Plan) -> BatchRecord:
-    """The batch that has this plan."""
-    return BatchRecord(of.id, of, "file-output", "file-error")
-
-
-def seen(of: Plan, seconds: float) -> dict[str, Any]:
+def seen(of: Batch, seconds: float) -> dict[str, Any]:
     """What a client sees of it so many seconds after T0."""
-    return batch_object(record(of), after(seconds))
+    return batch_object(of, after(seconds))
 
 
 def after(seconds: float) -> int:

@@ -167,10 +167,12 @@ def test_a_refusal_of_files_has_a_detail(
 
 
 def test_a_call_happens_at_one_moment() -> None:
-    """What it makes, and the note of it, have the same moment, though the clock goes on."""
+    """What it makes, and the note of it, have the same moment: the clock is read once."""
     ticks, noted = count(T0, SECOND), list[Handled]()
-    service = Service(OPENAI, clock=lambda: next(ticks), seed=b"0")
-    file = upload(App(service, api_keys=None, noted=noted.append))
+    app = App(
+        Service(OPENAI, seed=b"0"), clock=lambda: next(ticks), api_keys=None, noted=noted.append
+    )
+    file = upload(app)
 
     assert [handled.at for handled in noted] == [file["created_at"] * SECOND]
-    assert service.world.clock() > noted[0].at
+    assert next(ticks) == noted[0].at + SECOND

@@ -16,7 +16,7 @@ from refusals import (
     wrong_type,
 )
 
-from fakebatch.batch.asked import Asked
+from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.dialects import OPENAI
 from fakebatch.wire import fields
 
@@ -109,7 +109,7 @@ def test_a_bad_batch_is_refused_in_the_words_of_the_provider(
     changes: dict[str, Any], words: Words
 ) -> None:
     """Status, message, param and code name the one parameter that is wrong."""
-    assert words == said(lambda: fields.batch_request({**BATCH, **changes}, OPENAI))
+    assert words == said(lambda: fields.batch_params({**BATCH, **changes}, OPENAI))
 
 
 PAIRS = {"k" * 64: "v" * 512, **{str(n): "" for n in range(15)}}
@@ -130,11 +130,11 @@ def test_a_good_batch_is_taken(
     more: dict[str, Any], pairs: dict[str, str] | None, seconds: int | None
 ) -> None:
     """What may be left out may be null as well; what is unknown is not looked at."""
-    expected = Asked("/v1/embeddings", "24h", "file-1", pairs, seconds)
-    assert expected == fields.batch_request({**BATCH, **more}, OPENAI)
+    expected = BatchCreateParams("/v1/embeddings", "24h", "file-1", pairs, seconds)
+    assert expected == fields.batch_params({**BATCH, **more}, OPENAI)
 
 
 @pytest.mark.parametrize("value", [None, True, 10**30, 1.5, "", [], {}], ids=repr)
 def test_every_json_value_has_words(value: object) -> None:
     """Whatever JSON a parameter holds, refusing it does not fail."""
-    assert said(lambda: fields.batch_request({**BATCH, "endpoint": value}, OPENAI))[0] == 400
+    assert said(lambda: fields.batch_params({**BATCH, "endpoint": value}, OPENAI))[0] == 400

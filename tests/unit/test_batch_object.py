@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from plans import CHAT, DAY, OVERDUE, T0, failing, plan, requests, seen
+from plans import CHAT, DAY, OVERDUE, T0, batch, failing, requests, seen
 
-from fakebatch.batch.plan import Plan
+from fakebatch.batch.batch import Batch
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Scenario
 
@@ -78,55 +78,55 @@ NO_FILE = failed(
 )
 EXPIRING = {**RAN, **counts(10, 5), "finalizing_at": CREATED + OVER + 1}
 
-STATES: dict[str, tuple[Plan, float, dict[str, Any]]] = {
-    "validating": (plan(), 9, {}),
-    "in progress": (plan(), 60, {**RAN, "status": "in_progress", **counts(10, 5)}),
+STATES: dict[str, tuple[Batch, float, dict[str, Any]]] = {
+    "validating": (batch(), 9, {}),
+    "in progress": (batch(), 60, {**RAN, "status": "in_progress", **counts(10, 5)}),
     "finalizing: no files yet": (
-        plan(),
+        batch(),
         112,
         {**FINALIZED, "status": "finalizing", **counts(10, 10)},
     ),
-    "completed: an output file": (plan(), 115, {**COMPLETED, **counts(10, 10), **OUTPUT}),
+    "completed: an output file": (batch(), 115, {**COMPLETED, **counts(10, 10), **OUTPUT}),
     "completed in part: both files": (
-        plan(scenario=failing("r-1")),
+        batch(scenario=failing("r-1")),
         115,
         {**COMPLETED, **counts(10, 9, 1), **OUTPUT, **ERROR},
     ),
     "completed, all failed: no output file": (
-        plan(requests(1), scenario=failing("r-0")),
+        batch(requests(1), scenario=failing("r-0")),
         115,
         {**COMPLETED, **counts(1, 0, 1), **ERROR},
     ),
-    "failed": (plan(b"{"), 10, BAD_JSON),
-    "failed without input file": (plan(missing=True), 10, NO_FILE),
+    "failed": (batch(b"{"), 10, BAD_JSON),
+    "failed without input file": (batch(missing=True), 10, NO_FILE),
     "cancelling what validated": (
-        plan(cancelled=5),
+        batch(cancelled=5),
         10,
         {"status": "cancelling", "cancelling_at": CREATED + 5},
     ),
-    "cancelled while validating: no files": (plan(cancelled=5), 999, cancelled(5)),
+    "cancelled while validating: no files": (batch(cancelled=5), 999, cancelled(5)),
     "cancelling what ran: finalizing_at stays null": (
-        plan(cancelled=60),
+        batch(cancelled=60),
         200,
         {**RAN, "status": "cancelling", "cancelling_at": CREATED + 60, **counts(10, 5)},
     ),
     "cancelled: both files": (
-        plan(cancelled=60),
+        batch(cancelled=60),
         60 + 606,
         {**RAN, **cancelled(60), **counts(10, 5), **OUTPUT, **ERROR},
     ),
     "cancelled before a line was done: an error file": (
-        plan(cancelled=10),
+        batch(cancelled=10),
         999,
         {**RAN, **cancelled(10), **counts(10), **ERROR},
     ),
     "expiring": (
-        plan(scenario=Scenario(OVERDUE)),
+        batch(scenario=Scenario(OVERDUE)),
         OVER + 1,
         {**EXPIRING, "status": "finalizing"},
     ),
     "expired: completed_at stays null": (
-        plan(scenario=Scenario(OVERDUE)),
+        batch(scenario=Scenario(OVERDUE)),
         OVER + 607,
         {**EXPIRING, "status": "expired", "expired_at": CREATED + OVER + 607, **OUTPUT, **ERROR},
     ),
@@ -140,18 +140,18 @@ def differing(wire: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_new_batch_has_every_key_in_the_order_of_the_wire() -> None:
     """What is not known yet is null, never absent."""
-    assert list(NEW_BATCH.items()) == list(seen(plan(), 0).items())
+    assert list(NEW_BATCH.items()) == list(seen(batch(), 0).items())
 
 
 @pytest.mark.parametrize(("of", "seconds", "expected"), STATES.values(), ids=STATES)
 def test_a_batch_shows_what_has_come_by_now(
-    of: Plan, seconds: float, expected: dict[str, Any]
+    of: Batch, seconds: float, expected: dict[str, Any]
 ) -> None:
     """Status, moments, counts and files agree, and every other key is as it was at creation."""
     assert expected == differing(seen(of, seconds))
 
 
 @pytest.mark.parametrize(("of", "seconds"), [row[:2] for row in STATES.values()], ids=STATES)
-def test_keys_never_change(of: Plan, seconds: float) -> None:
+def test_keys_never_change(of: Batch, seconds: float) -> None:
     """The keys of a batch and their order are the same in every status."""
     assert list(NEW_BATCH) == list(seen(of, seconds))

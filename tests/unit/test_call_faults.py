@@ -109,7 +109,7 @@ def made(say: Say) -> tuple[CallFault, ...]:
     """The faults of a FakeBatch after something was said."""
     fake = FakeBatch()
     say(fake)
-    return fake._service.world.scenario.calls
+    return fake._service.state.scenario.calls
 
 
 @pytest.mark.parametrize(("say", "fault", "_"), SAID.values(), ids=SAID)

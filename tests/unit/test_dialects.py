@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.result_files import UNFINISHED
+from fakebatch.batch.output_file import UNFINISHED
 from fakebatch.batch.validation import ASKS
 from fakebatch.dialects import (
     DIALECTS,

@@ -33,15 +33,19 @@ class World:
 
     def __init__(self, *faults: CallFault) -> None:
         self.now = 0
-        self.service = Service(OPENAI, clock=lambda: T0 + self.now, seed=b"0")
-        self.service.world.scenario = Scenario(calls=faults)
-        self.app = App(self.service, api_keys=None)
+        self.service = Service(OPENAI, seed=b"0")
+        self.service.state.scenario = Scenario(on_call=faults)
+        self.app = App(self.service, clock=lambda: T0 + self.now, api_keys=None)
 
     @property
     def unused(self) -> list[CallOutcome]:
         """What the rules that never hit a request would have done."""
-        rules = self.service.world.scenario.calls
-        return [fault.outcome for fault in self.app.faults.unused(rules)]
+        rules, faults = self.service.state.scenario.on_call, self.app.faults
+        return [
+            rule.outcome
+            for index, rule in enumerate(rules)
+            if not faults.hits_of(index, rules) and index not in faults.excused(rules)
+        ]
 
     def ask(self, path: str = "/batches", *, retry: int = 0, key: str = "sk-a") -> int:
         headers = {"x-stainless-retry-count": str(retry)}
@@ -94,7 +98,7 @@ def test_a_count_begins_when_the_fault_is_added() -> None:
     world = World(CallFault(WhichCalls(nth=4, times=1), FAILS))
     before = [world.ask() for _ in range(2)]
     later = CallFault(WhichCalls("batches.list", nth=1, times=1), Answers(403))
-    world.service.world.scenario = world.service.world.scenario.with_rule(later)
+    world.service.state.scenario = world.service.state.scenario.with_rule(later)
 
     assert (before, [world.ask() for _ in range(3)]) == ([200, 200], [403, 503, 200])
 

@@ -7,7 +7,7 @@ import pytest
 from plans import CHAT, jsonl, request
 
 from fakebatch.batch.input_file import find_lines, looks_like_jsonl, parsed
-from fakebatch.batch.validation import Judgement, judge
+from fakebatch.batch.validation import Validation, validate
 from fakebatch.dialects import OPENAI, ErrorCode
 from fakebatch.request_line import json_type
 
@@ -15,12 +15,12 @@ GOOD = json.dumps(request("r-1")).encode()
 BOM = b"\xef\xbb\xbf"
 
 
-def judged(content: bytes) -> Judgement:
-    return judge(content, CHAT, OPENAI, None)
+def judged(content: bytes) -> Validation:
+    return validate(content, CHAT, OPENAI, None)
 
 
 def flaws(content: bytes) -> list[tuple[ErrorCode, int | None]]:
-    return [(entry.flaw, entry.line) for entry in judged(content).entries]
+    return [(entry.code, entry.line) for entry in judged(content).errors]
 
 
 def saying(text: bytes) -> bytes:
@@ -77,7 +77,7 @@ def test_odd_bytes_that_are_json_are_accepted(content: bytes, expected: object) 
     """What a JSON parser reads is a request, at upload and when validated."""
     found = judged(content)
     assert looks_like_jsonl(content)
-    assert found.entries == ()
+    assert found.errors == ()
     assert expected == found.lines.request(0).body["messages"][0]["content"]
 
 

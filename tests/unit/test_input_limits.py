@@ -20,7 +20,7 @@ from flaws import (
 )
 from plans import CHAT, jsonl, request
 
-from fakebatch.batch.validation import judge
+from fakebatch.batch.validation import validate
 from fakebatch.dialects import OPENAI, Limits
 
 EMPTY: Said = ("empty_file", "The batch input file is empty.", None, None)
@@ -145,4 +145,4 @@ def test_where_no_models_are_told_a_plausible_name_is_one(model: str) -> None:
     """A name of letters, digits and a few signs is a model; anything else is unknown."""
     content = json.dumps(with_body(model=model)).encode()
     expected = [] if model in PLAUSIBLE else [(*unknown(model), 1)]
-    assert expected == said(judge(content, CHAT, OPENAI, None))
+    assert expected == said(validate(content, CHAT, OPENAI, None))

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import pairwise, product
 
 import pytest
-from plans import DAY, OVERDUE, after, jsonl, plan, requests
+from plans import DAY, OVERDUE, after, batch, jsonl, requests
 
+from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Mark, Status, Timeline
-from fakebatch.batch.plan import Plan
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Scenario, Schedule
 
@@ -70,14 +70,14 @@ SPANS = [0, 1, 10 * SECOND, DAY - 1, DAY, DAY + 1, DAY + SECOND, 3 * DAY]
 CANCELS = [None, 0, 9, 10, 20, DAY // SECOND, DAY // SECOND + 1, 3 * DAY // SECOND]
 
 
-def every_plan() -> Iterator[Plan]:
+def every_plan() -> Iterator[Batch]:
     for content, validating, working, cancel in product(CONTENTS.values(), SPANS, SPANS, CANCELS):
         scenario = Scenario(Schedule(validating, working, 7 * SECOND))
-        made = plan(content, scenario=scenario, missing=content is None)
+        made = batch(content, scenario=scenario, missing=content is None)
         if cancel is None:
             yield made
         elif made.status(after(cancel)) not in TERMINAL:
-            yield plan(content, scenario=scenario, missing=content is None, cancelled=cancel)
+            yield batch(content, scenario=scenario, missing=content is None, cancelled=cancel)
 
 
 def test_every_plan_follows_the_transitions() -> None:
@@ -100,15 +100,15 @@ def test_every_plan_begins_validating_and_ends_in_order() -> None:
 
 
 PLANS = {
-    "valid": plan(),
-    "overdue": plan(scenario=Scenario(OVERDUE)),
-    "without input": plan(missing=True),
-    "cancelled": plan(cancelled=5),
+    "valid": batch(),
+    "overdue": batch(scenario=Scenario(OVERDUE)),
+    "without input": batch(missing=True),
+    "cancelled": batch(cancelled=5),
 }
 
 
 @pytest.mark.parametrize("made", PLANS.values(), ids=PLANS)
-def test_every_plan_agrees_with_its_timeline(made: Plan) -> None:
+def test_every_plan_agrees_with_its_timeline(made: Batch) -> None:
     """The status told before anything is evaluated is the one the timeline gives."""
     for mark in made.timeline.marks:
         for now in (mark.at - 1, mark.at, mark.at + 1):

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from plans import CHAT, DAY, HOUR, SCHEDULE, T0, failing, requests
 
-from fakebatch.batch.asked import Asked
-from fakebatch.dialects import OPENAI, Limits, ErrorKind, APIError
+from fakebatch.batch.batch import BatchCreateParams
+from fakebatch.dialects import OPENAI, APIError, ErrorKind, Limits
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Scenario, Schedule
-from fakebatch.service import Service
-from fakebatch.service.world import Future
+from fakebatch.service import Future, Service
 
 MONTH = 30 * DAY
 
@@ -23,23 +22,25 @@ class Provider:
     def __init__(self, limits: Limits = OPENAI.limits) -> None:
         self.now = T0
         dialect = replace(OPENAI, limits=limits)
-        self.service = Service(dialect, clock=lambda: self.now, seed=b"0")
-        self.service.world.scenario = Scenario(SCHEDULE)
+        self.service = Service(dialect, seed=b"0")
+        self.service.state.scenario = Scenario(SCHEDULE)
 
     def upload(self, content: bytes | None = None, purpose: str = "batch", **more: Any) -> str:
-        given = requests(10) if content is None else content
+        content = requests(10) if content is None else content
         create = self.service.files.create
-        return str(create(purpose=purpose, filename="in.jsonl", content=given, **more)["id"])
+        file = create(self.now, purpose=purpose, filename="in.jsonl", content=content, **more)
+        return str(file["id"])
 
     def create(self, file: str | None = None, lives: int | None = None) -> str:
-        asked = Asked(CHAT, "24h", file or self.upload(), None, lives)
-        return str(self.service.batches.create(asked)["id"])
+        params = BatchCreateParams(CHAT, "24h", file or self.upload(), None, lives)
+        return str(self.service.batches.create(params, self.now)["id"])
 
     def seen(self, batch: str) -> dict[str, Any]:
-        return self.service.batches.retrieve(batch)
+        return self.service.batches.retrieve(batch, self.now)
 
     def there(self, *, purpose: str | None = None) -> list[str]:
-        page = self.service.files.list(purpose=purpose, limit=99, order="asc", after=None)
+        self.service.state.settle(self.now)
+        page = self.service.files.list(self.now, purpose=purpose, limit=99, order="asc", after=None)
         return [file["id"] for file in page["data"]]
 
     def wait(self, microseconds: int) -> None:
@@ -97,11 +98,12 @@ def test_result_files_live_from_the_end_on(told: int | None, lives: int) -> None
 def test_result_files_are_named_after_their_batch() -> None:
     """Output and error file carry the id of the batch, and are result files by purpose."""
     of = Provider()
-    of.service.world.scenario = failing("r-0")
+    of.service.state.scenario = failing("r-0")
     batch = of.create()
     of.wait(HOUR)
+    of.service.state.settle(of.now)
     ids = [of.seen(batch)[key] for key in ("output_file_id", "error_file_id")]
-    files = [of.service.files.retrieve(id_) for id_ in ids]
+    files = [of.service.files.retrieve(id_, of.now) for id_ in ids]
     assert [file["filename"] for file in files] == [f"{batch}_output.jsonl", f"{batch}_error.jsonl"]
     assert [file["purpose"] for file in files] == ["batch_output"] * 2
 
@@ -148,7 +150,7 @@ def test_an_input_file_is_needed_until_it_is_validated(after: int, status: str) 
     file = of.upload()
     batch, other = of.create(file), of.create()
     of.wait(after)
-    of.service.files.delete(file)
+    of.service.files.delete(file, of.now)
     of.wait(HOUR)
     assert (of.seen(batch)["status"], of.seen(other)["status"]) == (status, "completed")
 
@@ -172,11 +174,11 @@ def test_a_batch_is_cancelled_once(after: int) -> None:
     of = Provider()
     batch = of.create()
     of.wait(after)
-    first = of.service.batches.cancel(batch)
+    first = of.service.batches.cancel(batch, of.now)
     of.wait(SECOND)
-    assert ("cancelling", first) == (first["status"], of.service.batches.cancel(batch))
+    assert ("cancelling", first) == (first["status"], of.service.batches.cancel(batch, of.now))
     of.wait(HOUR)
-    assert of.service.batches.cancel(batch)["cancelling_at"] == first["cancelling_at"]
+    assert of.service.batches.cancel(batch, of.now)["cancelling_at"] == first["cancelling_at"]
 
 
 @pytest.mark.parametrize("file", [None, "file-none"], ids=["completed", "failed"])
@@ -185,16 +187,16 @@ def test_what_has_ended_is_not_cancelled(file: str | None) -> None:
     of = Provider()
     batch = of.create(file)
     of.wait(HOUR)
-    assert refused(lambda: of.service.batches.cancel(batch)) is ErrorKind.CANNOT_CANCEL
+    assert refused(lambda: of.service.batches.cancel(batch, of.now)) is ErrorKind.CANNOT_CANCEL
 
 
 def long_run(of: Provider) -> str:
     """A batch that would run for twenty hours, looked at, and cancelled after one."""
-    of.service.world.scenario = Scenario(Schedule(in_progress=20 * HOUR))
+    of.service.state.scenario = Scenario(Schedule(in_progress=20 * HOUR))
     batch = of.create()
     of.wait(HOUR)
     of.there()
-    of.service.batches.cancel(batch)
+    of.service.batches.cancel(batch, of.now)
     return batch
 
 
@@ -211,7 +213,8 @@ def test_a_deleted_result_file_stays_deleted() -> None:
     of = Provider()
     batch = long_run(of)
     of.wait(606 * SECOND)
-    of.service.files.delete(of.seen(batch)["error_file_id"])
+    of.service.state.settle(of.now)
+    of.service.files.delete(of.seen(batch)["error_file_id"], of.now)
     of.wait(DAY)
     assert of.there(purpose="batch_output") == []
     assert of.seen(batch)["error_file_id"] is not None
@@ -221,7 +224,7 @@ def test_what_is_said_later_changes_no_batch_that_exists() -> None:
     """A batch has the scenario of the moment in which it was created."""
     of = Provider()
     earlier = of.create()
-    of.service.world.scenario = failing(*(f"r-{number}" for number in range(10)))
+    of.service.state.scenario = failing(*(f"r-{number}" for number in range(10)))
     later = of.create()
     of.wait(HOUR)
     assert [of.seen(batch)["request_counts"]["failed"] for batch in (earlier, later)] == [0, 10]
@@ -231,27 +234,9 @@ def test_batches_are_listed_newest_first() -> None:
     """Of one moment too, the later is the newer."""
     of = Provider()
     batches = [of.create() for _ in range(3)]
-    page = of.service.batches.list(limit=2, after=None)
+    page = of.service.batches.list(of.now, limit=2, after=None)
     assert [batch["id"] for batch in page["data"]] == [batches[2], batches[1]]
     assert page["has_more"] is True
-
-
-def test_a_batch_is_written_anew_only_when_something_about_it_changes() -> None:
-    """Not at a look that sees what the last one saw; a cancel is seen at once."""
-    of = Provider()
-    batch, written = of.create(), list[Any]()
-
-    def look() -> tuple[str, int]:
-        of.service.batches.written(batch, written.append)
-        return of.seen(batch)["status"], len(written)
-
-    seen = [look(), look()]
-    of.wait(11 * SECOND)
-    seen += [look(), look()]
-    of.service.batches.cancel(batch)
-    seen += [look(), look()]
-    assert seen == [("validating", 1)] * 2 + [("in_progress", 2)] * 2 + [("cancelling", 3)] * 2
-    assert written[-1] == of.seen(batch)
 
 
 def test_what_time_alone_will_change_is_known_once_a_batch_is_validated() -> None:
@@ -270,7 +255,7 @@ def test_what_time_alone_will_change_is_known_once_a_batch_is_validated() -> Non
 def test_a_deleted_file_does_not_expire() -> None:
     """It is gone already."""
     of = Provider()
-    of.service.files.delete(of.upload())
+    of.service.files.delete(of.upload(), of.now)
     assert of.service.future(of.now).expires == 0
 
 
@@ -293,16 +278,16 @@ def test_whether_a_client_could_see_a_difference(start: int, end: int, *, differ
     of = Provider()
     of.create()
     of.wait(100 * DAY)
-    assert of.service.world.changes(T0 + start * SECOND, T0 + end * SECOND) is differs
+    assert of.service.changes(T0 + start * SECOND, T0 + end * SECOND) is differs
 
 
 def test_a_file_knows_its_readers() -> None:
     """A deleted file fails the batches that still validate it, and no other."""
     of = Provider()
     first, other = of.create(), of.create()
-    deleted = of.service.batches.retrieve(first)["input_file_id"]
-    of.service.files.delete(deleted)
+    deleted = of.seen(first)["input_file_id"]
+    of.service.files.delete(deleted, of.now)
     of.wait(20 * SECOND)
 
-    assert of.service.batches.retrieve(first)["status"] == "failed"
-    assert of.service.batches.retrieve(other)["status"] == "in_progress"
+    assert of.seen(first)["status"] == "failed"
+    assert of.seen(other)["status"] == "in_progress"

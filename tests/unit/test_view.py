@@ -3,12 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from plans import DAY, SCHEDULE, T0, plan, record, requests, seen
+from plans import DAY, SCHEDULE, T0, batch, requests, seen
 
 from fakebatch.dialects import OPENAI, Listing
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Says, Scenario
-from fakebatch.service.shelf import FileRecord
+from fakebatch.service.store import FileRecord
 from fakebatch.service.view import batch_object, deleted_file, file_object, page
 
 CREATED = T0 // SECOND
@@ -24,7 +24,7 @@ USAGE = {
 @pytest.mark.parametrize(("seconds", "taken", "given"), USAGE.values(), ids=USAGE)
 def test_usage_is_known_at_the_end(seconds: float, taken: int, given: int) -> None:
     """Usage is zero until the batch has ended; then it is the sum over its answers."""
-    spent = plan(scenario=Scenario(SCHEDULE, otherwise=Says(USED)))
+    spent = batch(scenario=Scenario(SCHEDULE, otherwise=Says(USED)))
     assert seen(spent, seconds)["usage"] == {
         "input_tokens": taken,
         "output_tokens": given,
@@ -45,16 +45,16 @@ MODELS = {
 def test_the_model_is_the_snapshot_that_answers(asked: str, expected: str) -> None:
     """A batch names the dated model behind the alias its lines ask for."""
     content = requests(1).replace(b"gpt-5-nano", asked.encode())
-    assert expected == seen(plan(content), 60)["model"]
+    assert expected == seen(batch(content), 60)["model"]
 
 
 def test_moments_are_whole_seconds_rounded_down() -> None:
     """A batch created within a second carries that second."""
-    wire = batch_object(record(replace(plan(), created=T0 + SECOND - 1)), T0 + SECOND)
+    wire = batch_object(replace(batch(), created=T0 + SECOND - 1), T0 + SECOND)
     assert (wire["created_at"], wire["expires_at"]) == (CREATED, CREATED + 86_400)
 
 
-FILE = FileRecord("file-1", "batch", "in.jsonl", T0, T0 + 30 * DAY, lambda: b"{}\n")
+FILE = FileRecord("file-1", "batch", "in.jsonl", T0, T0 + 30 * DAY, b"{}\n")
 
 
 def test_a_file_has_every_key_in_the_order_of_the_wire() -> None:

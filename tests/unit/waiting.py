@@ -44,10 +44,17 @@ class Run:
         **limits: Any,
     ) -> None:
         self._now = T0
-        self.service = Service(dialect, clock=lambda: self._now, seed=b"0")
-        self.service.world.scenario = scenario
-        self.endless = Endless([self.service], elapsed=lambda now: now - T0, **limits)
-        self.app = App(self.service, api_keys=None, noted=self.endless.called)
+        self.service = Service(dialect, seed=b"0")
+        self.service.state.scenario = scenario
+        self.endless = Endless(
+            [self.service],
+            clock=lambda: self._now,
+            elapsed=lambda now: now - T0,
+            **limits,
+        )
+        self.app = App(
+            self.service, clock=lambda: self._now, api_keys=None, noted=self.endless.called
+        )
 
     @property
     def elapsed(self) -> float:

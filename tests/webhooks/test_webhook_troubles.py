@@ -115,8 +115,8 @@ def test_the_same_seed_brings_the_same() -> None:
 
 def test_the_scenario_says_what_the_call_does_not(fakebatch: FakeBatch) -> None:
     """So that an incident can bring it along."""
-    world = fakebatch._service.world
-    world.scenario = replace(world.scenario, arrivals=Arrivals(duplicates=1, lost=1))
+    state = fakebatch._service.state
+    state.scenario = replace(state.scenario, arrivals=Arrivals(duplicates=1, lost=1))
     inbox = Inbox()
     fakebatch.webhooks.deliver_to(inbox, lost=0)
     create()

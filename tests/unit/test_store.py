@@ -2,24 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from fakebatch.service.shelf import FileRecord, Shelf
+from fakebatch.service.store import FileRecord, Store
 
 
 def file(
     id_: str, created: int, *, expires: int | None = None, deleted: int | None = None
 ) -> FileRecord:
-    return FileRecord(id_, "batch", f"{id_}.jsonl", created, expires, lambda: b"", deleted)
+    return FileRecord(id_, "batch", f"{id_}.jsonl", created, expires, b"", deleted)
 
 
-def shelf(*records: FileRecord) -> Shelf[FileRecord]:
-    made: Shelf[FileRecord] = Shelf()
+def store(*records: FileRecord) -> Store[FileRecord]:
+    made: Store[FileRecord] = Store()
     for record in records:
         made.put(record)
     return made
 
 
-FIVE = shelf(*(file(id_, at) for at, id_ in enumerate("abcde")))
-GAPS = shelf(
+FIVE = store(*(file(id_, at) for at, id_ in enumerate("abcde")))
+GAPS = store(
     file("a", 0),
     file("b", 1, deleted=5),
     file("c", 2, expires=5),
@@ -30,7 +30,7 @@ GAPS = shelf(
 """At moment 5: a and d are there, b and e deleted, c expired, f still to come."""
 
 
-def page(of: Shelf[FileRecord], after: str | None, limit: int, *, newest: bool = True) -> str:
+def page(of: Store[FileRecord], after: str | None, limit: int, *, newest: bool = True) -> str:
     """The ids of a page; a + where more follow."""
     found, more = of.page(5, after=after, limit=limit, newest_first=newest)
     return "".join(record.id for record in found) + "+" * more
@@ -45,7 +45,7 @@ PAGES = {
     "after one, oldest first": (page(FIVE, "b", 2, newest=False), "cd+"),
     "after the last: nothing": (page(FIVE, "a", 2), ""),
     "after the last, oldest first: nothing": (page(FIVE, "e", 2, newest=False), ""),
-    "nothing there": (page(shelf(), None, 2), ""),
+    "nothing there": (page(store(), None, 2), ""),
     "gone and coming ones are left out": (page(GAPS, None, 9), "da"),
     "what is left out does not count": (page(GAPS, None, 2), "da"),
     "what is left out is no more to come": (page(GAPS, None, 2, newest=False), "ad"),
@@ -80,27 +80,27 @@ def test_pages_together_are_the_whole(limit: int, *, newest: bool, whole: str) -
 
 def test_a_deletion_between_two_pages_loses_nothing_else() -> None:
     """The cursor may be deleted: paging goes on where it stood."""
-    kept = shelf(*(file(id_, at) for at, id_ in enumerate("abcde")))
+    kept = store(*(file(id_, at) for at, id_ in enumerate("abcde")))
     assert page(kept, None, 2) == "ed+"
     kept.put(file("d", 3, deleted=4))
     assert page(kept, "d", 9) == "cba"
 
 
 def test_what_comes_late_takes_the_place_of_its_time() -> None:
-    """A result file that is put on the shelf later stands where it was created."""
-    kept = shelf(file("a", 0), file("c", 2))
+    """A result file that is kept later stands where it was created."""
+    kept = store(file("a", 0), file("c", 2))
     kept.put(file("b", 1))
     assert page(kept, None, 9) == "cba"
 
 
 def test_of_one_moment_the_later_comes_later() -> None:
     """Records created at one moment stay in the order in which they were kept."""
-    assert page(shelf(file("b", 1), file("a", 1), file("c", 1)), None, 9, newest=False) == "bac"
+    assert page(store(file("b", 1), file("a", 1), file("c", 1)), None, 9, newest=False) == "bac"
 
 
 def test_a_successor_takes_the_place_of_its_record() -> None:
     """A record that is put again under its id replaces the one before."""
-    kept = shelf(file("a", 0), file("b", 1))
+    kept = store(file("a", 0), file("b", 1))
     kept.put(file("a", 0, expires=99))
     assert (len(kept), page(kept, None, 9)) == (2, "ba")
     found = kept.get("a", 5)
@@ -131,7 +131,7 @@ def test_a_file_exists_from_creation_to_its_end(
     record: FileRecord, now: int, *, expected: bool
 ) -> None:
     """A file is there from its creation on, and not any more at the moment of its end."""
-    kept = shelf(record)
+    kept = store(record)
     assert expected is (kept.get("a", now) is not None)
     assert expected is bool(list(kept.all(now)))
     assert "a" in kept

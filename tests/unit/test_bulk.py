@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plans import OVERDUE, SCHEDULE, jsonl, plan, request, requests
+from plans import OVERDUE, SCHEDULE, batch, jsonl, request, requests
 
-from fakebatch.batch import result_files
-from fakebatch.batch.plain_lines import PlainLines, Written
-from fakebatch.batch.plan import Plan
-from fakebatch.batch.result_files import Streamed, results
+from fakebatch.batch import bulk, output_file
+from fakebatch.batch.batch import Batch
+from fakebatch.batch.bulk import WriteLine
+from fakebatch.batch.output_file import Streamed, results
 from fakebatch.dialects import DIALECTS, OPENAI, ErrorCode
+from fakebatch.replies import Charge
 from fakebatch.scenario import (
     BatchRule,
     Damage,
@@ -62,12 +63,12 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 
 
-def both(content: bytes, otherwise: Outcome = ECHO, **how: Any) -> tuple[Plan, Plan]:
+def both(content: bytes, otherwise: Outcome = ECHO, **how: Any) -> tuple[Batch, Batch]:
     """The same batch twice; a rule that says the same keeps the second from the fast way."""
     schedule, rules = how.pop("schedule", SCHEDULE), how.pop("rules", ())
     same = LineRule(Which(), replace(otherwise))
-    made = plan(content, scenario=Scenario(schedule, rules, otherwise), **how)
-    return made, plan(content, scenario=Scenario(schedule, (same, *rules), otherwise), **how)
+    made = batch(content, scenario=Scenario(schedule, rules, otherwise), **how)
+    return made, batch(content, scenario=Scenario(schedule, (same, *rules), otherwise), **how)
 
 
 def asking(text: str, custom_id: str = "r-1", **body: Any) -> dict[str, Any]:
@@ -79,47 +80,35 @@ def asking(text: str, custom_id: str = "r-1", **body: Any) -> dict[str, Any]:
 
 PLAIN = json.dumps(asking("hello")).encode()
 
-WAYS: dict[str, tuple[bytes, bool]] = {
-    "as Python writes it": (PLAIN, True),
-    "without blanks": (json.dumps(asking("hello"), separators=(",", ":")).encode(), True),
-    "with a CR": (PLAIN + b"\r", True),
-    "with the keys in another order": (
-        json.dumps(dict(reversed(asking("hello").items()))).encode(),
-        True,
+WAYS: dict[str, bytes] = {
+    "as Python writes it": PLAIN,
+    "without blanks": json.dumps(asking("hello"), separators=(",", ":")).encode(),
+    "with a CR": PLAIN + b"\r",
+    "with the keys in another order": json.dumps(dict(reversed(asking("hello").items()))).encode(),
+    "with quotes, backslashes and line ends": json.dumps(asking('"\\\n')).encode(),
+    "beyond ASCII, escaped": json.dumps(asking("\u00fc\U0001f600")).encode(),
+    "beyond ASCII, escaped in capitals": PLAIN.replace(b"hello", rb"\u00FC"),
+    "beyond ASCII, as it is": PLAIN.replace(b"hello", "\u00fc".encode()),
+    "a custom_id beyond ASCII, as it is": PLAIN.replace(b"r-1", "\u00fc".encode()),
+    "with an escape that nothing needs": PLAIN.replace(b"hello", rb"h\u0065llo \/"),
+    "with a raw DEL": PLAIN.replace(b"hello", b"\x7f"),
+    "with a text of parts": PLAIN.replace(
+        b'"hello"', b'[{"type": "text", "text": "a"}, {"text": "b"}]'
     ),
-    "with quotes, backslashes and line ends": (json.dumps(asking('"\\\n')).encode(), True),
-    "beyond ASCII, escaped": (json.dumps(asking("\u00fc\U0001f600")).encode(), True),
-    "beyond ASCII, escaped in capitals": (PLAIN.replace(b"hello", rb"\u00FC"), False),
-    "beyond ASCII, as it is": (PLAIN.replace(b"hello", "\u00fc".encode()), False),
-    "a custom_id beyond ASCII, as it is": (PLAIN.replace(b"r-1", "\u00fc".encode()), False),
-    "with an escape that nothing needs": (PLAIN.replace(b"hello", rb"h\u0065llo \/"), False),
-    "with a raw DEL": (PLAIN.replace(b"hello", b"\x7f"), False),
-    "with a text of parts": (
-        PLAIN.replace(b'"hello"', b'[{"type": "text", "text": "a"}, {"text": "b"}]'),
-        False,
+    "with a text of one part": PLAIN.replace(b'"hello"', b'[{"text": "a"}]'),
+    "with a custom_id said twice": PLAIN.replace(
+        b'"custom_id"', b'"custom_id": "r-2", "custom_id"'
     ),
-    "with a text of one part": (PLAIN.replace(b'"hello"', b'[{"text": "a"}]'), True),
-    "with a custom_id said twice": (
-        PLAIN.replace(b'"custom_id"', b'"custom_id": "r-2", "custom_id"'),
-        True,
-    ),
-    "with a tail that comes again": (
-        json.dumps(asking("b" + "a" * 40, tail="a" * 40)).encode(),
-        False,
-    ),
-    "with a demand for three choices": (json.dumps(asking("hello", n=3)).encode(), False),
+    "with a tail that comes again": json.dumps(asking("b" + "a" * 40, tail="a" * 40)).encode(),
+    "with a demand for three choices": json.dumps(asking("hello", n=3)).encode(),
 }
 
 
-@pytest.mark.parametrize(("line", "noted"), WAYS.values(), ids=WAYS)
-def test_however_a_line_is_written_its_result_is_the_same(line: bytes, *, noted: bool) -> None:
-    """Validation notes places only of texts that stand in the file as a result line has them."""
+@pytest.mark.parametrize("line", WAYS.values(), ids=WAYS)
+def test_however_a_line_is_written_its_result_is_the_same(line: bytes) -> None:
+    """What a request says is read as JSON, and written as JSON."""
     fast, general = both(jsonl(request("r-0"), line))
-    quotes = fast.input.judged.quotes
-
     assert results(fast) == results(general)
-    assert quotes is not None
-    assert noted is (quotes.noted(1) is not None)
 
 
 UNLIKE: dict[str, dict[str, Any]] = {
@@ -162,9 +151,9 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("said", OTHERS.values(), ids=OTHERS)
-def test_nothing_is_noted_where_it_would_not_be_used(said: dict[str, Any]) -> None:
-    """Validation costs other batches nothing more."""
-    assert plan(scenario=Scenario(SCHEDULE, **said)).input.judged.quotes is None
+def test_other_batches_have_no_bulk(said: dict[str, Any]) -> None:
+    """Whose answers, or files, are not all of one template."""
+    assert bulk.output(batch(scenario=Scenario(SCHEDULE, **said))) is None
 
 
 @pytest.mark.parametrize("otherwise", [Echoes(), Says("100 %s\n")], ids=["echo", "a text"])
@@ -196,17 +185,24 @@ def test_beside_lines_that_rules_meet_the_others_are_plain(
 ) -> None:
     """Once it is known which these are, each other line is written the fast way, and alike."""
     fast, general = both(requests(10), otherwise, rules=(rule,), schedule=OVERDUE)
-    expected, plain, written = results(general), PlainLines.line, list[int]()
+    expected, plain, written = results(general), bulk.output, list[int]()
 
-    def line(of: PlainLines, index: int) -> Written | None:
-        written.append(index)
-        return plain(of, index)
+    def noting(of: Batch) -> WriteLine | None:
+        write = plain(of)
+        if write is None:
+            return None
 
-    monkeypatch.setattr(PlainLines, "line", line)
-    fast.counts(fast.timeline.end.at)
+        def noted(index: int) -> tuple[bytes, Charge] | None:
+            written.append(index)
+            return write(index)
+
+        return noted
+
+    monkeypatch.setattr(bulk, "output", noting)
+    finished = fast.order[: fast.finished(fast.timeline.end.at)]
 
     assert results(fast) == expected
-    assert written == sorted({*fast.input.order[: fast.finished(fast.timeline.end.at)]} - {3})
+    assert {*written} == {*finished} - {3}
 
 
 @given(custom_id=TEXTS.filter(bool), text=TEXTS, escaped=st.booleans())
@@ -215,18 +211,32 @@ def test_whatever_is_said_is_written_alike(custom_id: str, text: str, *, escaped
     line = json.dumps(asking(text, custom_id), ensure_ascii=escaped).encode()
     fast, general = both(jsonl(line))
     assert results(fast) == results(general)
-    assert json.loads(results(fast).output)["custom_id"] == custom_id
+    assert json.loads(bytes(results(fast).output))["custom_id"] == custom_id
 
 
 def test_a_file_too_long_to_hold_is_written_while_it_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It says the same as one that is held, each time, and costs the same."""
-    held = results(plan())
-    monkeypatch.setattr(result_files, "HELD", 100)
-    streamed = results(plan())
+    held = results(batch())
+    monkeypatch.setattr(output_file, "HELD", 100)
+    streamed = results(batch())
 
-    assert isinstance(streamed.succeeded, Streamed)
-    assert (streamed.output, streamed.usage) == (held.output, held.usage)
-    assert b"".join(streamed.succeeded) == b"".join(streamed.succeeded) == held.output
-    assert len(streamed.succeeded) == len(held.output)
+    assert isinstance(streamed.output, Streamed)
+    assert (bytes(streamed.output), streamed.usage) == (held.output, held.usage)
+    assert b"".join(streamed.output) == b"".join(streamed.output) == held.output
+    assert len(streamed.output) == len(held.output)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_so_is_one_with_lines_that_rules_meet(
+    rule: LineRule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same error file."""
+    scenario = Scenario(OVERDUE, (rule,))
+    held = results(batch(requests(10), scenario=scenario))
+    monkeypatch.setattr(output_file, "HELD", 100)
+    streamed = results(batch(requests(10), scenario=scenario))
+
+    assert isinstance(streamed.output, Streamed)
+    assert replace(streamed, output=bytes(streamed.output)) == held

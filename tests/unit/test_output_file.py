@@ -5,15 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from plans import CHAT, DAY, OVERDUE, SCHEDULE, failing, jsonl, plan, request, requests
+from plans import CHAT, DAY, OVERDUE, SCHEDULE, batch, failing, jsonl, request, requests
 
-from fakebatch import UsageError
-from fakebatch.batch.plan import Plan
-from fakebatch.batch.result_files import has_errors, has_output, results
+from fakebatch import Misuse
+from fakebatch.batch.batch import Batch
+from fakebatch.batch.output_file import leaves, result_files, results
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Fails, LineRule, Outcome, Says, Scenario, Which
 
 OVER = DAY // SECOND
+
+
+def output_of(made: Batch) -> bytes:
+    return bytes(results(made).output)
 
 
 def lines(content: bytes) -> list[dict[str, Any]]:
@@ -24,23 +28,23 @@ def ids(content: bytes) -> list[str]:
     return [line["custom_id"] for line in lines(content)]
 
 
-def all_to(outcome: Outcome, content: bytes | None = None) -> Plan:
+def all_to(outcome: Outcome, content: bytes | None = None) -> Batch:
     """A plan in which every line comes to the same."""
-    return plan(content, scenario=Scenario(SCHEDULE, otherwise=outcome))
+    return batch(content, scenario=Scenario(SCHEDULE, otherwise=outcome))
 
 
 ALL = [f"r-{number}" for number in range(10)]
 
-ENDS: dict[str, tuple[Plan, int, int]] = {
-    "all succeed": (plan(), 10, 0),
-    "some fail": (plan(scenario=failing("r-1", "r-4")), 8, 2),
-    "all fail": (plan(scenario=failing(*ALL)), 0, 10),
-    "cancelled before the first line is done": (plan(cancelled=10), 0, 10),
-    "cancelled midway": (plan(cancelled=60), 5, 5),
-    "cancelled while finalizing": (plan(cancelled=112), 10, 0),
-    "expired midway": (plan(scenario=Scenario(OVERDUE)), 5, 5),
+ENDS: dict[str, tuple[Batch, int, int]] = {
+    "all succeed": (batch(), 10, 0),
+    "some fail": (batch(scenario=failing("r-1", "r-4")), 8, 2),
+    "all fail": (batch(scenario=failing(*ALL)), 0, 10),
+    "cancelled before the first line is done": (batch(cancelled=10), 0, 10),
+    "cancelled midway": (batch(cancelled=60), 5, 5),
+    "cancelled while finalizing": (batch(cancelled=112), 10, 0),
+    "expired midway": (batch(scenario=Scenario(OVERDUE)), 5, 5),
     "expired midway, and all that ran failed": (
-        plan(scenario=failing(*ALL, schedule=OVERDUE)),
+        batch(scenario=failing(*ALL, schedule=OVERDUE)),
         0,
         10,
     ),
@@ -49,41 +53,40 @@ ENDS: dict[str, tuple[Plan, int, int]] = {
 
 @pytest.mark.parametrize(("made", "succeeded", "failed"), ENDS.values(), ids=ENDS)
 def test_every_line_of_a_batch_that_ran_is_in_one_file(
-    made: Plan, succeeded: int, failed: int
+    made: Batch, succeeded: int, failed: int
 ) -> None:
     """Output and error file together hold each line once."""
     left = results(made)
-    assert (succeeded, failed) == (len(ids(left.output)), len(ids(left.errors)))
-    assert sorted(ALL) == sorted(ids(left.output) + ids(left.errors))
+    assert (succeeded, failed) == (len(ids(bytes(left.output))), len(ids(left.errors)))
+    assert sorted(ALL) == sorted(ids(bytes(left.output)) + ids(left.errors))
 
 
 @pytest.mark.parametrize(("made", "succeeded", "failed"), ENDS.values(), ids=ENDS)
-def test_a_file_there_is_holds_something(made: Plan, succeeded: int, failed: int) -> None:
+def test_a_file_there_is_holds_something(made: Batch, succeeded: int, failed: int) -> None:
     """No output file where no line succeeded, no error file where none failed or was lost."""
-    assert (succeeded > 0, failed > 0) == (has_output(made), has_errors(made))
+    assert (succeeded > 0, failed > 0) == (leaves(made, "output"), leaves(made, "errors"))
 
 
 NOTHING = {
-    "invalid": plan(b"{}"),
-    "without input file": plan(missing=True),
-    "cancelled while validating": plan(cancelled=5),
-    "cancelled while validating what is invalid": plan(b"{}", cancelled=5),
-    "cancelled while validating without a file": plan(missing=True, cancelled=5),
+    "invalid": batch(b"{}"),
+    "without input file": batch(missing=True),
+    "cancelled while validating": batch(cancelled=5),
+    "cancelled while validating what is invalid": batch(b"{}", cancelled=5),
+    "cancelled while validating without a file": batch(missing=True, cancelled=5),
 }
 
 
 @pytest.mark.parametrize("made", NOTHING.values(), ids=NOTHING)
-def test_a_batch_that_never_ran_leaves_nothing(made: Plan) -> None:
+def test_a_batch_that_never_ran_leaves_nothing(made: Batch) -> None:
     """A failed batch, and one cancelled while validating, leave no file and cost nothing."""
     left = results(made)
     assert (left.output, left.errors, left.usage.input_tokens) == (b"", b"", 0)
-    assert not has_output(made)
-    assert not has_errors(made)
+    assert [*result_files(made)] == []
 
 
 def test_a_line_is_written_as_the_service_writes_it() -> None:
     """Keys in the order of the wire, Python's separators, a line end after the last line too."""
-    output = results(all_to(Says({"object": "anything", "n": [1, 2]}), requests(1))).output
+    output = output_of(all_to(Says({"object": "anything", "n": [1, 2]}), requests(1)))
     line = json.loads(output)
     assert output.decode() == (
         f'{{"id": "{line["id"]}", "custom_id": "r-0", "response": {{"status_code": 200, '
@@ -125,17 +128,17 @@ EXPIRED = {
 }
 
 LOST = {
-    "expired": (plan(scenario=Scenario(OVERDUE)), EXPIRED),
-    "cancelled": (plan(cancelled=60), CANCELLED),
+    "expired": (batch(scenario=Scenario(OVERDUE)), EXPIRED),
+    "cancelled": (batch(cancelled=60), CANCELLED),
     "cancelled while expiring": (
-        plan(scenario=Scenario(OVERDUE), cancelled=OVER + 2),
+        batch(scenario=Scenario(OVERDUE), cancelled=OVER + 2),
         CANCELLED,
     ),
 }
 
 
 @pytest.mark.parametrize(("made", "error"), LOST.values(), ids=LOST)
-def test_lines_that_never_ran_say_why(made: Plan, error: dict[str, str]) -> None:
+def test_lines_that_never_ran_say_why(made: Batch, error: dict[str, str]) -> None:
     """A lost line has an error, no response, and a custom_id as any other line."""
     assert [(None, error)] * 5 == [
         (line["response"], line["error"]) for line in lines(results(made).errors)
@@ -144,7 +147,7 @@ def test_lines_that_never_ran_say_why(made: Plan, error: dict[str, str]) -> None
 
 def test_failed_lines_stand_before_lost_ones() -> None:
     """The error file has what failed while it ran, then what never ran."""
-    made = plan(scenario=failing(*ALL), cancelled=60)
+    made = batch(scenario=failing(*ALL), cancelled=60)
     kinds = [line["response"] is None for line in lines(results(made).errors)]
     assert kinds == [False] * 5 + [True] * 5
 
@@ -152,17 +155,17 @@ def test_failed_lines_stand_before_lost_ones() -> None:
 def test_lines_are_written_in_the_order_they_finished() -> None:
     """Files are shuffled by the seed, and both keep the one order of finishing."""
     unlucky = ("r-1", "r-4", "r-7")
-    made = plan(scenario=failing(*unlucky))
-    order = [f"r-{index}" for index in made.input.order]
+    made = batch(scenario=failing(*unlucky))
+    order = [f"r-{index}" for index in made.order]
     left = results(made)
     assert order != sorted(order)
-    assert [id_ for id_ in order if id_ not in unlucky] == ids(left.output)
+    assert [id_ for id_ in order if id_ not in unlucky] == ids(bytes(left.output))
     assert [id_ for id_ in order if id_ in unlucky] == ids(left.errors)
 
 
 def test_what_finished_before_a_cancel_is_what_would_have_finished_first() -> None:
     """A cancel loses the tail of the order and changes nothing before it."""
-    assert ids(results(plan()).output)[:5] == ids(results(plan(cancelled=60)).output)
+    assert ids(output_of(batch()))[:5] == ids(output_of(batch(cancelled=60)))
 
 
 def test_answers_are_made_in_line_order() -> None:
@@ -178,23 +181,23 @@ def test_answers_are_made_in_line_order() -> None:
 
 
 WRITTEN = {
-    "completed: as finalizing begins": (plan(), 110),
-    "expired: as finalizing begins": (plan(scenario=Scenario(OVERDUE)), OVER + 1),
-    "cancelled: at the end": (plan(cancelled=60), 60 + 606),
+    "completed: as finalizing begins": (batch(), 110),
+    "expired: as finalizing begins": (batch(scenario=Scenario(OVERDUE)), OVER + 1),
+    "cancelled: at the end": (batch(cancelled=60), 60 + 606),
 }
 
 
 @pytest.mark.parametrize(("made", "second"), WRITTEN.values(), ids=WRITTEN)
-def test_line_ids_carry_the_second_the_files_were_written(made: Plan, second: int) -> None:
+def test_line_ids_carry_the_second_the_files_were_written(made: Batch, second: int) -> None:
     """The time in the id of a line is that of the result files, not of the line's own run."""
     left = results(made)
-    stamps = {int(line["id"][10:18], 16) for line in lines(left.output + left.errors)}
+    stamps = {int(line["id"][10:18], 16) for line in lines(bytes(left.output) + left.errors)}
     assert {made.created // SECOND + second} == stamps
 
 
 def test_ids_of_lines_are_their_own() -> None:
     """No two lines share an id or a request id."""
-    made = lines(results(plan()).output)
+    made = lines(output_of(batch()))
     assert len({line["id"] for line in made}) == 10
     assert len({line["response"]["request_id"] for line in made}) == 10
 
@@ -211,7 +214,7 @@ TEXTS = {
 @pytest.mark.parametrize(("text", "written"), TEXTS.values(), ids=TEXTS)
 def test_result_lines_are_ascii(text: str, written: bytes) -> None:
     """A result file is ASCII, one line a request, whatever ids and answers hold."""
-    output = results(all_to(Says(text), jsonl(request(text)))).output
+    output = output_of(all_to(Says(text), jsonl(request(text))))
     assert output.isascii()
     assert output.count(b"\n") == 1
     assert b'"custom_id": ' + written in output
@@ -222,7 +225,7 @@ def test_usage_is_the_sum_over_lines() -> None:
     """A batch has used what its answers say they used; failures may cost nothing."""
     body = {"usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}}
     rule = LineRule(Which(index=0), Fails(500, {}))
-    used = results(plan(scenario=Scenario(SCHEDULE, (rule,), Says(body)))).usage
+    used = results(batch(scenario=Scenario(SCHEDULE, (rule,), Says(body)))).usage
     assert (used.input_tokens, used.output_tokens) == (27, 36)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from plans import CHAT, line
 
-from fakebatch import UsageError
-from fakebatch.batch.answering import Answered, answer
-from fakebatch.batch.choosing import Choices, Decided
+from fakebatch import Misuse
+from fakebatch.batch.matching import Result, RuleMatcher
+from fakebatch.batch.responding import LineResponse, respond
 from fakebatch.dialects import OPENAI
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
@@ -39,12 +39,12 @@ def told(call: Callable[[], object]) -> list[str]:
     return str(caught.value).split("\n")
 
 
-def outcome_of(one: RequestLine, scenario: Scenario) -> Decided:
-    return Choices(scenario, 1, Mint(b"0")).decide(one).outcome
+def outcome_of(one: RequestLine, scenario: Scenario) -> Result:
+    return RuleMatcher(scenario, 1, Mint(b"0")).outcome(one).result
 
 
-def answered(one: RequestLine, outcome: Outcome) -> Answered:
-    return answer(one, outcome_of(one, Scenario(otherwise=outcome)), OPENAI, Mint(b"0"), 0)
+def answered(one: RequestLine, outcome: Outcome) -> LineResponse:
+    return respond(one, outcome_of(one, Scenario(otherwise=outcome)), OPENAI, Mint(b"0"), 0)
 
 
 RULES: dict[str, tuple[tuple[LineRule, ...], Outcome]] = {
@@ -101,19 +101,19 @@ def test_what_a_recording_lacks_is_told(count: int, known: str) -> None:
     ]
 
 
-MAY_FAIL: dict[str, tuple[Scenario, bool]] = {
-    "an echo cannot": (Scenario(), False),
-    "a text cannot": (Scenario(otherwise=Says("hi")), False),
-    "a rule may": (Scenario(rules=(LineRule(ALWAYS, Says("hi")),)), True),
-    "a recording may": (Scenario(otherwise=RECORDED), True),
-    "a failure does": (Scenario(otherwise=FAILS), True),
+DIFFER: dict[str, tuple[Scenario, bool]] = {
+    "all echo": (Scenario(), False),
+    "all say a text": (Scenario(otherwise=Says("hi")), False),
+    "all fail": (Scenario(otherwise=FAILS), False),
+    "there is a rule": (Scenario(rules=(LineRule(ALWAYS, Says("hi")),)), True),
+    "there is a recording": (Scenario(otherwise=RECORDED), True),
 }
 
 
-@pytest.mark.parametrize(("scenario", "expected"), MAY_FAIL.values(), ids=MAY_FAIL)
-def test_lines_are_looked_up_only_if_they_may_fail(scenario: Scenario, *, expected: bool) -> None:
-    """Where no line can fail, none is read to count failures."""
-    assert expected is not Choices(scenario, 1, Mint(b"0")).trivial
+@pytest.mark.parametrize(("scenario", "expected"), DIFFER.values(), ids=DIFFER)
+def test_lines_are_matched_only_if_they_may_differ(scenario: Scenario, *, expected: bool) -> None:
+    """Where all come to the same, none is read to count failures."""
+    assert expected is not RuleMatcher(scenario, 1, Mint(b"0")).is_uniform
 
 
 BODY = {"anything": [1]}
@@ -131,7 +131,7 @@ GIVEN: dict[str, tuple[Answer, dict[str, Any]]] = {
 @pytest.mark.parametrize(("given", "expected"), GIVEN.values(), ids=GIVEN)
 def test_a_body_is_passed_on_whole(given: Answer, expected: dict[str, Any]) -> None:
     """What the test gives as body is the body, with status 200."""
-    assert Answered(200, expected) == answered(ASKED, Says(given))
+    assert LineResponse(200, expected) == answered(ASKED, Says(given))
 
 
 @pytest.mark.parametrize("given", ["sunny", lambda _: "sunny"], ids=["a text", "a callable"])
@@ -159,15 +159,15 @@ def test_a_callable_that_fails_for_a_direct_call_says_so() -> None:
 
 
 SUCCEEDED = {
-    "200": (Answered(200, {}), True),
-    "399": (Answered(399, {}), True),
-    "400": (Answered(400, {}), False),
-    "no answer": (Answered(None, {}), False),
-    "an answer by nobody": (Answered(0, {}), False),
+    "200": (LineResponse(200, {}), True),
+    "399": (LineResponse(399, {}), True),
+    "400": (LineResponse(400, {}), False),
+    "no answer": (LineResponse(None, {}), False),
+    "an answer by nobody": (LineResponse(0, {}), False),
 }
 
 
 @pytest.mark.parametrize(("one", "expected"), SUCCEEDED.values(), ids=SUCCEEDED)
-def test_an_answer_below_400_is_a_success(one: Answered, *, expected: bool) -> None:
+def test_an_answer_below_400_is_a_success(one: LineResponse, *, expected: bool) -> None:
     """Successes go into the output file, all else into the error file."""
     assert expected is one.succeeded

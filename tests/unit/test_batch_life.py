@@ -7,17 +7,16 @@ from plans import (
     SCHEDULE,
     T0,
     after,
+    batch,
     failing,
     jsonl,
-    plan,
-    record,
     request,
     requests,
 )
 
-from fakebatch import UsageError
+from fakebatch import Misuse
+from fakebatch.batch.batch import Batch, Counts
 from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.plan import Counts, Plan
 from fakebatch.durations import SECOND
 from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
 from fakebatch.service import view
@@ -26,18 +25,18 @@ OVER = DAY // SECOND
 """The second in which the completion window ends."""
 
 
-def marks(of: Plan) -> list[tuple[float, str]]:
+def marks(of: Batch) -> list[tuple[float, str]]:
     """What begins when, in seconds after creation."""
     return [((mark.at - T0) / SECOND, mark.status.value) for mark in of.timeline.marks]
 
 
-def overdue(cancelled: int | None = None) -> Plan:
-    return plan(scenario=Scenario(OVERDUE), cancelled=cancelled)
+def overdue(cancelled: int | None = None) -> Batch:
+    return batch(scenario=Scenario(OVERDUE), cancelled=cancelled)
 
 
-def scheduled(validating: float, in_progress: float, finalizing: float) -> Plan:
+def scheduled(validating: float, in_progress: float, finalizing: float) -> Batch:
     spans = (round(span * SECOND) for span in (validating, in_progress, finalizing))
-    return plan(scenario=Scenario(Schedule(*spans)))
+    return batch(scenario=Scenario(Schedule(*spans)))
 
 
 BEGINNING = (0, "validating")
@@ -45,51 +44,51 @@ RUNNING = (10, "in_progress")
 CANCELLING = 606
 EXPIRING = 606
 
-LIVES: dict[str, tuple[Plan, list[tuple[float, str]]]] = {
+LIVES: dict[str, tuple[Batch, list[tuple[float, str]]]] = {
     "a valid batch completes": (
-        plan(),
+        batch(),
         [BEGINNING, RUNNING, (110, "finalizing"), (115, "completed")],
     ),
     "the default schedule takes an hour": (
-        plan(scenario=Scenario()),
+        batch(scenario=Scenario()),
         [BEGINNING, (65, "in_progress"), (3_535, "finalizing"), (3_600, "completed")],
     ),
     "a batch whose lines all fail completes": (
-        plan(requests(1), scenario=failing("r-0")),
+        batch(requests(1), scenario=failing("r-0")),
         [BEGINNING, RUNNING, (110, "finalizing"), (115, "completed")],
     ),
-    "an invalid batch fails when validated": (plan(b"{}"), [BEGINNING, (10, "failed")]),
-    "an empty batch fails when validated": (plan(b""), [BEGINNING, (10, "failed")]),
+    "an invalid batch fails when validated": (batch(b"{}"), [BEGINNING, (10, "failed")]),
+    "an empty batch fails when validated": (batch(b""), [BEGINNING, (10, "failed")]),
     "a batch without input file fails when validated": (
-        plan(missing=True),
+        batch(missing=True),
         [BEGINNING, (10, "failed")],
     ),
     "a batch that loses its input file fails when validated": (
-        plan().without_input(),
+        batch().without_input(),
         [BEGINNING, (10, "failed")],
     ),
     "cancelled at once": (
-        plan(cancelled=0),
+        batch(cancelled=0),
         [BEGINNING, (0, "cancelling"), (CANCELLING, "cancelled")],
     ),
     "cancelled while validating": (
-        plan(cancelled=9),
+        batch(cancelled=9),
         [BEGINNING, (9, "cancelling"), (9 + CANCELLING, "cancelled")],
     ),
     "cancelled while validating what is invalid": (
-        plan(b"{}", cancelled=9),
+        batch(b"{}", cancelled=9),
         [BEGINNING, (9, "cancelling"), (9 + CANCELLING, "cancelled")],
     ),
     "cancelled as it begins to run": (
-        plan(cancelled=10),
+        batch(cancelled=10),
         [BEGINNING, RUNNING, (10, "cancelling"), (10 + CANCELLING, "cancelled")],
     ),
     "cancelled while running": (
-        plan(cancelled=60),
+        batch(cancelled=60),
         [BEGINNING, RUNNING, (60, "cancelling"), (60 + CANCELLING, "cancelled")],
     ),
     "cancelled while finalizing": (
-        plan(cancelled=112),
+        batch(cancelled=112),
         [
             *(BEGINNING, RUNNING, (110, "finalizing")),
             *((112, "cancelling"), (112 + CANCELLING, "cancelled")),
@@ -132,15 +131,15 @@ LIVES: dict[str, tuple[Plan, list[tuple[float, str]]]] = {
 
 
 @pytest.mark.parametrize(("made", "expected"), LIVES.values(), ids=LIVES)
-def test_a_plan_is_the_whole_life_of_a_batch(made: Plan, expected: list[tuple[float, str]]) -> None:
+def test_the_whole_life_of_a_batch_is_known(made: Batch, expected: list[tuple[float, str]]) -> None:
     """When each status begins follows from input, schedule and cancel alone."""
     assert expected == marks(made)
 
 
-SOME_FAIL = plan(scenario=failing("r-1", "r-4", "r-7"))
-NONE_FAIL = plan()
+SOME_FAIL = batch(scenario=failing("r-1", "r-4", "r-7"))
+NONE_FAIL = batch()
 
-COUNTS: dict[str, tuple[Plan, float, Counts]] = {
+COUNTS: dict[str, tuple[Batch, float, Counts]] = {
     "validating: nothing is counted": (NONE_FAIL, 9.9, Counts()),
     "as it begins to run: the total": (NONE_FAIL, 10, Counts(10)),
     "before the first line is done": (NONE_FAIL, 19.9, Counts(10)),
@@ -150,11 +149,11 @@ COUNTS: dict[str, tuple[Plan, float, Counts]] = {
     "finalizing": (NONE_FAIL, 110, Counts(10, 10)),
     "completed": (NONE_FAIL, 115, Counts(10, 10)),
     "failing lines are counted apart": (SOME_FAIL, 115, Counts(10, 7, 3)),
-    "failed: nothing is counted": (plan(b"{}"), 99, Counts()),
-    "cancelled while validating: nothing is counted": (plan(cancelled=9), 999, Counts()),
-    "cancelled while running: counts stand still": (plan(cancelled=60), 70, Counts(10, 5)),
-    "cancelled: lines that never ran have not failed": (plan(cancelled=60), 999, Counts(10, 5)),
-    "cancelled while finalizing: all were done": (plan(cancelled=112), 999, Counts(10, 10)),
+    "failed: nothing is counted": (batch(b"{}"), 99, Counts()),
+    "cancelled while validating: nothing is counted": (batch(cancelled=9), 999, Counts()),
+    "cancelled while running: counts stand still": (batch(cancelled=60), 70, Counts(10, 5)),
+    "cancelled: lines that never ran have not failed": (batch(cancelled=60), 999, Counts(10, 5)),
+    "cancelled while finalizing: all were done": (batch(cancelled=112), 999, Counts(10, 10)),
     "expired: lines that never ran have not failed": (overdue(), 2 * OVER, Counts(10, 5)),
     "cancelled while expiring": (overdue(OVER + 2), 2 * OVER, Counts(10, 5)),
     "validated after the window: nothing ran": (
@@ -167,7 +166,7 @@ COUNTS: dict[str, tuple[Plan, float, Counts]] = {
 
 
 @pytest.mark.parametrize(("made", "seconds", "expected"), COUNTS.values(), ids=COUNTS)
-def test_counts_follow_from_the_moment(made: Plan, seconds: float, expected: Counts) -> None:
+def test_counts_follow_from_the_moment(made: Batch, seconds: float, expected: Counts) -> None:
     """Lines finish evenly while the batch is in progress, and at no other time."""
     assert expected == made.counts(after(seconds))
 
@@ -179,10 +178,10 @@ def test_what_begins_after_the_window_does_not_run() -> None:
 
 def test_a_plan_is_not_evaluated_before_validation_ends() -> None:
     """Showing a batch that validates reads none of its lines: 50,000 of them cost nothing."""
-    made = plan()
+    made = batch()
     assert made.status(after(5)) is Status.VALIDATING
-    view.batch_object(record(made), after(5))
-    assert "judged" not in vars(made.input)
+    view.batch_object(made, after(5))
+    assert "validation" not in vars(made)
 
 
 ORDERS = {"the same seed": (b"0", True), "another seed": (b"1", False)}
@@ -191,22 +190,22 @@ ORDERS = {"the same seed": (b"0", True), "another seed": (b"1", False)}
 @pytest.mark.parametrize(("seed", "expected"), ORDERS.values(), ids=ORDERS)
 def test_the_seed_decides_the_order(seed: bytes, *, expected: bool) -> None:
     """Lines finish in an order that follows from the seed and is not the input's."""
-    order = plan(seed=b"0").input.order
+    order = batch(seed=b"0").order
     assert sorted(order) == list(range(10))
     assert order != list(range(10))
-    assert expected is (order == plan(seed=seed).input.order)
+    assert expected is (order == batch(seed=seed).order)
 
 
 def test_blank_lines_are_in_no_count() -> None:
     """The total is the number of requests, not of lines."""
     content = b"\n".join([jsonl(request("a")), jsonl(request("b")), b"\r\n"])
-    assert plan(content).counts(after(999)) == Counts(2, 2)
+    assert batch(content).counts(after(999)) == Counts(2, 2)
 
 
 def test_a_broken_predicate_is_told_when_lines_begin_to_count() -> None:
     """A predicate of the test that raises is a misuse, and names the line it was called for."""
     rule = LineRule(Which(where=lambda line: bool(line.body["nothing"])), Fails(429))
-    made = plan(requests(1), scenario=Scenario(SCHEDULE, (rule,)))
+    made = batch(requests(1), scenario=Scenario(SCHEDULE, (rule,)))
     assert made.status(after(20)) is Status.IN_PROGRESS
     with pytest.raises(UsageError) as caught:
         made.counts(after(20))
