@@ -46,7 +46,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture
 def fakebatch(request: pytest.FixtureRequest) -> Generator[FakeBatch]:
     """An emulated Batch API: whatever httpx or httpx2 sends to its base URL is answered here."""
-    from fakebatch.emulator import FakeBatch  # noqa: PLC0415  # heavy: only where it is used
+    from fakebatch.fake import FakeBatch  # noqa: PLC0415  # heavy: only where it is used
 
     with FakeBatch(**_options(request)) as fake:
         yield fake
@@ -64,8 +64,8 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def _check(marker: pytest.Mark) -> None:
-    from fakebatch.emulator import KEYWORDS  # noqa: PLC0415
     from fakebatch.errors import UsageError  # noqa: PLC0415
+    from fakebatch.fake import KEYWORDS  # noqa: PLC0415
 
     unknown = [*map(repr, marker.args), *(name for name in marker.kwargs if name not in KEYWORDS)]
     if unknown:

@@ -19,8 +19,8 @@ _TOLD = pytest.StashKey[bool]()
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Remember which fakes of wider scope there are, and what was done with them so far."""
-    if emulator := sys.modules.get("fakebatch.emulator"):
-        emulator.latest.clear()
+    if module := sys.modules.get("fakebatch.fake"):
+        module.latest.clear()
     item.stash[_BEFORE] = {fake: fake.journal.count() for fake in _fakes()}
     item.stash[_TOLD] = False
 
@@ -45,8 +45,8 @@ def pytest_runtest_makereport(
 
 
 def _fakes() -> list[FakeBatch]:
-    emulator = sys.modules.get("fakebatch.emulator")
-    return [] if emulator is None else emulator.entered()
+    module = sys.modules.get("fakebatch.fake")
+    return [] if module is None else module.entered()
 
 
 def _used(before: dict[FakeBatch, int]) -> list[FakeBatch]:

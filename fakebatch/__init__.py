@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fakebatch.emulator import FakeBatch
+    from fakebatch.emulator import Emulator
     from fakebatch.errors import FakeBatchError, FakeBatchWarning, RefusedRequest, UsageError
+    from fakebatch.fake import FakeBatch
     from fakebatch.request_line import RequestLine
     from fakebatch.rules.scenario import Scenario
 
 __all__ = [
+    "Emulator",
     "FakeBatch",
     "FakeBatchError",
     "FakeBatchWarning",
@@ -21,7 +23,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FakeBatch": "fakebatch.emulator",
+    "Emulator": "fakebatch.emulator",
+    "FakeBatch": "fakebatch.fake",
     "FakeBatchError": "fakebatch.errors",
     "FakeBatchWarning": "fakebatch.errors",
     "UsageError": "fakebatch.errors",

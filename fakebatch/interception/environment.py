@@ -25,18 +25,18 @@ _saved: list[dict[str, str | None]] = []
 def dummy_environment(variables: Mapping[str, str]) -> Generator[None]:
     """A client made inside finds these variables and the dummy key, and no other address."""
     made = {KEY: DUMMY_KEY, **variables}
-    found = {name: os.environ.pop(name, None) for name in (*made, *UNSET)}
+    previous = {name: os.environ.pop(name, None) for name in (*made, *UNSET)}
     os.environ.update(made)
-    _saved.append(found)
+    _saved.append(previous)
     try:
         yield
     finally:
-        place = next(place for place, saved in enumerate(_saved) if saved is found)
+        place = next(place for place, saved in enumerate(_saved) if saved is previous)
         del _saved[place]
         if place == len(_saved):
-            _restore(found)
+            _restore(previous)
         else:  # one that was entered later is still active: it will restore what was found here
-            _saved[place].update(found)
+            _saved[place].update(previous)
 
 
 def _restore(variables: dict[str, str | None]) -> None:

@@ -6,6 +6,7 @@ several failures know it, and no code under test runs that could swallow it.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -15,7 +16,6 @@ from fakebatch.durations import Duration, microseconds
 from fakebatch.journal import Call, Journal, moment_text, span_text
 from fakebatch.service import Service, known_batches, known_files
 from fakebatch.testing.collecting import results_by
-from fakebatch.vtime import moments
 from fakebatch.vtime.moments import microseconds as moment
 
 FRUITLESS = {Status.FAILED, Status.EXPIRED, Status.CANCELLED}
@@ -30,7 +30,11 @@ class Asserting:
     _services: Sequence[Service]
     journal: Journal
 
-    def assert_all_collected(self) -> None:
+    @abstractmethod
+    def now(self) -> int:
+        """What time it is, in microseconds since the epoch."""
+
+    def assert_all_downloaded(self) -> None:
         """Every output and error file there has been was downloaded, whole.
 
         Raises:
@@ -67,7 +71,7 @@ class Asserting:
         """
         left = [
             f"{record.id} ({record.purpose}, {record.filename!r})"
-            for record in known_files(self._services, moments.now())
+            for record in known_files(self._services, self.now())
         ]
         if left:
             raise _failed(
@@ -76,7 +80,7 @@ class Asserting:
                 "Delete input, output and error files once they are done with.",
             )
 
-    def assert_polled_politely(self, *, min_interval: Duration) -> None:
+    def assert_min_poll_interval(self, min_interval: Duration) -> None:
         """No batch was retrieved twice within less than `min_interval` while it went on.
 
         A repetition after an error is none: the SDK asks again after half a second.
@@ -85,7 +89,7 @@ class Asserting:
             AssertionError: it names the two calls that are closest.
         """
         least = microseconds(min_interval)
-        for batch in known_batches(self._services, moments.now()):
+        for batch in known_batches(self._services, self.now()):
             polls = [*self._polls(batch)]
             gap, before, after = min(
                 ((_gap(*pair), *pair) for pair in pairwise(polls)),
@@ -101,7 +105,7 @@ class Asserting:
                 )
 
     def _uncollected(self) -> Iterator[str]:
-        now = moments.now()
+        now = self.now()
         for batch in known_batches(self._services, now):
             for result in results_by(batch, self.journal, now):
                 if not result.collected:
@@ -114,7 +118,7 @@ class Asserting:
     def _same_input(self) -> Iterator[tuple[Batch, ...]]:
         """Batches of one endpoint and one content, as they were when the last of them was made."""
         by_input: dict[tuple[str, bytes | str], tuple[Batch, ...]] = {}
-        for batch in known_batches(self._services, moments.now()):
+        for batch in known_batches(self._services, self.now()):
             params = batch.params
             content = params.input_file_id if batch.content is None else batch.content
             before = by_input.get((params.endpoint, content), ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -12,38 +12,35 @@ from fakebatch.journal import Journal
 from fakebatch.service import Service, view
 from fakebatch.service.store import Record
 from fakebatch.testing.lines import Lines
-from fakebatch.vtime import moments
 from fakebatch.vtime.moments import as_datetime
 
-
-def settled(services: Sequence[Service]) -> int:
-    """What time it is, once the result files that are there by now have been put in place."""
-    now = moments.now()
-    for service in services:
-        service.state.settle(now)
-    return now
+Now = Callable[[], int]
+"""What time it is, once the result files that are there by now have been put in place."""
 
 
 class Look:
     """One object of the service: each field of its JSON is an attribute, read at this moment."""
 
-    def __init__(self, id_: str, service: Service, read: Callable[[str, int], view.Wire]) -> None:
+    def __init__(
+        self, id_: str, service: Service, now: Now, read: Callable[[str, int], view.Wire]
+    ) -> None:
         self.id = id_
         self._service = service
+        self._now = now
         self._read = read
 
     def __getattr__(self, name: str) -> Any:
-        wire = self.wire
-        if name in wire:
-            return wire[name]
-        known = ", ".join(wire)
+        fields = self.json
+        if name in fields:
+            return fields[name]
+        known = ", ".join(fields)
         raise AttributeError(f"{self.id} has no field {name!r}; it has {known}")
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.wire}>"
+        return f"<{type(self).__name__} {self.json}>"
 
     @property
-    def wire(self) -> view.Wire:
+    def json(self) -> view.Wire:
         """The object a client would get now.
 
         Raises:
@@ -53,9 +50,6 @@ class Look:
             return self._read(self.id, self._now())
         except APIError:
             raise KeyError(self.id) from None
-
-    def _now(self) -> int:
-        return settled([self._service])
 
 
 class Step(NamedTuple):
@@ -68,8 +62,8 @@ class Step(NamedTuple):
 class Batch(Look):
     """A batch as it is now: `status`, `request_counts`, `output_file_id` and the rest."""
 
-    def __init__(self, id_: str, service: Service) -> None:
-        super().__init__(id_, service, service.batches.retrieve)
+    def __init__(self, id_: str, service: Service, now: Now) -> None:
+        super().__init__(id_, service, now, service.batches.retrieve)
 
     @property
     def plan(self) -> tuple[Step, ...]:
@@ -92,8 +86,8 @@ class Batch(Look):
 class File(Look):
     """A file as it is now: `filename`, `purpose`, `bytes` …, and its `content`."""
 
-    def __init__(self, id_: str, service: Service, journal: Journal) -> None:
-        super().__init__(id_, service, service.files.retrieve)
+    def __init__(self, id_: str, service: Service, now: Now, journal: Journal) -> None:
+        super().__init__(id_, service, now, service.files.retrieve)
         self._journal = journal
 
     @property
@@ -151,7 +145,6 @@ class Seen(Mapping[str, LookT], Generic[LookT]):
     def __repr__(self) -> str:
         return f"<{len(self)} {self._kind}: {', '.join(self)}>"
 
-    @property
     def last(self) -> LookT:
         """The one created last.
 

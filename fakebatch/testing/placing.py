@@ -18,7 +18,7 @@ from fakebatch.journal import Journal, moment_text
 from fakebatch.rules.batches import BatchRule, Durations, Fail, Schedule
 from fakebatch.service import Service, known_batches, known_files
 from fakebatch.testing import lives
-from fakebatch.testing.looking import Batch, File, Seen, settled
+from fakebatch.testing.looking import Batch, File, Now, Seen
 from fakebatch.vtime import moments
 
 Requests = str | Path | bytes | Iterable[Mapping[str, Any]]
@@ -28,21 +28,20 @@ Requests = str | Path | bytes | Iterable[Mapping[str, Any]]
 class Files(Seen[File]):
     """The files by id, in order of creation; result files are among them once they exist."""
 
-    def __init__(self, services: Sequence[Service], journal: Journal) -> None:
-        super().__init__(
-            "files", lambda: known_files(services, settled(services)), self._exists, self._file
-        )
+    def __init__(self, services: Sequence[Service], now: Now, journal: Journal) -> None:
+        super().__init__("files", lambda: known_files(services, now()), self._exists, self._file)
         self._services = services
+        self._now = now
         self._journal = journal
 
     def _file(self, id_: str) -> File:
-        now = settled(self._services)
-        home = next(one for one in self._services if one.files.has(id_, now))
-        return File(id_, home, self._journal)
+        now = self._now()
+        service = next(each for each in self._services if each.files.has(id_, now))
+        return File(id_, service, self._now, self._journal)
 
     def _exists(self, id_: str) -> bool:
-        now = settled(self._services)
-        return any(one.files.has(id_, now) for one in self._services)
+        now = self._now()
+        return any(service.files.has(id_, now) for service in self._services)
 
     @property
     def _service(self) -> Service:
@@ -72,7 +71,7 @@ class Files(Seen[File]):
         """
         read = content if isinstance(content, bytes) else _read(content)
         name = "input.jsonl" if isinstance(content, bytes) else Path(content).name
-        now = moments.now()
+        now = self._now()
         at = _moment(created, now)
         try:
             wire = self._service.files.create(
@@ -96,21 +95,22 @@ _RULES = {Status.FAILED: (BatchRule(fail=_REFUSED),)}
 class Batches(Seen[Batch]):
     """The batches by id, in order of creation."""
 
-    def __init__(self, services: Sequence[Service], files: Files) -> None:
+    def __init__(self, services: Sequence[Service], now: Now, files: Files) -> None:
         super().__init__(
-            "batches", lambda: known_batches(services, settled(services)), self._exists, self._batch
+            "batches", lambda: known_batches(services, now()), self._exists, self._batch
         )
         self._services = services
+        self._now = now
         self._files = files
 
     def _batch(self, id_: str) -> Batch:
-        now = moments.now()
-        home = next(one for one in self._services if one.batches.has(id_, now))
-        return Batch(id_, home)
+        now = self._now()
+        service = next(each for each in self._services if each.batches.has(id_, now))
+        return Batch(id_, service, self._now)
 
     def _exists(self, id_: str) -> bool:
-        now = moments.now()
-        return any(one.batches.has(id_, now) for one in self._services)
+        now = self._now()
+        return any(service.batches.has(id_, now) for service in self._services)
 
     @property
     def _service(self) -> Service:
@@ -143,7 +143,7 @@ class Batches(Seen[Batch]):
             UsageError: a batch of this age with these requests cannot have this status.
         """
         state, dialect = self._service.state, self._service.dialect
-        wanted, now = lives.status_named(status), moments.now()
+        wanted, now = lives.status_named(status), self._now()
         at = _moment(created, now)
         file = self._input(requests, at)
         params = BatchCreateParams(
@@ -174,7 +174,7 @@ class Batches(Seen[Batch]):
             content = requests if isinstance(requests, str | Path | bytes) else _jsonl(requests)
             return files.add(content, created=moments.as_datetime(created))
         uploaded = next(
-            one.created for one in self._service.files.known(moments.now()) if one.id == requests
+            one.created for one in self._service.files.known(self._now()) if one.id == requests
         )
         if uploaded > created:
             raise UsageError(

@@ -1,25 +1,25 @@
-"""What a test holds: the secret, the webhooks that are due, and where they shall go."""
+"""What a test holds of webhooks: the secret, and those that are due."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from fakebatch.durations import SECOND, Duration
-from fakebatch.rules.rule import adapter, usage_errors
-from fakebatch.rules.webhooks import Deliver
+from fakebatch.durations import SECOND
 from fakebatch.service.state import Event, Kind, State
 from fakebatch.webhooks.delivery import Delivery, secret_of, signed
 from fakebatch.webhooks.outbox import Outbox
-from fakebatch.webhooks.sender import Sender
-from fakebatch.webhooks.target import Handler, target_of
 
 STALE = 600 * SECOND
 """How old a stale timestamp is; the SDK tolerates 300 s."""
 
 
 class Webhooks:
-    """The webhooks of a fake. Each event is handed out once: by `due`, or to a target."""
+    """The webhooks of a provider. Each event is handed out once.
+
+    Args:
+        state: whose batches end.
+        clock: the time, in microseconds since the epoch.
+    """
 
     def __init__(self, state: State, clock: Callable[[], int]) -> None:
         self._state = state
@@ -27,60 +27,11 @@ class Webhooks:
         self.secret = secret_of(state.mint)
         """What they are signed with, `whsec_…`; clients find it in OPENAI_WEBHOOK_SECRET."""
         self._outbox = Outbox(state)
-        self.sender = Sender(state, clock, self._outbox, self._signed)
 
     def due(self) -> list[Delivery]:
         """The webhooks that are due by now and have not been handed out yet, in order."""
         now = self._clock()
         return [self._signed(event, Kind.GENUINE, now) for event in self._outbox.due(now)]
-
-    def deliver_to(
-        self,
-        target: str | Handler,
-        *,
-        duplicates: int | None = None,
-        forged: int | None = None,
-        stale: int | None = None,
-        lost: int | None = None,
-        early: Duration | None = None,
-        scatter: Duration | None = None,
-    ) -> None:
-        """Bring webhooks to a URL, or to a callable(body, headers), at their moments from now on.
-
-        What is due already is brought before this returns, the rest while the code under test
-        sleeps or the clock is moved, on a thread of its own. What is not answered with a status of
-        200 to 299 comes again, after 5 s and then ever twice as long, for 72 h. A callable may
-        return a status, or anything that has a `status_code`; all else counts as accepted. A
-        second call gives another target in place of the first. What is left out is as the rules of
-        `on_webhook` have it: by default each webhook comes once, at its moment.
-
-        Args:
-            target: a URL that the test's own respx route or this machine answers, or a callable.
-            duplicates: how often each comes once more, with the same `webhook-id`.
-            forged: how many copies come before it that another secret has signed.
-            stale: how many copies come after it with a timestamp ten minutes old.
-            lost: how many webhooks, the first ones, never come.
-            early: how long before the end of its batch it comes, when there are no results yet.
-            scatter: how late each copy may come, as the seed decides; some overtake others.
-
-        Raises:
-            UsageError: the target is neither, or a number is negative.
-            FakeBatchError: the callable raised something.
-        """
-        parameters: dict[str, Any] = {
-            "duplicates": duplicates,
-            "forged": forged,
-            "stale": stale,
-            "lost": lost,
-        }
-        parameters |= {"early": early, "scatter": scatter}
-        given = {name: value for name, value in parameters.items() if value is not None}
-        with usage_errors("deliver_to", Deliver):
-            adapter(Deliver).validate_python(given)
-        self.sender.deliver_to(target_of(target), given)
-        error = self.sender.error()
-        if error is not None:
-            raise error
 
     def _signed(self, event: Event, kind: Kind, now: int) -> Delivery:
         secret = secret_of(self._state.mint, "forged") if kind is Kind.FORGED else self.secret

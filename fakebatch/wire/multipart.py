@@ -27,10 +27,10 @@ def parts(body: bytes | Iterable[bytes], content_type: str) -> dict[str, Part]:
     delimiter, the head, the content (a file given as bytes whole, a read one in blocks), a line
     end. Then a file in one block is the caller's own object, and another is copied once.
     """
-    found = _BOUNDARY.search(content_type)
-    if found is None or not content_type.lower().startswith("multipart/form-data"):
+    boundary = _BOUNDARY.search(content_type)
+    if boundary is None or not content_type.lower().startswith("multipart/form-data"):
         return {}
-    delimiter = b"--" + found[1].encode()
+    delimiter = b"--" + boundary[1].encode()
     read = _read(body, delimiter) if isinstance(body, bytes) else _gathered(body, delimiter)
     return {part.name: part for part in read}
 
@@ -72,8 +72,8 @@ def _part(head: bytes, content: bytes) -> Part:
         (line for line in head.split(b"\r\n") if line.lower().startswith(b"content-disposition")),
         b"",
     )
-    said = {key.decode(): _unquoted(value) for key, value in _PARAMETER.findall(disposition)}
-    return Part(said.get("name", ""), said.get("filename"), content)
+    names = {key.decode(): _unquoted(value) for key, value in _PARAMETER.findall(disposition)}
+    return Part(names.get("name", ""), names.get("filename"), content)
 
 
 def _unquoted(value: bytes) -> str:

@@ -14,7 +14,7 @@ from plans import (
     requests,
 )
 
-from fakebatch import Misuse
+from fakebatch import UsageError
 from fakebatch.batch.batch import Batch, Counts
 from fakebatch.batch.lifecycle import Status
 from fakebatch.durations import SECOND

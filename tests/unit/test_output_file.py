@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from plans import CHAT, DAY, OVERDUE, SCHEDULE, batch, failing, jsonl, request, requests
 
-from fakebatch import Misuse
+from fakebatch import UsageError
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.output_file import leaves, result_files, results
 from fakebatch.durations import SECOND

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from plans import CHAT, line
 
-from fakebatch import Misuse
+from fakebatch import UsageError
 from fakebatch.batch.matching import Result, RuleMatcher
 from fakebatch.batch.responding import LineResponse, respond
 from fakebatch.dialects import OPENAI

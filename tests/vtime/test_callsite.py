@@ -10,7 +10,7 @@ import pytest
 from fakebatch.vtime import callsite
 
 SITE, STDLIB, OURS = callsite._LIBRARIES[0], callsite._STDLIB[0], callsite._OURS
-EMULATOR = (f"{OURS}emulator.py", "fakebatch.emulator")
+EMULATOR = (f"{OURS}fake.py", "fakebatch.fake")
 RESPX = (f"{SITE}respx/mocks.py", "respx.mocks")
 HTTPX = (f"{SITE}httpx2/_client.py", "httpx2._client")
 SDK = (f"{SITE}openai/_client.py", "openai._client")
