@@ -11,7 +11,7 @@ import pytest
 from conftest import Driver, chat
 
 from fakebatch import FakeBatch
-from fakebatch.testing.on_call import OnCall
+from fakebatch.rules.calls import OnCall
 
 HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 PATIENT = 600

@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from fakebatch import FakeBatch, FakeBatchError
-from fakebatch.testing.on_call import OnCall
+from fakebatch.rules.calls import OnCall
 
 KEY = {"Authorization": "Bearer sk-some-key"}
 LIST = "https://api.openai.com/v1/batches"
