@@ -28,7 +28,7 @@ SCENARIO = Scenario(
         LineRule(Which(custom_id="r-1"), Fails(429, {"error": {}}, times=2)),
     ),
     files=(FileRule(WhichFiles(nth=2, times=1), Keeping(hidden=5 * SECOND)),),
-    limits={"enqueued_tokens": 20, "creates_per_hour": 4, "uploads_per_minute": 3},
+    limits={"enqueued_tokens": 5, "creates_per_hour": 4, "uploads_per_minute": 3},
     arrivals=Arrivals(lost=1),
 )
 
@@ -44,6 +44,7 @@ class Recorded(ByHand):
         self.journal = Journal([operation.name for operation in OPERATIONS])
         self.webhooks = Webhooks(self.state, lambda: self.now * SECOND)
         self.app._noted = self._note
+        self.pending = self._begin_upload()
 
     def _note(self, handled: Handled) -> None:
         name = handled.operation.name if handled.operation else "none"
@@ -77,24 +78,32 @@ class Recorded(ByHand):
             act(self)
             self.heard += self.webhooks.due()
         self.heard.append(self.everything())
-        self._calls_of_every_other_kind()
+        self._complete_upload(*self.pending)
+        self._complete_upload(*self._begin_upload())
+        for number in range(3):
+            said = {"role": "user", "content": f"unlucky {number}"}
+            question = {"model": "m", "messages": [said]}
+            self.send("POST", "/chat/completions", json.dumps(question).encode())
         calls = [*self.journal.calls()]
         self.files, self.batches, self.now = files, batches, began
         return [self.heard, calls, {**self.state.hits}, self.state.uploaded]
 
-    def _calls_of_every_other_kind(self) -> None:
-        announced = {"purpose": "user_data", "filename": "f", "bytes": 2, "mime_type": "text/plain"}
+    def _begin_upload(self) -> tuple[str, str]:
+        announced = {
+            "purpose": "user_data",
+            "filename": "f",
+            "bytes": 2,
+            "mime_type": "text/plain",
+        }
         upload = self.send("POST", "/uploads", json.dumps(announced).encode())
         path = f"/uploads/{json.loads(upload.body)['id']}"
         part = (
             b'--b\r\nContent-Disposition: form-data; name="data"; filename="d"\r\n\r\nhi\r\n--b--'
         )
-        added = json.loads(self.send("POST", f"{path}/parts", part, FORM).body)
-        self.send("POST", f"{path}/complete", json.dumps({"part_ids": [added["id"]]}).encode())
-        for number in range(3):
-            asked = {"role": "user", "content": f"unlucky {number}"}
-            question = {"model": "m", "messages": [asked]}
-            self.send("POST", "/chat/completions", json.dumps(question).encode())
+        return path, json.loads(self.send("POST", f"{path}/parts", part, FORM).body)["id"]
+
+    def _complete_upload(self, path: str, part: str) -> None:
+        self.send("POST", f"{path}/complete", json.dumps({"part_ids": [part]}).encode())
 
 
 WAYS: dict[str, Callable[[State], State]] = {
@@ -116,6 +125,7 @@ def test_what_follows_a_snapshot_follows_it_again(
 
     run.app.service.restore(WAYS[way](snapshot))
     run.journal.restore(noted)
+    run.state.scenario = Scenario()
     run.does(since)
     run.app.service.restore(WAYS[way](snapshot))
     run.journal.restore(noted)
