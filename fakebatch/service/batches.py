@@ -9,7 +9,6 @@ from dataclasses import replace
 from fakebatch import replies
 from fakebatch.batch.batch import Batch, BatchCreateParams
 from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.once import Once
 from fakebatch.batch.validation import BatchError
 from fakebatch.dialects import APIError, ErrorCode, ErrorKind
 from fakebatch.durations import SECOND
@@ -79,14 +78,12 @@ class Batches:
         """Put a batch in place; its result files come at their moment."""
         state = self._state
         with state.lock:
-            nth = len(state.batches) + 1
-            if batch.nth != nth:  # another thread has created one meanwhile
-                batch = replace(batch, nth=nth, _lasting=Once())
+            batch = batch.as_nth(len(state.batches) + 1)  # another thread may have created one
             if state.files.get(batch.params.input_file_id, batch.created) is None:
                 batch = batch.without_input()
             state.put_batch(batch)
             rules, endpoint = batch.scenario.batches, batch.params.endpoint
-            state.hit("batches", [rule for rule in rules if rule.which(nth, endpoint)])
+            state.hit("batches", [rule for rule in rules if rule.which(batch.nth, endpoint)])
             return batch
 
     def list(self, now: int, *, limit: int, after: str | None) -> Wire:
