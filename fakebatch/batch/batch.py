@@ -94,6 +94,10 @@ class Batch:
         """The batch once it is cancelled: the same past, another future."""
         return replace(self, cancelled=at)
 
+    def as_nth(self, nth: int) -> Batch:
+        """The batch as the nth that is created, which decides what differs about it."""
+        return self if nth == self.nth else replace(self, nth=nth, _lasting=Once())
+
     def without_input(self) -> Batch:
         """The batch once its input file is gone before validation ended."""
         return replace(self, content=None, _lasting=Once())

@@ -33,17 +33,12 @@ class Batches:
             APIError: its input file is none of a batch, or too many were created within the hour.
         """
         state = self._state
-        limits, earlier = state.dialect.limits, self._earlier()
+        limit = state.dialect.limits.creates_per_hour
         with state.lock:
-            if not state.batch_creations.allows(limits.creates_per_hour, now):
-                raise APIError(ErrorKind.TOO_MANY_BATCHES, limit=limits.creates_per_hour)
-            batch = self._new(params, now, state.scenario, earlier)
-            if limits.enqueued_tokens is None:
-                self.keep(batch)
-        if limits.enqueued_tokens is not None:
-            batch = self._within_quota(batch, limits.enqueued_tokens)
-            self.keep(batch)
-        return view.batch_object(batch, now)
+            if not state.batch_creations.allows(limit, now):
+                raise APIError(ErrorKind.TOO_MANY_BATCHES, limit=limit)
+        batch = self.draft(params, created=now, scenario=state.scenario)
+        return view.batch_object(self.keep(self._within_quota(batch)), now)
 
     def draft(
         self,
@@ -54,17 +49,42 @@ class Batches:
         cancelled: int | None = None,
     ) -> Batch:
         """A batch as if it had been created, and cancelled, at such moments; `keep` makes it so."""
-        earlier = self._earlier()
-        with self._state.lock:
-            return replace(self._new(params, created, scenario, earlier), cancelled=cancelled)
-
-    def keep(self, batch: Batch) -> None:
-        """Put a batch in place; its result files come at their moment."""
-        self._state.put_batch(batch)
-        rules, endpoint = enumerate(batch.scenario.on_batch), batch.params.endpoint
-        self._state.hit(
-            "on_batch", (place for place, rule in rules if rule.matches(batch.nth, endpoint))
+        state = self._state
+        number, ids, window = state.next_number(), state.dialect.ids, state.dialect.window
+        mint = Mint(state.mint.digest("batch", number, size=32))
+        refused = None
+        if not window.allows(params.completion_window):
+            facts = {"value": params.completion_window, "known": window.known}
+            refused = BatchError(ErrorCode.BAD_WINDOW, facts)
+        return Batch(
+            id=state.mint.made(ids.batch, created, number),
+            created=created,
+            params=params,
+            content=self._content(params.input_file_id, created, scenario),
+            scenario=scenario,
+            dialect=state.dialect,
+            models=state.batch_models,
+            mint=mint,
+            output_file_id=mint.made(ids.output or ids.file, created, "output"),
+            error_file_id=mint.made(ids.errors or ids.file, created, "errors"),
+            number=number,
+            nth=len(state.batches) + 1,
+            earlier=self._earlier(),
+            refused=refused,
+            cancelled=cancelled,
         )
+
+    def keep(self, batch: Batch) -> Batch:
+        """Put a batch in place; its result files come at their moment."""
+        state = self._state
+        with state.lock:
+            batch = batch.as_nth(len(state.batches) + 1)  # another thread may have created one
+            if state.files.get(batch.params.input_file_id, batch.created) is None:
+                batch = batch.without_input()
+            state.put_batch(batch)
+            rules, endpoint = enumerate(batch.scenario.on_batch), batch.params.endpoint
+            state.hit("on_batch", [n for n, rule in rules if rule.matches(batch.nth, endpoint)])
+            return batch
 
     def list(self, now: int, *, limit: int, after: str | None) -> Wire:
         """A page of batches, newest first."""
@@ -115,37 +135,6 @@ class Batches:
         """Every batch there is now, oldest first."""
         return [*self._state.batches.all(now)]
 
-    def _new(
-        self,
-        params: BatchCreateParams,
-        now: int,
-        scenario: Scenario,
-        earlier: Mapping[str, int],
-    ) -> Batch:
-        state = self._state
-        number, ids, window = state.next_number(), state.dialect.ids, state.dialect.window
-        mint = Mint(state.mint.digest("batch", number, size=32))
-        refused = None
-        if not window.allows(params.completion_window):
-            facts = {"value": params.completion_window, "known": window.known}
-            refused = BatchError(ErrorCode.BAD_WINDOW, facts)
-        return Batch(
-            id=state.mint.made(ids.batch, now, number),
-            created=now,
-            params=params,
-            content=self._content(params.input_file_id, now, scenario),
-            scenario=scenario,
-            dialect=state.dialect,
-            models=state.batch_models,
-            mint=mint,
-            output_file_id=mint.made(ids.output or ids.file, now, "output"),
-            error_file_id=mint.made(ids.errors or ids.file, now, "errors"),
-            number=number,
-            nth=len(state.batches) + 1,
-            earlier=earlier,
-            refused=refused,
-        )
-
     def _content(self, file_id: str, now: int, scenario: Scenario) -> bytes | None:
         """The input, if it is there until it is validated."""
         dialect = self._state.dialect
@@ -174,11 +163,13 @@ class Batches:
             for index in range(len(batch.lines))
         )
 
-    def _within_quota(self, batch: Batch, limit: int) -> Batch:
+    def _within_quota(self, batch: Batch) -> Batch:
         """The batch, or one that fails because too many tokens of its model wait already."""
-        state, lines = self._state, batch.lines
-        if batch.validation.fails:
+        state = self._state
+        limit = state.dialect.limits.enqueued_tokens
+        if limit is None or batch.validation.fails:
             return batch
+        lines = batch.lines
         # answers do not count, nor does `max_tokens` (OpenAI's FAQ)
         tokens = sum(replies.asked(lines.request(index).body) for index in range(len(lines)))
         share = Share(batch.id, batch.validation.model or "", tokens)

@@ -174,7 +174,7 @@ class App:
 
     @property
     def _dialect(self) -> Dialect:
-        return self.service.dialect
+        return self.service.state.dialect
 
 
 def _key(header: str, scheme: str) -> str:

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from calling import BATCH, call, upload
+from plans import CHAT, SCHEDULE, T0, failing, line, requests
+
+from fakebatch import Misuse
+from fakebatch.dialects import OPENAI
+from fakebatch.durations import SECOND
+from fakebatch.request_line import RequestLine
+from fakebatch.scenario import (
+    BatchRule,
+    Fails,
+    FileRule,
+    Keeping,
+    Life,
+    LineRule,
+    Says,
+    Scenario,
+    Which,
+    WhichBatches,
+    WhichFiles,
+)
+from fakebatch.service import Service, State
+from fakebatch.wire.app import App
+
+
+class Provider:
+    """An app, and the time it has."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.now = T0
+        self.service = Service(OPENAI, seed=b"0")
+        self.state: State = self.service.state
+        self.state.scenario = scenario
+        self.app = App(self.service, clock=lambda: self.now, api_keys=None)
+
+    def create(self, content: bytes = requests(10)) -> str:  # bytes never change
+        file = upload(self.app, content)
+        batch = call(self.app, "POST", "/batches", {**BATCH, "input_file_id": file["id"]})
+        return str(self.service.batches.get(_id(batch.body), self.now).id)
+
+    def output(self, batch: str) -> bytes:
+        self.state.settle(self.now)
+        file = self.service.batches.retrieve(batch, self.now)["output_file_id"]
+        return bytes(self.service.files.content(file, self.now)[1])
+
+
+def _id(body: bytes) -> str:
+    return body.decode().partition('"id": "')[2].partition('"')[0]
+
+
+def shout(line: RequestLine) -> str:
+    return str(line.custom_id).upper()
+
+
+def is_first(line: RequestLine) -> bool:
+    return line.index == 0
+
+
+CALLABLES: dict[str, tuple[Scenario, str]] = {
+    "a predicate": (Scenario(rules=(LineRule(Which(where=is_first), Fails(429)),)), "where=is_fi"),
+    "an answer of a rule": (Scenario(rules=(LineRule(Which(), Says(shout)),)), "answer=shout"),
+    "an answer to all": (Scenario(otherwise=Says(shout)), "answer=shout"),
+}
+
+
+@pytest.mark.parametrize(("scenario", "name"), CALLABLES.values(), ids=CALLABLES)
+def test_a_callable_of_the_test_is_not_pickled(scenario: Scenario, name: str) -> None:
+    """Also if only a batch that exists knows it; three lines name it and say what to do."""
+    provider = Provider(scenario)
+    provider.create()
+    provider.state.scenario = Scenario()
+    with pytest.raises(Misuse, match=name) as caught:
+        pickle.dumps(provider.state)
+    assert str(caught.value).count("\n") == 2
+
+
+def test_a_pickled_state_holds_no_results() -> None:
+    """Of a batch that has ended it holds the input alone: the output file is made again."""
+    provider = Provider(failing("r-1"))
+    batch = provider.create(requests(100))
+    provider.now += 3_600 * SECOND
+    output = provider.output(batch)
+    pickled = pickle.dumps(provider.state)
+
+    assert len(pickled) < len(output)
+    other = Provider(Scenario())
+    other.service.restore(pickle.loads(pickled))  # noqa: S301  # our own
+    other.now = provider.now
+    assert other.output(batch) == output
+
+
+def test_no_lock_is_held_while_a_callable_answers() -> None:
+    """Other threads may do what they like meanwhile, and so may the callable."""
+    uploaded: list[str] = []
+
+    def answer(_: RequestLine) -> str:
+        def work() -> None:
+            uploaded.append(upload(provider.app)["id"])
+
+        work()
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(10)
+        return "ok"
+
+    provider = Provider(Scenario(SCHEDULE, otherwise=Says(answer)))
+    batch = provider.create(requests(1))
+    provider.now += 3_600 * SECOND
+
+    assert b"ok" in provider.output(batch)
+    assert len({*uploaded}) == 2
+
+
+def test_no_lock_is_held_while_a_predicate_selects() -> None:
+    """It may call as well, though the batch is looked at to see whether it has ended."""
+    seen: list[int] = []
+
+    def where(_: RequestLine) -> bool:
+        seen.append(call(provider.app, "GET", "/files").status)
+        return False
+
+    provider = Provider(Scenario(SCHEDULE, (LineRule(Which(where=where), Fails(429)),)))
+    batch = provider.create()
+    provider.now += 3_600 * SECOND
+
+    assert call(provider.app, "GET", "/files").status == 200
+    assert provider.service.batches.retrieve(batch, provider.now)["status"] == "completed"
+    assert seen == [200] * 10
+
+
+def test_a_callable_cannot_ask_for_what_it_makes() -> None:
+    """The results of its own batch: it is told so, in place of calling itself for ever."""
+
+    def answer(_: RequestLine) -> str:
+        return str(provider.service.batches.retrieve(batch, provider.now))
+
+    provider = Provider(Scenario(SCHEDULE, otherwise=Says(answer)))
+    batch = provider.create(requests(1))
+    provider.now += 3_600 * SECOND
+    with pytest.raises(Misuse, match="cannot be known while its lines are answered"):
+        provider.output(batch)
+
+
+def test_two_threads_cancel_one_batch_once() -> None:
+    """Both hear of one cancel, at one moment."""
+    provider = Provider(Scenario(SCHEDULE))
+    batch = provider.create()
+    together, heard = threading.Barrier(8), list[Any]()
+
+    def cancel() -> None:
+        together.wait()
+        heard.append(provider.service.batches.cancel(batch, provider.now))
+
+    threads = [threading.Thread(target=cancel) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == [heard[0]] * 8
+
+
+NEVER = Fails(429, {"error": {}})
+RULES = Scenario(
+    rules=(LineRule(Which(), NEVER), LineRule(Which(custom_id="none"), NEVER)),
+    files=(FileRule(WhichFiles(nth=2), Keeping()), FileRule(WhichFiles(nth=9), Keeping())),
+    batches=(
+        BatchRule(WhichBatches(endpoint="/v1/embeddings"), Life()),
+        BatchRule(WhichBatches(endpoint=CHAT), Life()),
+    ),
+)
+
+
+def test_a_rule_counts_what_it_meets() -> None:
+    """Uploads, batches that are created and direct calls, by family and place in the scenario."""
+    provider = Provider(RULES)
+    for _ in range(3):
+        provider.create()
+    provider.service.models.ask(CHAT, line(None, model="m", messages=[]).body, provider.now)
+
+    assert provider.state.hits == {("files", 0): 2, ("batches", 1): 3, ("lines", 0): 1}
+
+
+SCENARIOS: dict[str, tuple[Callable[[Scenario], Scenario], set[tuple[str, int]]]] = {
+    "with a rule more": (
+        lambda scenario: scenario.with_rule(FileRule(WhichFiles(), Keeping())),
+        {("files", 0), ("batches", 1)},
+    ),
+    "that says something before": (
+        lambda scenario: Scenario(files=RULES.files[1:]) | scenario,
+        {("batches", 1)},
+    ),
+    "that says nothing": (lambda _: Scenario(), set()),
+}
+
+
+@pytest.mark.parametrize(("change", "kept"), SCENARIOS.values(), ids=SCENARIOS)
+def test_counts_belong_to_rules(
+    change: Callable[[Scenario], Scenario], kept: set[tuple[str, int]]
+) -> None:
+    """Under another scenario those go on whose rule stands where it stood."""
+    provider = Provider(RULES)
+    for _ in range(2):
+        provider.create()
+    provider.state.scenario = change(provider.state.scenario)
+    assert {*provider.state.hits} == kept
