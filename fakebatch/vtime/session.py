@@ -157,6 +157,9 @@ _LATER: dict[str, Callable[[Any], list[Patch]]] = {
 
 
 def _sleeps() -> dict[Any, Any]:
+    if time.sleep is threads.sleep:
+        # Left by a monkeypatch that was undone after the clock it was made under had ended.
+        time.sleep = threads.real_sleep
     if getattr(time.sleep, "__self__", None) is not time:
         return {}  # A test that has put its own in the place of time.sleep knows why.
     threads.real_sleep = time.sleep

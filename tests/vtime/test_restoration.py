@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from time import sleep as bound_sleep  # noqa: F401 - looked up by name
+from time import sleep as bound_sleep
 from time import time as bound_time  # noqa: F401
 from typing import Any
 
@@ -137,6 +137,19 @@ def test_a_sleep_of_the_tests_own_is_left_alone(monkeypatch: pytest.MonkeyPatch)
     assert slept == [60]
     assert time.sleep == slept.append
     assert clock.elapsed == 0.0
+
+
+def test_a_patch_of_the_tests_own_that_outlives_the_clock_does_not_keep_it_alive() -> None:
+    """What a monkeypatch puts back is the clock's sleep; the next clock begins as the first."""
+    early = bound_sleep
+    patch = pytest.MonkeyPatch()
+    with running():
+        patch.setattr("time.sleep", lambda _: None)
+    patch.undo()
+    with running() as clock:
+        bound_sleep(60)
+        assert clock.elapsed == 60
+    assert time.sleep is bound_sleep is early
 
 
 def test_a_name_kept_too_long_works_for_real(clock: Clock) -> None:
