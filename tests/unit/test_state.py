@@ -9,7 +9,7 @@ import pytest
 from calling import BATCH, call, upload
 from plans import CHAT, SCHEDULE, T0, failing, line, requests
 
-from fakebatch import Misuse
+from fakebatch import UsageError
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.request_line import RequestLine
@@ -76,7 +76,7 @@ def test_a_callable_of_the_test_is_not_pickled(scenario: Scenario, name: str) ->
     provider = Provider(scenario)
     provider.create()
     provider.state.scenario = Scenario()
-    with pytest.raises(Misuse, match=name) as caught:
+    with pytest.raises(UsageError, match=name) as caught:
         pickle.dumps(provider.state)
     assert str(caught.value).count("\n") == 2
 
@@ -144,7 +144,7 @@ def test_a_callable_cannot_ask_for_what_it_makes() -> None:
     provider = Provider(Scenario(SCHEDULE, otherwise=Says(answer)))
     batch = provider.create(requests(1))
     provider.now += 3_600 * SECOND
-    with pytest.raises(Misuse, match="cannot be known while its lines are answered"):
+    with pytest.raises(UsageError, match="cannot be known while its lines are answered"):
         provider.output(batch)
 
 
