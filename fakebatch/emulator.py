@@ -211,9 +211,8 @@ class Emulator(Asserting, Rules):
 
     def _noted(self, handled: Handled) -> None:
         """Called with every request."""
-        request, operation, id_, reply, hit, done, at = handled
+        request, operation, id_, _, hit, done, at, status = handled
         name = operation.name if operation else f"{request.method} {request.path}"
-        status = reply.status if reply.arrives else None
         called = Called(name, id_, status, None if hit is None else str(hit.rule))
         self.journal.called(at, called, changes=done and request.method != "GET")
 

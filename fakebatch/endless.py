@@ -143,7 +143,7 @@ class Endless:
         Raises:
             FakeBatchError: it is one of a loop that never ends.
         """
-        request, operation, id_, reply, hit, _, at = handled
+        request, operation, id_, _, hit, _, at, status = handled
         if operation is not None and operation.is_direct:
             return
         waiter = self._waiter(at)
@@ -161,7 +161,7 @@ class Endless:
             waiter.since, waiter.calls = at, 0
         waiter.calls, waiter.called_at = waiter.calls + 1, at
         waiter.operation, waiter.id = name, id_
-        waiter.status = reply.status if reply.arrives else 0
+        waiter.status = status or 0
         error = self._spinning(waiter, handled) or self._idle(waiter, at)
         if error is not None:
             raise error

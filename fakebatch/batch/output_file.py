@@ -238,7 +238,8 @@ class _Writer:
     def _is_too_long_to_hold(self) -> bool:
         if self._kept or self._batch.overrides.result_files.changes_content:
             return False
-        lengths = (len(self._write(index).output) for index in self._finished[:_PROBED])
+        self._kept = {index: self._write(index) for index in self._finished[:_PROBED]}
+        lengths = (len(lines.output) for lines in self._kept.values())
         return max(lengths, default=0) * len(self._finished) > HELD
 
     def _streamed(self, order: list[int], unfinished: dict[int, bytes]) -> Results:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fakebatch.batch.input_file import Lines, find_lines, parsed, parsed_or_none
+from fakebatch.batch.input_file import Lines, find_lines, parsed
 from fakebatch.dialects import Dialect, ErrorCode, canonical
 from fakebatch.request_line import JSON_TYPES, json_type
 
@@ -76,8 +76,14 @@ def validate(
     checks = _Checks(lines, dialect, models)
     bad: list[BatchError] = []
     good = array("Q")
-    for index, number in enumerate(lines.numbers):
-        problem = checks.problem(parsed_or_none(lines.raw(index)))
+    for index, (start, end, number) in enumerate(
+        zip(lines.starts, lines.ends, lines.numbers, strict=True)
+    ):
+        try:
+            line = parsed(content[start:end])
+        except ValueError:
+            line = None
+        problem = checks.problem(line)
         if problem is None:
             good.append(index)
         else:
@@ -132,7 +138,7 @@ class _Checks:
         self._seen: set[str] = set()
 
     def problem(self, line: Any) -> Problem:
-        if json_type(line) != "an object":
+        if not isinstance(line, dict):
             return ErrorCode.BAD_JSON, {}
         return self._envelope(line) or self._body(line["body"])
 

@@ -15,8 +15,8 @@ from fakebatch.replies import (
     unusable,
     videos,
 )
+from fakebatch.replies.conversation import Charge, Usage, asked, usage
 from fakebatch.replies.question import Question
-from fakebatch.replies.tokens import Charge, Usage, asked, usage
 
 __all__ = [
     "ENDPOINTS",

@@ -7,10 +7,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from fakebatch.replies.conversation import copies, count, heard, last_question, tokens, turns
 from fakebatch.replies.question import Question, letters
 from fakebatch.replies.structured import Call, demanded_call, shaped
-from fakebatch.replies.text import copies, heard, last_question, turns
-from fakebatch.replies.tokens import count, tokens
 
 
 def echo(question: Question) -> dict[str, Any]:

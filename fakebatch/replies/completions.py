@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fakebatch.replies.conversation import copies, count, count_prompt, prompts
 from fakebatch.replies.question import Question
-from fakebatch.replies.text import copies, prompts
-from fakebatch.replies.tokens import count, count_prompt
 
 
 def echo(question: Question) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from base64 import b64encode
 from hashlib import shake_256
 from typing import Any
 
+from fakebatch.replies.conversation import Usage, count_prompt, prompts
 from fakebatch.replies.question import Question
-from fakebatch.replies.text import prompts
-from fakebatch.replies.tokens import Usage, count_prompt
 
 _LENGTH = 1536  # of text-embedding-3-small and text-embedding-ada-002
 _LENGTHS = {"text-embedding-3-large": 3072}

@@ -7,9 +7,8 @@ import zlib
 from base64 import b64encode
 from typing import Any
 
+from fakebatch.replies.conversation import copies, count_prompt
 from fakebatch.replies.question import Question
-from fakebatch.replies.text import copies
-from fakebatch.replies.tokens import count_prompt
 
 _USUAL = {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}
 

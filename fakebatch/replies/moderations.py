@@ -5,8 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any
 
+from fakebatch.replies.conversation import is_list, is_object, members, prompts
 from fakebatch.replies.question import Question
-from fakebatch.replies.text import is_list, is_object, members, prompts
 
 _CATEGORIES: dict[str, tuple[str, ...]] = {
     "harassment": ("text",),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fakebatch.replies.conversation import count, elements, last_question, members, text_of, turns
 from fakebatch.replies.question import Question
 from fakebatch.replies.structured import Call, demanded_call, shaped
-from fakebatch.replies.text import elements, last_question, members, text_of, turns
-from fakebatch.replies.tokens import count
 
 _REASONING = {"context": "current_turn", "effort": None, "mode": "standard", "summary": None}
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from fakebatch.replies.conversation import elements, members
 from fakebatch.replies.scalars import Impossible, number, string, whole
-from fakebatch.replies.text import elements, members
 
 _KINDS = {
     "properties": "object",

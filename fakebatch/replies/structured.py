@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from fakebatch.replies.conversation import elements, members
 from fakebatch.replies.scalars import Impossible
 from fakebatch.replies.schema import instance
-from fakebatch.replies.text import elements, members
 
 
 class Call(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fakebatch.replies.conversation import elements, is_object, members
 from fakebatch.replies.question import Question
-from fakebatch.replies.text import elements, is_object, members
 
 REFUSAL = "I'm sorry, but I can't assist with that request."
 CUT = '{"answer": "half of an obj'

@@ -29,6 +29,8 @@ class Handled(NamedTuple):
     """Whether the operation was carried out, whatever the client was told."""
     at: int
     """When, in microseconds since the epoch."""
+    status: int | None
+    """Of the HTTP response; None: it never arrives."""
 
 
 class Answer(NamedTuple):
@@ -99,7 +101,8 @@ class App:
             reply, about, done = self._answer(operation, id_, request, request_id, now)
         else:
             (reply, about, done), hit = self._faulty(operation, id_, request, request_id, now)
-        self._noted(Handled(request, operation, about, reply, hit, done, now))
+        status = None if hit is not None and not reply.arrives else reply.status
+        self._noted(Handled(request, operation, about, reply, hit, done, now, status))
         return self._signed(reply, request_id, took=20 + digest[-1])
 
     def _faulty(

@@ -185,11 +185,8 @@ class Operation(NamedTuple):
     method: str
     path: str
     handle: Handler
-
-    @property
-    def is_direct(self) -> bool:
-        """Whether it asks a model, and no object of the service."""
-        return self.handle is _ask
+    is_direct: bool = False
+    """Whether it asks a model, and no object of the service."""
 
 
 OPERATIONS = (
@@ -206,11 +203,11 @@ OPERATIONS = (
     Operation("batches.list", "GET", "/batches", _list_batches),
     Operation("batches.retrieve", "GET", "/batches/{id}", _retrieve_batch),
     Operation("batches.cancel", "POST", "/batches/{id}/cancel", _cancel_batch),
-    Operation("chat.completions.create", "POST", "/chat/completions", _ask),
-    Operation("responses.create", "POST", "/responses", _ask),
-    Operation("embeddings.create", "POST", "/embeddings", _ask),
-    Operation("completions.create", "POST", "/completions", _ask),
-    Operation("moderations.create", "POST", "/moderations", _ask),
+    Operation("chat.completions.create", "POST", "/chat/completions", _ask, is_direct=True),
+    Operation("responses.create", "POST", "/responses", _ask, is_direct=True),
+    Operation("embeddings.create", "POST", "/embeddings", _ask, is_direct=True),
+    Operation("completions.create", "POST", "/completions", _ask, is_direct=True),
+    Operation("moderations.create", "POST", "/moderations", _ask, is_direct=True),
     Operation("models.list", "GET", "/models", _list_models),
     Operation("models.retrieve", "GET", "/models/{id}", _retrieve_model),
 )
