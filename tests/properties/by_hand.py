@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
-from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
+from fakebatch.rules.batches import Schedule
+from fakebatch.rules.lines import Fail, LineRule
+from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service
 from fakebatch.wire.app import App
 from fakebatch.wire.messages import Reply, Request
@@ -26,8 +28,8 @@ MONTH = 30 * 86_400
 
 KEY = {"authorization": "Bearer sk-test"}
 FORM = {"content-type": "multipart/form-data; boundary=b", **KEY}
-SCHEDULE = Schedule(VALIDATING * SECOND, WORKING * SECOND, FINALIZING * SECOND)
-UNLUCKY = LineRule(Which(contains="unlucky"), Fails(429, {"error": {"message": "Slow down."}}))
+SCHEDULE = Schedule(validating=VALIDATING, in_progress=WORKING, finalizing=FINALIZING)
+UNLUCKY = LineRule(contains="unlucky", fail=Fail(429))
 """Every request that says "unlucky" fails."""
 
 
@@ -48,7 +50,7 @@ class ByHand:
     def __init__(self, seed: bytes = b"0") -> None:
         self.now = T0
         service = Service(OPENAI, seed=seed)
-        service.state.scenario = Scenario(SCHEDULE, (UNLUCKY,))
+        service.state.scenario = Scenario(schedule=SCHEDULE, on=(UNLUCKY,))
         self.app = App(service, clock=lambda: self.now * SECOND, api_keys=None)
         self.files: list[str] = []
         """Uploads in the order they came, deleted ones too."""
@@ -95,7 +97,7 @@ class ByHand:
         files = self.get("/files")["data"]
         batches = self.get("/batches?limit=100")["data"]
         contents = {file["id"]: self.content(file["id"]) for file in files}
-        return {"contents": contents} | {one["id"]: one for one in (*files, *batches)}
+        return {"contents": contents} | {each["id"]: each for each in (*files, *batches)}
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,8 @@ class Act:
 def upload(to: ByHand, number: int) -> None:
     """So many lines; of 5 on the last one is bad."""
     bad = [{"custom_id": "bad"}] if number >= 5 else []
-    said = ("hi", "unlucky")
-    to.upload(jsonl(*(request(f"r-{n}", said[n % 2]) for n in range(max(1, number))), *bad))
+    contents = ("hi", "unlucky")
+    to.upload(jsonl(*(request(f"r-{n}", contents[n % 2]) for n in range(max(1, number))), *bad))
 
 
 def create(to: ByHand, number: int) -> None:

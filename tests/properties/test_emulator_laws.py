@@ -16,7 +16,9 @@ from fakebatch.batch.validation import validate
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
-from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
+from fakebatch.rules.batches import Schedule
+from fakebatch.rules.lines import Fail, LineRule
+from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service
 from fakebatch.wire.app import App
 from fakebatch.wire.messages import Request
@@ -24,7 +26,7 @@ from fakebatch.wire.multipart import parts
 from fakebatch.wire.operations import route
 
 START = 1_767_225_600 * SECOND
-spans = st.integers(0, 100_000).map(lambda seconds: seconds * SECOND)
+spans = st.integers(0, 100_000)
 schedules = st.builds(Schedule, validating=spans, in_progress=spans, finalizing=spans)
 looks = st.lists(st.integers(0, 300_000), max_size=8).map(sorted)
 
@@ -35,8 +37,8 @@ class Emulated:
     def __init__(self, schedule: Schedule, failing: set[int], lines: int, seed: int = 0) -> None:
         self.now = START
         self.service = Service(OPENAI, seed=str(seed).encode())
-        rules = tuple(LineRule(Which(index=index), Fails(500, {})) for index in failing)
-        self.service.state.scenario = Scenario(schedule, rules)
+        rules = tuple(LineRule(index=index, fail=Fail(500)) for index in failing)
+        self.service.state.scenario = Scenario(schedule=schedule, on=rules)
         content = jsonl(chat(f"r{index}") for index in range(lines))
         create = self.service.files.create
         uploaded = create(self.now, purpose="batch", filename="in", content=content)

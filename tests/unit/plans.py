@@ -10,7 +10,9 @@ from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
+from fakebatch.rules.batches import Schedule
+from fakebatch.rules.lines import Fail, LineRule
+from fakebatch.rules.scenario import Scenario
 from fakebatch.service.view import batch_object
 
 CHAT = "/v1/chat/completions"
@@ -18,10 +20,10 @@ T0 = 1_787_150_474 * SECOND
 HOUR = 3_600 * SECOND
 DAY = 24 * HOUR
 
-SCHEDULE = Schedule(validating=10 * SECOND, in_progress=100 * SECOND, finalizing=5 * SECOND)
+SCHEDULE = Schedule(validating=10, in_progress=100, finalizing=5)
 """Runs from second 10, a line every ten seconds; finalizing at 110, completed at 115."""
 
-OVERDUE = Schedule(validating=10 * SECOND, in_progress=2 * (DAY - 10 * SECOND), finalizing=0)
+OVERDUE = Schedule(validating=10, in_progress=2 * (86_400 - 10), finalizing=0)
 """Half of the lines are done when the window ends."""
 
 
@@ -47,8 +49,8 @@ def requests(count: int) -> bytes:
 
 def failing(*custom_ids: str, schedule: Schedule = SCHEDULE) -> Scenario:
     """A scenario in which these lines fail with a 429."""
-    fails = Fails(429, {"error": {"message": "Slow down.", "code": "rate_limit_exceeded"}})
-    return Scenario(schedule, tuple(LineRule(Which(custom_id=id_), fails) for id_ in custom_ids))
+    rules = (LineRule(custom_id=custom_id, fail=Fail(429)) for custom_id in custom_ids)
+    return Scenario(schedule=schedule, on=tuple(rules))
 
 
 def batch(
@@ -67,7 +69,7 @@ def batch(
         created=T0,
         params=BatchCreateParams(CHAT, "24h", "file-1", model=model),
         content=None if missing else requests(10) if content is None else content,
-        scenario=scenario or Scenario(SCHEDULE),
+        scenario=scenario or Scenario(schedule=SCHEDULE),
         dialect=dialect,
         models=None,
         mint=Mint(seed),

@@ -18,7 +18,9 @@ from fakebatch import UsageError
 from fakebatch.batch.batch import Batch, Counts
 from fakebatch.batch.lifecycle import Status
 from fakebatch.durations import SECOND
-from fakebatch.scenario import Fails, LineRule, Scenario, Schedule, Which
+from fakebatch.rules.batches import Schedule
+from fakebatch.rules.lines import Fail, LineRule
+from fakebatch.rules.scenario import Scenario
 from fakebatch.service import view
 
 OVER = DAY // SECOND
@@ -31,12 +33,12 @@ def marks(of: Batch) -> list[tuple[float, str]]:
 
 
 def overdue(cancelled: int | None = None) -> Batch:
-    return batch(scenario=Scenario(OVERDUE), cancelled=cancelled)
+    return batch(scenario=Scenario(schedule=OVERDUE), cancelled=cancelled)
 
 
 def scheduled(validating: float, in_progress: float, finalizing: float) -> Batch:
-    spans = (round(span * SECOND) for span in (validating, in_progress, finalizing))
-    return batch(scenario=Scenario(Schedule(*spans)))
+    schedule = Schedule(validating=validating, in_progress=in_progress, finalizing=finalizing)
+    return batch(scenario=Scenario(schedule=schedule))
 
 
 BEGINNING = (0, "validating")
@@ -204,8 +206,8 @@ def test_blank_lines_are_in_no_count() -> None:
 
 def test_a_broken_predicate_is_told_when_lines_begin_to_count() -> None:
     """A predicate of the test that raises is a misuse, and names the line it was called for."""
-    rule = LineRule(Which(where=lambda line: bool(line.body["nothing"])), Fails(429))
-    made = batch(requests(1), scenario=Scenario(SCHEDULE, (rule,)))
+    rule = LineRule(lambda line: bool(line.body["nothing"]), fail=Fail(429))
+    made = batch(requests(1), scenario=Scenario(schedule=SCHEDULE, on=(rule,)))
     assert made.status(after(20)) is Status.IN_PROGRESS
     with pytest.raises(UsageError) as caught:
         made.counts(after(20))

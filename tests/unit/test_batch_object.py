@@ -7,7 +7,7 @@ from plans import CHAT, DAY, OVERDUE, T0, batch, failing, requests, seen
 
 from fakebatch.batch.batch import Batch
 from fakebatch.durations import SECOND
-from fakebatch.scenario import Scenario
+from fakebatch.rules.scenario import Scenario
 
 CREATED = T0 // SECOND
 OVER = DAY // SECOND
@@ -121,12 +121,12 @@ STATES: dict[str, tuple[Batch, float, dict[str, Any]]] = {
         {**RAN, **cancelled(10), **counts(10), **ERROR},
     ),
     "expiring": (
-        batch(scenario=Scenario(OVERDUE)),
+        batch(scenario=Scenario(schedule=OVERDUE)),
         OVER + 1,
         {**EXPIRING, "status": "finalizing"},
     ),
     "expired: completed_at stays null": (
-        batch(scenario=Scenario(OVERDUE)),
+        batch(scenario=Scenario(schedule=OVERDUE)),
         OVER + 607,
         {**EXPIRING, "status": "expired", "expired_at": CREATED + OVER + 607, **OUTPUT, **ERROR},
     ),

@@ -18,7 +18,8 @@ from fakebatch.batch.batch import Batch
 from fakebatch.batch.output_file import ResultFile, results
 from fakebatch.batch.validation import Validation, validate
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import Fails, LineRule, Says, Scenario, Which
+from fakebatch.rules.lines import Fail, LineRule, Reply
+from fakebatch.rules.scenario import Scenario
 
 THREADS = 8
 
@@ -80,8 +81,9 @@ def test_threads_ask_the_callables_of_a_test_once() -> None:
         answered.append(line.index)
         return "ok"
 
-    rule = LineRule(Which(where=where), Fails(429))
-    made = batch(requests(100), scenario=Scenario(SCHEDULE, (rule,), Says(answer)))
+    rules, otherwise = (LineRule(where, fail=Fail(429)),), LineRule(reply=Reply(answer))
+    scenario = Scenario(schedule=SCHEDULE, on=rules, otherwise=otherwise)
+    made = batch(requests(100), scenario=scenario)
     first, *others = at_once(lambda: results(made))
     assert all(other is first for other in others)
     assert selected == answered == [*range(100)]

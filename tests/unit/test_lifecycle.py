@@ -9,7 +9,8 @@ from plans import DAY, OVERDUE, after, batch, jsonl, requests
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Mark, Status, Timeline
 from fakebatch.durations import SECOND
-from fakebatch.scenario import Scenario, Schedule
+from fakebatch.rules.batches import Schedule
+from fakebatch.rules.scenario import Scenario
 
 LIFE = Timeline(
     (
@@ -66,13 +67,15 @@ CONTENTS = {
     "one line": requests(1),
     "three lines": requests(3),
 }
-SPANS = [0, 1, 10 * SECOND, DAY - 1, DAY, DAY + 1, DAY + SECOND, 3 * DAY]
-CANCELS = [None, 0, 9, 10, 20, DAY // SECOND, DAY // SECOND + 1, 3 * DAY // SECOND]
+WINDOW = DAY // SECOND
+SPANS = [0, 1e-6, 10, WINDOW - 1e-6, WINDOW, WINDOW + 1e-6, WINDOW + 1, 3 * WINDOW]
+CANCELS = [None, 0, 9, 10, 20, WINDOW, WINDOW + 1, 3 * WINDOW]
 
 
 def every_plan() -> Iterator[Batch]:
     for content, validating, working, cancel in product(CONTENTS.values(), SPANS, SPANS, CANCELS):
-        scenario = Scenario(Schedule(validating, working, 7 * SECOND))
+        schedule = Schedule(validating=validating, in_progress=working, finalizing=7)
+        scenario = Scenario(schedule=schedule)
         made = batch(content, scenario=scenario, missing=content is None)
         if cancel is None:
             yield made
@@ -83,11 +86,11 @@ def every_plan() -> Iterator[Batch]:
 def test_every_plan_follows_the_transitions() -> None:
     """All plans together take every step of the table, and none takes another."""
     steps = {
-        (one.status, following.status)
+        (mark.status, following.status)
         for made in every_plan()
-        for one, following in pairwise(made.timeline.marks)
+        for mark, following in pairwise(made.timeline.marks)
     }
-    assert {(one, following) for one in Status for following in TRANSITIONS[one]} == steps
+    assert {(before, after) for before in Status for after in TRANSITIONS[before]} == steps
 
 
 def test_every_plan_begins_validating_and_ends_in_order() -> None:
@@ -101,7 +104,7 @@ def test_every_plan_begins_validating_and_ends_in_order() -> None:
 
 PLANS = {
     "valid": batch(),
-    "overdue": batch(scenario=Scenario(OVERDUE)),
+    "overdue": batch(scenario=Scenario(schedule=OVERDUE)),
     "without input": batch(missing=True),
     "cancelled": batch(cancelled=5),
 }

@@ -11,7 +11,8 @@ from fakebatch import UsageError
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.output_file import leaves, result_files, results
 from fakebatch.durations import SECOND
-from fakebatch.scenario import Fails, LineRule, Outcome, Says, Scenario, Which
+from fakebatch.rules.lines import Fail, LineRule, Reply
+from fakebatch.rules.scenario import Scenario
 
 OVER = DAY // SECOND
 
@@ -28,9 +29,10 @@ def ids(content: bytes) -> list[str]:
     return [line["custom_id"] for line in lines(content)]
 
 
-def all_to(outcome: Outcome, content: bytes | None = None) -> Batch:
-    """A plan in which every line comes to the same."""
-    return batch(content, scenario=Scenario(SCHEDULE, otherwise=outcome))
+def all_to(verb: Reply | Fail, content: bytes | None = None) -> Batch:
+    """A batch in which every line comes to the same."""
+    otherwise = LineRule(fail=verb) if isinstance(verb, Fail) else LineRule(reply=verb)
+    return batch(content, scenario=Scenario(schedule=SCHEDULE, otherwise=otherwise))
 
 
 ALL = [f"r-{number}" for number in range(10)]
@@ -42,7 +44,7 @@ ENDS: dict[str, tuple[Batch, int, int]] = {
     "cancelled before the first line is done": (batch(cancelled=10), 0, 10),
     "cancelled midway": (batch(cancelled=60), 5, 5),
     "cancelled while finalizing": (batch(cancelled=112), 10, 0),
-    "expired midway": (batch(scenario=Scenario(OVERDUE)), 5, 5),
+    "expired midway": (batch(scenario=Scenario(schedule=OVERDUE)), 5, 5),
     "expired midway, and all that ran failed": (
         batch(scenario=failing(*ALL, schedule=OVERDUE)),
         0,
@@ -86,7 +88,7 @@ def test_a_batch_that_never_ran_leaves_nothing(made: Batch) -> None:
 
 def test_a_line_is_written_as_the_service_writes_it() -> None:
     """Keys in the order of the wire, Python's separators, a line end after the last line too."""
-    output = output_of(all_to(Says({"object": "anything", "n": [1, 2]}), requests(1)))
+    output = output_of(all_to(Reply({"object": "anything", "n": [1, 2]}), requests(1)))
     line = json.loads(output)
     assert output.decode() == (
         f'{{"id": "{line["id"]}", "custom_id": "r-0", "response": {{"status_code": 200, '
@@ -97,23 +99,23 @@ def test_a_line_is_written_as_the_service_writes_it() -> None:
 
 REFUSED = {"error": {"message": "Too long.", "code": "context_length_exceeded"}}
 
-OUTCOMES: dict[str, tuple[Outcome, int | None, Mapping[str, Any]]] = {
-    "a client error has a response and no error": (Fails(400, REFUSED), 400, REFUSED),
-    "a server error has a response and no error": (Fails(503, {}), 503, {}),
+FAILURES: dict[str, tuple[Fail, int | None, Mapping[str, Any]]] = {
+    "a client error has a response and no error": (Fail(400, body=REFUSED), 400, REFUSED),
+    "a server error has a response and no error": (Fail(503, body={}), 503, {}),
     "an error without response": (
-        Fails(None, {"code": "request_timeout", "message": "Timed out."}),
+        Fail(code="request_timeout", message="Timed out."),
         None,
         {"code": "request_timeout", "message": "Timed out."},
     ),
 }
 
 
-@pytest.mark.parametrize(("outcome", "status", "body"), OUTCOMES.values(), ids=OUTCOMES)
+@pytest.mark.parametrize(("fail", "status", "body"), FAILURES.values(), ids=FAILURES)
 def test_a_failed_line_says_so_in_one_place(
-    outcome: Outcome, status: int | None, body: Mapping[str, Any]
+    fail: Fail, status: int | None, body: Mapping[str, Any]
 ) -> None:
     """An HTTP error is a response without error, any other failure an error without response."""
-    (line,) = lines(results(all_to(outcome, requests(1))).errors)
+    (line,) = lines(results(all_to(fail, requests(1))).errors)
     if status is None:
         assert (None, body) == (line["response"], line["error"])
     else:
@@ -128,10 +130,10 @@ EXPIRED = {
 }
 
 LOST = {
-    "expired": (batch(scenario=Scenario(OVERDUE)), EXPIRED),
+    "expired": (batch(scenario=Scenario(schedule=OVERDUE)), EXPIRED),
     "cancelled": (batch(cancelled=60), CANCELLED),
     "cancelled while expiring": (
-        batch(scenario=Scenario(OVERDUE), cancelled=OVER + 2),
+        batch(scenario=Scenario(schedule=OVERDUE), cancelled=OVER + 2),
         CANCELLED,
     ),
 }
@@ -176,13 +178,13 @@ def test_answers_are_made_in_line_order() -> None:
         seen.append(line.custom_id)
         return "ok"
 
-    results(all_to(Says(answer)))
+    results(all_to(Reply(answer)))
     assert [f"r-{number}" for number in range(10)] == seen
 
 
 WRITTEN = {
     "completed: as finalizing begins": (batch(), 110),
-    "expired: as finalizing begins": (batch(scenario=Scenario(OVERDUE)), OVER + 1),
+    "expired: as finalizing begins": (batch(scenario=Scenario(schedule=OVERDUE)), OVER + 1),
     "cancelled: at the end": (batch(cancelled=60), 60 + 606),
 }
 
@@ -214,7 +216,7 @@ TEXTS = {
 @pytest.mark.parametrize(("text", "written"), TEXTS.values(), ids=TEXTS)
 def test_result_lines_are_ascii(text: str, written: bytes) -> None:
     """A result file is ASCII, one line a request, whatever ids and answers hold."""
-    output = output_of(all_to(Says(text), jsonl(request(text))))
+    output = output_of(all_to(Reply(text), jsonl(request(text))))
     assert output.isascii()
     assert output.count(b"\n") == 1
     assert b'"custom_id": ' + written in output
@@ -224,8 +226,9 @@ def test_result_lines_are_ascii(text: str, written: bytes) -> None:
 def test_usage_is_the_sum_over_lines() -> None:
     """A batch has used what its answers say they used; failures may cost nothing."""
     body = {"usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}}
-    rule = LineRule(Which(index=0), Fails(500, {}))
-    used = results(batch(scenario=Scenario(SCHEDULE, (rule,), Says(body)))).usage
+    rules, otherwise = (LineRule(index=0, fail=Fail(500)),), LineRule(reply=Reply(body))
+    scenario = Scenario(schedule=SCHEDULE, on=rules, otherwise=otherwise)
+    used = results(batch(scenario=scenario)).usage
     assert (used.input_tokens, used.output_tokens) == (27, 36)
 
 
@@ -249,11 +252,11 @@ BAD_ANSWERS: dict[str, tuple[Any, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("given", "message"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
-def test_an_answer_that_is_none_is_told(given: Any, message: list[str]) -> None:
+@pytest.mark.parametrize(("answer", "message"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_an_answer_that_is_none_is_told(answer: Any, message: list[str]) -> None:
     """What a callable of the test does wrong is a misuse, in three lines, with the line's name."""
     with pytest.raises(UsageError) as caught:
-        results(all_to(Says(given), requests(1)))
+        results(all_to(Reply(answer), requests(1)))
     assert message == str(caught.value).split("\n")
 
 
@@ -264,4 +267,4 @@ UNWRITABLE = {"a set": {1}, "bytes": b"", "not a number": float("nan"), "infinit
 def test_a_reply_that_is_no_json_is_told(value: object) -> None:
     """A response body that JSON cannot hold is a misuse that names the line."""
     with pytest.raises(UsageError, match="custom_id 'r-0'"):
-        results(all_to(Says({"value": value}), requests(1)))
+        results(all_to(Reply({"value": value}), requests(1)))

@@ -10,7 +10,8 @@ from plans import CHAT, DAY, HOUR, SCHEDULE, T0, failing, requests
 from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.dialects import OPENAI, APIError, ErrorKind, Limits
 from fakebatch.durations import SECOND
-from fakebatch.scenario import Scenario, Schedule
+from fakebatch.rules.batches import Schedule
+from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Future, Service
 
 MONTH = 30 * DAY
@@ -23,7 +24,7 @@ class Provider:
         self.now = T0
         dialect = replace(OPENAI, limits=limits)
         self.service = Service(dialect, seed=b"0")
-        self.service.state.scenario = Scenario(SCHEDULE)
+        self.service.state.scenario = Scenario(schedule=SCHEDULE)
 
     def upload(self, content: bytes | None = None, purpose: str = "batch", **more: Any) -> str:
         content = requests(10) if content is None else content
@@ -192,7 +193,7 @@ def test_what_has_ended_is_not_cancelled(file: str | None) -> None:
 
 def long_run(of: Provider) -> str:
     """A batch that would run for twenty hours, looked at, and cancelled after one."""
-    of.service.state.scenario = Scenario(Schedule(in_progress=20 * HOUR))
+    of.service.state.scenario = Scenario(schedule=Schedule(in_progress="20h"))
     batch = of.create()
     of.wait(HOUR)
     of.there()

@@ -7,7 +7,8 @@ from plans import DAY, SCHEDULE, T0, batch, requests, seen
 
 from fakebatch.dialects import OPENAI, Listing
 from fakebatch.durations import SECOND
-from fakebatch.scenario import Says, Scenario
+from fakebatch.rules.lines import LineRule, Reply
+from fakebatch.rules.scenario import Scenario
 from fakebatch.service.store import FileRecord
 from fakebatch.service.view import batch_object, deleted_file, file_object, page
 
@@ -21,14 +22,15 @@ USAGE = {
 }
 
 
-@pytest.mark.parametrize(("seconds", "taken", "given"), USAGE.values(), ids=USAGE)
-def test_usage_is_known_at_the_end(seconds: float, taken: int, given: int) -> None:
+@pytest.mark.parametrize(("seconds", "read", "written"), USAGE.values(), ids=USAGE)
+def test_usage_is_known_at_the_end(seconds: float, read: int, written: int) -> None:
     """Usage is zero until the batch has ended; then it is the sum over its answers."""
-    spent = batch(scenario=Scenario(SCHEDULE, otherwise=Says(USED)))
+    otherwise = LineRule(reply=Reply(USED))
+    spent = batch(scenario=Scenario(schedule=SCHEDULE, otherwise=otherwise))
     assert seen(spent, seconds)["usage"] == {
-        "input_tokens": taken,
-        "output_tokens": given,
-        "total_tokens": taken + given,
+        "input_tokens": read,
+        "output_tokens": written,
+        "total_tokens": read + written,
         "input_tokens_details": {"cached_tokens": 0},
         "output_tokens_details": {"reasoning_tokens": 0},
     }
@@ -41,10 +43,10 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize(("asked", "expected"), MODELS.values(), ids=MODELS)
-def test_the_model_is_the_snapshot_that_answers(asked: str, expected: str) -> None:
+@pytest.mark.parametrize(("model", "expected"), MODELS.values(), ids=MODELS)
+def test_the_model_is_the_snapshot_that_answers(model: str, expected: str) -> None:
     """A batch names the dated model behind the alias its lines ask for."""
-    content = requests(1).replace(b"gpt-5-nano", asked.encode())
+    content = requests(1).replace(b"gpt-5-nano", model.encode())
     assert expected == seen(batch(content), 60)["model"]
 
 
@@ -88,10 +90,10 @@ def test_a_deletion_says_what_is_gone() -> None:
 
 def test_a_page_names_its_first_and_last() -> None:
     """A list says where it begins and ends, and whether more follows."""
-    one, other = {"id": "a"}, {"id": "b"}
-    assert page([one, other], Listing(), has_more=True) == {
+    first, last = {"id": "a"}, {"id": "b"}
+    assert page([first, last], Listing(), has_more=True) == {
         "object": "list",
-        "data": [one, other],
+        "data": [first, last],
         "first_id": "a",
         "last_id": "b",
         "has_more": True,

@@ -15,7 +15,8 @@ from fakebatch import FakeBatchError
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
 from fakebatch.endless import Endless
-from fakebatch.scenario import BatchRule, Life, Scenario, WhichBatches
+from fakebatch.rules.batches import BatchRule, Fail
+from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service
 from fakebatch.vtime.clock import Sleep
 from fakebatch.wire.app import App
@@ -25,12 +26,12 @@ HOUR = 3_600
 DAY = 24 * HOUR
 
 
-def life(**differs: Any) -> Scenario:
-    """Every batch has this life."""
-    return Scenario(SCHEDULE, batches=(BatchRule(WhichBatches(), Life(**differs)),))
+def batches(*verbs: dict[str, Any]) -> Scenario:
+    """Rules for every batch, one for each verb."""
+    return Scenario(schedule=SCHEDULE, on_batch=tuple(BatchRule(**verb) for verb in verbs))
 
 
-FAILS = life(fails=())
+FAILS = batches({"fail": Fail()})
 """Every batch fails after ten seconds."""
 
 
@@ -39,7 +40,7 @@ class Run:
 
     def __init__(
         self,
-        scenario: Scenario = Scenario(SCHEDULE),  # noqa: B008  # frozen
+        scenario: Scenario = Scenario(schedule=SCHEDULE),  # noqa: B008  # frozen
         dialect: Dialect = OPENAI,
         **limits: Any,
     ) -> None:
