@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
-from pydantic import JsonValue, Strict
+from pydantic import Field, JsonValue, Strict
+from pydantic.json_schema import SkipJsonSchema
 
 from fakebatch.errors import UsageError
 from fakebatch.request_line import RequestLine
@@ -113,10 +114,10 @@ class Replay:
     _: KW_ONLY
     missing: Literal["echo"] | None = None
     """What answers a custom_id that the file lacks; by default the test fails."""
-    lines: dict[str, Reply | Fail] = field(
+    lines: Annotated[dict[str, Reply | Fail], Field(exclude=True), SkipJsonSchema()] = field(
         init=False, repr=False, default_factory=dict[str, Reply | Fail]
     )
-    """What the file has for each custom_id."""
+    """What the file has for each custom_id; a scenario that is written has the path alone."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", _recorded(Path(self.path)))

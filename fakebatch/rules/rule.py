@@ -339,7 +339,7 @@ def _names_a_type(step: str) -> bool:
 
 
 def _known(kind: Any) -> list[str]:
-    return [each.name for each in fields(kind)] if is_dataclass(kind) else []
+    return [each.name for each in fields(kind) if each.init] if is_dataclass(kind) else []
 
 
 def _class_in(hint: Any) -> Any:

@@ -82,8 +82,8 @@ class ByHand:
 
     def create(self, file: str, endpoint: str = CHAT) -> str:
         """Create a batch: its id."""
-        asked = {"input_file_id": file, "endpoint": endpoint, "completion_window": "24h"}
-        reply = self.send("POST", "/batches", json.dumps(asked).encode())
+        params = {"input_file_id": file, "endpoint": endpoint, "completion_window": "24h"}
+        reply = self.send("POST", "/batches", json.dumps(params).encode())
         self.batches.append(json.loads(reply.body)["id"])
         return self.batches[-1]
 

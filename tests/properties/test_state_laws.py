@@ -13,23 +13,32 @@ from hypothesis import strategies as st
 
 from fakebatch.durations import SECOND
 from fakebatch.journal import Called, Journal
-from fakebatch.scenario import Arrivals, Fails, FileRule, Keeping, LineRule, Scenario, Which
-from fakebatch.scenario.files import WhichFiles
+from fakebatch.rules.calls import CallRule, RateLimit
+from fakebatch.rules.calls import Fail as FailCall
+from fakebatch.rules.files import FileRule, NotFoundFor
+from fakebatch.rules.lines import Fail, LineRule
+from fakebatch.rules.scenario import Scenario
+from fakebatch.rules.webhooks import Deliver, WebhookRule
 from fakebatch.service import State
-from fakebatch.webhooks import Webhooks
+from fakebatch.webhooks.webhooks import Webhooks
 from fakebatch.wire.app import Handled
-from fakebatch.wire.exchange import Reply
+from fakebatch.wire.messages import Reply
 from fakebatch.wire.operations import OPERATIONS
 
 SCENARIO = Scenario(
-    rules=(
+    on=(
         UNLUCKY,
-        LineRule(Which(fraction=0.5), Fails(500, {"error": {}}, times=1)),
-        LineRule(Which(custom_id="r-1"), Fails(429, {"error": {}}, times=2)),
+        LineRule(fraction=0.5, times=1, fail=Fail(500)),
+        LineRule(custom_id="r-1", times=2, fail=Fail(429)),
     ),
-    files=(FileRule(WhichFiles(nth=2, times=1), Keeping(hidden=5 * SECOND)),),
+    on_file=(FileRule(nth=2, not_found_for=NotFoundFor("5s")),),
+    on_call=(
+        CallRule("files.content", nth=2, times=2, through_retries=True, fail=FailCall(503)),
+        CallRule("chat.*", chance=0.5, fail=FailCall(500)),
+        CallRule("chat.*", rate_limit=RateLimit(4, per="1h")),
+    ),
+    on_webhook=(WebhookRule(times=1, deliver=Deliver(lost=1)),),
     limits={"enqueued_tokens": 5, "creates_per_hour": 4, "uploads_per_minute": 3},
-    arrivals=Arrivals(lost=1),
 )
 
 
@@ -81,21 +90,18 @@ class Recorded(ByHand):
         self._complete_upload(*self.pending)
         self._complete_upload(*self._begin_upload())
         for number in range(3):
-            said = {"role": "user", "content": f"unlucky {number}"}
-            question = {"model": "m", "messages": [said]}
-            self.send("POST", "/chat/completions", json.dumps(question).encode())
+            message = {"role": "user", "content": f"unlucky {number}"}
+            body = {"model": "m", "messages": [message]}
+            self.send("POST", "/chat/completions", json.dumps(body).encode())
         calls = [*self.journal.calls()]
         self.files, self.batches, self.now = files, batches, began
-        return [self.heard, calls, {**self.state.hits}, self.state.uploaded]
+        rules = self.state.scenario.on_call
+        hits = [self.app.faults.hits_of(index, rules) for index in range(len(rules))]
+        return [self.heard, calls, {**self.state.hits}, hits, self.state.uploaded]
 
     def _begin_upload(self) -> tuple[str, str]:
-        announced = {
-            "purpose": "user_data",
-            "filename": "f",
-            "bytes": 2,
-            "mime_type": "text/plain",
-        }
-        upload = self.send("POST", "/uploads", json.dumps(announced).encode())
+        params = {"purpose": "user_data", "filename": "f", "bytes": 2, "mime_type": "text/plain"}
+        upload = self.send("POST", "/uploads", json.dumps(params).encode())
         path = f"/uploads/{json.loads(upload.body)['id']}"
         part = (
             b'--b\r\nContent-Disposition: form-data; name="data"; filename="d"\r\n\r\nhi\r\n--b--'

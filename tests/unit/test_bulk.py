@@ -15,25 +15,15 @@ from fakebatch.batch.bulk import WriteLine
 from fakebatch.batch.output_file import Streamed, results
 from fakebatch.dialects import DIALECTS, OPENAI, ErrorCode
 from fakebatch.replies import Charge
-from fakebatch.scenario import (
-    BatchRule,
-    Damage,
-    Echoes,
-    Fails,
-    Hangs,
-    Life,
-    LineRule,
-    Outcome,
-    Says,
-    Scenario,
-    Which,
-    WhichBatches,
-)
+from fakebatch.rules.batches import BatchRule, ResultFiles
+from fakebatch.rules.lines import Duplicate, Fail, Hang, LineRule, Reply
+from fakebatch.rules.scenario import ECHO, Scenario
 
-ECHO = Echoes()
+TEXT = LineRule(reply=Reply("100 %s\n"))
+every_answer = pytest.mark.parametrize("otherwise", [ECHO, TEXT], ids=["echo", "a text"])
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
-ASKED: dict[str, dict[str, Any]] = {
+BODIES: dict[str, dict[str, Any]] = {
     "plain words": {},
     "several choices": {"n": 3},
     "a JSON object": {"response_format": {"type": "json_object"}},
@@ -63,12 +53,12 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 
 
-def both(content: bytes, otherwise: Outcome = ECHO, **how: Any) -> tuple[Batch, Batch]:
-    """The same batch twice; a rule that says the same keeps the second from the fast way."""
+def both(content: bytes, otherwise: LineRule = ECHO, **how: Any) -> tuple[Batch, Batch]:
+    """The same batch twice; a rule that comes to the same keeps the second from the fast way."""
     schedule, rules = how.pop("schedule", SCHEDULE), how.pop("rules", ())
-    same = LineRule(Which(), replace(otherwise))
-    made = batch(content, scenario=Scenario(schedule, rules, otherwise), **how)
-    return made, batch(content, scenario=Scenario(schedule, (same, *rules), otherwise), **how)
+    fast = Scenario(schedule=schedule, on=rules, otherwise=otherwise)
+    general = replace(fast, on=(replace(otherwise), *rules))
+    return batch(content, scenario=fast, **how), batch(content, scenario=general, **how)
 
 
 def asking(text: str, custom_id: str = "r-1", **body: Any) -> dict[str, Any]:
@@ -131,10 +121,10 @@ UNLIKE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("otherwise", [Echoes(), Says("100 %s\n")], ids=["echo", "a text"])
+@every_answer
 @pytest.mark.parametrize("how", UNLIKE.values(), ids=UNLIKE)
 def test_whichever_lines_have_results_each_has_its_own(
-    how: dict[str, Any], otherwise: Outcome
+    how: dict[str, Any], otherwise: LineRule
 ) -> None:
     """What is noted is that of the same request, of whatever batch."""
     fast, general = both(otherwise=otherwise, **how)
@@ -143,45 +133,45 @@ def test_whichever_lines_have_results_each_has_its_own(
 
 
 OTHERS: dict[str, dict[str, Any]] = {
-    "an answer of its own for each": {"otherwise": Says(lambda _: "hello")},
+    "an answer of its own for each": {"otherwise": LineRule(reply=Reply(lambda _: "hello"))},
     "result files that are unusual": {
-        "batches": (BatchRule(WhichBatches(), Life(order="reversed")),)
+        "on_batch": (BatchRule(result_files=ResultFiles(order="reversed")),)
     },
 }
 
 
-@pytest.mark.parametrize("said", OTHERS.values(), ids=OTHERS)
-def test_other_batches_have_no_bulk(said: dict[str, Any]) -> None:
+@pytest.mark.parametrize("parts", OTHERS.values(), ids=OTHERS)
+def test_other_batches_have_no_bulk(parts: dict[str, Any]) -> None:
     """Whose answers, or files, are not all of one template."""
-    assert bulk.output(batch(scenario=Scenario(SCHEDULE, **said))) is None
+    assert bulk.output(batch(scenario=Scenario(schedule=SCHEDULE, **parts))) is None
 
 
-@pytest.mark.parametrize("otherwise", [Echoes(), Says("100 %s\n")], ids=["echo", "a text"])
-@pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
+@every_answer
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_the_fast_way_writes_what_the_general_way_writes(
-    asked: dict[str, Any], otherwise: Outcome
+    body: dict[str, Any], otherwise: LineRule
 ) -> None:
     """Byte for byte, and for the same charge."""
     lines = [request(f"r-{number}") for number in range(3)]
     for line in lines[1:]:
-        line["body"] |= asked
+        line["body"] |= body
     fast, general = both(jsonl(*lines), otherwise)
     assert results(fast) == results(general)
 
 
 RULES: dict[str, LineRule] = {
-    "a failure": LineRule(Which(index=3), Fails(429, {"error": {"message": "Slow down."}})),
-    "another answer": LineRule(Which(index=3), Says("never")),
-    "a damage": LineRule(Which(index=3), damage=Damage(copies=2)),
-    "a conflict": LineRule(Which(index=3), damage=Damage(conflict="error")),
-    "a line that hangs": LineRule(Which(index=3), Hangs("expiry")),
+    "a failure": LineRule(index=3, fail=Fail(429)),
+    "another answer": LineRule(index=3, reply=Reply("never")),
+    "a result line that comes twice": LineRule(index=3, duplicate=Duplicate()),
+    "a conflict": LineRule(index=3, duplicate=Duplicate(conflict="error")),
+    "a line that hangs": LineRule(index=3, hang=Hang()),
 }
 
 
-@pytest.mark.parametrize("otherwise", [Echoes(), Says("100 %s\n")], ids=["echo", "a text"])
+@every_answer
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_beside_lines_that_rules_meet_the_others_are_plain(
-    rule: LineRule, otherwise: Outcome, monkeypatch: pytest.MonkeyPatch
+    rule: LineRule, otherwise: LineRule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once it is known which these are, each other line is written the fast way, and alike."""
     fast, general = both(requests(10), otherwise, rules=(rule,), schedule=OVERDUE)
@@ -206,7 +196,7 @@ def test_beside_lines_that_rules_meet_the_others_are_plain(
 
 
 @given(custom_id=TEXTS.filter(bool), text=TEXTS, escaped=st.booleans())
-def test_whatever_is_said_is_written_alike(custom_id: str, text: str, *, escaped: bool) -> None:
+def test_whatever_a_request_says_is_written_alike(custom_id: str, text: str, *, escaped: bool) -> None:
     """Any id and any text, in either way to write them in JSON."""
     line = json.dumps(asking(text, custom_id), ensure_ascii=escaped).encode()
     fast, general = both(jsonl(line))
@@ -233,7 +223,7 @@ def test_so_is_one_with_lines_that_rules_meet(
     rule: LineRule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the same error file."""
-    scenario = Scenario(OVERDUE, (rule,))
+    scenario = Scenario(schedule=OVERDUE, on=(rule,))
     held = results(batch(requests(10), scenario=scenario))
     monkeypatch.setattr(output_file, "HELD", 100)
     streamed = results(batch(requests(10), scenario=scenario))

@@ -3,18 +3,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from plans import CHAT
 
-from fakebatch import UsageError
-from fakebatch.scenario import Echoes, Fails, Says
-from fakebatch.testing.on_line import recording
+from fakebatch import FakeBatch, UsageError
+from fakebatch.rules.lines import Fail, LineRule, Replay, Reply
+from fakebatch.rules.loading import dump, read
+from fakebatch.rules.scenario import Scenario
 
 
-def told(call: Callable[[], object]) -> list[str]:
-    """The lines of what a misuse says."""
+def error_of(call: Callable[[], object]) -> list[str]:
+    """The lines of the error that a call raises."""
     with pytest.raises(UsageError) as caught:
         call()
     return str(caught.value).split("\n")
@@ -43,38 +44,42 @@ def test_a_recording_is_read_by_custom_id(tmp_path: Path) -> None:
         b"",
         {"custom_id": "c", "response": None, "error": lost},
     )
-    expected = {"a": Says({"n": 1}), "b": Fails(429, {"error": {}}), "c": Fails(None, lost)}
-    assert expected == recording(path, None).lines
+    assert Replay(str(path)).lines == {
+        "a": Reply({"n": 1}),
+        "b": Fail(429, body={"error": {}}),
+        "c": Fail(body=lost),
+    }
 
 
-MISSING: dict[str, tuple[str | None, Echoes | None]] = {
-    "nothing: the test is told": (None, None),
-    "an echo": ("echo", Echoes()),
-}
-
-
-@pytest.mark.parametrize(("missing", "expected"), MISSING.values(), ids=MISSING)
-def test_what_a_recording_lacks_is_decided_beforehand(
-    missing: str | None, expected: Echoes | None, tmp_path: Path
+@pytest.mark.parametrize("missing", [None, "echo"])
+def test_a_recording_may_answer_where_no_rule_does(
+    missing: Literal["echo"] | None, tmp_path: Path
 ) -> None:
-    """A custom_id that is not in the recording fails the test or is echoed."""
-    assert expected == recording(recorded(tmp_path), missing).missing
+    """A custom_id that it lacks fails the test or is echoed; in a file it is its path."""
+    path = recorded(tmp_path, result("a"))
+    fake = FakeBatch()
+    fake.reply_from(path, missing=missing)
+    scenario = Scenario(otherwise=LineRule(replay=Replay(str(path), missing=missing)))
+
+    assert fake.scenario == scenario == read(dump(scenario))
+    assert dump(scenario)["otherwise"]["replay"]["path"] == str(path)
 
 
-def test_any_other_way_to_miss_is_told(tmp_path: Path) -> None:
+def test_any_other_way_to_miss_is_an_error(tmp_path: Path) -> None:
     """`missing` knows two values."""
-    assert told(lambda: recording(recorded(tmp_path), "skip")) == [
-        "fakebatch: reply_from(missing='skip') is unknown.",
-        "Known are None (a missing custom_id fails the test) and 'echo'.",
-        "Leave it out, or write missing='echo'.",
+    lenient: Any = "skip"
+    assert error_of(lambda: FakeBatch().reply_from(recorded(tmp_path), missing=lenient)) == [
+        "fakebatch: replay.replay.missing: Input should be 'echo'; it was 'skip'.",
+        "It takes path, missing.",
+        "Write for example replay('output.jsonl').",
     ]
 
 
-def test_a_recording_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_recording_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """The message says from where a relative path counts."""
     path = tmp_path / "none.jsonl"
-    assert told(lambda: recording(path, None)) == [
-        f"fakebatch: reply_from cannot read {str(path)!r}: No such file or directory.",
+    assert error_of(lambda: Replay(str(path))) == [
+        f"fakebatch: replay cannot read {str(path)!r}: No such file or directory.",
         f"Relative paths count from {Path.cwd()}.",
         "Give the path of a downloaded output file.",
     ]
@@ -95,10 +100,10 @@ NO_RESULTS: dict[str, object] = {
 
 
 @pytest.mark.parametrize("bad", NO_RESULTS.values(), ids=NO_RESULTS)
-def test_a_line_that_is_no_result_is_told(bad: object, tmp_path: Path) -> None:
+def test_a_line_that_is_no_result_is_an_error(bad: object, tmp_path: Path) -> None:
     """A recording is read when it is given, and the first bad line is named by its number."""
     path = recorded(tmp_path, result("ok"), bad)
-    first, *rest = told(lambda: recording(path, None))
+    first, *rest = error_of(lambda: Replay(str(path)))
     assert first.startswith(f"fakebatch: Line 2 of {str(path)!r} is no result line: ")
     assert rest == [
         'A result line is {"custom_id": …, "response": {"status_code": …, "body": …}, …}.',
@@ -106,7 +111,7 @@ def test_a_line_that_is_no_result_is_told(bad: object, tmp_path: Path) -> None:
     ]
 
 
-def test_a_custom_id_that_is_no_text_is_told(tmp_path: Path) -> None:
+def test_a_custom_id_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     """A custom_id that cannot be a key is a bad line as any other."""
     path = recorded(tmp_path, result(["a"]))
-    assert len(told(lambda: recording(path, None))) == 3
+    assert len(error_of(lambda: Replay(str(path)))) == 3
