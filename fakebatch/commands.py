@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from textwrap import fill, indent
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -20,18 +21,16 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TERMINAL
-from fakebatch.batch.output_file import Content
-from fakebatch.dialects import OPENAI, APIError
 from fakebatch.durations import SECOND
+from fakebatch.emulator import Emulator
 from fakebatch.errors import UsageError
 from fakebatch.rules import catalogue
 from fakebatch.rules.loading import schema as schema_of_scenarios
-from fakebatch.service import Service
 from fakebatch.service.view import Wire
 from fakebatch.vtime.moments import DEFAULT_START
+from fakebatch.wire import Reply, Request
 
 POLLS_EVERY = 60 * SECOND
 
@@ -45,26 +44,70 @@ def about() -> None:
 
 
 class Run:
-    """One batch in an emulated service whose clock only we move."""
+    """One batch in an emulator whose clock only we move."""
 
     def __init__(self, seed: str) -> None:
         self.now = DEFAULT_START
-        self.service = Service(OPENAI, seed=seed.encode())
+        self._emulator = Emulator(clock=lambda: self.now, seed=seed)
+        self._base = urlsplit(self._emulator.base_url)
 
     def start(self, filename: str, content: bytes) -> Wire:
-        """Upload the file and create the batch its first line is for."""
-        create = self.service.files.create
-        uploaded = create(self.now, purpose="batch", filename=filename, content=content)
-        params = BatchCreateParams(_endpoint(content), "24h", uploaded["id"])
-        return self.service.batches.create(params, self.now)
+        """Upload the file and create the batch its first line is for.
+
+        Raises:
+            Refused: the service takes one of them for none.
+        """
+        boundary = b"--fakebatch"
+        field = b'Content-Disposition: form-data; name="%b"\r\n\r\n'
+        purpose = (boundary + b"\r\n", field % b"purpose", b"batch", b"\r\n")
+        head = field % (b'file"; filename="%b' % filename.encode())
+        form = (*purpose, boundary + b"\r\n", head, content, b"\r\n", boundary + b"--\r\n")
+        uploaded = self._call("POST", "/files", "multipart/form-data; boundary=fakebatch", form)
+        first = parsed_object(content.partition(b"\n")[0]) or {}
+        params = {
+            "input_file_id": json.loads(uploaded.body)["id"],
+            "endpoint": str(first.get("url")),
+            "completion_window": "24h",
+        }
+        created = self._call("POST", "/batches", "application/json", [json.dumps(params).encode()])
+        batch: Wire = json.loads(created.body)
+        return batch
 
     def polls(self, batch: Wire) -> Iterator[Wire]:
-        """The batch as a client sees it that asks each minute, until its end."""
+        """The batch as a client sees it that polls each minute, until its end."""
         while batch["status"] not in TERMINAL:
             yield batch
             self.now += POLLS_EVERY
-            batch = self.service.batches.retrieve(batch["id"], self.now)
+            batch = json.loads(self._call("GET", f"/batches/{batch['id']}").body)
         yield batch
+
+    def download(self, file_id: str) -> Iterable[bytes]:
+        """The pieces of a file, which may be made while they are read."""
+        reply = self._call("GET", f"/files/{file_id}/content")
+        return [reply.body] if reply.pieces is None else reply.pieces
+
+    def _call(
+        self, method: str, path: str, content_type: str = "", body: Sequence[bytes] = ()
+    ) -> Reply:
+        is_form = content_type.startswith("multipart/")
+        reply = self._emulator.handle(
+            Request(
+                method,
+                self._base.path + path,
+                {},
+                {"authorization": "Bearer sk-fakebatch", "content-type": content_type},
+                b"" if is_form else b"".join(body),
+                pieces=body if is_form else None,
+                host=str(self._base.hostname),
+            )
+        )
+        if reply.status >= 400:
+            raise Refused(json.loads(reply.body)["error"]["message"])
+        return reply
+
+
+class Refused(Exception):
+    """What the service says of a call that it refuses."""
 
 
 @commands.command()
@@ -77,11 +120,8 @@ def run(
     current = Run(seed)
     try:
         created = current.start(file.name, file.read_bytes())
-    except APIError as refusal:
-        words = OPENAI.errors[refusal.kind]
-        console.print(
-            f"{file}: {words.message_for(refusal.facts)}", style="red", markup=False, soft_wrap=True
-        )
+    except Refused as refusal:
+        console.print(f"{file}: {refusal}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     batch = _watched(current, created)
     if batch["errors"]:
@@ -143,31 +183,24 @@ def _report(file: Path, batch: Wire) -> None:
 
 def _write(current: Run, batch: Wire, file: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    current.service.state.settle(current.now)
     for key, name in (("output_file_id", "output"), ("error_file_id", "errors")):
         if batch[key] is not None:
             path = folder / f"{file.stem}_{name}.jsonl"
-            _, content = current.service.files.content(batch[key], current.now)
-            lines = _written(path, content, batch["request_counts"]["total"])
+            lines = _written(path, current.download(batch[key]), batch["request_counts"]["total"])
             console.print(f"wrote {path} ({lines} lines)", markup=False, soft_wrap=True)
 
 
-def _written(path: Path, content: Content, most: int) -> int:
-    """Write a file, which may be made while it is written; the number of its lines."""
+def _written(path: Path, pieces: Iterable[bytes], most: int) -> int:
+    """Write a file piece by piece; the number of its lines."""
     lines = 0
     with path.open("wb") as file, _bar() as progress:
         task = progress.add_task("writing", total=most)
-        for piece in (content,) if isinstance(content, bytes) else content:
+        for piece in pieces:
             file.write(piece)
             lines += piece.count(b"\n")
             progress.update(task, completed=lines)
         progress.update(task, total=lines)
     return lines
-
-
-def _endpoint(content: bytes) -> str:
-    first = parsed_object(content.partition(b"\n")[0]) or {}
-    return str(first.get("url"))
 
 
 @commands.command()
