@@ -207,16 +207,15 @@ class State:
     def scenario(self, scenario: Scenario) -> None:
         limits: dict[str, Any] = dict(scenario.limits)
         with self.lock:
-            for family in FAMILIES:
-                pairs = zip(
-                    getattr(self._scenario, family), getattr(scenario, family), strict=False
+            kept = {
+                (family, index)
+                for family in FAMILIES
+                for index in range(
+                    _common(getattr(self._scenario, family), getattr(scenario, family))
                 )
-                same = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], pairs))
-                self.hits = {
-                    place: hits
-                    for place, hits in self.hits.items()
-                    if place[0] != family or place[1] < same
-                }
+            }
+            self.hits = {place: hits for place, hits in self.hits.items() if place in kept}
+            self.incidental &= kept
             self._scenario = scenario
             self.dialect = replace(self.native, limits=replace(self.native.limits, **limits))
             self.revision += 1
@@ -318,6 +317,12 @@ class State:
                 number=batch.number,
                 overrides=FileOverrides(found_after=late),
             )
+
+
+def _common(first: Iterable[object], second: Iterable[object]) -> int:
+    """How many things two sequences have in common before they differ."""
+    pairs = zip(first, second, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _callables(value: object, name: str = "") -> Iterator[str]:

@@ -12,16 +12,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomli_w
 from conftest import chat, jsonl
-from hypothesis import given, reject
-from hypothesis import strategies as st
-
-from fakebatch.batch.batch import Batch, BatchCreateParams
-from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS
-from fakebatch.batch.output_file import results
-from fakebatch.dialects import OPENAI, Limits
-from fakebatch.durations import SECOND, Microseconds
-from fakebatch.errors import UsageError
-from fakebatch.ids import Mint
 from fakebatch.scenario import (
     Answer,
     BatchRule,
@@ -32,6 +22,16 @@ from fakebatch.scenario import (
 )
 from fakebatch.scenario.calls import OPERATIONS
 from fakebatch.scenario.text import dump, read
+from hypothesis import given, reject
+from hypothesis import strategies as st
+
+from fakebatch.batch.batch import Batch, BatchCreateParams
+from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS
+from fakebatch.batch.output_file import results
+from fakebatch.dialects import OPENAI, Limits
+from fakebatch.durations import SECOND, Microseconds
+from fakebatch.errors import UsageError
+from fakebatch.ids import Mint
 
 DAY = 86_400 * SECOND
 START = 1_767_225_600 * SECOND

@@ -8,7 +8,7 @@ import pytest
 from calling import BATCH, FORM, app, call, form, upload
 from plans import requests
 
-from fakebatch import UsageError, RefusedRequest
+from fakebatch import RefusedRequest, UsageError
 from fakebatch.wire.errors import masked
 from fakebatch.wire.messages import Reply
 from fakebatch.wire.operations import OPERATIONS

@@ -196,7 +196,9 @@ def test_beside_lines_that_rules_meet_the_others_are_plain(
 
 
 @given(custom_id=TEXTS.filter(bool), text=TEXTS, escaped=st.booleans())
-def test_whatever_a_request_says_is_written_alike(custom_id: str, text: str, *, escaped: bool) -> None:
+def test_whatever_a_request_says_is_written_alike(
+    custom_id: str, text: str, *, escaped: bool
+) -> None:
     """Any id and any text, in either way to write them in JSON."""
     line = json.dumps(asking(text, custom_id), ensure_ascii=escaped).encode()
     fast, general = both(jsonl(line))

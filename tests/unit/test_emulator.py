@@ -12,7 +12,7 @@ import pytest
 from calling import FORM, form
 from plans import CHAT, T0, requests
 
-from fakebatch import Emulator, UsageError, RefusedRequest
+from fakebatch import Emulator, RefusedRequest, Scenario, UsageError
 from fakebatch.durations import SECOND
 from fakebatch.wire import Broken, Pause, Reply, Request
 
@@ -49,8 +49,8 @@ class Client:
 
     def create(self) -> str:
         file = self.json("/files", "POST", form(requests(2), purpose="batch"), **FORM)
-        asked = {"input_file_id": file["id"], "endpoint": CHAT, "completion_window": "24h"}
-        return str(self.json("/batches", "POST", asked)["id"])
+        params = {"input_file_id": file["id"], "endpoint": CHAT, "completion_window": "24h"}
+        return str(self.json("/batches", "POST", params)["id"])
 
 
 ADDRESSES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -91,12 +91,22 @@ def test_what_a_test_holds_works_without_a_network() -> None:
         (Broken("reset"),),
     ]
     assert [call.status for call in emulator.journal.calls("batches.list")] == [200, 200, None]
-    assert (len(emulator.files), emulator.batches.last.status) == (1, "validating")
+    assert (len(emulator.files), emulator.batches.last().status) == (1, "validating")
     assert "batches.create" in emulator.timeline()
     with pytest.raises(UsageError, match="nobody"):
         emulator.check_rules()
-    emulator.unused = "note"
+    emulator.unused_rules = "ignore"
     emulator.check_rules()
+
+
+def test_a_rule_of_the_test_is_none_of_an_incident() -> None:
+    """Though it stands where one of an incident stood, in another scenario."""
+    emulator = Client(incident="download-truncated").emulator
+    emulator.check_rules()
+    emulator.scenario = Scenario()
+    emulator.on_call("batches.list", nth=2).fail(503)
+    with pytest.raises(UsageError, match="batches.list"):
+        emulator.check_rules()
 
 
 def test_a_rule_may_be_bound_to_the_time_since_the_start() -> None:

@@ -7,30 +7,21 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from plans import SCHEDULE, T0
-from waiting import DAY, FAILS, HOUR, Run, life
+from waiting import DAY, FAILS, HOUR, Run, batches
 
 from fakebatch import FakeBatchError, UsageError
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.endless import CLOSING
-from fakebatch.scenario import (
-    Answers,
-    CallFault,
-    FileRule,
-    Hangs,
-    Keeping,
-    LineRule,
-    Scenario,
-    Schedule,
-    Stall,
-    Which,
-    WhichCalls,
-    WhichFiles,
-)
+from fakebatch.rules.batches import IgnoreWindow, Miscount, ResultFiles, Schedule, Stall
+from fakebatch.rules.calls import CallRule, Fail
+from fakebatch.rules.files import FileRule, NotFoundFor, Processing
+from fakebatch.rules.lines import Hang, LineRule
+from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Future, Service
 from fakebatch.service.state import Attempt, Event, Kind
 
@@ -57,8 +48,7 @@ def test_a_poller_learns_what_it_waits_for() -> None:
 
 
 STALLS = {
-    status: life(stall=Stall(status))
-    for status in ("validating", "in_progress", "finalizing", "cancelling")
+    status: batches({"stall": Stall(status)}) for status in get_args(get_type_hints(Stall)["at"])
 }
 stalled = pytest.mark.parametrize("status", STALLS)
 
@@ -88,16 +78,16 @@ def test_a_client_without_a_deadline_is_ended(status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stall", "days"),
+    ("scenario", "days"),
     [
-        pytest.param(Stall("in_progress"), 14, id="it stalls"),
-        pytest.param(None, 2, id="it has ended"),
+        pytest.param(STALLS["in_progress"], 14, id="it stalls"),
+        pytest.param(Scenario(), 2, id="it has ended"),
     ],
 )
-def test_a_window_of_a_week_allows_two_weeks(stall: Stall | None, days: int) -> None:
+def test_a_window_of_a_week_allows_two_weeks(scenario: Scenario, days: int) -> None:
     """As long as the batch has not ended."""
     week = replace(OPENAI.window, most="168h")
-    run = Run(life(stall=stall), replace(OPENAI, window=week))
+    run = Run(scenario, replace(OPENAI, window=week))
     path = run.create(window="168h")
     assert days * DAY <= run.is_ended(path, every=HOUR) <= (days + 0.2) * DAY
 
@@ -120,38 +110,41 @@ def test_two_days_of_polls_look_at_the_service_once(monkeypatch: pytest.MonkeyPa
 # --- what is scheduled
 
 
-def of(hours: float) -> int:
-    return round(hours * HOUR * SECOND)
+def schedule(**durations: Any) -> Scenario:
+    return Scenario(schedule=Schedule(**durations))
 
 
-def keeping(**differs: Any) -> Scenario:
-    return Scenario(SCHEDULE, files=(FileRule(WhichFiles(), Keeping(**differs)),))
+def uploads(**verb: Any) -> Scenario:
+    return Scenario(schedule=SCHEDULE, on_file=(FileRule(**verb),))
 
 
-def outage(**which: Any) -> Scenario:
-    fault = CallFault(WhichCalls("batches.retrieve", **which), Answers(503))
-    return Scenario(SCHEDULE, calls=(fault,))
+def outage(**selection: Any) -> Scenario:
+    rule = CallRule("batches.retrieve", **selection, fail=Fail(503))
+    return Scenario(schedule=SCHEDULE, on_call=(rule,))
 
 
-HANGS = Scenario(SCHEDULE, (LineRule(Which(custom_id="r-3"), Hangs("expiry")),))
+HANGS = Scenario(schedule=SCHEDULE, on=(LineRule(custom_id="r-3", hang=Hang()),))
 QUICK = 115 / HOUR
 """When a batch of the usual schedule has ended."""
 
 SCHEDULED: dict[str, tuple[Scenario, float]] = {
-    "validation": (Scenario(Schedule(validating=of(20))), 20 + 3_535 / HOUR),
-    "the end of the work": (Scenario(Schedule(in_progress=of(23))), 23 + 130 / HOUR),
+    "validation": (schedule(validating="20h"), 20 + 3_535 / HOUR),
+    "the end of the work": (schedule(in_progress="23h"), 23 + 130 / HOUR),
     "the end of the window": (HANGS, 24 + 607 / HOUR),
     "work that goes on beyond the window": (
-        life(overruns=True, in_progress=of(90)),
+        batches({"ignore_window": IgnoreWindow()}, {"schedule": Schedule(in_progress="90h")}),
         90 + 15 / HOUR,
     ),
-    "a stall that ends": (life(stall=Stall("finalizing", of(70))), 70 + QUICK),
-    "counts that lag": (life(counts_lag=of(30)), 30 + QUICK),
-    "a result file that comes late": (life(files_late=of(30)), 30 + QUICK),
-    "an upload that is being processed": (keeping(pending=of(50)), 50),
-    "an upload that cannot be found yet": (keeping(hidden=of(50)), 50),
-    "an outage that ends": (outage(since=of(1), until=of(50)), 50),
-    "an outage that begins": (outage(since=of(50)), 50),
+    "a stall that ends": (batches({"stall": Stall("finalizing", until="70h")}), 70 + QUICK),
+    "counts that lag": (batches({"miscount": Miscount(late="30h")}), 30 + QUICK),
+    "a result file that comes late": (
+        batches({"result_files": ResultFiles(late="30h")}),
+        30 + QUICK,
+    ),
+    "an upload that is being processed": (uploads(processing=Processing("50h")), 50),
+    "an upload that cannot be found yet": (uploads(not_found_for=NotFoundFor("50h")), 50),
+    "an outage that ends": (outage(between=("1h", "50h")), 50),
+    "an outage that begins": (outage(between=("50h", None)), 50),
 }
 
 

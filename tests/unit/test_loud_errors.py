@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from fakebatch import FakeBatchError, UsageError, RefusedRequest
+from fakebatch import FakeBatchError, RefusedRequest, UsageError
 
 PARTS = ("a was refused.", "Known is b.", "Write b.")
 

@@ -10,17 +10,20 @@ from calling import call
 from plans import T0
 
 from fakebatch.dialects import OPENAI
-from fakebatch.scenario import (
-    Answers,
-    Breaks,
-    CallFault,
+from fakebatch.rules.calls import (
     CallOutcome,
-    Cuts,
-    Relabels,
-    Scenario,
-    Slows,
-    WhichCalls,
+    CallRule,
+    ConnectError,
+    Disconnect,
+    Fail,
+    Headers,
+    Reset,
+    Slow,
+    Timeout,
+    Truncate,
 )
+from fakebatch.rules.rule import verb_name
+from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service
 from fakebatch.wire import Broken, Pause, Reply, Script
 from fakebatch.wire.app import App
@@ -30,10 +33,11 @@ SECOND = 1_000_000
 
 def reply_under(outcome: CallOutcome | None) -> Reply:
     """The reply to a listing of no batches, under a fault."""
-    service = Service(OPENAI, clock=lambda: T0, seed=b"0")
-    faults = () if outcome is None else (CallFault(WhichCalls(), outcome),)
-    service.world.scenario = Scenario(calls=faults)
-    return call(App(service, api_keys=None), "GET", "/batches")
+    service, verbs = Service(OPENAI, seed=b"0"), dict[str, Any]()
+    if outcome is not None:
+        verbs[verb_name(type(outcome))] = outcome
+        service.state.scenario = Scenario(on_call=(CallRule(**verbs),))
+    return call(App(service, clock=lambda: T0, api_keys=None), "GET", "/batches")
 
 
 WHOLE = reply_under(None).body
@@ -43,25 +47,28 @@ INCOMPLETE = (WHOLE[:HALF], Broken("incomplete"))
 
 SCRIPTS: dict[str, tuple[CallOutcome | None, Script | None]] = {
     "no fault": (None, None),
-    "another answer": (Answers(503), None),
-    "other headers": (Relabels({"x-a": "b"}), None),
-    "silence": (Breaks("read_timeout"), Script((Broken("read_timeout"),))),
-    "no connection in time": (Breaks("connect_timeout"), Script((Broken("connect_timeout"),))),
-    "refused": (Breaks("refused"), Script((Broken("refused"),))),
-    "no such name": (Breaks("dns"), Script((Broken("dns"),))),
-    "no handshake": (Breaks("tls"), Script((Broken("tls"),))),
-    "a reset": (Breaks("reset"), Script((Broken("reset"),))),
-    "no answer": (Breaks("disconnected", applied=True), Script((Broken("disconnected"),))),
-    "cut, its length known": (Cuts(0.5), Script(body=INCOMPLETE)),
+    "another answer": (Fail(503), None),
+    "other headers": (Headers({"x-a": "b"}), None),
+    "silence": (Timeout(), Script((Broken("read_timeout"),))),
+    "no connection in time": (
+        ConnectError("connect_timeout"),
+        Script((Broken("connect_timeout"),)),
+    ),
+    "refused": (ConnectError(), Script((Broken("refused"),))),
+    "no such name": (ConnectError("dns"), Script((Broken("dns"),))),
+    "no handshake": (ConnectError("tls"), Script((Broken("tls"),))),
+    "a reset": (Reset(), Script((Broken("reset"),))),
+    "no answer": (Disconnect(applied=True), Script((Broken("disconnected"),))),
+    "cut, its length known": (Truncate(0.5), Script(body=INCOMPLETE)),
     "cut, an end mark missing": (
-        Cuts(0.5, "chunked"),
+        Truncate(0.5, framing="chunked"),
         Script(body=INCOMPLETE, framing="chunked"),
     ),
-    "cut silently": (Cuts(0.5, "silent"), Script(body=INCOMPLETE, framing="close")),
-    "cut to nothing": (Cuts(0), Script(body=(b"", Broken("incomplete")))),
-    "a late head": (Slows(first_byte=5 * SECOND), Script((Pause(5 * SECOND),))),
+    "cut silently": (Truncate(0.5, framing="silent"), Script(body=INCOMPLETE, framing="close")),
+    "cut to nothing": (Truncate(0), Script(body=(b"", Broken("incomplete")))),
+    "a late head": (Slow(first_byte="5s"), Script((Pause(5 * SECOND),))),
     "a slow body": (
-        Slows(gap=SECOND, pieces=3),
+        Slow(gap=1, pieces=3),
         Script(
             body=(
                 WHOLE[:THIRD],
@@ -73,7 +80,7 @@ SCRIPTS: dict[str, tuple[CallOutcome | None, Script | None]] = {
         ),
     ),
     "both late": (
-        Slows(first_byte=SECOND, gap=SECOND, pieces=2),
+        Slow(first_byte=1, gap=1, pieces=2),
         Script((Pause(SECOND),), (WHOLE[:LARGER_HALF], Pause(SECOND), WHOLE[LARGER_HALF:])),
     ),
 }
@@ -88,7 +95,7 @@ def test_a_fault_is_a_script_of_steps(outcome: CallOutcome | None, script: Scrip
 
 @pytest.mark.parametrize(
     ("outcome", "arrives"),
-    [(None, True), (Cuts(0), True), (Slows(first_byte=1), True), (Breaks("reset"), False)],
+    [(None, True), (Truncate(0), True), (Slow(first_byte=1), True), (Reset(), False)],
 )
 def test_a_reply_says_whether_it_arrives(outcome: CallOutcome | None, arrives: bool) -> None:
     """One whose connection breaks before its head does not."""
@@ -97,10 +104,14 @@ def test_a_reply_says_whether_it_arrives(outcome: CallOutcome | None, arrives: b
 
 FRAMINGS: dict[str, tuple[CallOutcome | None, str, dict[str, str]]] = {
     "whole": (None, "content-length", {"content-length": str(len(WHOLE))}),
-    "its length known": (Cuts(0.5), "content-length", {"content-length": str(len(WHOLE))}),
-    "an end mark to come": (Cuts(0.5, "chunked"), "chunked", {"transfer-encoding": "chunked"}),
-    "until it closes": (Cuts(0.5, "silent"), "close", {"connection": "close"}),
-    "slow": (Slows(first_byte=1), "content-length", {"content-length": str(len(WHOLE))}),
+    "its length known": (Truncate(0.5), "content-length", {"content-length": str(len(WHOLE))}),
+    "an end mark to come": (
+        Truncate(0.5, framing="chunked"),
+        "chunked",
+        {"transfer-encoding": "chunked"},
+    ),
+    "until it closes": (Truncate(0.5, framing="silent"), "close", {"connection": "close"}),
+    "slow": (Slow(first_byte=1), "content-length", {"content-length": str(len(WHOLE))}),
 }
 
 
@@ -125,6 +136,6 @@ def test_a_body_in_pieces_is_chunked() -> None:
 
 def test_a_cut_reply_is_the_true_one() -> None:
     """Its body is whole: the length that is told is that of the whole."""
-    reply = reply_under(Cuts(0.5))
-    said: Any = json.loads(reply.body)
-    assert (reply.status, said["data"]) == (200, [])
+    reply = reply_under(Truncate(0.5))
+    listing: Any = json.loads(reply.body)
+    assert (reply.status, listing["data"]) == (200, [])

@@ -127,7 +127,9 @@ def test_several_providers_share_a_prefix_by_their_paths() -> None:
 
 def test_two_providers_of_one_address_are_refused() -> None:
     """Nobody could tell which was meant."""
-    with pytest.raises(UsageError, match=r"Two dialects have the address https://api\.openai\.com/v1"):
+    with pytest.raises(
+        UsageError, match=r"Two dialects have the address https://api\.openai\.com/v1"
+    ):
         sites(OPENAI, OPENAI)
     with pytest.raises(UsageError, match=r"Two dialects have the path /v1 below /w\."):
         sites(OPENAI, DIALECTS["moonshot"], prefix="/w")

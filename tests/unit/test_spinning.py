@@ -12,13 +12,15 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from waiting import Run, life
+from waiting import Run, batches
 
 from fakebatch import FakeBatchError, endless
 from fakebatch.dialects import DIALECTS
-from fakebatch.scenario import Answers, CallFault, Scenario, Stall, WhichCalls
+from fakebatch.rules.batches import Stall
+from fakebatch.rules.calls import CallRule, Fail
+from fakebatch.rules.scenario import Scenario
 
-STALLS = life(stall=Stall("validating"))
+STALLS = batches({"stall": Stall("validating")})
 
 
 @pytest.fixture
@@ -77,8 +79,8 @@ def test_whatever_is_asked_for(paths: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(("times", "calls"), [(None, 200), (1_000, 1_200)])
 def test_an_outage_is_no_change(times: int | None, calls: int) -> None:
     """One that hits so many calls and no more is, as long as it hits."""
-    fault = CallFault(WhichCalls(times=times), Answers(503))
-    assert calls_until_ended(Run(Scenario(calls=(fault,))), "/batches") == calls
+    rule = CallRule(times=times, fail=Fail(503))
+    assert calls_until_ended(Run(Scenario(on_call=(rule,))), "/batches") == calls
 
 
 @pytest.mark.usefixtures("few")

@@ -13,19 +13,11 @@ from fakebatch import UsageError
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.request_line import RequestLine
-from fakebatch.scenario import (
-    BatchRule,
-    Fails,
-    FileRule,
-    Keeping,
-    Life,
-    LineRule,
-    Says,
-    Scenario,
-    Which,
-    WhichBatches,
-    WhichFiles,
-)
+from fakebatch.rules.batches import BatchRule, IgnoreWindow
+from fakebatch.rules.files import FileRule, Processing
+from fakebatch.rules.lines import Fail, LineRule, Reply
+from fakebatch.rules.loading import dump, read
+from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service, State
 from fakebatch.wire.app import App
 
@@ -59,14 +51,18 @@ def shout(line: RequestLine) -> str:
     return str(line.custom_id).upper()
 
 
+def replies(answer: Callable[[RequestLine], str]) -> Scenario:
+    return Scenario(schedule=SCHEDULE, otherwise=LineRule(reply=Reply(answer)))
+
+
 def is_first(line: RequestLine) -> bool:
     return line.index == 0
 
 
 CALLABLES: dict[str, tuple[Scenario, str]] = {
-    "a predicate": (Scenario(rules=(LineRule(Which(where=is_first), Fails(429)),)), "where=is_fi"),
-    "an answer of a rule": (Scenario(rules=(LineRule(Which(), Says(shout)),)), "answer=shout"),
-    "an answer to all": (Scenario(otherwise=Says(shout)), "answer=shout"),
+    "a predicate": (Scenario(on=(LineRule(is_first, fail=Fail(429)),)), "where=is_first"),
+    "an answer of a rule": (Scenario(on=(LineRule(reply=Reply(shout)),)), "answer=shout"),
+    "an answer to all": (Scenario(otherwise=LineRule(reply=Reply(shout))), "answer=shout"),
 }
 
 
@@ -110,7 +106,7 @@ def test_no_lock_is_held_while_a_callable_answers() -> None:
         thread.join(10)
         return "ok"
 
-    provider = Provider(Scenario(SCHEDULE, otherwise=Says(answer)))
+    provider = Provider(replies(answer))
     batch = provider.create(requests(1))
     provider.now += 3_600 * SECOND
 
@@ -126,7 +122,8 @@ def test_no_lock_is_held_while_a_predicate_selects() -> None:
         seen.append(call(provider.app, "GET", "/files").status)
         return False
 
-    provider = Provider(Scenario(SCHEDULE, (LineRule(Which(where=where), Fails(429)),)))
+    rules = (LineRule(where, fail=Fail(429)),)
+    provider = Provider(Scenario(schedule=SCHEDULE, on=rules))
     batch = provider.create()
     provider.now += 3_600 * SECOND
 
@@ -135,13 +132,13 @@ def test_no_lock_is_held_while_a_predicate_selects() -> None:
     assert seen == [200] * 10
 
 
-def test_a_callable_cannot_ask_for_what_it_makes() -> None:
-    """The results of its own batch: it is told so, in place of calling itself for ever."""
+def test_a_callable_cannot_call_for_what_it_makes() -> None:
+    """The results of its own batch: that is an error, in place of calling itself for ever."""
 
     def answer(_: RequestLine) -> str:
         return str(provider.service.batches.retrieve(batch, provider.now))
 
-    provider = Provider(Scenario(SCHEDULE, otherwise=Says(answer)))
+    provider = Provider(replies(answer))
     batch = provider.create(requests(1))
     provider.now += 3_600 * SECOND
     with pytest.raises(UsageError, match="cannot be known while its lines are answered"):
@@ -150,7 +147,7 @@ def test_a_callable_cannot_ask_for_what_it_makes() -> None:
 
 def test_two_threads_cancel_one_batch_once() -> None:
     """Both hear of one cancel, at one moment."""
-    provider = Provider(Scenario(SCHEDULE))
+    provider = Provider(Scenario(schedule=SCHEDULE))
     batch = provider.create()
     together, heard = threading.Barrier(8), list[Any]()
 
@@ -166,13 +163,13 @@ def test_two_threads_cancel_one_batch_once() -> None:
     assert heard == [heard[0]] * 8
 
 
-NEVER = Fails(429, {"error": {}})
+READY, GOES_ON = Processing(0), IgnoreWindow()
 RULES = Scenario(
-    rules=(LineRule(Which(), NEVER), LineRule(Which(custom_id="none"), NEVER)),
-    files=(FileRule(WhichFiles(nth=2), Keeping()), FileRule(WhichFiles(nth=9), Keeping())),
-    batches=(
-        BatchRule(WhichBatches(endpoint="/v1/embeddings"), Life()),
-        BatchRule(WhichBatches(endpoint=CHAT), Life()),
+    on=(LineRule(fail=Fail(429)), LineRule(custom_id="none", fail=Fail(429))),
+    on_file=(FileRule(nth=2, times=2, processing=READY), FileRule(nth=9, processing=READY)),
+    on_batch=(
+        BatchRule(endpoint="/v1/embeddings", ignore_window=GOES_ON),
+        BatchRule(endpoint=CHAT, ignore_window=GOES_ON),
     ),
 )
 
@@ -184,19 +181,23 @@ def test_a_rule_counts_what_it_meets() -> None:
         provider.create()
     provider.service.models.ask(CHAT, line(None, model="m", messages=[]).body, provider.now)
 
-    assert provider.state.hits == {("files", 0): 2, ("batches", 1): 3, ("lines", 0): 1}
+    assert provider.state.hits == {("on_file", 0): 2, ("on_batch", 1): 3, ("on", 0): 1}
 
 
 SCENARIOS: dict[str, tuple[Callable[[Scenario], Scenario], set[tuple[str, int]]]] = {
     "with a rule more": (
-        lambda scenario: scenario.with_rule(FileRule(WhichFiles(), Keeping())),
-        {("files", 0), ("batches", 1)},
+        lambda scenario: scenario.with_rule(FileRule(processing=READY)),
+        {("on_file", 0), ("on_batch", 1)},
     ),
-    "that says something before": (
-        lambda scenario: Scenario(files=RULES.files[1:]) | scenario,
-        {("batches", 1)},
+    "that was written and read": (
+        lambda scenario: read(dump(scenario)),
+        {("on_file", 0), ("on_batch", 1)},
     ),
-    "that says nothing": (lambda _: Scenario(), set()),
+    "with a rule before": (
+        lambda scenario: Scenario(on_file=RULES.on_file[1:]) | scenario,
+        {("on_batch", 1)},
+    ),
+    "without a rule": (lambda _: Scenario(), set()),
 }
 
 
