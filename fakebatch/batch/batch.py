@@ -18,7 +18,7 @@ from fakebatch.batch.validation import BatchError, Validation, validate
 from fakebatch.dialects import Dialect, ErrorCode
 from fakebatch.durations import microseconds
 from fakebatch.ids import Mint
-from fakebatch.rules.batches import BatchOverrides, Durations
+from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations
 from fakebatch.rules.lines import Fail, Hang
 from fakebatch.rules.rule import overlaid
 from fakebatch.rules.scenario import Scenario
@@ -128,7 +128,7 @@ class Batch:
     @cached_property
     def is_usual(self) -> bool:
         """Whether nothing differs."""
-        return self.overrides == BatchOverrides()
+        return self.overrides == NO_OVERRIDES
 
     @cached_property
     def counts_lag(self) -> int:
@@ -139,7 +139,10 @@ class Batch:
     @cached_property
     def durations(self) -> Durations:
         """How long it stays in each status."""
-        return overlaid(self.scenario.schedule, self.overrides.schedule).durations()
+        schedule = self.scenario.schedule
+        if self.overrides.schedule != NO_OVERRIDES.schedule:
+            schedule = overlaid(schedule, self.overrides.schedule)
+        return schedule.durations()
 
     @lasting
     def validation(self) -> Validation:

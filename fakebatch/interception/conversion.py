@@ -6,7 +6,7 @@ own transports, which speak the client's own library. `stack` is that library: h
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -24,36 +24,11 @@ def request_from(request: Any) -> Request:
         request.method,
         url.path,
         dict(url.params) if url.query else {},
-        Headers(request.headers.raw),
+        {name.lower().decode(): value.decode("latin-1") for name, value in request.headers.raw},
         scheme=url.scheme,
         host=url.host,
         port=url.port,
     )
-
-
-class Headers(Mapping[str, str]):
-    """The headers of a request, of which one or two are looked at; names in lower case.
-
-    The mapping of httpx finds out their encoding first, which takes longer than the whole look.
-    """
-
-    __slots__ = ("_raw",)
-
-    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        self._raw = raw
-
-    def __getitem__(self, name: str) -> str:
-        wanted = name.encode()
-        for sent, value in reversed(self._raw):
-            if sent.lower() == wanted:
-                return value.decode("latin-1")
-        raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({name.lower().decode(): None for name, _ in self._raw})
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 JOINED = 64 * 1024

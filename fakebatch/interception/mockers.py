@@ -19,10 +19,11 @@ import pytest_httpx2  # noqa: F401  # pyright: ignore[reportUnusedImport]  # reg
 from respx.mocks import Mocker
 from respx.models import AllMockedAssertionError, PassThrough
 
+from fakebatch.errors import FakeBatchError
 from fakebatch.interception.conversion import native_response
 from fakebatch.interception.driver import Step, Steps, run, run_on_loop
 from fakebatch.interception.lost_errors import LostErrors
-from fakebatch.interception.network_errors import as_native_errors
+from fakebatch.interception.network_errors import native_error
 from fakebatch.interception.router import EmulatedRouter
 
 PATCHED = tuple(stack for stack in ("httpcore", "httpcore2") if find_spec(stack))
@@ -66,22 +67,34 @@ class MockerHook:
         return await run_on_loop(self._exchange(request))
 
     def _exchange(self, request: httpx.Request) -> Steps[httpx.Response]:
-        with self.lost_errors, as_native_errors(self.mocker.name):
+        try:
+            response = yield from self._response(request)
+        except FakeBatchError as error:
+            self.lost_errors.note(error)
+            raise
+        except Exception as error:
+            own = native_error(error, self.mocker.name)
+            if own is error:
+                raise
+            raise own from None
+        return response
+
+    def _response(self, request: httpx.Request) -> Steps[httpx.Response]:
+        with suppress(AllMockedAssertionError):
+            answer: httpx.Response = yield from self.router.exchange(
+                request, httpx, self.mocker.name
+            )
+            return answer
+        for router in self._routers[self._routers.index(self) + 1 :]:
             with suppress(AllMockedAssertionError):
-                answer: httpx.Response = yield from self.router.exchange(
-                    request, httpx, self.mocker.name
+                response: httpx.Response = yield Step(
+                    partial(router.handler, request), partial(router.async_handler, request)
                 )
-                return answer
-            for router in self._routers[self._routers.index(self) + 1 :]:
-                with suppress(AllMockedAssertionError):
-                    response: httpx.Response = yield Step(
-                        partial(router.handler, request), partial(router.async_handler, request)
-                    )
-                    if isinstance(response.stream, httpx.ByteStream):
-                        return response
-                    own: httpx.Response = native_response(response, httpx, self.mocker.name)
-                    return own
-            raise self._nobody(request)
+                if isinstance(response.stream, httpx.ByteStream):
+                    return response
+                own: httpx.Response = native_response(response, httpx, self.mocker.name)
+                return own
+        raise self._nobody(request)
 
     def _nobody(self, request: httpx.Request) -> BaseException:
         if is_loopback(request.url.host) or self.mocker.name not in PATCHED:

@@ -148,15 +148,18 @@ class as_native_errors:  # noqa: N801  # used as `with as_native_errors(...)`
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, Exception):
-            own = _counterpart(error, STACKS.get(self._stack, (self._stack,)))
-            if own is not None:
-                raise own(str(error)) from None
+            own = native_error(error, self._stack)
+            if own is not error:
+                raise own from None
 
 
-def _counterpart(error: Exception, stack: tuple[str, ...]) -> type[Exception] | None:
+def native_error(error: Exception, stack: str) -> Exception:
+    """The exception of a stack that has the name of another stack's; any other as it is."""
     package = type(error).__module__.partition(".")[0]
-    if package not in _FAMILIES or package in stack:
-        return None
-    own = import_module(stack[0])
+    packages = STACKS.get(stack, (stack,))
+    if package not in _FAMILIES or package in packages:
+        return error
+    own = import_module(packages[0])
     known = (getattr(own, kind.__name__, None) for kind in type(error).__mro__)
-    return next((kind for kind in known if isinstance(kind, type)), None)
+    counterpart = next((kind for kind in known if isinstance(kind, type)), None)
+    return error if counterpart is None else counterpart(str(error))

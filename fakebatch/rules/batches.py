@@ -348,14 +348,6 @@ class BatchOverrides:
         return BatchOverrides(**{**values, name: after})
 
 
-def overrides(rules: Iterable[BatchRule]) -> BatchOverrides:
-    """What some rules, one after the other, make of a batch."""
-    result = BatchOverrides()
-    for rule in rules:
-        result = result.with_rule(rule)
-    return result
-
-
 _PRESENT: dict[str, Callable[[BatchOverrides], bool]] = {
     "in_progress": lambda batch: batch.schedule.in_progress is not None,
     "curve": lambda batch: bool(batch.schedule.curve),
@@ -387,3 +379,14 @@ def _words(batch: BatchOverrides, name: str) -> str | None:
         return texts[name] if _PRESENT[name](batch) else None
     outcome = getattr(batch, name)
     return None if outcome is None else str(BatchRule(**{name: outcome})).partition(".")[2]
+
+
+NO_OVERRIDES = BatchOverrides()
+
+
+def overrides(rules: Iterable[BatchRule]) -> BatchOverrides:
+    """What some rules, one after the other, make of a batch."""
+    result = NO_OVERRIDES
+    for rule in rules:
+        result = result.with_rule(rule)
+    return result

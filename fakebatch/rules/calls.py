@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le, Lt
-from pydantic import AfterValidator, BeforeValidator, Strict
+from pydantic import AfterValidator, BeforeValidator, Strict, WithJsonSchema
 
 from fakebatch.durations import microseconds
 from fakebatch.errors import UsageError
@@ -184,6 +184,20 @@ def _from_then_on(between: Any) -> Any:
             return between
 
 
+Between = Annotated[
+    tuple[Span, Span | None],
+    BeforeValidator(_from_then_on),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": ["number", "string", "null"]},
+            "minItems": 1,
+            "maxItems": 2,
+        }
+    ),
+]
+"""From one time since the start up to another; None, or nothing in a file, is no end."""
+
 CallOutcome = (
     Fail
     | Reply
@@ -216,7 +230,7 @@ class CallSelector:
     """Of those for which the rest holds the nth alone, unless `times` says how many from there."""
     times: Times | None = None
     """How many are hit; without `nth` the first ones."""
-    between: Annotated[tuple[Span, Span | None], BeforeValidator(_from_then_on)] | None = None
+    between: Between | None = None
     """From one time since the start up to another; None is no end."""
     chance: Share | None = None
     """How likely each is hit; the seed decides."""

@@ -114,7 +114,7 @@ class Replay:
     _: KW_ONLY
     missing: Literal["echo"] | None = None
     """What answers a custom_id that the file lacks; by default the test fails."""
-    lines: Annotated[dict[str, Reply | Fail], Field(exclude=True), SkipJsonSchema()] = field(
+    lines: Annotated[SkipJsonSchema[dict[str, Reply | Fail]], Field(exclude=True)] = field(
         init=False, repr=False, default_factory=dict[str, Reply | Fail]
     )
     """What the file has for each custom_id; a scenario that is written has the path alone."""

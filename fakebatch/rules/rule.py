@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import timedelta
@@ -90,7 +91,15 @@ Times = Annotated[
     float,
     PlainValidator(_times),
     PlainSerializer(lambda value: "inf" if value == math.inf else value, when_used="json"),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "inf"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"const": "inf"},
+                {"type": "number", "exclusiveMinimum": sys.float_info.max},  # TOML's inf
+            ]
+        }
+    ),
 ]
 """How many: a whole number from 1, or `math.inf` (in TOML `inf`, in JSON "inf")."""
 
@@ -368,9 +377,12 @@ def _default(each: Field[Any]) -> Any:
 def _literal(value: Any) -> str:
     if value == math.inf:
         return "math.inf"
-    if isinstance(value, tuple) and any(map(is_dataclass, value)):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        return repr([_given(each) for each in value])  # pyright: ignore[reportUnknownVariableType]
-    return repr(value)
+    match value:
+        case tuple((first, *_)) if is_dataclass(first):
+            parts: tuple[Any, ...] = value
+            return repr([_given(part) for part in parts])
+        case _:
+            return repr(value)
 
 
 def _given(value: Any) -> dict[str, Any]:

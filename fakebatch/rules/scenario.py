@@ -9,7 +9,13 @@ from typing import Any, ClassVar
 
 from fakebatch.dialects import Limits
 from fakebatch.errors import UsageError
-from fakebatch.rules.batches import BatchOverrides, BatchRule, Schedule, overrides
+from fakebatch.rules.batches import (
+    NO_OVERRIDES,
+    BatchOverrides,
+    BatchRule,
+    Schedule,
+    overrides,
+)
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.files import FileRule
 from fakebatch.rules.lines import ChangeCustomId, Corrupt, Drop, Duplicate, Echo, LineRule
@@ -94,6 +100,8 @@ class Scenario:
 
     def batch_overrides(self, number: int, endpoint: str) -> BatchOverrides:
         """What differs about the `number`th batch that is created."""
+        if not self.on_batch:
+            return NO_OVERRIDES
         return overrides(rule for rule in self.on_batch if rule.matches(number, endpoint))
 
 

@@ -15,7 +15,7 @@ import freezegun.api
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.vtime import callsite, moments
-from fakebatch.vtime.callsite import is_harness
+from fakebatch.vtime.callsite import HARNESS, is_harness
 from fakebatch.vtime.io import Patch
 from fakebatch.vtime.scheduler import for_this_thread
 
@@ -246,7 +246,8 @@ def _moved_by_line(real: Any, unit: float) -> Any:
 
 
 def _keeps_real_time(reader: FrameType) -> bool:
-    return for_this_thread() is None or is_harness(reader.f_globals.get("__name__", ""))
+    package = reader.f_globals.get("__name__", "").partition(".")[0]
+    return package in HARNESS or for_this_thread() is None
 
 
 def of_time_machine(module: Any) -> list[Patch]:

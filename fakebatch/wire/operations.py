@@ -67,9 +67,9 @@ def _create_file(service: Service, request: Request, _: str, now: int) -> Create
         purpose=fields.text(params, "purpose"),
         filename=form["file"].filename or "upload",
         content=form["file"].content,
-        expires_after=fields.form_expiry(params, "expires_after", service.dialect.limits),
+        expires_after=fields.form_expiry(params, "expires_after", service.state.dialect.limits),
     )
-    return Created(_json(view.uploaded_file(file, service.dialect), end="\n"), file["id"])
+    return Created(_json(view.uploaded_file(file, service.state.dialect), end="\n"), file["id"])
 
 
 def _list_files(service: Service, request: Request, _: str, now: int) -> Reply:
@@ -77,7 +77,7 @@ def _list_files(service: Service, request: Request, _: str, now: int) -> Reply:
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise APIError(ErrorKind.BAD_ORDER)
-    limit, after = fields.page(query, service.dialect.files_list)
+    limit, after = fields.page(query, service.state.dialect.files_list)
     purpose = query.get("purpose")
     page = service.files.list(now, purpose=purpose, limit=limit, order=order, after=after)
     return _json(page, end="\n")
@@ -110,7 +110,7 @@ def _attachment(filename: str) -> str:
 
 
 def _create_upload(service: Service, request: Request, _: str, now: int) -> Reply:
-    params = fields.upload_params(fields.json_object(request.body), service.dialect.limits)
+    params = fields.upload_params(fields.json_object(request.body), service.state.dialect.limits)
     return _json(service.uploads.create(params, now), end="\n")
 
 
@@ -133,14 +133,14 @@ def _cancel_upload(service: Service, _: Request, id_: str, now: int) -> Reply:
 
 
 def _create_batch(service: Service, request: Request, _: str, now: int) -> Created:
-    params = fields.batch_params(fields.json_object(request.body), service.dialect)
+    params = fields.batch_params(fields.json_object(request.body), service.state.dialect)
     batch = service.batches.create(params, now)
     id_ = batch["id"] if "id" in batch else batch["data"]["id"]  # or in an envelope
     return Created(_json(batch), str(id_))
 
 
 def _list_batches(service: Service, request: Request, _: str, now: int) -> Reply:
-    limit, after = fields.page(request.query, service.dialect.batches_list)
+    limit, after = fields.page(request.query, service.state.dialect.batches_list)
     return _json(service.batches.list(now, limit=limit, after=after))
 
 
