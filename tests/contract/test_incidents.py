@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ import openai
 import pytest
 from careful import Found, careful, reasons
 from conftest import Driver, chat
+from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
 
-from fakebatch import FakeBatch, UsageError, Scenario
-from fakebatch.incidents import known
-from fakebatch.scenario import BatchRule, Life, WhichBatches
+from fakebatch import FakeBatch, Scenario, UsageError
+from fakebatch.commands import commands
+from fakebatch.rules.batches import BatchRule, Expire
+from fakebatch.rules.catalogue import known
+from fakebatch.rules.loading import dump, read
 
 TWENTY = [chat(f"r{number:02}", f"question {number:02}") for number in range(20)]
 IDS = [line["custom_id"] for line in TWENTY]
@@ -22,7 +27,7 @@ ANSWERS = {f"r{number:02}": f"question {number:02}" for number in range(20)}
 BAD_NIGHT = Path(__file__).parents[2] / "examples/bad-night.toml"
 
 
-def said(line: Any) -> str:
+def content(line: Any) -> str:
     text: str = line["response"]["body"]["choices"][0]["message"]["content"]
     return text
 
@@ -71,7 +76,7 @@ def takes_a_failed_poll_for_the_end(do: Driver) -> object:
 
 
 def pairs_by_position(do: Driver) -> dict[str, str]:
-    return dict(zip(IDS, map(said, do.results(do.run(TWENTY).output_file_id)), strict=True))
+    return dict(zip(IDS, map(content, do.results(do.run(TWENTY).output_file_id)), strict=True))
 
 
 def splits_at_any_line_end(do: Driver) -> object:
@@ -229,16 +234,16 @@ def test_the_marker_takes_a_name(do: Driver) -> None:
 @pytest.mark.fakebatch(incident=("shuffled-order", "counts-lie-status-zero", BAD_NIGHT))
 def test_the_marker_takes_several(do: Driver, fakebatch: FakeBatch) -> None:
     """From left to right; all hold at once, and of what two say of the same the later holds."""
-    found, spoken = careful(do, TWENTY), fakebatch.scenario
+    found = careful(do, TWENTY)
 
     assert len(fakebatch.batches) == 2
     assert sorted(found.failures.values()) == ["0", *["rate_limit_exceeded"] * 4]
     assert [*found.answers] == sorted(found.answers, reverse=True)
-    assert spoken.batches[-1].life.fails
+    assert fakebatch.scenario.on_batch[-1].fail
     assert fakebatch.clock.elapsed > 20 * 3600
 
 
-FIRST_EXPIRES = Scenario(batches=(BatchRule(WhichBatches(times=1), Life(finished=0.5)),))
+FIRST_EXPIRES = Scenario(on_batch=(BatchRule(times=1, expire=Expire(finished=0.5)),))
 
 
 @pytest.mark.fakebatch(incident=FIRST_EXPIRES)
@@ -263,13 +268,13 @@ def test_the_marker_takes_a_file(do: Driver) -> None:
 def test_a_parameter_takes_the_same(do: Driver, fakebatch: FakeBatch) -> None:
     """And in place of what the marker says."""
     assert do.run(TWENTY).status in ("failed", "expired")
-    assert all(rule.life.order is None for rule in fakebatch.scenario.batches)
+    assert all(rule.result_files is None for rule in fakebatch.scenario.on_batch)
 
 
 def test_what_a_json_file_says_is_the_same(tmp_path: Path) -> None:
     """TOML and JSON are two ways to write one mapping."""
     path = tmp_path / "x.json"
-    path.write_text('{"batches": [{"which": {"times": 1}, "life": {"finished": 0.5}}]}')
+    path.write_text('{"on_batch": [{"times": 1, "expire": {"finished": 0.5}}]}')
     assert FakeBatch(incident=path).scenario == FIRST_EXPIRES
 
 
@@ -302,20 +307,23 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
     "a parameter that means nothing": (
         lambda fake: fake.incident("download-truncated", fraction=1.5),
         [
-            "fakebatch: truncate(1.5) cuts nothing.",
-            "The fraction is how much of the body arrives: from 0 to less than 1.",
-            "Write for example .truncate(0.3).",
+            (
+                "fakebatch: Incident download-truncated.on_call.1.truncate.fraction: "
+                "Input should be less than 1; it was 1.5."
+            ),
+            "It takes fraction, framing.",
+            "Write for example truncate(0.3).",
         ],
     ),
     "a parameter of another kind": (
         lambda fake: fake.incident("enqueued-token-limit", times="twice"),
         [
             (
-                "fakebatch: Incident enqueued-token-limit cannot be read at batches.0.which.times: "
-                "Input should be a valid integer, unable to parse string as an integer."
+                "fakebatch: Incident enqueued-token-limit.on_batch.1.times: times counts from 1; "
+                "math.inf (in a file inf) is no end; it was 'twice'."
             ),
-            "It has 'twice' there. Known in this part are nth, times, endpoint.",
-            "docs/scenarios.md shows each part.",
+            f"It takes nth, times, endpoint, {', '.join(BatchRule.verbs)}.",
+            "Write for example on_batch(nth=2).fail('token_limit_exceeded').",
         ],
     ),
     "a parameter of several": (
@@ -330,21 +338,65 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.incident(("create-ok-then-failed", "expired-with-partial-output")),
         [
             (
-                "fakebatch: A batch cannot have both fails=(ErrorEntry(code='invalid_json_line', "
-                "message=None, param=None, line=1),) and finished=0.1."
+                "fakebatch: A batch cannot have both fail('invalid_json_line', line=1) "
+                "and expire(0.1)."
             ),
             "A batch that fails validation never runs, so that it cannot expire.",
-            "Say one of them, or say them of different batches: on_batch(nth=2).",
+            "Use one of them, or select different batches: on_batch(nth=2).",
         ],
     ),
 }
 
 
-@pytest.mark.parametrize(("say", "expected"), NO_INCIDENT.values(), ids=NO_INCIDENT)
-def test_what_is_no_incident_is_told(
-    say: Callable[[FakeBatch], object], expected: list[str]
+@pytest.mark.parametrize(("write", "expected"), NO_INCIDENT.values(), ids=NO_INCIDENT)
+def test_what_is_no_incident_is_an_error(
+    write: Callable[[FakeBatch], object], expected: list[str]
 ) -> None:
-    """In three lines, when it is said."""
+    """In three lines, where it is written."""
     with pytest.raises(UsageError) as caught:
-        say(FakeBatch())
+        write(FakeBatch())
     assert str(caught.value).split("\n") == expected
+
+
+@pytest.fixture(scope="module")
+def schema() -> Draft202012Validator:
+    """What `fakebatch schema` prints."""
+    printed = json.loads(CliRunner().invoke(commands, ["schema"], catch_exceptions=False).stdout)
+    Draft202012Validator.check_schema(printed)
+    return Draft202012Validator(printed)
+
+
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "bad-night.toml": tomllib.loads(BAD_NIGHT.read_text()),
+    **{name: dump(incident.with_parameters({})) for name, incident in known().items()},
+    **{
+        text: tomllib.loads(f"[[on_call]]\nreset = {{}}\n{text}")
+        for text in ("times = inf", 'times = "inf"', 'between = ["2h"]', "between = [60, '2h']")
+    },
+}
+
+
+@pytest.mark.parametrize("data", SCENARIOS.values(), ids=SCENARIOS)
+def test_the_schema_accepts_scenarios(schema: Draft202012Validator, data: dict[str, Any]) -> None:
+    """What can be read is valid, so that an editor marks nothing that is right."""
+    assert read(data)
+    assert [error.message for error in schema.iter_errors(data)] == []
+
+
+MISTAKES = {
+    "no verb": "[[on_call]]\nnth = 2",
+    "two verbs": "[[on_call]]\nreset = {}\ntimeout = {}",
+    "an unknown parameter": "[[on]]\nfail = { status = 429, shap = 'top' }",
+    "an unknown table": "[[on_line]]\nhang = {}",
+    "a number below 1": "[[on_batch]]\ntimes = 0\nexpire = {}",
+    "a word that is none": "[[on]]\ncorrupt = { how = 'badly' }",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES.values(), ids=MISTAKES)
+def test_the_schema_refuses_mistakes(schema: Draft202012Validator, text: str) -> None:
+    """An editor marks what the emulator would raise for."""
+    data = tomllib.loads(text)
+    assert not schema.is_valid(data)
+    with pytest.raises(UsageError):
+        read(data)
