@@ -138,10 +138,10 @@ class _Checks:
         self._seen: set[str] = set()
 
     def problem(self, line: Any) -> Problem:
-        if type(line) is not dict:
+        kind: type[Any] = type(line)
+        if kind is not dict:
             return ErrorCode.BAD_JSON, {}
-        members: dict[str, Any] = line
-        return self._envelope(members) or self._body(members["body"])
+        return self._envelope(line) or self._body(line["body"])
 
     def _envelope(self, line: dict[str, Any]) -> Problem:
         id_, body = line.get("custom_id"), line.get("body")

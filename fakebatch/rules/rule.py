@@ -377,12 +377,10 @@ def _default(each: Field[Any]) -> Any:
 def _literal(value: Any) -> str:
     if value == math.inf:
         return "math.inf"
-    match value:
-        case tuple((first, *_)) if is_dataclass(first):
-            parts: tuple[Any, ...] = value
-            return repr([_given(part) for part in parts])
-        case _:
-            return repr(value)
+    kind: type[Any] = type(value)
+    if kind is tuple and value and is_dataclass(value[0]):
+        return repr([_given(part) for part in value])
+    return repr(value)
 
 
 def _given(value: Any) -> dict[str, Any]:
