@@ -16,7 +16,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fakebatch.commands import commands
-from fakebatch.incidents import known
+from fakebatch.rules.catalogue import known
+from fakebatch.rules.loading import schema
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -24,7 +25,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 @pytest.mark.parametrize("name", ["requests", "responses", "embeddings"])
 def test_an_example_goes_through_its_whole_life(name: str, tmp_path: Path) -> None:
     """Every status with its virtual time, then an output line for each request."""
-    asked = (EXAMPLES / f"{name}.jsonl").read_text().splitlines()
+    requests = (EXAMPLES / f"{name}.jsonl").read_text().splitlines()
     result = CliRunner().invoke(
         commands, ["run", str(EXAMPLES / f"{name}.jsonl"), "--out", str(tmp_path)]
     )
@@ -33,9 +34,9 @@ def test_an_example_goes_through_its_whole_life(name: str, tmp_path: Path) -> No
     for line in ("0:00:00  validating", "0:01:05  in_progress", "1:00:00  completed"):
         assert line in result.output
     for bar in ("completed", "writing"):
-        assert re.search(rf"{bar} ━+ {len(asked)}/{len(asked)} lines", result.output)
-    answered = (tmp_path / f"{name}_output.jsonl").read_text().splitlines()
-    ids = [sorted(json.loads(line)["custom_id"] for line in lines) for lines in (asked, answered)]
+        assert re.search(rf"{bar} ━+ {len(requests)}/{len(requests)} lines", result.output)
+    results = (tmp_path / f"{name}_output.jsonl").read_text().splitlines()
+    ids = [sorted(json.loads(line)["custom_id"] for line in lines) for lines in (requests, results)]
     assert ids[0] == ids[1]
 
 
@@ -46,8 +47,8 @@ def test_a_terminal_sees_what_is_being_done(
     screen = StringIO()
     terminal = Console(file=screen, force_terminal=True, width=100, color_system=None)
     monkeypatch.setattr("fakebatch.commands.console", terminal)
-    given = str(EXAMPLES / "requests.jsonl")
-    CliRunner().invoke(commands, ["run", given, "--out", str(tmp_path)])
+    path = str(EXAMPLES / "requests.jsonl")
+    CliRunner().invoke(commands, ["run", path, "--out", str(tmp_path)])
 
     drawn = re.findall(r"([a-z]+) [━╸╺ ]+(\d+/[\d?]+) lines", screen.getvalue())
     stages = [bar for bar, _ in itertools.groupby(name for name, _ in drawn)]
@@ -56,7 +57,7 @@ def test_a_terminal_sees_what_is_being_done(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         pytest.param(b"", "Invalid file format for Batch API", id="an empty file is refused"),
         pytest.param(
@@ -67,14 +68,14 @@ def test_a_terminal_sees_what_is_being_done(
     ],
 )
 def test_what_cannot_run_is_said_in_the_services_words(
-    content: bytes, said: str, tmp_path: Path
+    content: bytes, reason: str, tmp_path: Path
 ) -> None:
     """Exit status 1, the reason, and no result files."""
     (tmp_path / "in.jsonl").write_bytes(content)
     result = CliRunner().invoke(commands, ["run", str(tmp_path / "in.jsonl")])
 
     assert result.exit_code == 1
-    assert said in result.output
+    assert reason in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
@@ -126,19 +127,20 @@ To have it
   @pytest.mark.fakebatch(incident="download-truncated")
 
 As a scenario
-  [[scenario.calls]]
-  which = { operation = "files.content", times = "$times" }
-  outcome = { fraction = "$fraction", framing = "$framing" }
+  [[on_call]]
+  operation = "files.content"
+  times = "$times"
+  truncate = { fraction = "$fraction", framing = "$framing" }
 """
 
 
-def test_one_incident_is_told_in_full() -> None:
+def test_one_incident_is_shown_in_full() -> None:
     """What comes, whom it breaks, what can be changed, where it happened, how it is written."""
     result = CliRunner().invoke(commands, ["incidents", "download-truncated"])
     assert (result.exit_code, result.output) == (0, DOWNLOAD_TRUNCATED)
 
 
-def test_an_unknown_incident_is_told() -> None:
+def test_an_unknown_incident_is_an_error() -> None:
     """In three lines, with exit status 1."""
     result = CliRunner().invoke(commands, ["incidents", "download"])
 
@@ -151,10 +153,17 @@ def test_an_unknown_incident_is_told() -> None:
 
 
 @pytest.mark.parametrize("name", known())
-def test_every_incident_can_be_told(name: str) -> None:
+def test_every_incident_can_be_shown(name: str) -> None:
     """It has evidence, and its scenario stands there as written."""
     result = CliRunner().invoke(commands, ["incidents", name])
 
     assert result.exit_code == 0
     assert "  https://" in result.output
     assert "\nAs a scenario\n  [" in result.output
+
+
+def test_the_schema_of_scenarios_is_printed() -> None:
+    """As JSON, for editors and validators."""
+    result = CliRunner().invoke(commands, ["schema"])
+    assert result.exit_code == 0
+    assert json.loads(result.output) == schema()

@@ -12,8 +12,7 @@ from fakebatch.dialects import DIALECTS, OPENAI, Dialect
 from fakebatch.service import Service
 from fakebatch.wire import Request
 from fakebatch.wire.app import App
-from fakebatch.wire.sites import Sites, Target
-from fakebatch.wire.sites import providers as chosen
+from fakebatch.wire.sites import Sites, Target, providers
 
 
 def at(*base_urls: str) -> Dialect:
@@ -22,8 +21,9 @@ def at(*base_urls: str) -> Dialect:
 
 
 def sites(*dialects: Dialect, prefix: str = "") -> Sites:
-    services = [Service(each, clock=lambda: T0, seed=b"0") for each in dialects]
-    return Sites([App(each, api_keys=None) for each in services], prefix)
+    services = [Service(dialect, seed=b"0") for dialect in dialects]
+    apps = [App(service, clock=lambda: T0, api_keys=None) for service in services]
+    return Sites(apps, prefix)
 
 
 def find(among: Sites, url: str, query: Mapping[str, str] | None = None) -> Target | None:
@@ -120,8 +120,8 @@ def test_an_app_may_answer_below_a_prefix(prefix: str, url: str, path: str | Non
 def test_several_providers_share_a_prefix_by_their_paths() -> None:
     """As they share a process by their addresses."""
     among = sites(OPENAI, DIALECTS["groq"], prefix="/w")
-    found = [find(among, f"http://h/w{path}/files") for path in ("/v1", "/openai/v1")]
-    names = [target and target.app.service.world.dialect.name for target in found]
+    targets = [find(among, f"http://h/w{path}/files") for path in ("/v1", "/openai/v1")]
+    names = [target and target.app.service.dialect.name for target in targets]
     assert names == ["openai", "groq"]
 
 
@@ -138,7 +138,7 @@ def test_two_providers_of_one_address_are_refused() -> None:
 def test_a_query_that_is_required_is_not_another_address() -> None:
     """Hosts are those of the base URLs, each once."""
     assert sites(at(*WILD)).hosts == {"*.example.com"}
-    assert [each.name for each in chosen(None, ["openai", "groq"], None, None)] == [
+    assert [each.name for each in providers(None, ["openai", "groq"], None, None)] == [
         "openai",
         "groq",
     ]
