@@ -224,8 +224,14 @@ class Rules:
     def add_rule(self, rule: AnyRule) -> Handle[Any]:
         """Add a rule to the scenario: what the verbs of the selectors do."""
         self.scenario = self.scenario.with_rule(rule)
-        place = (rule.family, len(getattr(self.scenario, rule.family)) - 1)
-        return Handle(rule, lambda: self.hits(place))
+        index = len(getattr(self.scenario, rule.family)) - 1
+
+        def hits() -> int:
+            rules = getattr(self.scenario, rule.family)
+            is_there = rules[index : index + 1] == (rule,)
+            return self.hits((rule.family, index)) if is_there else 0
+
+        return Handle(rule, hits)
 
     def add_selection(self, selection: Selection[Any]) -> None:
         """Remember a selection, so that one without a verb is reported at the end."""

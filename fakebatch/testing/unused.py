@@ -96,7 +96,11 @@ def _matches(batch: Batch, index: int, rule: LineRule) -> int:
         return sum(index in outcome.rules for outcome in batch.unusual.values())
     if rule.where is not None or rule.fraction is not None:
         return 0
-    return sum(map(rule.matches, _lines(batch)))
+    return sum(
+        rule.matches(line)
+        and (rule.times is None or batch.earlier.get(line.custom_id or "", 0) < rule.times)
+        for line in _lines(batch)
+    )
 
 
 def _lines(batch: Batch) -> Iterator[RequestLine]:
