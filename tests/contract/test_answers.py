@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import Driver, chat, jsonl
 
-from fakebatch import FakeBatch, UsageError, RequestLine
+from fakebatch import FakeBatch, RequestLine, UsageError
 
 
 def said(do: Driver, batch: Any) -> dict[str, str]:

@@ -87,7 +87,7 @@ FAILURES: dict[str, Row] = {
         0,
     ),
     "a body that is not gzip": (
-        lambda c: c.relabel({"content-encoding": "gzip"}),
+        lambda c: c.headers({"content-encoding": "gzip"}),
         openai.APIConnectionError,
         3,
         0,

@@ -58,23 +58,23 @@ SPOILED: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("how", SPOILED)
 def test_a_success_can_be_of_no_use(do: Driver, fakebatch: FakeBatch, how: Any) -> None:
-    """The line is a 200 in the output file and counts as completed; its answer is spoiled."""
+    """The line is a 200 in the output file and counts as completed; its answer is malformed."""
     fakebatch.on(custom_id="b").malformed(how)
     done = do.run(THREE)
     output, errors = both(do, done)
 
     assert (done.request_counts.completed, errors) == (3, [])
-    spoiled = of(output, "b")
+    malformed = of(output, "b")
     content, reason = SPOILED[how]
-    assert (choice(spoiled)["message"]["content"], choice(spoiled)["finish_reason"]) == (
+    assert (choice(malformed)["message"]["content"], choice(malformed)["finish_reason"]) == (
         content,
         reason,
     )
     assert choice(of(output, "a"))["message"]["content"] == "one"
-    assert (choice(spoiled)["message"]["refusal"] is not None) == (
+    assert (choice(malformed)["message"]["refusal"] is not None) == (
         how in ("refusal", "wrong_types")
     )
-    assert ("tool_calls" in choice(spoiled)["message"]) == (how == "tool_calls")
+    assert ("tool_calls" in choice(malformed)["message"]) == (how == "tool_calls")
 
 
 @pytest.mark.parametrize(
@@ -205,9 +205,15 @@ DAMAGES: dict[str, tuple[Callable[[Any], None], Callable[[list[Any]], bool]]] = 
             (found[1]["response"]["status_code"], found[1]["response"]["body"]) == (200, None)
         ),
     ),
-    "nobody's": (lambda on: on.rename("null"), lambda found: found[1]["custom_id"] is None),
-    "another case": (lambda on: on.rename("upper"), lambda found: found[1]["custom_id"] == "B"),
-    "a number": (lambda on: on.rename("int"), lambda found: found[1]["custom_id"] == 1),
+    "nobody's": (
+        lambda on: on.change_custom_id("null"),
+        lambda found: found[1]["custom_id"] is None,
+    ),
+    "another case": (
+        lambda on: on.change_custom_id("upper"),
+        lambda found: found[1]["custom_id"] == "B",
+    ),
+    "a number": (lambda on: on.change_custom_id("int"), lambda found: found[1]["custom_id"] == 1),
 }
 
 
@@ -263,7 +269,7 @@ LOST: dict[str, tuple[Callable[[Any], None], Callable[[list[Any]], bool]]] = {
     "in no file": (lambda on: on.drop(), lambda found: len(found) == 0),
     "there twice": (lambda on: on.duplicate(), lambda found: len(found) == 6),
     "nobody's": (
-        lambda on: on.rename("null"),
+        lambda on: on.change_custom_id("null"),
         lambda found: [one["custom_id"] for one in found] == [None] * 3,
     ),
 }

@@ -10,7 +10,7 @@ import openai
 import pytest
 from conftest import chat, jsonl
 
-from fakebatch import FakeBatch, FakeBatchError, UsageError, RefusedRequest
+from fakebatch import FakeBatch, FakeBatchError, RefusedRequest, UsageError
 
 pytestmark = pytest.mark.fakebatch(dialect="azure")
 

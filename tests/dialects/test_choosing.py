@@ -13,7 +13,7 @@ import openai
 import pytest
 from conftest import chat, jsonl
 
-from fakebatch import FakeBatch, UsageError, RefusedRequest
+from fakebatch import FakeBatch, RefusedRequest, UsageError
 from fakebatch.dialects import DIALECTS, OPENAI, documented
 from fakebatch.dialects.beyond import BEYOND
 

@@ -9,30 +9,32 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FIRST_TEST = re.compile(r"def (test_\w+)")
+TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 
 
-def _name(page: Path, block: str) -> str:
-    found = FIRST_TEST.search(block)
-    return f"{page.stem}: {found[1] if found else 'script'}"
+def _blocks(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
-BLOCKS = [
-    pytest.param(block, id=_name(page, block))
-    for page in PAGES
-    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-]
-
-
-@pytest.mark.parametrize("block", BLOCKS)
-def test_each_block_passes_as_printed(block: str, pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.stem) for page in PAGES if _blocks(page)]
+)
+def test_each_block_passes_as_printed(page: Path, pytester: pytest.Pytester) -> None:
     """A Python block is a test file that passes; one without a test is a script that runs."""
-    wanted = len(re.findall(r"^(?:async )?def test_", block, re.MULTILINE))
-    if not wanted:
-        block = "def test_script():\n" + "".join(f"    {line}\n" for line in block.split("\n"))
-    pytester.makepyfile(block)
+    files: dict[str, str] = {}
+    tests = 0
+    for number, block in enumerate(_blocks(page), 1):
+        names = TEST.findall(block)
+        script = "def test_script():\n" + "".join(f"    {line}\n" for line in block.split("\n"))
+        name, text = (names[0], block) if names else ("script", script)
+        files[f"test_block_{number}_{name}"] = text
+        tests += len(names) or 1
+    pytester.makepyfile(**files)
+
+    # one process for a page: the start of one takes longer than its blocks
     result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=wanted or 1)
+    assert [line for line in result.outlines if line.startswith(("FAILED", "ERROR "))] == []
+    result.assert_outcomes(passed=tests)
 
 
 def test_every_page_the_readme_names_is_there() -> None:

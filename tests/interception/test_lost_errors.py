@@ -12,7 +12,7 @@ import httpx
 import openai
 import pytest
 
-from fakebatch import FakeBatch, FakeBatchError, UsageError, RefusedRequest
+from fakebatch import FakeBatch, FakeBatchError, RefusedRequest, UsageError
 
 ELSEWHERE = "https://example.com/things"
 

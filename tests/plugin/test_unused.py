@@ -1,20 +1,23 @@
-"""What is told at the end of what a test asked for and what never came, word for word."""
+"""What a test hears at the end of rules that met nothing, word for word."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from test_report import ZERO, run, timelines
 
-NOT_ASKED = "Mend the rule or the test, or say FakeBatch(unused_rules='warn') or 'ignore'."
+from fakebatch import FakeBatch, FakeBatchWarning
+
+ADVICE = "Mend the rule or the test, or use FakeBatch(unused_rules='warn') or 'ignore'."
 NOTHING = "Uploads: 0; batches: 0; custom_ids: none."
 TWO = "Uploads: 1; batches: 1; custom_ids: 'a', 'b'."
 
-ASKED: dict[str, tuple[str, str, str]] = {
-    # what a test says and does, what it is told never came, what there was
+UNMET: dict[str, tuple[str, str, str]] = {
+    # what a test does, what met nothing, what there was
     "a custom_id that no file had": (
         'fakebatch.on(custom_id="c").fail(429); create("a", "b")',
         "on(custom_id='c').fail(429)",
@@ -47,17 +50,27 @@ ASKED: dict[str, tuple[str, str, str]] = {
     ),
     "a batch that was never created": (
         'fakebatch.on_batch(nth=2).expire(); create("a", "b")',
-        "on_batch(nth=2).expire(0.0)",
+        "on_batch(nth=2).expire()",
         TWO,
     ),
     "an upload that never came": (
         'fakebatch.on_file(purpose="vision").processing("1m"); create("a", "b")',
-        "on_file(purpose='vision').processing(60)",
+        "on_file(purpose='vision').processing('1m')",
         TWO,
     ),
     "two of them": (
         'fakebatch.on().hang(); fakebatch.on_call("files.delete").reset()',
         "on().hang(); on_call('files.delete').reset()",
+        NOTHING,
+    ),
+    "a selector without a verb": (
+        'fakebatch.on(custom_id="a"); create("a", "b")',
+        "on(custom_id='a'), which has no verb",
+        TWO,
+    ),
+    "a selector without a verb beside a rule": (
+        'fakebatch.on_call("files.*", nth=2); fakebatch.on_webhook(nth=3).deliver(lost=1)',
+        "on_webhook(nth=3).deliver(lost=1); on_call('files.*', nth=2), which has no verb",
         NOTHING,
     ),
     "a rule beside an incident": (
@@ -81,11 +94,11 @@ FINE = {
     ),
 }
 
-NOTED = {
-    # what passes, and what it notes
+MENTIONED = {
+    # what passes, and what is mentioned
     "an incident": ('fakebatch.incident("download-truncated")', "truncate(0.3, framing='silent')"),
-    "so it was said": (
-        'fakebatch.unused = "note"; fakebatch.on(custom_id="c").fail(429)',
+    "a warning": (
+        'fakebatch.unused_rules = "warn"; fakebatch.on(custom_id="c").fail(429)',
         "on(custom_id='c').fail(429)",
     ),
 }
@@ -110,35 +123,33 @@ def sections(result: pytest.RunResult, title: str) -> list[list[str]]:
     return found
 
 
-def test_what_was_asked_for_and_never_came_is_an_error(pytester: pytest.Pytester) -> None:
+def test_a_rule_that_met_nothing_is_an_error(pytester: pytest.Pytester) -> None:
     """In the words of the test, with what there was and what to do, and the timeline below."""
-    result = run(pytester, "".join(function(name, code) for name, (code, *_) in ASKED.items()))
+    result = run(pytester, "".join(function(name, code) for name, (code, *_) in UNMET.items()))
 
-    result.assert_outcomes(passed=len(ASKED), errors=len(ASKED))
+    result.assert_outcomes(passed=len(UNMET), errors=len(UNMET))
     assert sections(result, "_+ ERROR at teardown of test_.* _+") == [
-        [f"fakebatch: The test asked for what never happened: {rules}.", there_was, NOT_ASKED]
-        for _, rules, there_was in ASKED.values()
+        [f"fakebatch: No line, batch, upload or call ever met {rules}.", there_was, ADVICE]
+        for _, rules, there_was in UNMET.values()
     ]
-    assert len(timelines(result)) == len(ASKED)
+    assert len(timelines(result)) == len(UNMET)
     assert timelines(result)[0][-1] == "  never used: on(custom_id='c').fail(429)"
 
 
-def test_what_was_used_is_no_error_and_what_is_noted_is_shown(pytester: pytest.Pytester) -> None:
-    """A rule that met something is never told of; a note is there for -rP."""
+def test_a_rule_that_met_something_is_no_error(pytester: pytest.Pytester) -> None:
+    """Nor mentioned; what does not fail the test is there for -rP."""
     good = "".join(function(name, code) for name, code in FINE.items())
-    noted = "".join(function(name, code) for name, (code, _) in NOTED.items())
-    ignored = function("ignored", 'fakebatch.unused = "ignore"; fakebatch.on().fail(429)')
-    result = run(pytester, good + noted + ignored, "-rP")
+    mentioned = "".join(function(name, code) for name, (code, _) in MENTIONED.items())
+    ignored = function("ignored", 'fakebatch.unused_rules = "ignore"; fakebatch.on().fail(429)')
+    result = run(pytester, good + mentioned + ignored, "-rP")
 
-    result.assert_outcomes(passed=len(FINE) + len(NOTED) + 1)
+    result.assert_outcomes(passed=len(FINE) + len(MENTIONED) + 1)
     title = "-+ fakebatch teardown, never used: https://api.openai.com/v1 -+"
-    shown = ["on_call('files.content', times=1)." + NOTED["an incident"][1]]
-    assert sections(result, title) == [shown, [NOTED["so it was said"][1]]]
+    shown = ["on_call('files.content', times=1)." + MENTIONED["an incident"][1]]
+    assert sections(result, title) == [shown, [MENTIONED["a warning"][1]]]
 
 
 SWITCHES = """
-RULE = {"unused": "note"}
-
 @pytest.mark.fakebatch(unused_rules="warn")
 def test_marker(fakebatch): fakebatch.on().fail(429)
 
@@ -169,22 +180,22 @@ def test_misspelt(): pass
 
 
 def test_a_switch_decides(pytester: pytest.Pytester) -> None:
-    """By marker, the closest wins, or by argument; a switch that there is not is told."""
+    """By marker, the closest wins, or by argument; an unknown switch is an error."""
     result = run(pytester, SWITCHES, "-rP")
 
-    result.assert_outcomes(passed=6, errors=2)
+    result.assert_outcomes(passed=6, errors=2, warnings=3)
     assert len(sections(result, "-+ fakebatch teardown, never used: .*")) == 4
     assert sections(result, "_+ ERROR at setup of test_misspelt _+") == [
         [
-            "fakebatch: unused_rules='quiet' is nothing that can be done about rules that nothing met.",
-            "Known are 'error', 'note', 'ignore'.",
-            "Leave it out to be told of them as an error.",
+            "fakebatch: unused_rules='quiet' is unknown.",
+            "Known are 'error', 'warn', 'ignore'.",
+            "Leave it out, and rules that nothing met are an error.",
         ]
     ]
 
 
 BROKEN = {
-    "in a failure": 'fakebatch.on().fail(429); assert not "well"',
+    "in a failure": 'fakebatch.on(); assert not "well"',
     "in what is expected to fail": 'fakebatch.on().fail(429); pytest.xfail("so")',
     "in what is left out": 'fakebatch.on().fail(429); pytest.skip("so")',
 }
@@ -203,7 +214,37 @@ def test_with_a_fixture_of_its_own(service): service.on().fail(429); assert not 
     result = run(pytester, code, "-rP")
 
     result.assert_outcomes(failed=2, xfailed=1, skipped=1)
-    assert [lines[-1] for lines in timelines(result)] == ["  never used: on().fail(429)"] * 2
+    assert [lines[-1] for lines in timelines(result)] == [
+        "  never used: on(), which has no verb",
+        "  never used: on().fail(429)",
+    ]
+
+
+def _rule(fake: FakeBatch) -> None:
+    fake.on_batch(nth=2).expire(0.5)
+
+
+def _selector(fake: FakeBatch) -> None:
+    fake.on_batch(nth=2)
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        pytest.param(_rule, "on_batch(nth=2).expire(0.5)", id="a rule"),
+        pytest.param(_selector, "on_batch(nth=2), which has no verb", id="a selector"),
+    ],
+)
+def test_a_warning_has_the_words_of_the_error(
+    write: Callable[[FakeBatch], None], words: str
+) -> None:
+    """The same three lines as a FakeBatchWarning, where the block ends."""
+    with pytest.warns(FakeBatchWarning) as caught, FakeBatch(unused_rules="warn") as fake:
+        write(fake)
+    lines = str(caught[0].message).splitlines()
+    assert lines[:2] == [f"fakebatch: No line, batch, upload or call ever met {words}.", NOTHING]
+    assert caught[0].filename == __file__
+    assert fake.never_used == (words,)
 
 
 def test_without_pytest_it_is_raised_at_the_end_of_the_block() -> None:
@@ -223,11 +264,11 @@ with FakeBatch() as fake:
     assert done.stdout == "the error of the block\n"
     assert done.stderr.splitlines()[-3:] == [
         (
-            "fakebatch.UsageError: fakebatch: The test asked for what never happened: "
+            "fakebatch.UsageError: fakebatch: No line, batch, upload or call ever met "
             "on_batch(nth=2).stall('in_progress')."
         ),
         NOTHING,
-        NOT_ASKED,
+        ADVICE,
     ]
 
 
@@ -253,9 +294,11 @@ def test_it(fakebatch):
 """
 
 
-CREATE = "on_call('batches.create', times=1).fail(500, applied=True)"
-POLL = "on_call('batches.retrieve', nth=3, through_retries=True).fail(502, body=…)"
-DOWNLOAD = "on_call('files.content', times=1).fail(503)"
+CREATE = "on_call('batches.create', nth=1).fail(500, retry_after='1s', applied=True)"
+POLL = (
+    "on_call('batches.retrieve', nth=3, through_retries=True).fail(502, body=…, retry_after='1s')"
+)
+DOWNLOAD = "on_call('files.content', nth=1).fail(503, retry_after='1s')"
 
 
 def test_a_timeline_tells_of_faults(pytester: pytest.Pytester) -> None:
@@ -303,7 +346,7 @@ def test_a_timeline_tells_of_faults(pytester: pytest.Pytester) -> None:
             f"  absorbed: {CREATE}",
             f"  absorbed: {DOWNLOAD}",
             "  never used: on(custom_id='c').fail(429)",
-            "  never used: on_call('batches.retrieve', nth=9).fail(429)",
+            "  never used: on_call('batches.retrieve', nth=9).fail(429, retry_after='20s')",
             "  never used: on_call('batches.cancel').timeout()",
         ]
     ]

@@ -9,7 +9,7 @@ import pytest
 from conftest import Driver, chat, jsonl
 
 from fakebatch import FakeBatch, UsageError
-from fakebatch.scenario import Echoes, Fails
+from fakebatch.rules.lines import Echo, Fail
 
 VALIDATED, WORKED, ENDED = 65, 65 + 3470, 65 + 3470 + 65
 
@@ -52,7 +52,7 @@ def test_each_line_knows_what_comes_of_it_when_and_where(do: Driver, fakebatch: 
     lines = batch.lines
 
     assert [line.custom_id for line in lines] == ["a", "bad", "c"]
-    assert [type(line.outcome) for line in lines] == [Echoes, Fails, Echoes]
+    assert [type(line.outcome) for line in lines] == [Echo, Fail, Echo]
     assert lines["bad"] == lines[1] == lines[-2] == lines[1:][0]
     finishes = sorted(seconds(start, line.finishes) or 0 for line in lines)
     assert finishes == pytest.approx([VALIDATED + 3470 * n / 3 for n in (1, 2, 3)], abs=1e-5)

@@ -223,7 +223,7 @@ def test_a_restored_fake_is_as_it_was(do: Driver, fakebatch: FakeBatch) -> None:
     fakebatch.batches.add(GOOD, status="in_progress", created="-5h")
     do.upload(GOOD)
     saved = fakebatch.snapshot()
-    before = {id_: one.wire for id_, one in fakebatch.files.items()}
+    before = {id_: file.json for id_, file in fakebatch.files.items()}
     calls = fakebatch.journal.calls()
 
     def go_on() -> list[Any]:
@@ -237,7 +237,7 @@ def test_a_restored_fake_is_as_it_was(do: Driver, fakebatch: FakeBatch) -> None:
 
     first = go_on()
     fakebatch.restore(saved)
-    assert {id_: one.wire for id_, one in fakebatch.files.items()} == before
+    assert {id_: file.json for id_, file in fakebatch.files.items()} == before
     assert fakebatch.batches.only().status == "in_progress"
     assert fakebatch.journal.calls() == calls
     assert go_on() == first
@@ -281,9 +281,9 @@ def test_a_rule_for_batches_holds_for_one_in_place(fakebatch: FakeBatch, status:
     assert batch.status == status
 
 
-def test_a_rule_that_makes_a_status_impossible_is_told(fakebatch: FakeBatch) -> None:
+@pytest.mark.fakebatch(unused_rules="ignore")
+def test_a_rule_that_makes_a_status_impossible_is_an_error(fakebatch: FakeBatch) -> None:
     """A batch that stalls in progress cannot be completed."""
     fakebatch.on_batch().stall("in_progress")
     with pytest.raises(UsageError, match="cannot be completed"):
         fakebatch.batches.add(GOOD, status="completed", created="-5h")
-    fakebatch.unused = "ignore"
