@@ -21,7 +21,7 @@ from fakebatch.service import State
 from fakebatch.testing import placing
 from fakebatch.testing.asserting import Asserting
 from fakebatch.testing.timeline import Notes, timeline
-from fakebatch.testing.unused import checked, complaint, hits, injected, unused
+from fakebatch.testing.unused import checked, complaint, hits, injected, unused, words
 from fakebatch.vtime import moments
 from fakebatch.webhooks.webhooks import Webhooks
 from fakebatch.wire.app import App, Handled
@@ -183,8 +183,11 @@ class Emulator(Asserting, Rules):
         """What happened, in at most 40 lines; pytest shows it where a test fails."""
         return timeline(self._services, self.journal, self._notes(), self._began, self.now())
 
-    def check_rules(self) -> None:
+    def check_rules(self, *, stacklevel: int = 2) -> None:
         """Raise or warn if nothing has met a rule of the test, or a selection got no verb.
+
+        Args:
+            stacklevel: whose line a warning shows, as of `warnings.warn`.
 
         Raises:
             UsageError: there is such a rule, and `unused_rules` is "error".
@@ -192,13 +195,13 @@ class Emulator(Asserting, Rules):
         if self.unused_rules == "ignore" or self.broke_off:
             return
         incidental = self._service.state.incidental
-        rules = [rule for place, rule in self._unused() if place not in incidental]
-        selections = [selection for selection in self._selections if not selection.has_verb]
-        if rules or selections:
-            error = complaint(rules, selections, self._services)
+        rules = unused(self._services, self.faults)
+        unmet = words((rule for place, rule in rules if place not in incidental), self._selections)
+        if unmet:
+            error = complaint(unmet, self._services)
             if self.unused_rules == "error":
                 raise error
-            warnings.warn(FakeBatchWarning(str(error)), stacklevel=2)
+            warnings.warn(FakeBatchWarning(str(error)), stacklevel=stacklevel)
 
     def now(self) -> int:
         """What time it is, in microseconds since the epoch; result files are in place by then."""
@@ -223,11 +226,15 @@ class Emulator(Asserting, Rules):
         return Notes(
             _sentences(injected(self._services, self.faults)),
             _sentences(absorbed),
-            _sentences(rule for _, rule in self._unused()),
+            self._unmet(),
         )
 
-    def _unused(self) -> list[tuple[Place, AnyRule]]:
-        return [] if self.unused_rules == "ignore" else unused(self._services, self.faults)
+    def _unmet(self) -> tuple[str, ...]:
+        """The rules that nothing met, and the selections without a verb, as the test has them."""
+        if self.unused_rules == "ignore":
+            return ()
+        rules = (rule for _, rule in unused(self._services, self.faults))
+        return words(rules, self._selections)
 
 
 def _sentences(rules: Iterable[AnyRule]) -> tuple[str, ...]:

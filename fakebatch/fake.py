@@ -131,7 +131,7 @@ class FakeBatch(Emulator, Clients):
     @property
     def never_used(self) -> tuple[str, ...]:
         """After the end, the rules that nothing had met, in the words of the test."""
-        return () if self._entered else tuple(str(rule) for _, rule in self._unused())
+        return () if self._entered else self._unmet()
 
     def __enter__(self) -> Self:
         if self._entered:
@@ -176,7 +176,7 @@ class FakeBatch(Emulator, Clients):
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
         if error is None:
-            self.check_rules()
+            self.check_rules(stacklevel=3)
 
     def _before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
         sender = self._sender

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -71,18 +71,23 @@ def injected(services: Sequence[Service], faults: Faults) -> list[AnyRule]:
     ]
 
 
-def complaint(
-    rules: Sequence[AnyRule], selections: Sequence[Selection[AnyRule]], services: Sequence[Service]
-) -> UsageError:
+def words(rules: Iterable[AnyRule], selections: Iterable[Selection[AnyRule]]) -> tuple[str, ...]:
+    """Rules that nothing met, and those of the selections that got no verb, as a test has them."""
+    verbless = (
+        f"{selection!r}, which has no verb" for selection in selections if not selection.has_verb
+    )
+    return tuple(dict.fromkeys([*map(str, rules), *verbless]))
+
+
+def complaint(unmet: Sequence[str], services: Sequence[Service]) -> UsageError:
     """The error for rules that nothing met, and for selections that got no verb."""
     batches = [batch for service in services for batch in service.state.batches.ever()]
     uploads = sum(service.state.uploaded for service in services)
     lines = (repr(line.custom_id) for batch in batches for line in _lines(batch))
     several = [*islice(lines, 6)]
     known = ", ".join([*several[:5], *("…" for _ in several[5:])]) or "none"
-    words = [*map(str, rules), *(f"{selection!r}, which has no verb" for selection in selections)]
     return UsageError(
-        f"No line, batch, upload or call ever met {'; '.join(words)}.",
+        f"No line, batch, upload or call ever met {'; '.join(unmet)}.",
         f"Uploads: {uploads}; batches: {len(batches)}; custom_ids: {known}.",
         "Mend the rule or the test, or use FakeBatch(unused_rules='warn') or 'ignore'.",
     )
