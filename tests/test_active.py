@@ -23,7 +23,7 @@ import pytest
 import respx
 from respx.mocks import Mocker
 
-from fakebatch import FakeBatch, UsageError, RefusedRequest
+from fakebatch import FakeBatch, RefusedRequest, UsageError
 
 CLOCKS = ["virtual", "manual", "real"]
 

@@ -140,7 +140,9 @@ def test_durations_have_one_grammar(
 @pytest.mark.parametrize("bad", ["", "1x", "h", "-1s", -1, float("nan"), float("inf"), None, True])
 def test_what_is_no_duration_is_told(bad: float) -> None:
     """Three lines name the value, the grammar and an example."""
-    with pytest.raises(UsageError, match=r"is not a duration.\nA duration is .*\nWrite for example 90"):
+    with pytest.raises(
+        UsageError, match=r"is not a duration.\nA duration is .*\nWrite for example 90"
+    ):
         microseconds(bad)
 
 

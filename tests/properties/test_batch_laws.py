@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 from any_rule import built
 from conftest import chat, jsonl
@@ -39,8 +38,17 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 def planned(scenario: Scenario, lines: int, cancelled: int | None = None) -> Batch:
     params = BatchCreateParams("/v1/chat/completions", "24h", "file-1")
     content = jsonl(chat(f"r{number}") for number in range(lines))
-    parts: Any = ("batch_1", START, params, content, scenario, OPENAI, None, Mint(b"0"))
-    return Batch(*parts, cancelled=cancelled)
+    return Batch(
+        id="batch_1",
+        created=START,
+        params=params,
+        content=content,
+        scenario=scenario,
+        dialect=OPENAI,
+        models=None,
+        mint=Mint(b"0"),
+        cancelled=cancelled,
+    )
 
 
 looks = st.lists(st.integers(0, 3 * DAY), max_size=6).map(sorted)

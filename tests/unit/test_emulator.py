@@ -105,7 +105,7 @@ def test_a_rule_of_the_test_is_none_of_an_incident() -> None:
     emulator.check_rules()
     emulator.scenario = Scenario()
     emulator.on_call("batches.list", nth=2).fail(503)
-    with pytest.raises(UsageError, match="batches.list"):
+    with pytest.raises(UsageError, match=r"batches\.list"):
         emulator.check_rules()
 
 

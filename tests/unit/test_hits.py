@@ -193,13 +193,15 @@ def test_a_line_of_a_cancelled_batch_counts(client: Client) -> None:
 def test_of_rules_that_meet_the_same_each_counts_its_lines_and_batches(client: Client) -> None:
     """Whichever wins; of requests alone the rule that wins has hit one."""
     fake = client.fake
-    lines = [fake.on(custom_id="a").fail(429), fake.on(index=0).reply("hi")]
-    batches = [fake.on_batch().expire(0.1), fake.on_batch(nth=1).expire(0.2)]
-    calls = [fake.on_call("batches.retrieve").fail(status) for status in (500, 503)]
+    handles: list[Handle[Any]] = [
+        *(fake.on(custom_id="a").fail(429), fake.on(index=0).reply("hi")),
+        *(fake.on_batch().expire(0.1), fake.on_batch(nth=1).expire(0.2)),
+        *(fake.on_call("batches.retrieve").fail(status) for status in (500, 503)),
+    ]
     client.create()
     client.retrieves(2)
 
-    assert [each.hits for each in (*lines, *batches, *calls)] == [1, 1, 1, 1, 0, 2]
+    assert [each.hits for each in handles] == [1, 1, 1, 1, 0, 2]
 
 
 def test_times_spares_the_lines_of_later_batches_that_fail(client: Client) -> None:

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import tomli_w
 from verbs import ROWS, Written
 
 from fakebatch import FakeBatch, Scenario, UsageError
+from fakebatch.rules import calls
 from fakebatch.rules.batches import BatchRule
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.files import FileRule
@@ -23,6 +24,7 @@ from fakebatch.rules.lines import LineRule
 from fakebatch.rules.loading import dump, read, schema
 from fakebatch.rules.rule import Handle, verb_name
 from fakebatch.rules.webhooks import WebhookRule
+from fakebatch.wire import operations
 
 KINDS = (LineRule, BatchRule, FileRule, CallRule, WebhookRule)
 every_verb = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.call)
@@ -83,9 +85,14 @@ def test_the_schema_knows_it(row: Written) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [{"on_call": [{"operation": "*"}]}, {"on_call": [{"fail": {}}]}, {"on": [{"drop": {}, "hang": {}}]}, {"no": 1}],
+    [
+        {"on_call": [{"operation": "*"}]},
+        {"on": [{"drop": {}, "hang": {}}]},
+        {"on_call": [{"fail": {}}]},
+        {"no": 1},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_the_schema_refuses_what_cannot_be_read(data: dict[str, Any]) -> None:
     """No verb, two verbs, a parameter too few, an unknown part."""
     assert not jsonschema.Draft202012Validator(schema()).is_valid(data)
@@ -115,7 +122,8 @@ def test_bodies_keys_and_callables_are_left_out_of_messages(call: str, words: st
     assert str(handle(call).rule) == words
 
 
-Attempt = Callable[[FakeBatch], object]
+Attempt = Callable[[Any], object]
+"""Given a FakeBatch; no type checker would let most of it pass."""
 
 WRONG: dict[str, tuple[Attempt, str]] = {
     "no fraction": (
@@ -136,11 +144,17 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     ),
     "an unknown answer": (
         lambda f: f.on().malformed("short"),
-        "on(…).malformed.how: Input should be 'length', 'refusal', 'content_filter', 'tool_calls', 'null', 'empty', 'truncated_json' or 'wrong_types'; it was 'short'.",
+        (
+            "on(…).malformed.how: Input should be 'length', 'refusal', 'content_filter', "
+            "'tool_calls', 'null', 'empty', 'truncated_json' or 'wrong_types'; it was 'short'."
+        ),
     ),
     "an unknown corruption": (
         lambda f: f.on().corrupt("bad"),
-        "on(…).corrupt.how: Input should be 'cut', 'array', 'garbage', 'null', 'blank', 'no_custom_id', 'no_response' or 'no_body'; it was 'bad'.",
+        (
+            "on(…).corrupt.how: Input should be 'cut', 'array', 'garbage', 'null', 'blank', "
+            "'no_custom_id', 'no_response' or 'no_body'; it was 'bad'."
+        ),
     ),
     "one copy": (
         lambda f: f.on().duplicate(1),
@@ -148,7 +162,10 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     ),
     "a reply of a number": (
         lambda f: f.reply(5),
-        "reply.reply.answer: Input should be a valid string or a valid dictionary or callable; it was 5.",
+        (
+            "reply.reply.answer: Input should be a valid string or a valid dictionary or callable; "
+            "it was 5."
+        ),
     ),
     "a failure of nothing": (
         lambda f: f.on().fail(),
@@ -201,7 +218,10 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     ),
     "a stall in no status": (
         lambda f: f.on_batch().stall("running"),
-        "on_batch(…).stall.at: Input should be 'validating', 'in_progress', 'finalizing' or 'cancelling'; it was 'running'.",
+        (
+            "on_batch(…).stall.at: Input should be 'validating', 'in_progress', 'finalizing' or "
+            "'cancelling'; it was 'running'."
+        ),
     ),
     "progress where there is none": (
         lambda f: f.on_batch().stall("finalizing", progress=0.5),
@@ -241,7 +261,10 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     ),
     "headers that break a line": (
         lambda f: f.on_call().headers({"x": "a\nb"}),
-        "on_call(…).headers.headers: a header is printable text, by its name; it was {'x': 'a\\nb'}.",
+        (
+            "on_call(…).headers.headers: a header is printable text, by its name; "
+            "it was {'x': 'a\\nb'}."
+        ),
     ),
     "slow, but not slow": (
         lambda f: f.on_call().slow(gap="1m", pieces=1),
@@ -257,7 +280,10 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     ),
     "a webhook of no event": (
         lambda f: f.on_webhook(event="batch.done"),
-        "on_webhook.event: Input should be 'batch.completed', 'batch.failed', 'batch.expired' or 'batch.cancelled'; it was 'batch.done'.",
+        (
+            "on_webhook.event: Input should be 'batch.completed', 'batch.failed', 'batch.expired' "
+            "or 'batch.cancelled'; it was 'batch.done'."
+        ),
     ),
     "an unknown limit": (lambda _: Scenario(limits={"lines": 10}), "There is no limit 'lines'."),
     "a file that is not there": (
@@ -292,7 +318,10 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a verb that is no table": (
         {"on": [{"drop": {}}, {"fail": 429}]},
-        "night.toml.on.2.fail: it is a table of its parameters, which may be empty: {}; it was 429.",
+        (
+            "night.toml.on.2.fail: it is a table of its parameters, which may be empty: {}; "
+            "it was 429."
+        ),
         "It takes status, code, message, body, file, shape.",
     ),
     "no verb": (
@@ -455,7 +484,11 @@ def test_what_cannot_be_true_of_one_batch(case: tuple[Attempt, Attempt, str, str
         reason,
         "Use one of them, or select different batches: on_batch(nth=2).",
     ]
-    for attempt in (lambda: second(fake), lambda: fake.scenario | other.scenario):
+    attempts: tuple[Callable[[], object], ...] = (
+        lambda: second(fake),
+        lambda: fake.scenario | other.scenario,
+    )
+    for attempt in attempts:
         with pytest.raises(UsageError) as caught:
             attempt()
         assert str(caught.value).split("\n") == expected
@@ -509,7 +542,11 @@ def test_nth_is_exactly_the_nth(selection: dict[str, Any], expected: set[int]) -
 
 def test_the_operations_are_those_of_the_emulator() -> None:
     """What `on_call` knows by name is what answers."""
-    from fakebatch.rules.calls import OPERATIONS as known  # noqa: PLC0415
-    from fakebatch.wire.operations import OPERATIONS as served  # noqa: PLC0415
+    assert tuple(operation.name for operation in operations.OPERATIONS) == calls.OPERATIONS
 
-    assert known == tuple(operation.name for operation in served)
+
+def test_a_key_is_not_shown() -> None:
+    """Neither by a rule, nor by its handle, nor by a selection."""
+    selection = FakeBatch().on_call(key="sk-secret")
+    made = selection.fail(401)
+    assert not any("sk-secret" in shown for shown in (repr(made.rule), repr(made), repr(selection)))
