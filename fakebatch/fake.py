@@ -98,7 +98,7 @@ class FakeBatch(Emulator, Clients):
             unused_rules=unused_rules,
         )
         self._lost_errors = LostErrors()
-        self.webhooks = DeliveredWebhooks(self._service.state, moments.now)
+        self.webhooks: DeliveredWebhooks = DeliveredWebhooks(self._service.state, moments.now)
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
         self._sender = self.webhooks.sender
         self.clock = Clock(

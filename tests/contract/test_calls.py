@@ -17,8 +17,8 @@ HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 PATIENT = 600
 """The SDK's own read timeout, in seconds."""
 
-Say = Callable[[OnCall], None]
-Row = tuple[Say, type[openai.APIError], int, float]
+AddFault = Callable[[OnCall], object]
+Row = tuple[AddFault, type[openai.APIError], int, float]
 """What is said, what is raised, after how many requests, and after how many seconds at least."""
 
 FAILURES: dict[str, Row] = {
@@ -101,9 +101,9 @@ def test_a_fault_is_the_sdks_own_exception(
     do: Driver, fakebatch: FakeBatch, operation: str, row: Row
 ) -> None:
     """It comes after the SDK's own retries, and the clock has moved as far as they waited."""
-    say, error, requests, seconds = row
+    add_fault, error, requests, seconds = row
     id_ = do.upload([chat("a")]).id
-    say(fakebatch.on_call(operation))
+    add_fault(fakebatch.on_call(operation))
     with pytest.raises(error) as caught:
         if operation == "files.content":
             do(do.client.files.content, id_)
@@ -115,7 +115,7 @@ def test_a_fault_is_the_sdks_own_exception(
     assert seconds <= fakebatch.clock.elapsed < seconds + 5
 
 
-ODD_ANSWERS: dict[str, tuple[Say, Any]] = {
+ODD_ANSWERS: dict[str, tuple[AddFault, Any]] = {
     "a page with status 200": (lambda c: c.reply(HTML), HTML),
     "an error object with status 200": (
         lambda c: c.reply({"error": {"message": "No."}}),
@@ -125,13 +125,13 @@ ODD_ANSWERS: dict[str, tuple[Say, Any]] = {
 }
 
 
-@pytest.mark.parametrize(("say", "expected"), ODD_ANSWERS.values(), ids=ODD_ANSWERS)
+@pytest.mark.parametrize(("add_fault", "expected"), ODD_ANSWERS.values(), ids=ODD_ANSWERS)
 def test_another_answer_is_taken_for_the_true_one(
-    do: Driver, fakebatch: FakeBatch, say: Say, expected: Any
+    do: Driver, fakebatch: FakeBatch, add_fault: AddFault, expected: Any
 ) -> None:
     """The SDK does not look: a page becomes a text, an error a batch without a status."""
     id_ = do.create([chat("a")]).id
-    say(fakebatch.on_call("batches.retrieve"))
+    add_fault(fakebatch.on_call("batches.retrieve"))
     answer = do.client.batches.with_raw_response.retrieve(id_)
     raw: Any = do.runner.run(_awaited(answer)) if do.is_async else answer
 
@@ -188,7 +188,7 @@ def test_a_streamed_download_raises_what_the_http_stack_raises(fakebatch: FakeBa
     assert len(fakebatch.faults.fired) == 1
 
 
-LOST: dict[str, Say] = {
+LOST: dict[str, AddFault] = {
     "an error": lambda c: c.fail(500, applied=True),
     "another answer": lambda c: c.reply(HTML, status=502, applied=True),
     "a timeout": lambda c: c.timeout(applied=True),
@@ -197,12 +197,12 @@ LOST: dict[str, Say] = {
 }
 
 
-@pytest.mark.parametrize("say", LOST.values(), ids=LOST)
+@pytest.mark.parametrize("add_fault", LOST.values(), ids=LOST)
 def test_a_creation_whose_answer_is_lost_makes_a_second_batch(
-    do: Driver, fakebatch: FakeBatch, say: Say
+    do: Driver, fakebatch: FakeBatch, add_fault: AddFault
 ) -> None:
     """Applied, then lost: the SDK sends it again by itself, and knows one of two batches."""
-    say(fakebatch.on_call("batches.create", nth=1))
+    add_fault(fakebatch.on_call("batches.create", nth=1))
     batch = do.create([chat("a")])
 
     assert len(fakebatch.batches) == 2

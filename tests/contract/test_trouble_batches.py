@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,7 @@ def statuses(polls: list[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("verb", "expected"),
     [
         pytest.param(
             {
@@ -45,10 +46,10 @@ def statuses(polls: list[Any]) -> list[str]:
     ],
 )
 def test_validation_can_fail_a_good_file(
-    do: Driver, fakebatch: FakeBatch, asked: dict[str, Any], expected: list[Any]
+    do: Driver, fakebatch: FakeBatch, verb: dict[str, Any], expected: list[Any]
 ) -> None:
     """The create call succeeds; the batch fails with these entries, and nothing runs."""
-    fakebatch.on_batch().fail(**asked)
+    fakebatch.on_batch().fail(**verb)
     done = do.run(TEN)
 
     assert (done.status, done.request_counts.total, done.output_file_id) == ("failed", 0, None)
@@ -61,13 +62,28 @@ def test_a_failed_batch_can_have_no_errors_at_all(do: Driver, fakebatch: FakeBat
     assert do.run(TEN).errors is None
 
 
-def test_batches_are_selected_by_their_turn(do: Driver, fakebatch: FakeBatch) -> None:
-    """The second and the third fail, the fourth is fine again."""
-    fakebatch.on_batch(nth=2, times=2).fail("token_limit_exceeded")
-    ended = [do.run(TEN) for _ in range(4)]
+@pytest.mark.parametrize(
+    ("selection", "failed"),
+    [
+        pytest.param({"nth": 2}, [2], id="the second alone"),
+        pytest.param({"times": 2}, [1, 2], id="the first two"),
+        pytest.param({"nth": 2, "times": 2}, [2, 3], id="two from the second on"),
+        pytest.param({"nth": 3, "times": math.inf}, [3, 4], id="all from the third on"),
+        pytest.param({}, [1, 2, 3, 4], id="all"),
+    ],
+)
+def test_batches_are_selected_by_their_turn(
+    do: Driver, fakebatch: FakeBatch, selection: dict[str, Any], failed: list[int]
+) -> None:
+    """The others are as ever."""
+    fault = fakebatch.on_batch(**selection).fail("token_limit_exceeded")
+    batches = [do.run(TEN) for _ in range(4)]
 
-    assert [one.status for one in ended] == ["completed", "failed", "failed", "completed"]
-    assert "Enqueued token limit reached for gpt-4o-mini" in ended[1].errors.data[0].message
+    assert [n for n, batch in enumerate(batches, 1) if batch.status == "failed"] == failed
+    assert {batch.status for batch in batches} <= {"failed", "completed"}
+    reason = batches[failed[0] - 1].errors.data[0].message
+    assert "Enqueued token limit reached for gpt-4o-mini" in reason
+    assert fault.hits == len(failed)
 
 
 def test_a_batch_can_stall_and_go_on(do: Driver, fakebatch: FakeBatch) -> None:
@@ -237,12 +253,12 @@ SHOWN: dict[str, tuple[dict[str, Any], Callable[[Any], bool]]] = {
 
 
 @pytest.mark.untyped
-@pytest.mark.parametrize(("told", "holds"), SHOWN.values(), ids=SHOWN)
+@pytest.mark.parametrize(("verb", "holds"), SHOWN.values(), ids=SHOWN)
 def test_an_object_can_be_shown_with(
-    do: Driver, fakebatch: FakeBatch, told: dict[str, Any], holds: Callable[[Any], bool]
+    do: Driver, fakebatch: FakeBatch, verb: dict[str, Any], holds: Callable[[Any], bool]
 ) -> None:
-    """What the wire says is what the test said, in a listing too."""
-    fakebatch.on_batch().override(**told)
+    """The wire has what the test wrote, in a listing too."""
+    fakebatch.on_batch().override(**verb)
     batch = do.create(TEN)
     do.sleep(7200)
     wire = do.wire(do.client.batches.with_raw_response.retrieve, batch.id)
@@ -303,13 +319,13 @@ def ids(raw: bytes) -> list[str]:
     return [part.split(b'"')[0].decode() for part in raw.split(b'"custom_id": "')[1:]]
 
 
-@pytest.mark.parametrize(("told", "holds"), WRITTEN.values(), ids=WRITTEN)
+@pytest.mark.parametrize(("verb", "holds"), WRITTEN.values(), ids=WRITTEN)
 def test_a_result_file_can_be_written(
-    do: Driver, fakebatch: FakeBatch, told: dict[str, Any], holds: Callable[[bytes], bool]
+    do: Driver, fakebatch: FakeBatch, verb: dict[str, Any], holds: Callable[[bytes], bool]
 ) -> None:
     """The bytes of the file, and the number of bytes its object tells."""
     fakebatch.on(custom_id="r0").reply("one\u2028two\x85three")
-    fakebatch.on_batch().result_files(**told)
+    fakebatch.on_batch().result_files(**verb)
     file_id = do.run(TEN).output_file_id
     raw = do(do.client.files.content, file_id).content
 
@@ -321,13 +337,13 @@ def test_an_upload_is_not_ready_at_once(do: Driver, fakebatch: FakeBatch) -> Non
     """Until it is processed no batch can be created with it."""
     fakebatch.on_file().processing("1m")
     file = do.upload(TEN)
-    asked: Any = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    params: Any = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
     with pytest.raises(openai.BadRequestError, match="in 'uploaded' state"):
-        do(do.client.batches.create, input_file_id=file.id, **asked)
+        do(do.client.batches.create, input_file_id=file.id, **params)
     ready = do(do.client.files.wait_for_processing, file.id)
 
     assert (file.status, ready.status) == ("uploaded", "processed")
-    assert do(do.client.batches.create, input_file_id=file.id, **asked).status == "validating"
+    assert do(do.client.batches.create, input_file_id=file.id, **params).status == "validating"
 
 
 def test_an_upload_can_end_in_error(do: Driver, fakebatch: FakeBatch) -> None:
@@ -339,8 +355,8 @@ def test_an_upload_can_end_in_error(do: Driver, fakebatch: FakeBatch) -> None:
     assert states == ["error", "processed"]
 
 
-def test_what_is_said_twice_of_an_upload_adds_up(do: Driver, fakebatch: FakeBatch) -> None:
-    """It is pending, and gone early; where two say the same the later holds."""
+def test_two_verbs_of_an_upload_add_up(do: Driver, fakebatch: FakeBatch) -> None:
+    """It is processed late, and gone early; of the same verb the later holds."""
     fakebatch.on_file().processing("1d")
     fakebatch.on_file().processing("1m")
     fakebatch.on_file().expire("2m")
@@ -354,8 +370,8 @@ def test_what_is_said_twice_of_an_upload_adds_up(do: Driver, fakebatch: FakeBatc
 
 def test_an_upload_can_be_found_late_and_be_gone_early(do: Driver, fakebatch: FakeBatch) -> None:
     """Neither its object nor a batch finds it meanwhile."""
-    fakebatch.on_file(1, times=1).not_found_for("30s")
-    fakebatch.on_file(2, times=1).expire("2m")
+    fakebatch.on_file(1).not_found_for("30s")
+    fakebatch.on_file(2).expire("2m")
     hidden, mortal = do.upload(TEN), do.upload(TEN)
     with pytest.raises(openai.NotFoundError):
         do(do.client.files.retrieve, hidden.id)

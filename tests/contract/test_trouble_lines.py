@@ -44,7 +44,7 @@ def choice(line: Any) -> Any:
     return line["response"]["body"]["choices"][0]
 
 
-SPOILED: dict[str, tuple[Any, str]] = {
+MALFORMED: dict[str, tuple[Any, str]] = {
     "length": ("t", "length"),
     "refusal": (None, "stop"),
     "content_filter": (None, "content_filter"),
@@ -56,7 +56,7 @@ SPOILED: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("how", SPOILED)
+@pytest.mark.parametrize("how", MALFORMED)
 def test_a_success_can_be_of_no_use(do: Driver, fakebatch: FakeBatch, how: Any) -> None:
     """The line is a 200 in the output file and counts as completed; its answer is malformed."""
     fakebatch.on(custom_id="b").malformed(how)
@@ -65,7 +65,7 @@ def test_a_success_can_be_of_no_use(do: Driver, fakebatch: FakeBatch, how: Any) 
 
     assert (done.request_counts.completed, errors) == (3, [])
     malformed = of(output, "b")
-    content, reason = SPOILED[how]
+    content, reason = MALFORMED[how]
     assert (choice(malformed)["message"]["content"], choice(malformed)["finish_reason"]) == (
         content,
         reason,
@@ -95,10 +95,10 @@ def test_a_response_can_be_of_no_use(
     body = {"model": "gpt-4o", "input": "hi"}
     line = {"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": body}
     (found,) = lines(do, do.run([line], endpoint="/v1/responses").output_file_id)
-    said = found["response"]["body"]
+    body = found["response"]["body"]
 
-    assert (said["status"], [item["type"] for item in said["output"]]) == (status, kinds)
-    assert (said["incomplete_details"] is None) == (status == "completed")
+    assert (body["status"], [item["type"] for item in body["output"]]) == (status, kinds)
+    assert (body["incomplete_details"] is None) == (status == "completed")
 
 
 RATE = {"code": "rate_limit_exceeded", "message": "Rate limit reached. Please try again later."}
@@ -176,7 +176,7 @@ def test_a_line_that_hangs_lets_its_batch_expire(do: Driver, fakebatch: FakeBatc
     assert (lost["custom_id"], lost["error"]["code"]) == ("b", "batch_expired")
 
 
-DAMAGES: dict[str, tuple[Callable[[Any], None], Callable[[list[Any]], bool]]] = {
+DAMAGES: dict[str, tuple[Callable[[Any], object], Callable[[list[Any]], bool]]] = {
     "dropped": (
         lambda on: on.drop(),
         lambda found: [one["custom_id"] for one in found] == ["a", "c"],
@@ -221,7 +221,7 @@ DAMAGES: dict[str, tuple[Callable[[Any], None], Callable[[list[Any]], bool]]] = 
 def test_a_result_line_can_be(
     do: Driver,
     fakebatch: FakeBatch,
-    damage: Callable[[Any], None],
+    damage: Callable[[Any], object],
     holds: Callable[[list[Any]], bool],
 ) -> None:
     """The counts know nothing of it, and the other lines are as ever."""
@@ -265,7 +265,7 @@ def test_two_new_names_are_the_later_if_there_is_a_name_left(
     assert sorted(str(one.get("custom_id")) for one in output) == ["2", "None", "None"]
 
 
-LOST: dict[str, tuple[Callable[[Any], None], Callable[[list[Any]], bool]]] = {
+LOST: dict[str, tuple[Callable[[Any], object], Callable[[list[Any]], bool]]] = {
     "in no file": (lambda on: on.drop(), lambda found: len(found) == 0),
     "there twice": (lambda on: on.duplicate(), lambda found: len(found) == 6),
     "nobody's": (
@@ -279,7 +279,7 @@ LOST: dict[str, tuple[Callable[[Any], None], Callable[[list[Any]], bool]]] = {
 def test_a_line_that_never_ran_can_be(
     do: Driver,
     fakebatch: FakeBatch,
-    damage: Callable[[Any], None],
+    damage: Callable[[Any], object],
     holds: Callable[[list[Any]], bool],
 ) -> None:
     """A server that is told to cancel has lost lines, or whose they are (aqueduct #55)."""

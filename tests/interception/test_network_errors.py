@@ -23,7 +23,7 @@ KEY = {"Authorization": "Bearer sk-some-key"}
 LIST = "https://api.openai.com/v1/batches"
 
 Get = Callable[..., Any]
-Say = Callable[[OnCall], None]
+AddFault = Callable[[OnCall], object]
 
 
 def plain(module: Any) -> Get:
@@ -79,7 +79,7 @@ def head(status: bytes, *lines: bytes) -> bytes:
 
 BODY = b"x" * 1000
 
-REAL: dict[str, tuple[Say, bytes, bool]] = {
+REAL: dict[str, tuple[AddFault, bytes, bool]] = {
     "a body shorter than its length": (
         lambda c: c.truncate(0.3),
         head(b"200 OK", b"content-length: 1000") + BODY[:300],
@@ -117,12 +117,12 @@ def seen(get: Get, url: str) -> Any:
 @pytest.mark.parametrize(("get", "module"), CLIENTS)
 def test_a_fault_is_what_a_real_socket_does(get: Get, module: Any, row: Any) -> None:
     """The same exception, of the same stack, with the same words; or the same bytes."""
-    say, answer, reset = row
+    add_fault, answer, reset = row
     with server(answer, reset=reset) as url:
         real = seen(get, url)
     with FakeBatch() as fake:
         uploaded = openai.OpenAI().files.create(file=BODY, purpose="user_data")
-        say(fake.on_call("files.content"))
+        add_fault(fake.on_call("files.content"))
         assert real == seen(get, f"https://api.openai.com/v1/files/{uploaded.id}/content")
 
 
@@ -137,7 +137,7 @@ def test_a_refused_connection_is_what_a_closed_port_does(get: Get, module: Any) 
         assert real == seen(get, LIST)
 
 
-NAMES: dict[str, tuple[Say, str]] = {
+NAMES: dict[str, tuple[AddFault, str]] = {
     "no answer in time": (lambda c: c.timeout(), "ReadTimeout"),
     "a first byte too late": (lambda c: c.slow(first_byte="31s"), "ReadTimeout"),
     "a body that stalls": (lambda c: c.slow(gap="31s"), "ReadTimeout"),
@@ -151,13 +151,13 @@ NAMES: dict[str, tuple[Say, str]] = {
 }
 
 
-@pytest.mark.parametrize(("say", "name"), NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize(("add_fault", "name"), NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize(("get", "module"), CLIENTS)
 def test_an_exception_is_the_clients_own(
-    fakebatch: FakeBatch, get: Get, module: Any, say: Say, name: str
+    fakebatch: FakeBatch, get: Get, module: Any, add_fault: AddFault, name: str
 ) -> None:
     """`except httpx2.ReadTimeout` catches it, and it knows its request."""
-    say(fakebatch.on_call("batches.list"))
+    add_fault(fakebatch.on_call("batches.list"))
     with pytest.raises(getattr(module, name)) as caught:
         get(LIST)
 
@@ -195,16 +195,16 @@ def test_a_stream_of_the_tests_own_breaks_as_the_client_would(
 
 
 @pytest.mark.parametrize(
-    "say",
+    "add_fault",
     [lambda c: c.timeout(), lambda c: c.connect_error("connect_timeout")],
     ids=["to read", "to connect"],
 )
 @pytest.mark.parametrize(("get", "module"), CLIENTS)
 def test_a_client_without_a_timeout_is_told(
-    fakebatch: FakeBatch, get: Get, module: Any, say: Say
+    fakebatch: FakeBatch, get: Get, module: Any, add_fault: AddFault
 ) -> None:
     """It would wait for ever; the test fails instead of hanging."""
-    say(fakebatch.on_call())
+    add_fault(fakebatch.on_call())
     with pytest.raises(FakeBatchError) as caught:
         get(LIST, timeout=None)
 

@@ -13,7 +13,7 @@ from fakebatch import FakeBatch
 START = "2026-01-01T00:"
 
 
-def told(assertion: Callable[[], None]) -> list[str]:
+def error_lines(assertion: Callable[[], None]) -> list[str]:
     """The lines of a failure."""
     with pytest.raises(AssertionError) as caught:
         assertion()
@@ -27,9 +27,9 @@ def collect(do: Driver, *files: str | None) -> None:
 
 def again(do: Driver, batch: openai.types.Batch) -> str:
     """The id of another batch for the same file."""
-    given = batch.input_file_id, batch.endpoint, batch.completion_window
+    values = batch.input_file_id, batch.endpoint, batch.completion_window
     names = "input_file_id", "endpoint", "completion_window"
-    return str(do(do.client.batches.create, **dict(zip(names, given, strict=True))).id)
+    return str(do(do.client.batches.create, **dict(zip(names, values, strict=True))).id)
 
 
 def test_all_is_collected_once_every_result_file_was_downloaded(
@@ -53,7 +53,7 @@ def test_what_was_not_collected_is_named(do: Driver, fakebatch: FakeBatch) -> No
     collect(do, one.output_file_id)
     do(do.client.files.delete, other.output_file_id)
 
-    assert told(fakebatch.assert_all_downloaded) == [
+    assert error_lines(fakebatch.assert_all_downloaded) == [
         "fakebatch: 2 result files were never downloaded.",
         f"{one.error_file_id} (errors of {one.id}), {other.output_file_id} (output of {other.id}).",
         "Download output_file_id and error_file_id of every batch that has ended.",
@@ -99,7 +99,7 @@ def test_batches_for_the_same_input_are_named_with_their_calls(
     do.sleep(60)
     second = again(do, first)
 
-    assert told(fakebatch.assert_single_batch) == [
+    assert error_lines(fakebatch.assert_single_batch) == [
         "fakebatch: 3 batches were created for the same input.",
         (
             f"{placed.id} (put in place by the test), "
@@ -125,7 +125,7 @@ def test_no_file_is_left_over_once_all_are_deleted(do: Driver, fakebatch: FakeBa
 def test_leftover_files_are_named(do: Driver, fakebatch: FakeBatch) -> None:
     """With purpose and name; of many the first five."""
     batch = do.run([chat("a")])
-    assert told(fakebatch.assert_no_leftover_files) == [
+    assert error_lines(fakebatch.assert_no_leftover_files) == [
         "fakebatch: 2 files were left behind.",
         (
             f"{batch.input_file_id} (batch, 'in.jsonl'), "
@@ -135,7 +135,7 @@ def test_leftover_files_are_named(do: Driver, fakebatch: FakeBatch) -> None:
     ]
     for _ in range(5):
         do.upload([chat("a")])
-    assert told(fakebatch.assert_no_leftover_files)[1].endswith(" and 2 more.")
+    assert error_lines(fakebatch.assert_no_leftover_files)[1].endswith(" and 2 more.")
     do(do.client.files.delete, batch.input_file_id)
 
 
@@ -160,7 +160,7 @@ def test_two_polls_that_are_too_close_are_named(do: Driver, fakebatch: FakeBatch
         do(do.client.batches.retrieve, batch.id)
     fakebatch.assert_min_poll_interval(4.5)
 
-    assert told(lambda: fakebatch.assert_min_poll_interval("5m")) == [
+    assert error_lines(lambda: fakebatch.assert_min_poll_interval("5m")) == [
         f"fakebatch: {batch.id} was polled twice within 4.5 s.",
         (
             f"batches.retrieve came at {START}01:30Z and at {START}01:34.500000Z; "

@@ -64,7 +64,7 @@ def test_a_route_nobody_has_is_named_by_method_and_path(do: Driver, fakebatch: F
 
 
 @pytest.mark.parametrize(
-    ("asked", "count"),
+    ("query", "count"),
     [
         pytest.param({}, 63, id="all"),
         pytest.param({"operation": POLL}, 61, id="of an operation"),
@@ -74,15 +74,15 @@ def test_a_route_nobody_has_is_named_by_method_and_path(do: Driver, fakebatch: F
     ],
 )
 def test_calls_are_chosen_by_operation_id_and_status(
-    do: Driver, fakebatch: FakeBatch, asked: dict[str, Any], count: int
+    do: Driver, fakebatch: FakeBatch, query: dict[str, Any], count: int
 ) -> None:
     """`calls` and `count` take the same conditions."""
     do.poll(do.create([chat("a")]))
     with pytest.raises(openai.NotFoundError):
         do(do.client.batches.retrieve, "batch_none")
 
-    assert len(fakebatch.journal.calls(**asked)) == count
-    assert fakebatch.journal.count(**asked) == count
+    assert len(fakebatch.journal.calls(**query)) == count
+    assert fakebatch.journal.count(**query) == count
 
 
 def test_sleeps_are_there_too(do: Driver, fakebatch: FakeBatch) -> None:
@@ -180,9 +180,9 @@ def test_of_uneven_polls_the_last_are_kept_and_all_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("span", "said"),
+    ("span", "text"),
     [(0.5, "0.5 s"), (60, "60 s"), (120, "120 s"), (5400, "1h30m"), (87007, "1d10m7s")],
 )
-def test_a_span_reads_as_one_would_say_it(span: float, said: str) -> None:
+def test_a_span_reads_as_one_would_say_it(span: float, text: str) -> None:
     """Seconds up to two minutes, then units."""
-    assert span_text(round(span * SECOND)) == said
+    assert span_text(round(span * SECOND)) == text

@@ -80,7 +80,7 @@ def test_of_an_expired_batch_half_is_done(do: Driver, fakebatch: FakeBatch) -> N
 
 
 @pytest.mark.parametrize(
-    "given",
+    "requests",
     [
         pytest.param(lambda _fake, _path: GOOD, id="dicts"),
         pytest.param(lambda _fake, _path: jsonl(GOOD), id="bytes"),
@@ -90,12 +90,12 @@ def test_of_an_expired_batch_half_is_done(do: Driver, fakebatch: FakeBatch) -> N
     ],
 )
 def test_requests_are_given_in_many_ways(
-    fakebatch: FakeBatch, tmp_path: Path, given: Callable[[FakeBatch, Path], Any]
+    fakebatch: FakeBatch, tmp_path: Path, requests: Callable[[FakeBatch, Path], Any]
 ) -> None:
     """Dicts, bytes, a path, or the id of a file that is there: one input file in any case."""
     path = tmp_path / "in.jsonl"
     path.write_bytes(jsonl(GOOD))
-    batch = fakebatch.batches.add(given(fakebatch, path), created="-1h")
+    batch = fakebatch.batches.add(requests(fakebatch, path), created="-1h")
 
     assert [line.custom_id for line in batch.lines] == ["a", "b"]
     assert [*fakebatch.files] == [batch.input_file_id, batch.output_file_id]
