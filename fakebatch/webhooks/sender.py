@@ -132,8 +132,12 @@ class Sender:
 
     def _early(self, batch: Batch) -> int:
         """How long before its end the event of a batch comes, in microseconds."""
-        number, event = self._state.events + 1, f"batch.{batch.timeline.end.status}"
-        return microseconds(self._deliver_as(number, event).early)
+        if not self._state.scenario.on_webhook:
+            return microseconds(self._given.get("early", 0))
+        end = batch.timeline.end
+        others = (other.timeline.end.at for other in self._state.batches.ever())
+        number = 1 + sum(at < end.at for at in others)
+        return microseconds(self._deliver_as(number, f"batch.{end.status}").early)
 
     def _deliver_as(self, number: int, event: str) -> Deliver:
         """How a webhook arrives."""

@@ -119,3 +119,17 @@ def test_rules_hold_for_what_the_call_leaves_out(fakebatch: FakeBatch) -> None:
     create()
     fakebatch.clock.advance("1h")
     assert inbox.moments == [HOUR, HOUR]
+
+
+def test_the_second_batch_to_end_is_told_early(fakebatch: FakeBatch) -> None:
+    """Webhooks are numbered by the ends of their batches, whoever looks when."""
+    fakebatch.on_batch(nth=1).schedule(in_progress="2h")
+    early = fakebatch.on_webhook(nth=2).deliver(early="10m")
+    inbox = Inbox()
+    fakebatch.webhooks.deliver_to(inbox)
+    slow, quick = create(), create()
+    time.sleep(4 * HOUR)
+    end = fakebatch.batches[slow].plan[-1].at.timestamp() - fakebatch.batches[slow].created_at
+    assert inbox.batches == [quick, slow]
+    assert inbox.moments == [HOUR, end - 600]
+    assert early.hits == 1
