@@ -138,8 +138,7 @@ class _Checks:
         self._seen: set[str] = set()
 
     def problem(self, line: Any) -> Problem:
-        kind: type[Any] = type(line)
-        if kind is not dict:
+        if line.__class__ is not dict:
             return ErrorCode.BAD_JSON, {}
         return self._envelope(line) or self._body(line["body"])
 

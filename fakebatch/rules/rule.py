@@ -377,8 +377,7 @@ def _default(each: Field[Any]) -> Any:
 def _literal(value: Any) -> str:
     if value == math.inf:
         return "math.inf"
-    kind: type[Any] = type(value)
-    if kind is tuple and value and is_dataclass(value[0]):
+    if value.__class__ is tuple and value and is_dataclass(value[0]):
         return repr([_given(part) for part in value])
     return repr(value)
 
