@@ -250,7 +250,6 @@ class Selection(Generic[RuleT]):
         with usage_errors(self.rule.family, self.rule):
             rule = adapter(self.rule).validate_python({**self._selection, name: outcome})
         handle: Handle[RuleT] = self._owner.add_rule(rule)
-        self.has_verb = True
         return handle
 
 
@@ -259,6 +258,7 @@ def method(kind: Callable[P, Any]) -> Callable[Concatenate[Selection[RuleT], P],
     name = verb_name(kind)
 
     def call(self: Selection[RuleT], /, *args: P.args, **kwargs: P.kwargs) -> Handle[RuleT]:
+        self.has_verb = True  # whatever comes of it
         with usage_errors(f"{self.rule.family}(…).{name}", kind):
             outcome = adapter(kind).validate_python(ArgsKwargs(args, dict(kwargs)))
         return self.add(name, outcome)
