@@ -82,12 +82,16 @@ class ResultFile:
         return made.output if self.kind == "output" else made.errors
 
 
-def result_files(batch: Batch) -> Iterator[ResultFile]:
+def result_files(batch: Batch) -> tuple[ResultFile, ...]:
     """The files a batch leaves when it ends.
 
     An output file where a line succeeded, or passes for it; an error file where one failed, or
     never ran.
     """
+    return batch.once("files", lambda batch: tuple(_result_files(batch)))
+
+
+def _result_files(batch: Batch) -> Iterator[ResultFile]:
     end = batch.timeline.end
     total, completed, failed = batch.counts(end.at)
     misfiled = bisect_left(batch.misfiled, completed + failed)

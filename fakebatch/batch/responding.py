@@ -43,12 +43,10 @@ def respond(
     Raises:
         UsageError: a callable of the test failed, or gave what is no answer.
     """
+    if isinstance(result, Fail | Hang):
+        return _failure(NO_RESPONSE if isinstance(result, Hang) else result, dialect)
     question = question_of(line, dialect, mint, now)
     match result:
-        case Fail():
-            return _failure(result, dialect)
-        case Hang():
-            return _failure(NO_RESPONSE, dialect)
         case Echo():
             return LineResponse(200, replies.followed(question, result.then))
         case Malformed():

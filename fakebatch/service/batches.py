@@ -145,8 +145,8 @@ class Batches:
             return None
         if file.purpose != INPUT_PURPOSE:
             raise APIError(ErrorKind.WRONG_PURPOSE, id=file_id, purpose=file.purpose)
-        if not view.is_ready(file, dialect, now):
-            status = view.file_status(file, dialect, now)
+        status = view.file_status(file, dialect, now)
+        if status != [*dialect.files.statuses][-1]:
             raise APIError(ErrorKind.FILE_NOT_READY, id=file_id, status=status)
         needed = now + scenario.schedule.durations().validating
         is_there = file.expires is None or needed < file.expires

@@ -45,18 +45,14 @@ def seconds(at: int | None) -> int | None:
 
 def file_status(record: FileRecord, dialect: Dialect, now: int) -> str:
     """What the file is by now, in the provider's words."""
-    if record.status(now) != READY:
-        return record.status(now)
+    status = record.status(now)
+    if status != READY:
+        return status
     statuses = list(dialect.files.statuses.items())
     if record.purpose == dialect.results_purpose:
         return statuses[-1][0]  # a result file is at once what an upload comes to be
     age = (now - record.created) // SECOND
     return [status for status, since in statuses if since <= age][-1]
-
-
-def is_ready(record: FileRecord, dialect: Dialect, now: int) -> bool:
-    """Whether a batch may be created with the file."""
-    return file_status(record, dialect, now) == [*dialect.files.statuses][-1]
 
 
 def file_object(record: FileRecord, dialect: Dialect, now: int) -> Wire:
