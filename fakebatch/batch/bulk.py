@@ -61,6 +61,7 @@ class _Bulk:
 
     def __init__(self, batch: Batch, text: str | None) -> None:
         self._batch = batch
+        self._lines = batch.lines
         self._text = text
         self._quoted = None if text is None else _quoted(text)
         self._written_at = written_at(batch)
@@ -69,16 +70,15 @@ class _Bulk:
         self._templates: dict[str, Template] = {}
 
     def __call__(self, index: int) -> tuple[bytes, Charge] | None:
-        batch = self._batch
-        lines = batch.lines
-        request = parsed(lines.raw(index))
+        lines = self._lines
+        request = parsed(lines.content[lines.starts[index] : lines.ends[index]])
         answer = chat.plain(request["body"], self._text)
         if answer is None:
             return None
         text, prompt, completion = answer
         model = lines.model or request["body"]["model"]
         line, in_order = self._templates.get(model) or self._template(model)
-        seed, at = batch.mint.line(index), self._written_at
+        seed, at = self._batch.mint.line(index), self._written_at
         digits = seed.hex()
         values = (
             self._line_id(digits, at).encode(),
