@@ -181,10 +181,15 @@ class Batch:
         """The request lines."""
         return self.validation.lines
 
+    @cached_property
+    def total(self) -> int:
+        """How many request lines it has."""
+        return len(self.lines)
+
     @lasting
     def matcher(self) -> RuleMatcher:
         """Matches its lines with the rules of its scenario."""
-        return RuleMatcher(self.scenario, len(self.lines), self.mint, self.earlier)
+        return RuleMatcher(self.scenario, self.total, self.mint, self.earlier)
 
     @lasting
     def unusual(self) -> dict[int, LineOutcome]:
@@ -209,18 +214,18 @@ class Batch:
         """The request lines that never finish."""
         if self.fails or not self.matcher.can_hang:
             return frozenset()
-        indices = range(len(self.lines))
+        indices = range(self.total)
         return frozenset(i for i in indices if isinstance(self.outcome(i).result, Hang))
 
     @property
     def running(self) -> int:
         """How many request lines finish if nothing comes between."""
-        return len(self.lines) - len(self.hanging)
+        return self.total - len(self.hanging)
 
     @lasting
     def order(self) -> list[int]:
         """The request lines in the order in which they finish; last those that never do."""
-        order = self.mint.order(len(self.lines), "lines")
+        order = self.mint.order(self.total, "lines")
         return sorted(order, key=self.hanging.__contains__) if self.hanging else order
 
     @lasting
@@ -288,10 +293,15 @@ class Batch:
         planned = self._begin(*(failing if self.fails else self._running()))
         return planned if self.cancelled is None else self._cancelled(planned, self.cancelled)
 
+    @cached_property
+    def end(self) -> Mark:
+        """The last status there will be, and when it begins."""
+        return self.timeline.marks[-1]
+
     @made_once
     def rests(self) -> int:
         """From when on nothing changes any more."""
-        end = self.timeline.end.at
+        end = self.end.at
         return end if self.fails else max(end, min(self._stops, self.progress.rests))
 
     def settles(self, now: int) -> int:
@@ -334,7 +344,7 @@ class Batch:
             return Counts()
         finished = self.finished(now)
         failed = bisect_left(self.failing, finished)
-        return Counts(len(self.lines), finished - failed, failed)
+        return Counts(self.total, finished - failed, failed)
 
     @made_once
     def _starts(self) -> int:

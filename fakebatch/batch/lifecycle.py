@@ -63,11 +63,6 @@ class Timeline:
         """When `status` begins, past or future; None if it never does."""
         return next((mark.at for mark in self.marks if mark.status is status), None)
 
-    @property
-    def end(self) -> Mark:
-        """The last status there will be."""
-        return self.marks[-1]
-
     def until(self, now: int, *future: Mark) -> Timeline:
         """The same past, another future."""
         past = tuple(mark for mark in self.marks if mark.at <= now)

@@ -92,7 +92,7 @@ def result_files(batch: Batch) -> tuple[ResultFile, ...]:
 
 
 def _result_files(batch: Batch) -> Iterator[ResultFile]:
-    end = batch.timeline.end
+    end = batch.end
     total, completed, failed = batch.counts(end.at)
     misfiled = bisect_left(batch.misfiled, completed + failed)
     unfinished = end.status in UNFINISHED and total > completed + failed
@@ -120,7 +120,7 @@ def _adds_an_error(verb: object) -> bool:
 
 
 def _finished(batch: Batch) -> list[int]:
-    return batch.order[: batch.finished(batch.timeline.end.at)]
+    return batch.order[: batch.finished(batch.end.at)]
 
 
 def results(batch: Batch) -> Results:
@@ -211,7 +211,7 @@ class _Writer:
     def _unfinished(self) -> Iterator[tuple[int, bytes]]:
         """What the error file says of lines that never ran."""
         batch = self._batch
-        code = UNFINISHED.get(batch.timeline.end.status)
+        code = UNFINISHED.get(batch.end.status)
         if code is None or not leaves(batch, "errors"):
             return
         message = batch.dialect.unfinished_line_errors[code]

@@ -48,7 +48,7 @@ def written_at(batch: Batch) -> int:
     """When the result files are written."""
     # ids of result lines carry the second of finalizing, not of the line's own run (observed)
     finalizing = batch.timeline.starts(Status.FINALIZING)
-    return batch.timeline.end.at if finalizing is None else finalizing
+    return batch.end.at if finalizing is None else finalizing
 
 
 def wire_line(

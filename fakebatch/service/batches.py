@@ -187,4 +187,4 @@ class Batches:
         """Whether a batch has ended long enough ago, or was never kept."""
         batch = self._state.batches.get(id_, now)
         released = self._state.dialect.limits.enqueued_release * SECOND
-        return batch is None or batch.timeline.end.at + released <= now
+        return batch is None or batch.end.at + released <= now

@@ -282,7 +282,7 @@ class State:
             self.unsettled_from = min(self.unsettled.values(), default=NEVER)
 
     def _settle(self, batch: Batch, now: int) -> None:
-        end = batch.timeline.end if batch.exists(now) else None
+        end = batch.end if batch.exists(now) else None
         ended = end is not None and end.at <= now and end.status in TERMINAL
         files = [*self._files_of(batch)] if ended else []
         with self.lock:
@@ -296,7 +296,7 @@ class State:
                 if file.id not in self.files:
                     self.files.put(file)
             if ended and batch.params.deletes_input:
-                end_at = batch.timeline.end.at
+                end_at = batch.end.at
                 file_ = self.files.get(batch.params.input_file_id, end_at)
                 if file_ is not None:
                     self.files.put(replace(file_, deleted=end_at))
@@ -304,7 +304,7 @@ class State:
     def _files_of(self, batch: Batch) -> Iterator[FileRecord]:
         seconds = batch.params.output_expires_after
         lives = batch.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
-        end, late = batch.timeline.end.at, microseconds(batch.overrides.result_files.late or 0)
+        end, late = batch.end.at, microseconds(batch.overrides.result_files.late or 0)
         for content in result_files(batch):
             output = content.kind == "output"
             yield FileRecord(

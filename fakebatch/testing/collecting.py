@@ -22,7 +22,7 @@ class Result(NamedTuple):
 
 def results_by(batch: Batch, journal: Journal, now: int) -> Iterator[Result]:
     """What a batch has left behind by `now`."""
-    if batch.timeline.end.at > now:
+    if batch.end.at > now:
         return
     for file in result_files(batch):
         id_ = batch.output_file_id if file.kind == "output" else batch.error_file_id

@@ -65,7 +65,7 @@ class Lines(Sequence[Line]):
 
     def _finishes(self, place: int) -> datetime | None:
         batch = self._batch
-        end = batch.timeline.end.at
+        end = batch.end.at
         if place >= batch.finished(end):
             return None
         moments = range(batch.created, end + 1)

@@ -32,7 +32,7 @@ class Delivery:
 
 def event_of(batch: Batch, mint: Mint) -> Event:
     """The event of a batch that has ended. Its data is the id alone: fetch the rest."""
-    end = batch.timeline.end
+    end = batch.end
     body = {
         "object": "event",
         "id": mint.made("evt_{stamp}", end.at, batch.number),

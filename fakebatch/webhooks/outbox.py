@@ -38,7 +38,7 @@ class Outbox:
         with state.lock:
             ids = [id_ for id_, at in state.unsent_events.items() if at <= now]
         ended = [batch for id_ in ids if (batch := self._ended(id_, now, early)) is not None]
-        ended.sort(key=lambda batch: (batch.timeline.end.at, batch.number))
+        ended.sort(key=lambda batch: (batch.end.at, batch.number))
         return [event_of(batch, state.mint) for batch in ended]
 
     def next_look(self) -> int | None:
@@ -69,4 +69,4 @@ def _due_at(batch: Batch, now: int, early: Early) -> int:
     """When its event is due, or (while it validates) when that will be known."""
     if batch.is_validating(now):
         return batch.validated
-    return batch.timeline.end.at - early(batch)
+    return batch.end.at - early(batch)

@@ -134,8 +134,8 @@ class Sender:
         """How long before its end the event of a batch comes, in microseconds."""
         if not self._state.scenario.on_webhook:
             return microseconds(self._given.get("early", 0))
-        end = batch.timeline.end
-        others = (other.timeline.end.at for other in self._state.batches.ever())
+        end = batch.end
+        others = (other.end.at for other in self._state.batches.ever())
         number = 1 + sum(at < end.at for at in others)
         return microseconds(self._deliver_as(number, f"batch.{end.status}").early)
 

@@ -84,6 +84,6 @@ def test_every_life_leaves_result_lines_for_its_requests_alone(
     batch = planned(scenario, lines)
     content = bytes(results(batch).output)
     written = [line for line in content.split(b"\n") if line.strip(b"\xef\xbb\xbf\r")]
-    counts = batch.counts(batch.timeline.end.at)
+    counts = batch.counts(batch.end.at)
 
     assert len(written) == (0 if batch.overrides.result_files.empty else counts.completed)

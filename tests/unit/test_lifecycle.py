@@ -44,7 +44,7 @@ def test_a_status_has_begun_only_when_its_mark_has_come() -> None:
     assert LIFE.began(Status.FINALIZING, 20) == 20
     assert LIFE.starts(Status.FINALIZING) == 20
     assert LIFE.starts(Status.EXPIRED) is None
-    assert LIFE.end == Mark(20, Status.COMPLETED)
+    assert LIFE.marks[-1] == Mark(20, Status.COMPLETED)
 
 
 def test_another_future_keeps_the_past() -> None:
@@ -99,7 +99,7 @@ def test_every_plan_begins_validating_and_ends_in_order() -> None:
         moments = [mark.at for mark in made.timeline.marks]
         assert made.timeline.marks[0] == Mark(made.created, Status.VALIDATING)
         assert moments == sorted(moments)
-        assert made.timeline.end.status in TERMINAL
+        assert made.end.status in TERMINAL
 
 
 PLANS = {
