@@ -7,7 +7,7 @@ callable of the test may call the client while it answers a line: its thread may
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import RLock
+from threading import RLock, get_ident
 from typing import Any, Generic, Self, TypeVar, overload
 
 from fakebatch.errors import UsageError
@@ -15,13 +15,19 @@ from fakebatch.errors import UsageError
 T = TypeVar("T")
 
 
+_waiting: dict[int, Once] = {}
+"""What each thread waits for that another one makes."""
+
+
 class Once:
     """What has been made, by name."""
 
     def __init__(self) -> None:
         self._lock = RLock()
+        self.maker: int | None = None
+        """The thread that makes a value now."""
         self._values: dict[str, Any] = {}
-        self._making: set[str] = set()
+        self._making: list[str] = []
 
     def get(self, name: str, make: Callable[[], T]) -> T:
         """The value of this name, made now if it is not there yet.
@@ -30,31 +36,49 @@ class Once:
             UsageError: it is needed to make itself.
         """
         if name not in self._values:
-            with self._lock:
+            self._wait()
+            try:
                 if name in self._making:
-                    raise UsageError(
-                        "What comes of a batch cannot be known while its lines are answered.",
-                        "A callable that selects or answers them has asked for it.",
-                        "Let it look at other batches alone.",
-                    )
+                    raise _circle()
                 if name not in self._values:
-                    self._making.add(name)
+                    self._making.append(name)
                     try:
                         self._values[name] = make()
                     finally:
-                        self._making.discard(name)
+                        self._making.pop()
+            finally:
+                self.maker = get_ident() if self._making else None
+                self._lock.release()
         value: T = self._values[name]
         return value
 
     @property
     def is_busy(self) -> bool:
         """Whether the calling thread is making a value."""
-        if not self._lock.acquire(blocking=False):
-            return False
+        return self.maker == get_ident()
+
+    def _wait(self) -> None:
+        """Wait for the thread that makes a value here, unless that waits for the calling one."""
+        thread = get_ident()
+        _waiting[thread] = self
         try:
-            return bool(self._making)
+            other: Once | None = self
+            while other is not None and other.maker not in (None, thread):
+                other = _waiting.get(other.maker or 0)
+                if other is not None and other.maker == thread:
+                    raise _circle()
+            self._lock.acquire()
+            self.maker = thread
         finally:
-            self._lock.release()
+            del _waiting[thread]
+
+
+def _circle() -> UsageError:
+    return UsageError(
+        "What comes of a batch cannot be known while its lines are answered.",
+        "A callable that selects or answers them has asked for it.",
+        "Let it look at other batches alone.",
+    )
 
 
 class made_once(Generic[T]):  # noqa: N801  # a decorator, as property is

@@ -153,3 +153,25 @@ def test_a_batch_is_what_it_was_made_of() -> None:
     made = batch()
     results(made)
     assert made == batch() != replace(made, content=requests(9))
+
+
+def test_two_threads_that_need_each_others_batches_do_not_wait_for_ever() -> None:
+    """A callable may look at another batch, and that one's at the first: one of the two is told."""
+    both = Barrier(2)
+    batches: list[Batch] = []
+
+    def looking_at(other: int) -> Callable[[RequestLine], str]:
+        def answer(_: RequestLine) -> str:
+            both.wait(10)
+            results(batches[other])
+            return "hi"
+
+        return answer
+
+    for other in (1, 0):
+        reply = LineRule(reply=Reply(looking_at(other)))
+        scenario = Scenario(schedule=SCHEDULE, otherwise=reply)
+        batches.append(batch(requests(1), scenario=scenario))
+    with ThreadPoolExecutor(2) as pool:
+        errors = [future.exception(20) for future in [pool.submit(results, b) for b in batches]]
+    assert any("while its lines are answered" in str(error) for error in errors)
