@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakebatch.batch.batch import BatchCreateParams
-from fakebatch.batch.input_file import parsed_object
+from fakebatch.batch.input_file import parsed
 from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing, Window
 from fakebatch.errors import UsageError
 from fakebatch.request_line import json_type
@@ -19,12 +19,12 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in the body of a call."""
     try:
-        params = parsed_object(body)
+        params = parsed(body)
     except ValueError:
         params = None
-    if params is None:
+    if params.__class__ is not dict:
         raise APIError(ErrorKind.NOT_JSON)
-    return params
+    return dict[str, Any](params)
 
 
 def batch_params(params: Mapping[str, Any], dialect: Dialect) -> BatchCreateParams:
