@@ -19,12 +19,12 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,
 def json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in the body of a call."""
     try:
-        params = parsed(body)
+        params: Any = parsed(body)
     except ValueError:
         params = None
-    if params.__class__ is not dict:
+    if not isinstance(params, dict):
         raise APIError(ErrorKind.NOT_JSON)
-    return dict[str, Any](params)
+    return dict[str, Any](params)  # pyright: ignore[reportUnknownArgumentType]  # of JSON
 
 
 def batch_params(params: Mapping[str, Any], dialect: Dialect) -> BatchCreateParams:
