@@ -238,7 +238,6 @@ class Rules:
         self._selections.append(selection)
 
     def _otherwise(self, **outcome: Any) -> None:
-        [(name, _)] = outcome.items()
-        with usage_errors(name, LineRule):
+        with usage_errors("fakebatch", LineRule):
             rule = adapter(LineRule).validate_python(outcome)
         self.scenario = replace(self.scenario, otherwise=rule)

@@ -69,7 +69,7 @@ def test_any_other_way_to_miss_is_an_error(tmp_path: Path) -> None:
     """`missing` knows two values."""
     lenient: Any = "skip"
     assert error_of(lambda: FakeBatch().reply_from(recorded(tmp_path), missing=lenient)) == [
-        "fakebatch: replay.replay.missing: Input should be 'echo'; it was 'skip'.",
+        "fakebatch: fakebatch.replay.missing: Input should be 'echo'; it was 'skip'.",
         "It takes path, missing.",
         "Write for example replay('output.jsonl').",
     ]

@@ -163,7 +163,7 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     "a reply of a number": (
         lambda f: f.reply(5),
         (
-            "reply.reply.answer: Input should be a valid string or a valid dictionary or callable; "
+            "fakebatch.reply.answer: Input should be a valid string or a valid dictionary or callable; "
             "it was 5."
         ),
     ),
