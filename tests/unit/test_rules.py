@@ -163,8 +163,8 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     "a reply of a number": (
         lambda f: f.reply(5),
         (
-            "fakebatch.reply.answer: Input should be a valid string or a valid dictionary or callable; "
-            "it was 5."
+            "fakebatch.reply.answer: Input should be a valid string or a valid dictionary or "
+            "callable; it was 5."
         ),
     ),
     "a failure of nothing": (
