@@ -17,6 +17,7 @@ from fakebatch.rules.scenario import Scenario
 from fakebatch.service import view
 from fakebatch.service.files import INPUT_PURPOSE
 from fakebatch.service.state import Share, State
+from fakebatch.service.store import FileRecord
 from fakebatch.service.view import Wire
 
 
@@ -56,11 +57,12 @@ class Batches:
         if not window.allows(params.completion_window):
             facts = {"value": params.completion_window, "known": window.known}
             refused = BatchError(ErrorCode.BAD_WINDOW, facts)
-        return Batch(
+        file = self._input_file(params.input_file_id, created)
+        batch = Batch(
             id=state.mint.made(ids.batch, created, number),
             created=created,
             params=params,
-            content=self._content(params.input_file_id, created, scenario),
+            content=None if file is None else bytes(file.read()),
             scenario=scenario,
             dialect=state.dialect,
             models=state.batch_models,
@@ -73,6 +75,9 @@ class Batches:
             refused=refused,
             cancelled=cancelled,
         )
+        if file is not None and file.expires is not None and file.expires <= batch.validated:
+            return batch.without_input()
+        return batch
 
     def keep(self, batch: Batch) -> Batch:
         """Put a batch in place; its result files come at their moment."""
@@ -135,22 +140,20 @@ class Batches:
         """Every batch there is now, oldest first."""
         return [*self._state.batches.all(now)]
 
-    def _content(self, file_id: str, now: int, scenario: Scenario) -> bytes | None:
-        """The input, if it is there until it is validated."""
+    def _input_file(self, file_id: str, now: int) -> FileRecord | None:
+        """The input file of a new batch; None where there is none, and the batch fails for it."""
         dialect = self._state.dialect
         file = self._state.files.get(file_id, now)
-        if file is None and dialect.refuses_missing_input:
-            raise APIError(ErrorKind.NO_SUCH_INPUT, id=file_id)
         if file is None:
+            if dialect.refuses_missing_input:
+                raise APIError(ErrorKind.NO_SUCH_INPUT, id=file_id)
             return None
         if file.purpose != INPUT_PURPOSE:
             raise APIError(ErrorKind.WRONG_PURPOSE, id=file_id, purpose=file.purpose)
         status = view.file_status(file, dialect, now)
         if status != [*dialect.files.statuses][-1]:
             raise APIError(ErrorKind.FILE_NOT_READY, id=file_id, status=status)
-        needed = now + scenario.schedule.durations().validating
-        is_there = file.expires is None or needed < file.expires
-        return bytes(file.read()) if is_there else None
+        return file
 
     def _earlier(self) -> Mapping[str, int]:
         """In how many batches each custom_id was, if there are rules with `times`."""

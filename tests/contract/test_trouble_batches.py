@@ -107,6 +107,29 @@ def test_a_batch_can_stall_for_ever(do: Driver, fakebatch: FakeBatch, status: An
     assert [seen(do, batch, 3 * DAY).status for _ in range(3)] == [status] * 3
 
 
+@pytest.mark.parametrize(
+    "late",
+    [
+        pytest.param(lambda fake: fake.on_batch().schedule(validating="2h"), id="a schedule"),
+        pytest.param(lambda fake: fake.on_batch().stall("validating", until="2h"), id="a stall"),
+    ],
+)
+def test_an_input_file_can_expire_before_it_is_validated(
+    do: Driver, fakebatch: FakeBatch, late: Callable[[FakeBatch], object]
+) -> None:
+    """Whatever makes validation late: the batch fails, as with a file that was deleted."""
+    late(fakebatch)
+    expires = {"anchor": "created_at", "seconds": 3600}
+    file = do.upload([chat("a")], expires_after=expires)
+    batch = do(
+        do.client.batches.create,
+        input_file_id=file.id,
+        endpoint="/v1/chat/completions",
+        completion_window="24h",
+    )
+    assert do.poll(batch, every=3600)[-1].status == "failed"
+
+
 def test_a_stall_can_end_with_the_window(do: Driver, fakebatch: FakeBatch) -> None:
     """Nearly all is done, then nothing happens until the batch expires."""
     fakebatch.on_batch().stall("in_progress", progress=0.9, until="expiry")
