@@ -249,8 +249,7 @@ class Selection(Generic[RuleT]):
         """Add a rule: these, and this verb."""
         with usage_errors(self.rule.family, self.rule):
             rule = adapter(self.rule).validate_python({**self._selection, name: outcome})
-        handle: Handle[RuleT] = self._owner.add_rule(rule)
-        return handle
+        return self._owner.add_rule(rule)
 
 
 def method(kind: Callable[P, Any]) -> Callable[Concatenate[Selection[RuleT], P], Handle[RuleT]]:

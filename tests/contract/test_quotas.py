@@ -138,3 +138,20 @@ def test_the_output_of_a_batch_is_no_input(do: Driver) -> None:
             endpoint="/v1/chat/completions",
             completion_window="24h",
         )
+
+
+@pytest.mark.fakebatch(limits={"enqueued_tokens": 1_000})
+def test_restore_takes_back_what_was_released_since(do: Driver, fakebatch: FakeBatch) -> None:
+    """A batch that a snapshot knows as waiting counts again, though it was cancelled after that."""
+    waiting = do.create(lines(10))
+    do.sleep(300)
+    saved = fakebatch.snapshot()
+    do(do.client.batches.cancel, waiting.id)
+    do.sleep(1200)
+    statuses: list[str] = []
+    for _ in range(2):
+        batch = do.create(lines(10))
+        do.sleep(100)
+        statuses.append(do(do.client.batches.retrieve, batch.id).status)
+        fakebatch.restore(saved)
+    assert statuses == ["in_progress", "failed"]
