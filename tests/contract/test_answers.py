@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Driver, chat, jsonl
 
 from fakebatch import FakeBatch, RequestLine, UsageError
+from support.client import Driver, chat, jsonl
 
 
 def said(do: Driver, batch: Any) -> dict[str, str]:

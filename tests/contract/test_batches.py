@@ -6,9 +6,9 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Driver, chat, jsonl
 
 from fakebatch import FakeBatch
+from support.client import Driver, chat, jsonl
 
 LOST = {"r0", "r1", "r2", "r3"}
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Driver, chat
 
 from fakebatch import FakeBatch
 from fakebatch.rules.calls import OnCall
+from support.client import Driver, chat
 
 HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 PATIENT = 600

@@ -6,9 +6,9 @@ import math
 
 import openai
 import pytest
-from conftest import Driver, chat
 
 from fakebatch import FakeBatch
+from support.client import Driver, chat
 
 
 def test_nth_and_times_count_http_requests(do: Driver, fakebatch: FakeBatch) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Driver, chat
 from openai import types
-from typed import strictly
 
 from fakebatch import FakeBatch
+from support.client import Driver, chat
+from support.typed import strictly
 
 LINE_KEYS = ["id", "custom_id", "response", "error"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Driver, chat
 
 from fakebatch import FakeBatch
+from support.client import Driver, chat
 
 
 @pytest.mark.parametrize(

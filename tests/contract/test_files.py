@@ -9,9 +9,9 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Driver, chat, jsonl
 
 from fakebatch import FakeBatch
+from support.client import Driver, chat, jsonl
 
 CONTENT = jsonl([chat("a"), chat("b", "U+2028 \u2028 and U+0085 \u0085 end no line")])
 FILE_KEYS = [

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
-from conftest import Driver, chat, jsonl
 
 from fakebatch import FakeBatch
+from support.client import Driver, chat, jsonl
 
 BATCH_KEYS = [
     *("id", "object", "endpoint", "model", "errors", "input_file_id", "completion_window"),

@@ -9,12 +9,12 @@ from typing import Any
 
 import openai
 import pytest
-from careful import Found, careful, reasons
-from conftest import Driver, chat
 
 from fakebatch import FakeBatch, Scenario, UsageError
 from fakebatch.rules.batches import BatchRule, Expire
 from fakebatch.rules.catalogue import known
+from support.careful import Found, careful, reasons
+from support.client import Driver, chat
 
 TWENTY = [chat(f"r{number:02}", f"question {number:02}") for number in range(20)]
 IDS = [line["custom_id"] for line in TWENTY]

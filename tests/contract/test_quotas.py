@@ -6,9 +6,9 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Driver, chat
 
 from fakebatch import FakeBatch
+from support.client import Driver, chat
 
 TEXT = "x" * 400  # 100 tokens
 OVER = (

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Driver
-from contract_table import CASES, Case
-from live import Record
+
+from support.client import Driver
+from support.contract_table import CASES, Case
+from support.live import Record
 
 
 @pytest.mark.live

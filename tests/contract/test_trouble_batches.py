@@ -8,9 +8,9 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Driver, chat
 
 from fakebatch import FakeBatch
+from support.client import Driver, chat
 
 TEN = [chat(f"r{number}") for number in range(10)]
 DAY = 86_400

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Driver, chat
 
 from fakebatch import FakeBatch
+from support.client import Driver, chat
 
 Results = dict[str, list[Any]]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Driver, chat, jsonl
 
 from fakebatch import FakeBatch
+from support.client import Driver, chat, jsonl
 
 CONTENT = jsonl([chat("a"), chat("b", "U+2028 \u2028"), chat("c")])
 DIGEST = md5(CONTENT, usedforsecurity=False).hexdigest()

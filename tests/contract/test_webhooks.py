@@ -9,10 +9,10 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Driver, chat
-from typed import strictly
 
 from fakebatch import FakeBatch
+from support.client import Driver, chat
+from support.typed import strictly
 
 NEW_YEAR = 1_767_225_600
 HOUR = 3_600

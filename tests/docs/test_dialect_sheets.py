@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
-from sheets import PAGE, example, page
 
 from fakebatch import FakeBatch
+from support.dialect_sheets import PAGE, example, page
 
 
 def test_the_page_is_written_from_the_values() -> None:
-    """After a change of one: `python tests/docs/sheets.py`."""
+    """After a change of one: `python tests/support/dialect_sheets.py`."""
     assert PAGE.read_text("utf-8") == page()
 
 

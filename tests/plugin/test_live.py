@@ -8,17 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_table import CASES
+
+from support.contract_table import CASES
 
 TESTS = Path(__file__).parents[1]
-FILES = (
-    "conftest.py",
-    "live.py",
-    "typed.py",
-    "projects.py",
-    "contract_table.py",
-    "contract/test_table.py",
-)
+FILES = ("conftest.py", "support", "contract/test_table.py")
 ELSEWHERE = """
 from fakebatch import FakeBatch
 
@@ -37,7 +31,10 @@ def live(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.P
     for name in FILES:
         path = pytester.path / name
         path.parent.mkdir(exist_ok=True)
-        shutil.copy(TESTS / name, path)
+        if (TESTS / name).is_dir():
+            shutil.copytree(TESTS / name, path)
+        else:
+            shutil.copy(TESTS / name, path)
     pytester.makeini("[pytest]\nmarkers = live\n")
     monkeypatch.setenv("FAKEBATCH_LIVE_KEY", "sk-live")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-ordinary")

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from test_report import ZERO, run, timelines
 
 from fakebatch import FakeBatch, FakeBatchWarning
+from support.timelines import ZERO, run, timelines
 
 ADVICE = "Mend the rule or the test, or use FakeBatch(unused_rules='warn') or 'ignore'."
 NOTHING = "Uploads: 0; batches: 0; custom_ids: none."

@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from calling import FORM, form
-from plans import CHAT, T0, requests
 
 from fakebatch import Emulator, RefusedRequest, Scenario, UsageError
 from fakebatch.durations import SECOND
 from fakebatch.wire import Broken, Pause, Reply, Request
+from support.batches import CHAT, T0, requests
+from support.calling import FORM, form
 
 OPENAI = "https://api.openai.com/v1"
 KEY = {"authorization": "Bearer sk-test"}

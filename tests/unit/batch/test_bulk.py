@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakebatch.batch import bulk, output_file
+from fakebatch.batch.batch import Batch
+from fakebatch.batch.bulk import WriteLine
+from fakebatch.batch.output_file import Streamed, results
+from fakebatch.dialects import DIALECTS, OPENAI, ErrorCode
+from fakebatch.replies import Charge
+from fakebatch.rules.batches import BatchRule, ResultFiles
+from fakebatch.rules.lines import Duplicate, Fail, Hang, LineRule, Reply
+from fakebatch.rules.scenario import ECHO, Scenario
+from support.batches import OVERDUE, SCHEDULE, batch, jsonl, request, requests
+
+TEXT = LineRule(reply=Reply("100 %s\n"))
+every_answer = pytest.mark.parametrize("otherwise", [ECHO, TEXT], ids=["echo", "a text"])
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+
+BODIES: dict[str, dict[str, Any]] = {
+    "plain words": {},
+    "several choices": {"n": 3},
+    "a JSON object": {"response_format": {"type": "json_object"}},
+    "a call": {
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "tool_choice": "required",
+    },
+    "tools that need not be used": {"tools": [{"type": "function", "function": {"name": "f"}}]},
+    "a conversation": {
+        "messages": [
+            {"role": "system", "content": "be nice"},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image_url"}]},
+            {"role": "assistant", "content": None},
+        ]
+    },
+    "nobody's words": {"messages": [{"role": "user"}]},
+    "an empty text": {"messages": [{"role": "user", "content": ""}]},
+    "only a system message": {"messages": [{"role": "system", "content": "be nice"}]},
+    "a text that is its custom_id": {"messages": [{"role": "user", "content": "r-1"}]},
+    "a text that ends as a later one does": {
+        "messages": [
+            {"role": "user", "content": "b" + "a" * 40},
+            {"role": "assistant", "content": "a" * 40},
+        ]
+    },
+    "a text that a key repeats": {"messages": [{"role": "user", "content": "user"}]},
+}
+
+
+def both(content: bytes, otherwise: LineRule = ECHO, **how: Any) -> tuple[Batch, Batch]:
+    """The same batch twice; a rule that comes to the same keeps the second from the fast way."""
+    schedule, rules = how.pop("schedule", SCHEDULE), how.pop("rules", ())
+    fast = Scenario(schedule=schedule, on=rules, otherwise=otherwise)
+    general = replace(fast, on=(replace(otherwise), *rules))
+    return batch(content, scenario=fast, **how), batch(content, scenario=general, **how)
+
+
+def asking(text: str, custom_id: str = "r-1", **body: Any) -> dict[str, Any]:
+    """A request with this text."""
+    line = request(custom_id)
+    line["body"] |= {"messages": [{"role": "user", "content": text}], **body}
+    return line
+
+
+PLAIN = json.dumps(asking("hello")).encode()
+
+WAYS: dict[str, bytes] = {
+    "as Python writes it": PLAIN,
+    "without blanks": json.dumps(asking("hello"), separators=(",", ":")).encode(),
+    "with a CR": PLAIN + b"\r",
+    "with the keys in another order": json.dumps(dict(reversed(asking("hello").items()))).encode(),
+    "with quotes, backslashes and line ends": json.dumps(asking('"\\\n')).encode(),
+    "beyond ASCII, escaped": json.dumps(asking("\u00fc\U0001f600")).encode(),
+    "beyond ASCII, escaped in capitals": PLAIN.replace(b"hello", rb"\u00FC"),
+    "beyond ASCII, as it is": PLAIN.replace(b"hello", "\u00fc".encode()),
+    "a custom_id beyond ASCII, as it is": PLAIN.replace(b"r-1", "\u00fc".encode()),
+    "with an escape that nothing needs": PLAIN.replace(b"hello", rb"h\u0065llo \/"),
+    "with a raw DEL": PLAIN.replace(b"hello", b"\x7f"),
+    "with a text of parts": PLAIN.replace(
+        b'"hello"', b'[{"type": "text", "text": "a"}, {"text": "b"}]'
+    ),
+    "with a text of one part": PLAIN.replace(b'"hello"', b'[{"text": "a"}]'),
+    "with a custom_id said twice": PLAIN.replace(
+        b'"custom_id"', b'"custom_id": "r-2", "custom_id"'
+    ),
+    "with a tail that comes again": json.dumps(asking("b" + "a" * 40, tail="a" * 40)).encode(),
+    "with a demand for three choices": json.dumps(asking("hello", n=3)).encode(),
+}
+
+
+@pytest.mark.parametrize("line", WAYS.values(), ids=WAYS)
+def test_however_a_line_is_written_its_result_is_the_same(line: bytes) -> None:
+    """What a request says is read as JSON, and written as JSON."""
+    fast, general = both(jsonl(request("r-0"), line))
+    assert results(fast) == results(general)
+
+
+UNLIKE: dict[str, dict[str, Any]] = {
+    "a line that is left out": {
+        "content": jsonl(request("r-0"), {"custom_id": "bad"}, asking("hello"), request("r-3")),
+        "dialect": replace(OPENAI, skips_bad_lines=True),
+    },
+    "requests of several models": {
+        "content": jsonl(*(asking(name, name, model=name) for name in ("m-1", "m-2", "m-1x"))),
+        "dialect": replace(OPENAI, ignored_errors=frozenset({ErrorCode.OTHER_MODEL})),
+    },
+    "a model that takes the place of all": {"content": jsonl(request("r-0")), "model": "m-1"},
+    "a custom_id that comes again": {
+        "content": jsonl(asking("one"), asking("two")),
+        "dialect": replace(OPENAI, ignored_errors=frozenset({ErrorCode.DUPLICATE_ID})),
+    },
+    "result lines of another shape": {"content": jsonl(request("r-0")), "dialect": DIALECTS["ogx"]},
+    "a batch that expires": {"content": requests(10), "schedule": OVERDUE},
+    "a batch that is cancelled": {"content": requests(10), "cancelled": 55},
+}
+
+
+@every_answer
+@pytest.mark.parametrize("how", UNLIKE.values(), ids=UNLIKE)
+def test_whichever_lines_have_results_each_has_its_own(
+    how: dict[str, Any], otherwise: LineRule
+) -> None:
+    """What is noted is that of the same request, of whatever batch."""
+    fast, general = both(otherwise=otherwise, **how)
+    assert results(fast) == results(general)
+    assert results(fast).output
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "an answer of its own for each": {"otherwise": LineRule(reply=Reply(lambda _: "hello"))},
+    "result files that are unusual": {
+        "on_batch": (BatchRule(result_files=ResultFiles(order="reversed")),)
+    },
+}
+
+
+@pytest.mark.parametrize("parts", OTHERS.values(), ids=OTHERS)
+def test_other_batches_have_no_bulk(parts: dict[str, Any]) -> None:
+    """Whose answers, or files, are not all of one template."""
+    assert bulk.output(batch(scenario=Scenario(schedule=SCHEDULE, **parts))) is None
+
+
+@every_answer
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_the_fast_way_writes_what_the_general_way_writes(
+    body: dict[str, Any], otherwise: LineRule
+) -> None:
+    """Byte for byte, and for the same charge."""
+    lines = [request(f"r-{number}") for number in range(3)]
+    for line in lines[1:]:
+        line["body"] |= body
+    fast, general = both(jsonl(*lines), otherwise)
+    assert results(fast) == results(general)
+
+
+RULES: dict[str, LineRule] = {
+    "a failure": LineRule(index=3, fail=Fail(429)),
+    "another answer": LineRule(index=3, reply=Reply("never")),
+    "a result line that comes twice": LineRule(index=3, duplicate=Duplicate()),
+    "a conflict": LineRule(index=3, duplicate=Duplicate(conflict="error")),
+    "a line that hangs": LineRule(index=3, hang=Hang()),
+}
+
+
+@every_answer
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_beside_lines_that_rules_meet_the_others_are_plain(
+    rule: LineRule, otherwise: LineRule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is known which these are, each other line is written the fast way, and alike."""
+    fast, general = both(requests(10), otherwise, rules=(rule,), schedule=OVERDUE)
+    expected, plain, written = results(general), bulk.output, list[int]()
+
+    def noting(of: Batch) -> WriteLine | None:
+        write = plain(of)
+        if write is None:
+            return None
+
+        def noted(index: int) -> tuple[bytes, Charge] | None:
+            written.append(index)
+            return write(index)
+
+        return noted
+
+    monkeypatch.setattr(bulk, "output", noting)
+    finished = fast.order[: fast.finished(fast.end.at)]
+
+    assert results(fast) == expected
+    assert {*written} == {*finished} - {3}
+
+
+@given(custom_id=TEXTS.filter(bool), text=TEXTS, escaped=st.booleans())
+def test_whatever_a_request_says_is_written_alike(
+    custom_id: str, text: str, *, escaped: bool
+) -> None:
+    """Any id and any text, in either way to write them in JSON."""
+    line = json.dumps(asking(text, custom_id), ensure_ascii=escaped).encode()
+    fast, general = both(jsonl(line))
+    assert results(fast) == results(general)
+    assert json.loads(bytes(results(fast).output))["custom_id"] == custom_id
+
+
+def test_a_file_too_long_to_hold_is_written_while_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It says the same as one that is held, each time, and costs the same."""
+    held = results(batch())
+    monkeypatch.setattr(output_file, "HELD", 100)
+    streamed = results(batch())
+
+    assert isinstance(streamed.output, Streamed)
+    assert (bytes(streamed.output), streamed.usage) == (held.output, held.usage)
+    assert b"".join(streamed.output) == b"".join(streamed.output) == held.output
+    assert len(streamed.output) == len(held.output)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_so_is_one_with_lines_that_rules_meet(
+    rule: LineRule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same error file."""
+    scenario = Scenario(schedule=OVERDUE, on=(rule,))
+    held = results(batch(requests(10), scenario=scenario))
+    monkeypatch.setattr(output_file, "HELD", 100)
+    streamed = results(batch(requests(10), scenario=scenario))
+
+    assert isinstance(streamed.output, Streamed)
+    assert replace(streamed, output=bytes(streamed.output)) == held

@@ -1,0 +1,195 @@
+"""Azure through its own client: both families of paths, both kinds of keys, files that wait."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from fakebatch import FakeBatch, FakeBatchError, RefusedRequest, UsageError
+from support.client import chat, jsonl
+
+pytestmark = pytest.mark.fakebatch(dialect="azure")
+
+ENDPOINT = "https://contoso.openai.azure.com"
+VERSION = "2024-10-21"
+LINE = {**chat("a", model="my-deployment"), "url": "/chat/completions"}
+
+CLIENTS: dict[str, Any] = {
+    "the classic API, api-key": lambda: openai.AzureOpenAI(
+        azure_endpoint=ENDPOINT, api_version=VERSION, api_key="mine"
+    ),
+    "the classic API, Entra": lambda: openai.AzureOpenAI(
+        azure_endpoint=ENDPOINT, api_version=VERSION, azure_ad_token="mine"
+    ),
+    "the classic API, a deployment": lambda: openai.AzureOpenAI(
+        azure_endpoint=ENDPOINT, azure_deployment="my-deployment", api_version=VERSION, api_key="x"
+    ),
+    "the classic API, the variable": lambda: openai.AzureOpenAI(
+        azure_endpoint=ENDPOINT, api_version=VERSION
+    ),
+    "the v1 API, the plain client": lambda: openai.OpenAI(
+        base_url=f"{ENDPOINT}/openai/v1/", api_key="mine"
+    ),
+}
+
+
+@pytest.fixture
+def client() -> Any:
+    return CLIENTS["the classic API, api-key"]()
+
+
+def run(client: Any, fake: FakeBatch, *lines: dict[str, Any], **asked: Any) -> Any:
+    """A batch after an hour or two."""
+    file = client.files.create(file=("in.jsonl", jsonl(lines)), purpose="batch")
+    fake.clock.advance("1m")
+    given: Any = {"endpoint": "/chat/completions", "completion_window": "24h", **asked}
+    batch = client.batches.create(input_file_id=file.id, **given)
+    fake.clock.advance("2h")
+    return client.batches.retrieve(batch.id)
+
+
+@pytest.mark.parametrize("made", CLIENTS.values(), ids=CLIENTS)
+def test_each_client_takes_a_batch_through_its_life(made: Any, fakebatch: FakeBatch) -> None:
+    """Whatever the resource is called; cancel and list go the same way."""
+    client = made()
+    done = run(client, fakebatch, LINE)
+
+    assert done.status == "completed"
+    assert "my-deployment" in client.files.content(done.output_file_id).text
+    assert [one.id for one in client.batches.list()] == [done.id]
+
+
+def test_a_file_has_to_be_processed_first(client: Any, fakebatch: FakeBatch) -> None:
+    """Until then a batch is refused, in the words that people report."""
+    file = client.files.create(file=("in.jsonl", jsonl([LINE])), purpose="batch")
+    asked: Any = {"input_file_id": file.id, "endpoint": "/chat/completions"}
+    assert file.status == "pending"
+    with pytest.raises(openai.BadRequestError, match="is in 'pending' state"):
+        client.batches.create(**asked, completion_window="24h")
+    fakebatch.clock.advance(30)
+
+    assert client.files.retrieve(file.id).status == "processed"
+    assert client.batches.create(**asked, completion_window="24h").status == "validating"
+
+
+@pytest.mark.parametrize("endpoint", ["/chat/completions", "/v1/chat/completions"])
+@pytest.mark.parametrize("url", ["/chat/completions", "/v1/chat/completions"])
+def test_an_endpoint_is_the_same_with_and_without_v1(
+    endpoint: str, url: str, client: Any, fakebatch: FakeBatch
+) -> None:
+    """The create call and the lines may spell it differently, as Microsoft's own page does."""
+    done = run(client, fakebatch, {**LINE, "url": url}, endpoint=endpoint)
+
+    assert (done.status, done.endpoint) == ("completed", endpoint)
+
+
+def test_a_new_batch_has_neither_endpoint_nor_counts(client: Any, fakebatch: FakeBatch) -> None:
+    """Null, each of them, until it is validated: sums over them fail."""
+    file = client.files.create(file=("in.jsonl", jsonl([LINE])), purpose="batch")
+    fakebatch.clock.advance("1m")
+    asked: Any = {"endpoint": "/chat/completions", "completion_window": "24h"}
+    batch = client.batches.create(input_file_id=file.id, **asked)
+
+    assert batch.endpoint is None
+    with pytest.raises(TypeError):
+        _ = batch.request_counts.total - batch.request_counts.completed
+
+
+def test_the_error_file_is_always_there(client: Any, fakebatch: FakeBatch) -> None:
+    """Where no line failed it has no bytes."""
+    done = run(client, fakebatch, LINE)
+
+    assert client.files.content(done.error_file_id).content == b""
+    assert client.files.retrieve(done.error_file_id).status == "processed"
+
+
+def test_a_window_of_another_length_fails_the_job(client: Any, fakebatch: FakeBatch) -> None:
+    """Not the call: the batch is there, and fails."""
+    done = run(client, fakebatch, LINE, completion_window="48h")
+
+    assert (done.status, done.completion_window) == ("failed", "48h")
+    assert [set(one) for one in done.errors.to_dict()["data"]] == [{"code", "message"}]
+
+
+def test_a_job_goes_on_after_its_window(client: Any, fakebatch: FakeBatch) -> None:
+    """It is never `expired`, however long it takes."""
+    fakebatch.schedule(in_progress="48h")
+    batch = run(client, fakebatch, LINE)
+    fakebatch.clock.advance("30h")
+    assert client.batches.retrieve(batch.id).status == "in_progress"
+    fakebatch.clock.advance("20h")
+    assert client.batches.retrieve(batch.id).status == "completed"
+
+
+def test_lines_have_no_id(client: Any, fakebatch: FakeBatch) -> None:
+    """custom_id, response, error."""
+    done = run(client, fakebatch, LINE)
+    (line,) = client.files.content(done.output_file_id).iter_lines()
+
+    assert line.startswith('{"custom_id": "a", "response": {"body": {')
+
+
+@pytest.mark.fakebatch(api_keys=["mine"])
+def test_a_wrong_key_is_a_code_and_a_message(fakebatch: FakeBatch) -> None:
+    """The code is the status as text; the SDK finds neither type nor param."""
+    client = openai.AzureOpenAI(azure_endpoint=ENDPOINT, api_version=VERSION, api_key="other")
+    with pytest.raises(openai.AuthenticationError, match="Access denied due to invalid") as caught:
+        client.batches.list()
+
+    assert (caught.value.code, caught.value.type, caught.value.param) == ("401", None, None)
+
+
+@pytest.mark.parametrize("seconds", [3_600, 1_209_599])
+def test_an_expiry_is_of_two_weeks_at_least(seconds: int, client: Any) -> None:
+    """OpenAI takes an hour."""
+    with pytest.raises(openai.BadRequestError, match="1209600"):
+        client.files.create(
+            file=("in.jsonl", b"{}\n"),
+            purpose="batch",
+            expires_after={"anchor": "created_at", "seconds": seconds},
+        )
+
+
+def test_a_dotted_form_says_the_expiry_too(fakebatch: FakeBatch) -> None:
+    """As Microsoft's REST sample writes it; the answer is a 201."""
+    answer = httpx.post(
+        f"{ENDPOINT}/openai/files?api-version={VERSION}",
+        headers={"api-key": "mine"},
+        data={
+            "purpose": "batch",
+            "expires_after.anchor": "created_at",
+            "expires_after.seconds": "1209600",
+        },
+        files={"file": ("in.jsonl", b"{}\n", "application/json")},
+    )
+    file = answer.json()
+
+    assert answer.status_code == 201
+    assert file["expires_at"] - file["created_at"] == 1_209_600
+
+
+def test_the_classic_api_without_a_version_is_told(fakebatch: FakeBatch) -> None:
+    """The message shows which address demands what."""
+    with pytest.raises(RefusedRequest, match=r"\?api-version"):
+        httpx.get(f"{ENDPOINT}/openai/batches", headers={"api-key": "mine"})
+
+
+def test_a_batch_from_a_blob_is_told(client: Any) -> None:
+    """Containers are not emulated, and it is said so rather than answered wrongly."""
+    asked: Any = {"input_file_id": None, "endpoint": "/chat/completions"}
+    with pytest.raises(UsageError, match="blob container"):
+        client.batches.create(**asked, completion_window="24h", extra_body={"input_blob": "x"})
+
+
+def test_canceled_with_one_l_is_never_seen(client: Any, fakebatch: FakeBatch) -> None:
+    """Microsoft's own loop waits for it: that the wait never ends is told."""
+    fakebatch.schedule(in_progress="10h")
+    batch = client.batches.cancel(run(client, fakebatch, LINE).id)
+    with pytest.raises(FakeBatchError, match=r"is 'cancelled'\. Nothing has changed since"):
+        while batch.status not in ("completed", "failed", "canceled"):
+            time.sleep(60)
+            batch = client.batches.retrieve(batch.id)

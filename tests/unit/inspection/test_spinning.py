@@ -1,0 +1,283 @@
+"""Calls that take no time, on and on: when they are ended, and when they are not."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import count
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from fakebatch import FakeBatchError, endless
+from fakebatch.dialects import DIALECTS
+from fakebatch.rules.batches import Stall
+from fakebatch.rules.calls import CallRule, Fail
+from fakebatch.rules.scenario import Scenario
+from support.waiting import Run, batches
+
+STALLS = batches({"stall": Stall("validating")})
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as many calls, which would take a second."""
+    monkeypatch.setattr(endless, "CALLS", 200)
+    monkeypatch.setattr(endless, "SWALLOWED", 50)
+
+
+def calls_until_ended(run: Run, *paths: str, most: int = 30_000) -> int:
+    for number in range(most):
+        try:
+            run.call(paths[number % len(paths)])
+        except FakeBatchError:
+            return number + 1
+    return most
+
+
+def test_five_thousand_polls_that_take_no_time_are_ended() -> None:
+    """The loop learns of it by its line, what it polls, and what to do."""
+    run = Run(STALLS)
+    path = run.create()
+    with pytest.raises(FakeBatchError) as caught:
+        for number in count(1):  # noqa: B007
+            run.call(path)
+    assert number == 5_000
+    came, known, to_do = str(caught.value).splitlines()
+    assert came.startswith("fakebatch: the loop at ")
+    assert came.endswith(" never ends: 5,000 calls of batches.retrieve, and no time has passed.")
+    assert known == (
+        f"{path[9:]} is 'validating'. The clock stands still until code sleeps or the test moves "
+        "it."
+    )
+    assert to_do == (
+        "Sleep between two calls, which takes no real time here: do not patch sleep away. Or move "
+        "the clock: fakebatch.clock.advance('1m')."
+    )
+
+
+SPINS: dict[str, tuple[str, ...]] = {
+    "an object that does not exist": ("/batches/batch_none",),
+    "a listing": ("/batches?limit=1",),
+    "two objects by turns": ("/batches", "/files"),
+    "a path that is no operation": ("/nonsense",),
+}
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("paths", SPINS.values(), ids=SPINS)
+def test_whatever_is_asked_for(paths: tuple[str, ...]) -> None:
+    """And however it is answered."""
+    assert calls_until_ended(Run(), *paths) == 199 * len(paths) + 1
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize(("times", "calls"), [(None, 200), (1_000, 1_200)])
+def test_an_outage_is_no_change(times: int | None, calls: int) -> None:
+    """One that hits so many calls and no more is, as long as it hits."""
+    rule = CallRule(times=times, fail=Fail(503))
+    assert calls_until_ended(Run(Scenario(on_call=(rule,))), "/batches") == calls
+
+
+@pytest.mark.usefixtures("few")
+def test_a_refused_creation_is_a_poll_too() -> None:
+    """Of a client that creates again and again until it may."""
+    run = Run()
+    with pytest.raises(FakeBatchError, match=r"200 calls of batches\.create"):
+        while True:
+            run.call("/batches", "POST", {})
+
+
+@pytest.mark.usefixtures("few")
+def test_each_further_call_is_ended_too() -> None:
+    """Until time passes."""
+    run = Run()
+    calls_until_ended(run, "/batches")
+    assert [calls_until_ended(run, "/batches") for _ in range(3)] == [1, 1, 1]
+    run.advance(1)
+    assert calls_until_ended(run, "/batches") == 200
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize(("step", "ends"), [(1e-6, True), (1e-5, True), (0.001, False)])
+def test_a_sleep_of_nothing_takes_no_time(step: float, *, ends: bool) -> None:
+    """A microsecond is what `sleep(0)` takes; a millisecond is time."""
+    run = Run()
+    with suppress(FakeBatchError):
+        for _ in range(1_000):
+            run.call("/batches")
+            run.advance(step)
+    assert (run.elapsed < 0.01) is ends
+
+
+NO_SPINS: dict[str, Callable[[Run, int], object]] = {
+    "a loop over many objects": lambda run, n: run.call(f"/batches/batch_{n % 150}"),
+    "what changes in between": lambda run, n: run.upload() if n % 100 == 0 else run.call("/files"),
+    "many files uploaded at once": lambda run, _: run.upload(),
+    "many questions at once": lambda run, _: run.call(
+        "/embeddings", "POST", {"model": "m", "input": "a"}
+    ),
+}
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("call", NO_SPINS.values(), ids=NO_SPINS)
+def test_a_loop_that_gets_somewhere_is_left_alone(call: Callable[[Run, int], object]) -> None:
+    """Although it takes no time."""
+    run = Run()
+    for number in range(1_000):
+        call(run, number)
+    assert run.elapsed == 0
+
+
+@pytest.mark.usefixtures("few")
+def test_each_thread_has_calls_of_its_own() -> None:
+    """Several clients that look once in a while are no loop."""
+    run, together = Run(), Barrier(4)
+
+    def work(_: int) -> int:
+        together.wait()
+        return calls_until_ended(run, "/batches", most=150)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(work, range(4))] == [150] * 4
+
+
+# --- the same page
+
+
+def listing(run: Run, after: str) -> str:
+    return f"/batches?limit=1&after={after}"
+
+
+def test_a_listing_that_never_ends_is_ended_after_a_hundred_pages() -> None:
+    """The SDK asks for what comes after the last; this provider does not look at that."""
+    run = Run(dialect=DIALECTS["groq"])
+    batch = run.create()[9:]
+    with pytest.raises(FakeBatchError) as caught:
+        for number in count(1):  # noqa: B007
+            run.call(listing(run, batch))
+    came, *rest = str(caught.value).splitlines()
+    assert number == 100
+    assert came.endswith(" never ends: 100 times the same page of batches.list.")
+    assert rest == [
+        f"This provider does not look at after={batch!r}, and names no has_more.",
+        "Take the first page alone: client.batches.list().data.",
+    ]
+    assert calls_until_ended(run, listing(run, batch)) == 1
+
+
+def test_a_page_that_is_asked_for_by_several_is_no_loop() -> None:
+    """Here the next page is another one, however often it is asked for."""
+    run = Run()
+    run.create()
+    newest = run.create()[9:]
+    assert calls_until_ended(run, listing(run, newest), most=1_000) == 1_000
+
+
+def test_a_page_that_is_asked_for_with_others_in_between_is_no_loop() -> None:
+    """As by a client that lists from the beginning each time."""
+    run = Run(dialect=DIALECTS["groq"])
+    batch = run.create()[9:]
+    paths = ("/batches?limit=1", listing(run, batch))
+    assert calls_until_ended(run, *paths, most=1_000) == 1_000
+
+
+# --- who swallows the error
+
+
+def bare(call: Callable[[], object]) -> None:
+    while True:
+        try:
+            call()
+        except:  # noqa: E722, S112
+            continue
+
+
+def bare_on_one_line(call: Callable[[], object]) -> None:
+    while True:
+        with suppress(BaseException):
+            call()
+
+
+def bare_with_more(call: Callable[[], object]) -> None:
+    failures = 0
+    while True:
+        try:
+            call()
+        except BaseException:  # noqa: BLE001
+            failures += 1
+        else:
+            failures = 0
+
+
+def bare_in_a_helper(call: Callable[[], object]) -> None:
+    def helper() -> object:
+        try:
+            return call()
+        except:  # noqa: E722
+            return None
+
+    while True:
+        helper()
+
+
+LOOPS = [bare, bare_on_one_line, bare_with_more, bare_in_a_helper]
+every_loop = pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)
+
+
+@pytest.mark.usefixtures("few")
+@every_loop
+@pytest.mark.timeout(60)
+def test_a_loop_that_swallows_every_error_is_ended(loop: Callable[[Any], None]) -> None:
+    """It is raised once more, in the `except:` itself, from where nothing keeps it back."""
+    run = Run()
+    before = sys.gettrace()
+    with pytest.raises(FakeBatchError, match="never ends"):
+        loop(lambda: run.call("/batches"))
+    run.endless.stop()
+    assert sys.gettrace() is before
+
+
+@pytest.mark.usefixtures("few")
+@every_loop
+@pytest.mark.timeout(60)
+def test_so_is_one_that_swallows_the_error_of_its_sleep(loop: Callable[[Any], None]) -> None:
+    """Which comes again and again, too."""
+    run = Run(max_sleeps=5)
+    with pytest.raises(FakeBatchError, match="slept 5 times"):
+        loop(lambda: run.sleep(1))
+    run.endless.stop()
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.timeout(60)
+def test_so_is_one_of_tasks_that_keep_their_errors() -> None:
+    """`gather` hands them out as results: the event loop is ended."""
+    run = Run()
+
+    async def call() -> None:
+        run.call("/batches")
+
+    async def main() -> None:
+        while True:
+            await asyncio.gather(call(), call(), return_exceptions=True)
+
+    with pytest.raises(FakeBatchError, match="never ends"):
+        asyncio.run(main())
+    run.endless.stop()
+
+
+@pytest.mark.usefixtures("few")
+def test_an_error_that_is_caught_a_few_times_is_not_swallowed() -> None:
+    """A test that looks at it goes on."""
+    run, before = Run(), sys.gettrace()
+    calls_until_ended(run, "/batches")
+    for _ in range(40):
+        with pytest.raises(FakeBatchError):
+            run.call("/batches")
+    assert sys.gettrace() is before

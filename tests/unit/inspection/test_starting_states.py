@@ -1,0 +1,289 @@
+"""Files and batches that are there without a call, and the emulator as it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from fakebatch import FakeBatch, UsageError
+from fakebatch.batch.lifecycle import Status
+from fakebatch.durations import SECOND, microseconds
+from support.client import Driver, chat, jsonl
+
+GOOD = [chat("a"), chat("b")]
+BAD = [chat("a"), chat("a")]
+
+
+UNREACHABLE = {
+    "-0s": {"cancelled", "expired"},
+    "-3s": {"cancelled", "expired"},
+    "-10m": {"cancelled", "expired"},
+    "-1h": {"expired"},
+    "-5h": {"expired"},
+    "-23h59m": {"expired"},
+    "-25h": {"in_progress", "finalizing", "cancelling"},
+    "-20d": {"in_progress", "finalizing", "cancelling"},
+}
+"""By its age, what no batch can be any more, or yet."""
+
+
+@pytest.mark.parametrize("ago", UNREACHABLE)
+@pytest.mark.parametrize("status", [*Status])
+def test_a_batch_is_now_what_was_asked_or_the_test_is_told(
+    fakebatch: FakeBatch, status: Status, ago: str
+) -> None:
+    """Never another status, never another age."""
+    lines = BAD if status is Status.FAILED else GOOD
+    if status in UNREACHABLE[ago]:
+        with pytest.raises(UsageError, match=f"ago cannot be {status}."):
+            fakebatch.batches.add(lines, status=status, created=ago)
+        assert [*fakebatch.batches] == []
+        return
+    batch = fakebatch.batches.add(lines, status=status, created=ago)
+
+    assert (batch.status, batch.history[-1].status) == (status, status)
+    assert batch.created_at == fakebatch.clock.now.timestamp() - microseconds(ago[1:]) // SECOND
+
+
+def test_a_client_resumes_what_is_there(do: Driver, fakebatch: FakeBatch) -> None:
+    """Listed, polled, downloaded: as if it had been created five hours ago."""
+    fakebatch.batches.add(GOOD, status="in_progress", created="-5h", metadata={"job": "7"})
+    [found] = do.all(do.client.batches.list)
+    assert (found.status, found.metadata) == ("in_progress", {"job": "7"})
+    ended = do.poll(found)[-1]
+
+    assert ended.status == "completed"
+    assert {one["custom_id"] for one in do.results(ended.output_file_id)} == {"a", "b"}
+    assert fakebatch.clock.elapsed < 3600
+
+
+def test_old_and_new_are_listed_by_age(do: Driver, fakebatch: FakeBatch) -> None:
+    """Whatever the order in which they were put there."""
+    ids = {ago: fakebatch.batches.add(GOOD, created=ago).id for ago in ("-2h", "-9h", "-4h")}
+
+    assert [one.id for one in do.all(do.client.batches.list)] == [
+        ids[ago] for ago in ("-2h", "-4h", "-9h")
+    ]
+
+
+def test_of_an_expired_batch_half_is_done(do: Driver, fakebatch: FakeBatch) -> None:
+    """The other half is in the error file."""
+    batch = fakebatch.batches.add(GOOD, status="expired", created="-2d")
+
+    assert batch.request_counts == {"total": 2, "completed": 1, "failed": 0}
+    assert len(do.results(batch.output_file_id)) == len(do.results(batch.error_file_id)) == 1
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        pytest.param(lambda _fake, _path: GOOD, id="dicts"),
+        pytest.param(lambda _fake, _path: jsonl(GOOD), id="bytes"),
+        pytest.param(lambda _fake, path: path, id="a path"),
+        pytest.param(lambda _fake, path: str(path), id="a path as text"),
+        pytest.param(lambda fake, path: fake.files.add(path, created="-2h").id, id="a file's id"),
+    ],
+)
+def test_requests_are_given_in_many_ways(
+    fakebatch: FakeBatch, tmp_path: Path, requests: Callable[[FakeBatch, Path], Any]
+) -> None:
+    """Dicts, bytes, a path, or the id of a file that is there: one input file in any case."""
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(jsonl(GOOD))
+    batch = fakebatch.batches.add(requests(fakebatch, path), created="-1h")
+
+    assert [line.custom_id for line in batch.lines] == ["a", "b"]
+    assert [*fakebatch.files] == [batch.input_file_id, batch.output_file_id]
+    assert len(fakebatch.journal) == 0
+
+
+def test_a_file_is_put_in_place(do: Driver, fakebatch: FakeBatch, tmp_path: Path) -> None:
+    """With a name, a purpose, an age, and an end."""
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"hello")
+    file = fakebatch.files.add(path, purpose="user_data", created="-2h", expires_after=3 * 3600)
+    seen = do(do.client.files.retrieve, file.id)
+
+    assert (seen.filename, seen.purpose, file.content) == ("notes.txt", "user_data", b"hello")
+    assert seen.created_at == round(fakebatch.clock.now.timestamp()) - 7200
+    do.sleep(3600)
+    with pytest.raises(openai.NotFoundError):
+        do(do.client.files.retrieve, file.id)
+
+
+def test_created_is_a_moment_too(fakebatch: FakeBatch) -> None:
+    """A datetime, ISO text or unix seconds."""
+    ago = fakebatch.clock.now - timedelta(hours=3)
+    moments = (ago, ago.isoformat(), ago.timestamp())
+
+    ages = {fakebatch.batches.add(GOOD, created=moment).created_at for moment in moments}
+    assert ages == {ago.timestamp()}
+
+
+MISUSES: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
+    "a status that cannot be yet": (
+        lambda fake: fake.batches.add(GOOD, status="expired", created="-5h"),
+        [
+            "A batch that was created 5h ago cannot be expired.",
+            (
+                "Its life would be validating, in_progress after 65 s, finalizing after 1d1s, "
+                "expired after 1d10m7s."
+            ),
+            "Give another status or another created=…, or requests that lead there.",
+        ],
+    ),
+    "a status that these requests do not lead to": (
+        lambda fake: fake.batches.add(BAD, status="in_progress", created="-5h"),
+        [
+            "A batch that was created 5h ago cannot be in_progress.",
+            "Its life would be validating, failed (duplicate_custom_id) after 65 s.",
+            "Give another status or another created=…, or requests that lead there.",
+        ],
+    ),
+    "an unknown status": (
+        lambda fake: fake.batches.add(GOOD, status="running"),
+        [
+            "There is no status 'running'.",
+            (
+                "Known are validating, failed, in_progress, finalizing, completed, expired, "
+                "cancelling, cancelled."
+            ),
+            "Write for example fakebatch.batches.add(requests, status='in_progress').",
+        ],
+    ),
+    "a moment to come": (
+        lambda fake: fake.files.add(b"{}", created="2027-01-01"),
+        [
+            "created='2027-01-01' is still to come.",
+            "The clock shows 2026-01-01T00:00:00Z.",
+            "Give a moment that is past, or how long ago: created='-5h'.",
+        ],
+    ),
+    "an unknown window": (
+        lambda fake: fake.batches.add(GOOD, completion_window="7d"),
+        [
+            "fakebatch.batches.add: the completion_window is '7d'.",
+            "Known are '24h'.",
+            "Write for example completion_window='24h'.",
+        ],
+    ),
+    "a file the service would refuse": (
+        lambda fake: fake.files.add(b"hello"),
+        [
+            "The service would have refused this file.",
+            "It says: Invalid file format for Batch API. Must be .jsonl",
+            "Put a file in place that could have been uploaded.",
+        ],
+    ),
+    "a file younger than its batch": (
+        lambda fake: fake.batches.add(fake.files.add(jsonl(GOOD), created="-1h").id, created="-2h"),
+        [
+            "file-2PbNWcDDgw3QXQKkvgK3Wk is younger than the batch that shall read it.",
+            "The file is of 2025-12-31T23:00:00Z, the batch of 2025-12-31T22:00:00Z.",
+            "Put the file in place with the created=… of the batch, or an earlier one.",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("misuse", "lines"), MISUSES.values(), ids=MISUSES)
+def test_what_cannot_be_put_in_place_is_told(
+    fakebatch: FakeBatch, misuse: Callable[[FakeBatch], object], lines: list[str]
+) -> None:
+    """Three lines, word for word."""
+    with pytest.raises(UsageError) as caught:
+        misuse(fakebatch)
+    assert str(caught.value) == "fakebatch: " + "\n".join(lines)
+
+
+def test_a_path_that_is_not_there_is_told(
+    fakebatch: FakeBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the folder that relative paths count from."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        fakebatch.batches.add("in.jsonl")
+    assert str(caught.value).split("\n") == [
+        (
+            "fakebatch: 'in.jsonl' is neither a file of the service nor one on disk: "
+            "No such file or directory."
+        ),
+        f"Relative paths count from {tmp_path}.",
+        "Give bytes, a path, or for a batch its lines as dicts or the id of a file.",
+    ]
+
+
+def test_a_restored_fake_is_as_it_was(do: Driver, fakebatch: FakeBatch) -> None:
+    """Files, batches, rules, schedule and journal; what came since never was. Time goes on."""
+    fakebatch.batches.add(GOOD, status="in_progress", created="-5h")
+    do.upload(GOOD)
+    saved = fakebatch.snapshot()
+    before = {id_: file.json for id_, file in fakebatch.files.items()}
+    calls = fakebatch.journal.calls()
+
+    def go_on() -> list[Any]:
+        fakebatch.on(custom_id="a").fail(500)
+        fakebatch.schedule(in_progress="30h")
+        do(do.client.batches.cancel, fakebatch.batches.last().id)
+        for id_ in [*fakebatch.files]:
+            do(do.client.files.delete, id_)
+        created = do.create(GOOD)
+        return [created.id, [*created.model_dump()], fakebatch.batches.last().plan]
+
+    first = go_on()
+    fakebatch.restore(saved)
+    assert {id_: file.json for id_, file in fakebatch.files.items()} == before
+    assert fakebatch.batches.only().status == "in_progress"
+    assert fakebatch.journal.calls() == calls
+    assert go_on() == first
+    fakebatch.restore(saved)
+    do.sleep(3600)
+    assert do.create(GOOD).id != first[0]
+    assert {one.status for one in fakebatch.batches.values()} == {"completed", "validating"}
+
+
+@pytest.mark.fakebatch(limits={"creates_per_hour": 2, "enqueued_tokens": 10})
+def test_quotas_are_restored_too(do: Driver, fakebatch: FakeBatch) -> None:
+    """Creations and waiting tokens that were undone do not count."""
+    saved = fakebatch.snapshot()
+    for _ in range(3):
+        fakebatch.restore(saved)
+        assert do.run([chat("a")]).status == "completed"
+        assert do.run([chat("b")]).status == "completed"
+
+
+@pytest.mark.fakebatch(unused_rules="ignore")
+def test_counts_of_calls_are_restored_too(do: Driver, fakebatch: FakeBatch) -> None:
+    """The second call after the snapshot meets the fault, each time."""
+    fakebatch.on_call("batches.list", nth=3).fail(404)
+    do(do.client.batches.list)
+    saved = fakebatch.snapshot()
+    for _ in range(3):
+        fakebatch.restore(saved)
+        assert fakebatch.faults.fired == ()
+        do(do.client.batches.list)
+        with pytest.raises(openai.NotFoundError):
+            do(do.client.batches.list)
+
+
+@pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing"])
+def test_a_rule_for_batches_holds_for_one_in_place(fakebatch: FakeBatch, status: Any) -> None:
+    """A batch that is there already may be stalled, as one that is created."""
+    fakebatch.on_batch().stall(status)
+    batch = fakebatch.batches.add(GOOD, status=status, created="-10m")
+    fakebatch.clock.advance("3d")
+
+    assert batch.status == status
+
+
+@pytest.mark.fakebatch(unused_rules="ignore")
+def test_a_rule_that_makes_a_status_impossible_is_an_error(fakebatch: FakeBatch) -> None:
+    """A batch that stalls in progress cannot be completed."""
+    fakebatch.on_batch().stall("in_progress")
+    with pytest.raises(UsageError, match="cannot be completed"):
+        fakebatch.batches.add(GOOD, status="completed", created="-5h")

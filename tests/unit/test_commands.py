@@ -1,0 +1,169 @@
+"""The command line: the main job, and what it says when it cannot do it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from fakebatch.commands import commands
+from fakebatch.rules.catalogue import known
+from fakebatch.rules.loading import schema
+from support.client import chat, jsonl
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize("name", ["requests", "responses", "embeddings"])
+def test_an_example_goes_through_its_whole_life(name: str, tmp_path: Path) -> None:
+    """Every status with its virtual time, then an output line for each request."""
+    requests = (EXAMPLES / f"{name}.jsonl").read_text().splitlines()
+    result = CliRunner().invoke(
+        commands, ["run", str(EXAMPLES / f"{name}.jsonl"), "--out", str(tmp_path)]
+    )
+
+    assert result.exit_code == 0
+    for line in ("0:00:00  validating", "0:01:05  in_progress", "1:00:00  completed"):
+        assert line in result.output
+    for bar in ("completed", "writing"):
+        assert re.search(rf"{bar} ━+ {len(requests)}/{len(requests)} lines", result.output)
+    results = (tmp_path / f"{name}_output.jsonl").read_text().splitlines()
+    ids = [sorted(json.loads(line)["custom_id"] for line in lines) for lines in (requests, results)]
+    assert ids[0] == ids[1]
+
+
+def test_a_terminal_sees_what_is_being_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bar for every stretch that takes long with many lines, named after what is done."""
+    screen = StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    monkeypatch.setattr("fakebatch.commands.console", terminal)
+    path = str(EXAMPLES / "requests.jsonl")
+    CliRunner().invoke(commands, ["run", path, "--out", str(tmp_path)])
+
+    drawn = re.findall(r"([a-z]+) [━╸╺ ]+(\d+/[\d?]+) lines", screen.getvalue())
+    stages = [bar for bar, _ in itertools.groupby(name for name, _ in drawn)]
+    assert stages == ["validating", "running", "answering", "completed", "writing"]
+    assert ("validating", "0/?") in drawn
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(b"", "Invalid file format for Batch API", id="an empty file is refused"),
+        pytest.param(
+            jsonl([chat("a"), chat("a")]),
+            "in.jsonl:2: duplicate_custom_id",
+            id="a bad line is named",
+        ),
+    ],
+)
+def test_what_cannot_run_is_said_in_the_services_words(
+    content: bytes, reason: str, tmp_path: Path
+) -> None:
+    """Exit status 1, the reason, and no result files."""
+    (tmp_path / "in.jsonl").write_bytes(content)
+    result = CliRunner().invoke(commands, ["run", str(tmp_path / "in.jsonl")])
+
+    assert result.exit_code == 1
+    assert reason in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_without_the_extra_it_says_how_to_get_it() -> None:
+    """Three lines and exit status 1, not a traceback."""
+    code = "import sys; sys.modules['typer'] = None; from fakebatch.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[2] == "Run: pip install 'fakebatch[cli]'"
+    assert len(done.stderr.splitlines()) == 3
+
+
+def test_the_known_incidents_are_listed() -> None:
+    """Each by its name and by what comes over the wire, in 80 columns."""
+    result = CliRunner().invoke(commands, ["incidents"])
+    lines = result.output.splitlines()
+
+    assert result.exit_code == 0
+    assert [line for line in lines if not line.startswith("  ")] == [*known()]
+    assert lines[:3] == [
+        "completed-null-output",
+        "  Every line fails: the batch is completed all the same, output_file_id is null,",
+        "  and only the error file is there.",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+DOWNLOAD_TRUNCATED = """\
+download-truncated
+
+What comes
+  The download of a result file breaks off. With a known length the SDK retries
+  and then raises; without one the body is silently short.
+
+Whom it breaks
+  Clients that take half a file for a whole one.
+
+Parameters, and what they usually are
+  fraction = 0.3
+  framing = "silent"
+  times = 1
+
+Where it happened
+  https://github.com/openai/openai-python/issues/2959
+  https://github.com/openai/openai-java/issues/649
+
+To have it
+  @pytest.mark.fakebatch(incident="download-truncated")
+
+As a scenario
+  [[on_call]]
+  operation = "files.content"
+  times = "$times"
+  truncate = { fraction = "$fraction", framing = "$framing" }
+"""
+
+
+def test_one_incident_is_shown_in_full() -> None:
+    """What comes, whom it breaks, what can be changed, where it happened, how it is written."""
+    result = CliRunner().invoke(commands, ["incidents", "download-truncated"])
+    assert (result.exit_code, result.output) == (0, DOWNLOAD_TRUNCATED)
+
+
+def test_an_unknown_incident_is_an_error() -> None:
+    """In three lines, with exit status 1."""
+    result = CliRunner().invoke(commands, ["incidents", "download"])
+
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        "fakebatch: There is no incident 'download'.",
+        f"Known are {', '.join(known())}.",
+        "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+    ]
+
+
+@pytest.mark.parametrize("name", known())
+def test_every_incident_can_be_shown(name: str) -> None:
+    """It has evidence, and its scenario stands there as written."""
+    result = CliRunner().invoke(commands, ["incidents", name])
+
+    assert result.exit_code == 0
+    assert "  https://" in result.output
+    assert "\nAs a scenario\n  [" in result.output
+
+
+def test_the_schema_of_scenarios_is_printed() -> None:
+    """As JSON, for editors and validators."""
+    result = CliRunner().invoke(commands, ["schema"])
+    assert result.exit_code == 0
+    assert json.loads(result.output) == schema()
