@@ -11,10 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from fakebatch.dialects import DIALECTS, OPENAI, Dialect, base, knobs
 from fakebatch.dialects.base import ErrorTemplate
 from fakebatch.dialects.beyond import BEYOND
 from fakebatch.dialects.shape import places
+
+from fakebatch.dialects import DIALECTS, OPENAI, Dialect, base, knobs
 
 TABLES = ("errors", "batch_errors", "unfinished_line_errors", "line_errors")
 NO_KNOBS = {"name", "title", "facts", "unknown", "left_out"}
