@@ -18,7 +18,6 @@ from fakebatch.ids import FORMS
 _VERSION = re.compile(r"/v[0-9]+(?=/)")
 _WINDOW = re.compile(r"[1-9][0-9]{0,5}[a-z]")
 
-
 _FILE = "object id purpose filename bytes created_at expires_at status status_details"
 _ERROR = "message type param code code_or_status status status_text request_id"
 _LINE = "id custom_id request_id status_code body body.* body_text error error.*"
@@ -30,7 +29,7 @@ _BATCH = (
     "counts_to_the_end usage usage.* metadata metadata.*"
 )
 
-# To mypy these are the plain types; `settings` applies the checks.
+# Type checkers see the plain types; `settings` applies the checks.
 Duration = Annotated[int, duration]
 IdForm = Annotated[str, Sentence(*FORMS)]
 ErrorShape = Annotated[str, Shape(_ERROR)]
@@ -66,11 +65,11 @@ class Window:
     least: str
     most: str
     usual: str
-    """Counts where a call names none, and where a wrong one fails the batch only later."""
+    """That of a call which names none, and of a batch that fails for a wrong one."""
     refused: bool
-    """Whether a wrong one is refused at once; otherwise the batch fails."""
+    """Whether a call with a wrong one is refused; otherwise its batch fails."""
     ends: bool
-    """Whether the batch expires at its end."""
+    """Whether the batch expires at the end of its window."""
 
     def __post_init__(self) -> None:
         bounds = (self.least, self.most, self.usual)
@@ -241,7 +240,7 @@ class Dialect:
     base_urls: tuple[Annotated[str, address], ...]
     """A host may begin with `*.`; a query names parameters that a request has to carry."""
     endpoints: tuple[Annotated[str, path], ...]
-    """Those of batches. The first counts where a call need not name one."""
+    """Of batches; the first is that of a call which need not name one."""
     purposes: tuple[str, ...]
     """Of files that may be uploaded."""
     snapshots: Mapping[str, str]
