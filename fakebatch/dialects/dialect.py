@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from fakebatch.dialects.errors import ErrorCode, ErrorKind, ErrorTemplate
-from fakebatch.dialects.settings import OneOf, address, build, duration, path
+from fakebatch.dialects.settings import OneOf, address, build, duration, url_path
 from fakebatch.dialects.template import Sentence, Shape
 from fakebatch.durations import microseconds
 from fakebatch.ids import FORMS
@@ -239,7 +239,7 @@ class Dialect:
     title: str
     base_urls: tuple[Annotated[str, address], ...]
     """A host may begin with `*.`; a query names parameters that a request has to carry."""
-    endpoints: tuple[Annotated[str, path], ...]
+    endpoints: tuple[Annotated[str, url_path], ...]
     """Of batches; the first is that of a call which need not name one."""
     purposes: tuple[str, ...]
     """Of files that may be uploaded."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -28,9 +27,12 @@ class _Dialects(Mapping[str, Dialect]):
     def __init__(self) -> None:
         files = sorted(Path(__file__).parent.glob("*.toml"))
         self._paths = {path.stem: path for path in files if path != _UNSUPPORTED}
+        self._loaded: dict[str, Dialect] = {}
 
     def __getitem__(self, name: str) -> Dialect:
-        return _read_once(self._paths[name])
+        if name not in self._loaded:
+            self._loaded[name] = load(self._paths[name])
+        return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._paths)
@@ -56,11 +58,23 @@ def choose(
     if isinstance(choice, Dialect):
         dialect = choice
         _check_errors(dialect, f"Dialect {dialect.name!r}")
-    elif isinstance(choice, Path) or choice.endswith(".toml"):
+    elif isinstance(choice, Path) or str(choice).endswith(".toml"):
         dialect = load(Path(choice))
         _check_errors(dialect, repr(str(choice)))
+    elif choice in DIALECTS:
+        dialect = DIALECTS[choice]
+    elif choice in (reasons := unsupported()):
+        raise UsageError(
+            f"The API of {choice!r} cannot be a dialect.",
+            f"It is another one: {reasons[choice]}.",
+            "Mock it with respx routes of your own; the fixture leaves them alone.",
+        )
     else:
-        dialect = _named(choice)
+        raise UsageError(
+            f"There is no dialect {choice!r}.",
+            f"Known are {', '.join(map(repr, DIALECTS))}.",
+            "Name one of these, a TOML file or a Dialect; base_url='…' puts it at another address.",
+        )
     if limits:
         dialect = dialect.set(limits=limits)
     if base_url is not None:
@@ -69,31 +83,9 @@ def choose(
     return dialect
 
 
-def _named(name: str) -> Dialect:
-    if name in DIALECTS:
-        return DIALECTS[name]
-    reason = unsupported().get(name)
-    if reason is not None:
-        raise UsageError(
-            f"The API of {name!r} cannot be a dialect.",
-            f"It is another one: {reason}.",
-            "Mock it with respx routes of your own; the fixture leaves them alone.",
-        )
-    raise UsageError(
-        f"There is no dialect {name!r}.",
-        f"Known are {', '.join(map(repr, DIALECTS))}.",
-        "Name one of these, a TOML file or a Dialect; base_url='…' puts it at another address.",
-    )
-
-
 def unsupported() -> dict[str, str]:
     """Providers whose API is another one, and in what."""
     return tomllib.loads(_UNSUPPORTED.read_text("utf-8"))
-
-
-@cache
-def _read_once(path: Path) -> Dialect:
-    return load(path)
 
 
 def load(path: Path) -> Dialect:
@@ -113,8 +105,9 @@ def load(path: Path) -> Dialect:
     if like not in ["", *DIALECTS]:
         known = f"Known are {', '.join(map(repr, DIALECTS))}."
         raise refusal((source,), f"like = {like!r} is no dialect", known)
-    if type(facts) is not list or {*map(type, facts)} - {dict}:
-        raise refusal((source,), "fact is no list of tables", "Each fact begins with [[fact]].")
+    if "facts" in table or type(facts) is not list or {*map(type, facts)} - {dict}:
+        known = "Each fact is a table of its own, which begins with [[fact]]."
+        raise refusal((source,), "it has facts in another form", known)
     named = {"name": path.stem, "title": table.get("name", path.stem)}
     table = {**named, "facts": [], "unknown": [], "left_out": [], **table}
     dialect = build(Dialect, table, source, like=DIALECTS[like] if like else None)

@@ -65,8 +65,8 @@ def address(url: str) -> str:
     return url
 
 
-def path(endpoint: str) -> str:
-    """A path that begins with a slash."""
+def url_path(endpoint: str) -> str:
+    """The path of an endpoint, which begins with a slash."""
     if not endpoint.startswith("/"):
         raise ValueError(f"{endpoint!r} is no path", "One is like /v1/chat/completions.")
     return endpoint

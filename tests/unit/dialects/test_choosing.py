@@ -125,6 +125,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "There is no dialect 'moonshine'.",
         "Known are 'azure', 'dashscope', 'deepinfra'",
     ),
+    "no name at all": ({"dialect": 3}, "There is no dialect 3.", "Known are 'azure'"),
     "two addresses for several": (
         {"dialects": ["openai", "groq"], "base_url": "http://x/v1"},
         "came with dialect=None and base_url='http://x/v1'",

@@ -271,8 +271,9 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         ": files: statuses = {'a'",
         "second 0",
     ),
-    "facts in one table": ("[fact]\nwhat = 'x'", ": fact is no list of tables", "[[fact]]"),
-    "facts that are no tables": ("fact = [1]", ": fact is no list of tables", "[[fact]]"),
+    "facts in one table": ("[fact]\nwhat = 'x'", ": it has facts in another form", "[[fact]]"),
+    "facts by another name": ("facts = []", ": it has facts in another form", "[[fact]]"),
+    "facts that are no tables": ("fact = [1]", ": it has facts in another form", "[[fact]]"),
     "a fact without evidence": (
         "[[fact]]\nwhat = 'x'\nsource = 'y'",
         ", [[fact]] 1: evidence is missing",
