@@ -92,7 +92,7 @@ def _failure_body(fail: Fail, dialect: Dialect) -> Mapping[str, Any]:
     words = dialect.line_errors.get(fail.status)
     words = words or dialect.line_errors[400 if fail.status < 500 else 500]
     error = {
-        "message": fail.message or words.message,
+        "message": fail.message or words.message_for({}),
         "type": words.type,
         "param": None,
         "code": fail.code or words.code,

@@ -12,7 +12,7 @@ from fakebatch.batch.batch import Batch, Counts
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.batch.output_file import result_files, results
 from fakebatch.batch.validation import BatchError
-from fakebatch.dialects import Dialect, Listing, shaped
+from fakebatch.dialects import Dialect, Listing, render
 from fakebatch.durations import SECOND
 from fakebatch.ids import signature
 from fakebatch.rules.batches import ErrorEntry
@@ -68,17 +68,17 @@ def file_object(record: FileRecord, dialect: Dialect, now: int) -> Wire:
         "status": file_status(record, dialect, now),
         "status_details": None,
     }
-    return shaped(dialect.shapes.file, facts)
+    return render(dialect.shapes.file, facts)
 
 
 def uploaded_file(file: Wire, dialect: Dialect) -> Wire:
     """The answer to an upload."""
-    return shaped(dialect.shapes.upload, {**file, "file": file}) if dialect.shapes.upload else file
+    return render(dialect.shapes.upload, {**file, "file": file}) if dialect.shapes.upload else file
 
 
 def deleted_file(id_: str, dialect: Dialect) -> Wire:
     """The answer to the deletion of a file."""
-    return shaped(dialect.shapes.deleted, {"object": "file", "deleted": True, "id": id_})
+    return render(dialect.shapes.deleted, {"object": "file", "deleted": True, "id": id_})
 
 
 def upload_object(record: UploadRecord, now: int) -> Wire:
@@ -122,7 +122,7 @@ def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
         "has_more": has_more,
         "next": last if has_more else None,
     }
-    return shaped(listing.shape, facts)
+    return render(listing.shape, facts)
 
 
 def batch_object(batch: Batch, now: int) -> Wire:
@@ -152,7 +152,7 @@ def batch_object(batch: Batch, now: int) -> Wire:
         "usage": _usage(usage),
         "metadata": None if params.metadata is None else dict(params.metadata),
     }
-    wire = shaped(dialect.shapes.batch, facts)
+    wire = render(dialect.shapes.batch, facts)
     return wire if batch.is_usual else _overridden(wire, batch, now)
 
 
@@ -205,7 +205,7 @@ def _error(error: BatchError, dialect: Dialect) -> Wire:
         "param": words.param_for(error.facts),
         "line": error.line,
     }
-    return shaped(dialect.shapes.entry, facts)
+    return render(dialect.shapes.entry, facts)
 
 
 def _moments(batch: Batch, status: Status, now: int) -> dict[str, int | None]:
@@ -252,8 +252,10 @@ _MOMENTS: dict[str, Callable[[int], Any]] = {
 def _overridden(wire: Wire, batch: Batch, now: int) -> Wire:
     """The object of a batch with wrong counts, other statuses, fields or moments."""
     override, fail = batch.overrides.override, batch.overrides.fail
-    wire["request_counts"] = _miscounted(wire["request_counts"], batch, now)
-    wire["status"] = _other_status(wire["status"], batch, now)
+    if "request_counts" in wire:
+        wire["request_counts"] = _miscounted(wire["request_counts"], batch, now)
+    if "status" in wire:
+        wire["status"] = _other_status(wire["status"], batch, now)
     if fail is not None and fail.errors == "null":
         wire["errors"] = None
     if override.moments is not None:

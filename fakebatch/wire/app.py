@@ -140,7 +140,7 @@ class App:
     def _check_key(self, request: Request) -> None:
         key, auth = "", self._dialect.auth
         for name, scheme in auth.items():
-            key = key or _key(request.headers.get(name, ""), scheme)
+            key = key or _key(request.headers.get(name.lower(), ""), scheme)
         if auth and not key:
             raise APIError(ErrorKind.NO_KEY)
         if self._api_keys is not None and key not in self._api_keys:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fakebatch.dialects import APIError, Dialect, ErrorKind, ErrorTemplate, shaped
+from fakebatch.dialects import APIError, Dialect, ErrorKind, ErrorTemplate, render
 from fakebatch.wire.messages import Reply, json_reply
 
 _NOT_FOUND = {
@@ -66,5 +66,5 @@ def _worded(
     shapes = dialect.shapes
     before_files = not of_files or words.status == 401  # a wrong key gets no further
     shape = shapes.error if before_files else shapes.error_of_files or shapes.error
-    reply = json_reply(words.status, shaped(shape, values), end="\n")
+    reply = json_reply(words.status, render(shape, values), end="\n")
     return reply._replace(headers={**reply.headers, **words.headers})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from fakebatch.dialects import DIALECTS, OPENAI, Dialect, chosen
+from fakebatch.dialects import Dialect, choose
 from fakebatch.errors import UsageError
 from fakebatch.service import Service
 from fakebatch.wire.app import App
@@ -132,7 +132,7 @@ def providers(
         UsageError: one and several were given, or nobody has such a dialect.
     """
     if dialects is None:
-        choices = [OPENAI if dialect is None else dialect]
+        choices = ["openai" if dialect is None else dialect]
     elif dialect is None and base_url is None and dialects:
         choices = dialects
     else:
@@ -141,7 +141,7 @@ def providers(
             "Several dialects are told apart by their own addresses; without any there is nothing.",
             "Give dialects alone; one of them at another address is a Dialect or a TOML file.",
         )
-    return tuple(chosen(each, DIALECTS, base_url=base_url, limits=limits) for each in choices)
+    return tuple(choose(each, base_url=base_url, limits=limits) for each in choices)
 
 
 def services(
