@@ -18,22 +18,19 @@ import trio
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import callsite, io, threads, unsupported
-from fakebatch.vtime.idling import idle
-from fakebatch.vtime.scheduler import ClockStopped, for_this_thread
+from fakebatch.vtime.patches import Patch, wrapping
+from fakebatch.vtime.scheduler import ClockStopped, Waiter, for_this_thread
 from fakebatch.vtime.thread_scope import Jobs
-from fakebatch.vtime.watchdog import Debt
+from fakebatch.vtime.watchdog import PendingAnswer
 
-_trio: Any = trio
-_run: Any = getattr(_trio._core, "_run", None)
-_threads: Any = getattr(_trio._core, "_thread_cache", None)
-_socket: Any = getattr(_trio, "_socket", None)
+_core: Any = trio._core
+_run: Any = getattr(_core, "_run", None)
+_Clock: Any = getattr(_run, "SystemClock", None)
 PRIVATE: list[tuple[Any, str]] = [
-    (_run, "GLOBAL_RUN_CONTEXT"),
-    (_run, "setup_runner"),
-    *(
-        (getattr(_run, "SystemClock", None), f"{it}_time")
-        for it in ("current", "deadline_to_sleep")
-    ),
+    (_core, "_thread_cache"),
+    (trio, "_socket"),
+    *((_run, name) for name in ("GLOBAL_RUN_CONTEXT", "setup_runner")),
+    *((_Clock, name) for name in ("current_time", "deadline_to_sleep_time")),
     (getattr(_run, "Deadlines", None), "expire"),
     *((getattr(_run, "Runner", None), name) for name in ("entry_queue", "runq", "io_manager")),
     *(
@@ -42,29 +39,28 @@ PRIVATE: list[tuple[Any, str]] = [
     ),
 ]
 """Without these a run of trio has no virtual time."""
-
-_Clock: Any = getattr(_run, "SystemClock", None)
 _real_time: Any = getattr(_Clock, "current_time", None)
 _real_sleep_time: Any = getattr(_Clock, "deadline_to_sleep_time", None)
 _real_setup: Any = getattr(_run, "setup_runner", None)
 _JOBS = "trio's threads"
 
 
-def replacements() -> list[io.Patch]:
+def replacements() -> list[Patch]:
     """What to patch in trio."""
-    worker, cache = _threads.WorkerThread, _threads.ThreadCache
-    sockets, process = _socket._SocketType, trio.Process
+    cache = _core._thread_cache
     return [
-        (_Clock, "current_time", current_time),
-        (_Clock, "deadline_to_sleep_time", deadline_to_sleep_time),
-        (_run, "setup_runner", setup_runner),
+        Patch(_Clock, "current_time", current_time),
+        Patch(_Clock, "deadline_to_sleep_time", deadline_to_sleep_time),
+        Patch(_run, "setup_runner", setup_runner),
         # trio shuffles tasks on purpose; this switch is there for pytest-trio and Hypothesis.
-        (_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
-        (_run, "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
-        (cache, "start_thread_soon", _handing_over(cache.start_thread_soon)),
-        (worker, "_handle_job", _working(worker._handle_job)),
-        (sockets, "_nonblocking_helper", _noticing(sockets._nonblocking_helper)),
-        (process, "wait", _waiting(process.wait)),
+        Patch(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
+        Patch(_run, "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
+        *wrapping(cache.ThreadCache, ("start_thread_soon",), _handing_over),
+        *wrapping(cache.WorkerThread, ("_handle_job",), _running_job),
+        *wrapping(
+            vars(trio)["_socket"]._SocketType, ("_nonblocking_helper",), _using_patched_methods
+        ),
+        *wrapping(trio.Process, ("wait",), io.awaiting_child),
     ]
 
 
@@ -89,39 +85,53 @@ def deadline_to_sleep_time(clock: Any, deadline: float) -> float:
         seconds: float = _real_sleep_time(clock, deadline)
         return seconds
     runner = _run.GLOBAL_RUN_CONTEXT.runner
-    engine = _Run(runner)
     scheduler.shifts[runner] = _shift_deadlines
-    end = None if deadline == math.inf else scheduler.line_at(deadline - clock.offset)
-    try:
-        idle(engine, scheduler, runner, end)
-    except (FakeBatchError, ClockStopped) as error:
-        engine.raise_in_sleeper(error)
+    moment = None if deadline == math.inf else scheduler.at_monotonic(deadline - clock.offset)
+    waiter = _Run(moment, runner)
+    if not waiter.poll(0) and moment != scheduler.now:
+        try:
+            scheduler.sleep(waiter, waiter.site, runner, len(runner.deadlines._heap) or 1)
+        except (FakeBatchError, ClockStopped) as error:
+            waiter.raise_in_sleeper(error)
     # trio's own check knows no tolerance, and a sum of floats may lie a hair beyond what was meant.
     runner.deadlines.expire(clock.offset + scheduler.monotonic + 1 / SECOND)
     return 0
 
 
-class _Run:
-    """A run of trio that has nothing to do."""
+class _Run(Waiter):
+    """A run of trio that waits for its earliest deadline, a file or a call from another thread."""
 
-    def __init__(self, runner: Any) -> None:
+    def __init__(self, deadline: int | None, runner: Any) -> None:
+        super().__init__(deadline)
         self._runner = runner
 
-    def poll(self, timeout: float | None) -> bool:
-        """Look at the files for at most so many real seconds; whether a task can run."""
+    def poll(self, timeout: float) -> bool:
+        """Look at the files for some real seconds; whether a task can run."""
         files = self._runner.io_manager
-        files.process_events(files.get_events(86_400 if timeout is None else timeout))
+        files.process_events(files.get_events(timeout))
         return self._can_run()
-
-    def has_work(self) -> bool:
-        """Whether a task can run or a file is ready."""
-        return self._can_run() or io.is_ready(
-            {fd: events for fd, (events, _) in self._files().items()}
-        )
 
     def _can_run(self) -> bool:
         entries = self._runner.entry_queue
         return bool(self._runner.runq or entries.queue or entries.idempotent_queue)
+
+    def block(self) -> None:
+        """Poll in real time."""
+        while self.blocked():
+            self.poll(86_400)
+
+    def blocked(self) -> bool:
+        """Whether no task can run and no file is ready."""
+        return not (
+            self.woken
+            or self._can_run()
+            or io.is_ready({fd: events for fd, (events, _) in self._files().items()})
+        )
+
+    def wake(self) -> None:
+        """End the poll, from another thread."""
+        super().wake()
+        self._runner.io_manager.force_wakeup()
 
     def _files(self) -> dict[int, tuple[int, object]]:
         """What tasks wait for, and one object for each wait, by descriptor."""
@@ -129,35 +139,22 @@ class _Run:
         registered = getattr(self._runner.io_manager, "_registered", {})
         for key, waiters in [*registered.items()]:
             if isinstance(key, int):  # epoll
-                events = EVENT_READ if waiters.read_task is not None else 0
-                files[key] = (
-                    events | (EVENT_WRITE if waiters.write_task is not None else 0),
-                    waiters,
-                )
+                reads = EVENT_READ if waiters.read_task is not None else 0
+                writes = EVENT_WRITE if waiters.write_task is not None else 0
+                files[key] = reads | writes, waiters
             else:  # kqueue: a descriptor and a filter, which is -1 for reading
-                events = EVENT_READ if key[1] == -1 else EVENT_WRITE
-                files[key[0]] = events | files.get(key[0], (0, None))[0], waiters
+                event = EVENT_READ if key[1] == -1 else EVENT_WRITE
+                files[key[0]] = event | files.get(key[0], (0, None))[0], waiters
         return files
 
     def watches_files(self) -> bool:
         """Whether it watches more than its own wake-up pipe."""
         return len(self._files()) > 1
 
-    def debts(self) -> Iterable[Debt]:
-        """The answers that its files are owed."""
-        return [
-            debt
-            for fd, (events, wait) in self._files().items()
-            for debt in io.debts_of(fd, events, wait, False)
-        ]
-
-    def wake(self) -> None:
-        """End a poll, from another thread."""
-        self._runner.io_manager.force_wakeup()
-
-    def sleepers(self) -> int:
-        """How many deadlines the run has."""
-        return len(getattr(self._runner.deadlines, "_heap", ())) or 1
+    def pending(self) -> Iterable[PendingAnswer]:
+        """The answers that its files wait for."""
+        for fd, (events, wait) in self._files().items():
+            yield from io.pending_answers(fd, events, wait, by_python=False)
 
     def site(self) -> str:
         """The file:line that waits for the earliest deadline."""
@@ -189,36 +186,28 @@ def _shift_deadlines(runner: Any, seconds: float) -> None:
     object.__setattr__(clock, "offset", clock.offset - seconds)  # frozen, and random anyway
 
 
-def _handing_over(real: Callable[..., Any]) -> Callable[..., Any]:
+def _handing_over(real_start: Callable[..., Any]) -> Callable[..., Any]:
     def start_thread_soon(cache: Any, *args: Any, **kwargs: Any) -> Any:
         scheduler = for_this_thread()
         if scheduler is not None:
-            scheduler.scope.jobs.setdefault(_JOBS, Jobs(math.inf)).waiting += 1
-        return real(cache, *args, **kwargs)
+            scheduler.scope.pools.setdefault(_JOBS, Jobs(math.inf)).waiting += 1
+        return real_start(cache, *args, **kwargs)
 
     return start_thread_soon
 
 
-def _working(real: Callable[..., Any]) -> Callable[..., Any]:
+def _running_job(real_handle: Callable[..., Any]) -> Callable[..., Any]:
     def handle_job(worker: Any) -> Any:
         with threads.job(_JOBS):
-            return real(worker)
+            return real_handle(worker)
 
     return handle_job
 
 
-def _noticing(real: Callable[..., Any]) -> Callable[..., Any]:
+def _using_patched_methods(real_helper: Callable[..., Any]) -> Callable[..., Any]:
     # trio has bound the methods of socket.socket at its import: look up what they mean now.
     async def helper(sock: Any, wait: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
         method = getattr(socket.socket, method.__name__, method)
-        return await real(sock, wait, method, *args, **kwargs)
+        return await real_helper(sock, wait, method, *args, **kwargs)
 
     return helper
-
-
-def _waiting(real: Callable[..., Any]) -> Callable[..., Any]:
-    async def wait(process: Any) -> Any:
-        with io.waiting_for_child(io.child(process)):
-            return await real(process)
-
-    return wait

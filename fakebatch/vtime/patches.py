@@ -1,0 +1,42 @@
+"""Patches: what a session of clocks puts in the place of names of other modules, and takes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+
+class Patch(NamedTuple):
+    """A name to give another meaning."""
+
+    owner: Any
+    """A module or a class."""
+    name: str
+    value: Any
+
+
+def wrapping(owner: Any, names: Iterable[str], wrap: Callable[[Any], Any]) -> list[Patch]:
+    """Patches that wrap some functions or methods, where the owner has them."""
+    return [
+        Patch(owner, name, wrap(getattr(owner, name))) for name in names if hasattr(owner, name)
+    ]
+
+
+def apply(patches: Iterable[Patch], undo: ExitStack) -> None:
+    """Make patches, which are undone when a stack closes."""
+    for owner, name, value in patches:
+        if name in vars(owner):
+            undo.callback(setattr, owner, name, vars(owner)[name])
+        else:  # inherited
+            undo.callback(delattr, owner, name)
+        setattr(owner, name, value)
+
+
+def missing(private: Iterable[tuple[Any, str]]) -> list[str]:
+    """Those private names, each with its owner, that this version of a library does not have."""
+    return [
+        f"{getattr(owner, '__name__', 'a module')}.{name}"
+        for owner, name in private
+        if not hasattr(owner, name)
+    ]
