@@ -64,7 +64,7 @@ def is_users(frame: FrameType) -> bool:
 
 def of_this_thread() -> str:
     """The file:line at which the user's code called what is now sleeping."""
-    return _innermost(outwards(sys._getframe(1)))  # noqa: SLF001 - documented, the only way up
+    return of_frame(sys._getframe(1))  # noqa: SLF001 - documented, the only way up
 
 
 def of_frame(frame: FrameType) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from fakebatch.durations import SECOND
 from fakebatch.vtime import callsite, io
 from fakebatch.vtime.callsite import is_harness
-from fakebatch.vtime.patches import Patch, wrapping
+from fakebatch.vtime.patches import Patch, wrap
 from fakebatch.vtime.scheduler import Waiter, for_this_thread
 from fakebatch.vtime.watchdog import PendingAnswer
 
@@ -40,19 +40,20 @@ def replacements() -> list[Patch]:
     return [
         *(Patch(loop, "time", loop_time) for loop in loops),
         *(
-            Patch(kind, "select", _selecting(kind.select))
+            patch
             for kind in kinds
             if "select" in vars(kind)
+            for patch in wrap(kind, "select", _select)
         ),
-        *wrapping(asyncio.subprocess.Process, ("wait", "communicate"), io.awaiting_child),
+        *wrap(asyncio.subprocess.Process, "wait communicate", io.await_child),
         # Where a stream waits otherwise, the output of a child process is not waited for.
-        *wrapping(asyncio.StreamReader, ("_wait_for_data",), _awaiting_data),
+        *wrap(asyncio.StreamReader, "_wait_for_data", _wait_for_data),
     ]
 
 
 def of_anyio(module: Any) -> list[Patch]:
     """What to patch in anyio, whose processes wait for an event of their own."""
-    return wrapping(module.Process, ("wait",), io.awaiting_child)
+    return wrap(module.Process, "wait", io.await_child)
 
 
 def loop_time(loop: BaseEventLoop) -> float:
@@ -63,38 +64,36 @@ def loop_time(loop: BaseEventLoop) -> float:
     return _real_time(loop) if scheduler is None else scheduler.monotonic
 
 
-def _selecting(real_select: Callable[..., Any]) -> Callable[..., Any]:
-    def select(selector: selectors.BaseSelector, timeout: float | None = None) -> Any:
-        scheduler = for_this_thread()
-        if scheduler is None or (timeout is not None and timeout <= 0):
+def _select(
+    real_select: Callable[..., Any], selector: selectors.BaseSelector, timeout: float | None = None
+) -> Any:
+    scheduler = for_this_thread()
+    if scheduler is None or (timeout is not None and timeout <= 0):
+        return real_select(selector, timeout)
+    loop: Any = asyncio._get_running_loop()
+    if loop is None or getattr(loop, "_selector", None) is not selector:
+        if is_harness(sys._getframe(2).f_globals.get("__name__", "")):
             return real_select(selector, timeout)
-        loop: Any = asyncio._get_running_loop()
-        if loop is None or getattr(loop, "_selector", None) is not selector:
-            if is_harness(sys._getframe(1).f_globals.get("__name__", "")):
-                return real_select(selector, timeout)
-            files = {key.fd: key.events for key in (selector.get_map() or {}).values()}
-            return io.call_when_ready(
-                scheduler,
-                files,
-                timeout,
-                lambda ready: real_select(selector, timeout if ready else 0),
-            )
-        if events := real_select(selector, 0):
+        return io.call_when_ready(
+            scheduler,
+            {key.fd: key.events for key in (selector.get_map() or {}).values()},
+            timeout,
+            lambda ready: real_select(selector, timeout if ready else 0),
+        )
+    if events := real_select(selector, 0):
+        return events
+    loop._clock_resolution = 1 / SECOND  # its own is so small that floats may swallow it
+    scheduler.shifts[loop] = _shift_timers
+    timers, deadline = loop._scheduled, None
+    if timeout is not None:
+        # Rather the timer than the timeout, which the loop cuts down to a day.
+        when = timers[0]._when if timers else loop.time() + timeout
+        deadline = scheduler.at_monotonic(when)
+        if deadline == scheduler.now:
             return events
-        loop._clock_resolution = 1 / SECOND  # its own is so small that floats may swallow it
-        scheduler.shifts[loop] = _shift_timers
-        timers, deadline = loop._scheduled, None
-        if timeout is not None:
-            # Rather the timer than the timeout, which the loop cuts down to a day.
-            when = timers[0]._when if timers else loop.time() + timeout
-            deadline = scheduler.at_monotonic(when)
-            if deadline == scheduler.now:
-                return events
-        waiter = _Loop(deadline, loop, selector, real_select)
-        scheduler.sleep(waiter, waiter.site, loop, len(timers) or 1)
-        return waiter.events
-
-    return select
+    waiter = _Loop(deadline, loop, selector, real_select)
+    scheduler.sleep(waiter, waiter.site, loop, len(timers) or 1)
+    return waiter.events
 
 
 class _Loop(Waiter):
@@ -158,12 +157,9 @@ def _shift_timers(loop: Any, seconds: float) -> None:
         handle._when += seconds
 
 
-def _awaiting_data(real_wait: Callable[..., Any]) -> Callable[..., Any]:
-    async def wait(reader: Any, *args: Any) -> Any:
-        pipe = getattr(reader, "_transport", None)
-        if isinstance(pipe, asyncio.Transport) or not isinstance(pipe, asyncio.ReadTransport):
-            return await real_wait(reader, *args)
-        with io.waiting_for("the output of a child process"):
-            return await real_wait(reader, *args)
-
-    return wait
+async def _wait_for_data(real_wait: Callable[..., Any], reader: Any, *args: Any) -> Any:
+    pipe = getattr(reader, "_transport", None)
+    if isinstance(pipe, asyncio.Transport) or not isinstance(pipe, asyncio.ReadTransport):
+        return await real_wait(reader, *args)
+    with io.waiting_for("the output of a child process"):
+        return await real_wait(reader, *args)

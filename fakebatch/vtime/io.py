@@ -16,6 +16,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from os import fstat
@@ -24,13 +25,11 @@ from threading import get_ident
 from typing import Any, TypeVar
 
 from fakebatch.vtime.callsite import is_harness
-from fakebatch.vtime.patches import Patch, wrapping
+from fakebatch.vtime.patches import Patch, wrap
 from fakebatch.vtime.scheduler import Scheduler, Waiter, for_this_thread
 from fakebatch.vtime.watchdog import PendingAnswer
 
 _T = TypeVar("_T")
-_WRITES = ("send", "sendall", "sendto", "sendmsg")
-_READS = ("recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into")
 
 
 @dataclass(slots=True)
@@ -202,10 +201,17 @@ def call_when_ready(
     return result
 
 
-def _select(readers: Any, writers: Any, errors: Any, timeout: float | None = None, /) -> Any:
+def _select(
+    real_select: Callable[..., Any],
+    readers: Any,
+    writers: Any,
+    errors: Any,
+    timeout: float | None = None,
+    /,
+) -> Any:
     scheduler = for_this_thread()
     if scheduler is None or timeout == 0 or _called_by_harness():
-        return _real_select(readers, writers, errors, timeout)
+        return real_select(readers, writers, errors, timeout)
     files: dict[int, int] = {}
     for event, objects in ((EVENT_READ, readers), (EVENT_WRITE, writers)):
         for fd in map(_fileno, objects):
@@ -214,11 +220,10 @@ def _select(readers: Any, writers: Any, errors: Any, timeout: float | None = Non
         scheduler,
         files,
         timeout,
-        lambda ready: _real_select(readers, writers, errors, timeout if ready else 0),
+        lambda ready: real_select(readers, writers, errors, timeout if ready else 0),
     )
 
 
-_real_select = select.select
 _real_poll: Any = getattr(select, "poll", None)
 
 
@@ -253,8 +258,8 @@ class _Poll:
         )
 
 
-def _poll() -> Any:
-    return _real_poll() if for_this_thread() is None or _called_by_harness() else _Poll()
+def _poll(real_poll: Callable[[], Any]) -> Any:
+    return real_poll() if for_this_thread() is None or _called_by_harness() else _Poll()
 
 
 def _fileno(file: Any) -> int:
@@ -263,49 +268,46 @@ def _fileno(file: Any) -> int:
 
 
 def _called_by_harness() -> bool:
-    return is_harness(sys._getframe(2).f_globals.get("__name__", ""))  # noqa: SLF001 - who calls
+    return is_harness(sys._getframe(3).f_globals.get("__name__", ""))  # noqa: SLF001 - who calls
 
 
-def _writing(real_write: Callable[..., Any]) -> Callable[..., Any]:
-    def write(sock: Any, *args: Any, **kwargs: Any) -> Any:
-        result = real_write(sock, *args, **kwargs)
-        if for_this_thread() is not None:
-            fd = sock.fileno()
-            known = _known(fd)
-            known.by_python = True
-            if known.answer is None and not known.served:
-                known.answer = PendingAnswer(lambda: _name(fd))
+def _write(real_write: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any) -> Any:
+    result = real_write(sock, *args, **kwargs)
+    if for_this_thread() is not None:
+        fd = sock.fileno()
+        known = _known(fd)
+        known.by_python = True
+        if known.answer is None and not known.served:
+            known.answer = PendingAnswer(lambda: _name(fd))
+    return result
+
+
+def _read(real_read: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any) -> Any:
+    if for_this_thread() is None:
+        return real_read(sock, *args, **kwargs)
+    known = _known(sock.fileno())
+    known.by_python = True
+
+    def call() -> Any:
+        result = real_read(sock, *args, **kwargs)
+        known.answer = None
         return result
 
-    return write
+    decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending()
+    return call() if decrypted else _call_when_readable(sock, call)
 
 
-def _reading(real_read: Callable[..., Any]) -> Callable[..., Any]:
-    def read(sock: Any, *args: Any, **kwargs: Any) -> Any:
-        if for_this_thread() is None:
-            return real_read(sock, *args, **kwargs)
-        known = _known(sock.fileno())
-        known.by_python = True
+def _accept(real_accept: Callable[..., Any], sock: Any) -> Any:
+    if for_this_thread() is None:
+        return real_accept(sock)
 
-        def call() -> Any:
-            result = real_read(sock, *args, **kwargs)
-            known.answer = None
-            return result
-
-        decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending()
-        return call() if decrypted else _call_when_readable(sock, call)
-
-    return read
-
-
-def _accept(sock: Any) -> Any:
     def call() -> Any:
-        connection, address = _real_accept(sock)
+        connection, address = real_accept(sock)
         _known(connection.fileno()).served = True
         _inside.add(_address(connection.getsockname()))
         return connection, address
 
-    return _real_accept(sock) if for_this_thread() is None else _call_when_readable(sock, call)
+    return _call_when_readable(sock, call)
 
 
 def _call_when_readable(sock: Any, call: Callable[[], _T]) -> _T:
@@ -321,99 +323,84 @@ def _call_when_readable(sock: Any, call: Callable[[], _T]) -> _T:
     return call_when_ready(scheduler, {sock.fileno(): EVENT_READ}, timeout, call_in_time)
 
 
-_real_accept = socket.socket.accept
+def _shake_hands(real_handshake: Callable[..., Any], sock: Any, *args: Any) -> Any:
+    fd = sock.fileno()
+    if sock.gettimeout() == 0 or _answered_inside(fd):
+        return real_handshake(sock, *args)
+    with waiting_for(_name(fd)):
+        return real_handshake(sock, *args)
 
 
-def _closing(real_close: Callable[..., Any]) -> Callable[..., Any]:
-    def close(sock: Any) -> Any:
-        _sockets.pop(sock.fileno(), None)  # another one may get its number
-        return real_close(sock)
-
-    return close
-
-
-def _shaking_hands(real_handshake: Callable[..., Any]) -> Callable[..., Any]:
-    def do_handshake(sock: Any, *args: Any) -> Any:
-        fd = sock.fileno()
-        if sock.gettimeout() == 0 or _answered_inside(fd):
-            return real_handshake(sock, *args)
-        with waiting_for(_name(fd)):
-            return real_handshake(sock, *args)
-
-    return do_handshake
+def _close(real_close: Callable[..., Any], sock: Any) -> Any:
+    _sockets.pop(sock.fileno(), None)  # another one may get its number
+    return real_close(sock)
 
 
 # --- child processes
 
 
 def waiting_for(name: str) -> AbstractContextManager[None]:
-    """Let time stand still for a child process, if the calling thread lives in virtual time."""
+    """Let time stand still for an answer, if the calling thread lives in virtual time."""
     scheduler = for_this_thread()
     return nullcontext() if scheduler is None else scheduler.waiting_for(name)
 
 
+def _wait_for_child(real_wait: Callable[..., Any], process: Any, *args: Any, **kwargs: Any) -> Any:
+    with waiting_for(_child(process)):
+        return real_wait(process, *args, **kwargs)
+
+
+async def await_child(
+    real_wait: Callable[..., Any], process: Any, *args: Any, **kwargs: Any
+) -> Any:
+    """Let time stand still while a task waits for a child process."""
+    with waiting_for(_child(process)):
+        return await real_wait(process, *args, **kwargs)
+
+
 def _child(process: Any) -> str:
-    """How a warning names a child process."""
     pid = getattr(process, "pid", None)
-    return "a process of a pool" if pid is None else f"the child process {pid}"
+    return _POOL if pid is None else f"the child process {pid}"
 
 
-def _waiting_for_child(real_wait: Callable[..., Any]) -> Callable[..., Any]:
-    def wait(process: Any, *args: Any, **kwargs: Any) -> Any:
-        with waiting_for(_child(process)):
-            return real_wait(process, *args, **kwargs)
-
-    return wait
+_POOL = "a process of a pool"
 
 
-def awaiting_child(real_wait: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a method that awaits a child process."""
-
-    async def wait(process: Any, *args: Any, **kwargs: Any) -> Any:
-        with waiting_for(_child(process)):
-            return await real_wait(process, *args, **kwargs)
-
-    return wait
-
-
-def _submitting(real_submit: Callable[..., Any]) -> Callable[..., Any]:
-    def submit(pool: Any, /, *args: Any, **kwargs: Any) -> Any:
-        future = real_submit(pool, *args, **kwargs)
-        held = ExitStack()
-        held.enter_context(waiting_for("a process of a pool"))
-        future.add_done_callback(lambda _: held.close())  # pyright: ignore[reportUnknownLambdaType]
-        return future
-
-    return submit
+def _submit(
+    real_submit: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: Any
+) -> Future[Any]:
+    future: Future[Any] = real_submit(pool, *args, **kwargs)
+    waiting = ExitStack()
+    waiting.enter_context(waiting_for(_POOL))
+    future.add_done_callback(lambda _: waiting.close())
+    return future
 
 
 def replacements() -> list[Patch]:
     """What to patch in modules that are always there."""
     return [
-        *wrapping(socket.socket, _WRITES, _writing),
-        *wrapping(socket.socket, _READS, _reading),
-        *wrapping(socket.socket, ("close", "detach"), _closing),
-        *wrapping(ssl.SSLSocket, ("write", "send"), _writing),
-        *wrapping(ssl.SSLSocket, ("read",), _reading),
-        *wrapping(ssl.SSLSocket, ("do_handshake",), _shaking_hands),
-        Patch(socket.socket, "accept", _accept),
-        Patch(select, "select", _select),
-        *wrapping(select, ("poll",), lambda _: _poll),
-        *wrapping(subprocess.Popen, ("wait", "communicate"), _waiting_for_child),
+        *wrap(socket.socket, "send sendall sendto sendmsg", _write),
+        *wrap(socket.socket, "recv recv_into recvfrom recvfrom_into recvmsg recvmsg_into", _read),
+        *wrap(socket.socket, "accept", _accept),
+        *wrap(socket.socket, "close detach", _close),
+        *wrap(ssl.SSLSocket, "write send", _write),
+        *wrap(ssl.SSLSocket, "read", _read),
+        *wrap(ssl.SSLSocket, "do_handshake", _shake_hands),
+        *wrap(select, "select", _select),
+        *wrap(select, "poll", _poll),
+        *wrap(subprocess.Popen, "wait communicate", _wait_for_child),
     ]
 
 
 LATER: dict[str, Callable[[Any], list[Patch]]] = {
-    "multiprocessing.process": lambda module: wrapping(
-        module.BaseProcess, ("join",), _waiting_for_child
-    ),
+    "multiprocessing.process": lambda module: wrap(module.BaseProcess, "join", _wait_for_child),
     "multiprocessing.pool": lambda module: [
-        *wrapping(module.ApplyResult, ("wait",), _waiting_for_child),
-        *wrapping(module.IMapIterator, ("next",), _waiting_for_child),
-        *wrapping(module.Pool, ("terminate", "join"), _waiting_for_child),
+        *wrap(module.ApplyResult, "wait", _wait_for_child),
+        *wrap(module.IMapIterator, "next", _wait_for_child),
+        *wrap(module.Pool, "terminate join", _wait_for_child),
     ],
-    "concurrent.futures.process": lambda module: wrapping(
-        module.ProcessPoolExecutor, ("submit",), _submitting
+    "concurrent.futures.process": lambda module: wrap(
+        module.ProcessPoolExecutor, "submit", _submit
     ),
 }
 """What to patch in modules that may be imported at any moment, by their names."""

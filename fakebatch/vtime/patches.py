@@ -16,11 +16,26 @@ class Patch(NamedTuple):
     value: Any
 
 
-def wrapping(owner: Any, names: Iterable[str], wrap: Callable[[Any], Any]) -> list[Patch]:
-    """Patches that wrap some functions or methods, where the owner has them."""
-    return [
-        Patch(owner, name, wrap(getattr(owner, name))) for name in names if hasattr(owner, name)
-    ]
+def wrap(owner: Any, names: str, wrapper: Callable[..., Any]) -> list[Patch]:
+    """Patches for those functions or methods that an owner has.
+
+    Args:
+        owner: a module or a class.
+        names: of functions, with spaces between them.
+        wrapper: called in their place, with the real function in front of the arguments.
+    """
+
+    def wrapped(name: str) -> Any:
+        real = getattr(owner, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            return wrapper(real, *args, **kwargs)
+
+        call.__name__ = name  # trio looks methods of sockets up by it
+        return call
+
+    return [Patch(owner, name, wrapped(name)) for name in names.split() if hasattr(owner, name)]
 
 
 def apply(patches: Iterable[Patch], undo: ExitStack) -> None:

@@ -55,13 +55,6 @@ _namespace: Callable[[object], dict[str, Any]] = vars(ModuleType)["__dict__"].__
 _values = dict[str, Any].values
 
 
-class Executed(NamedTuple):
-    """What a loader was asked to execute, and whether it did so without an error."""
-
-    target: object
-    completed: bool
-
-
 class Rebinding:
     """Exchanges time functions and classes in the globals of all modules, and back.
 
@@ -83,8 +76,8 @@ class Rebinding:
         self._reals = {id(fake): real for real, fake in fakes.items()}
         self._on_import = dict(on_import)
         self._rebound: list[tuple[dict[str, Any], Iterable[str]]] = []
-        self._imports: dict[int, list[Executed]] = {}
-        """What each thread has executed since its outermost import began."""
+        self._imports: dict[int, list[tuple[object, bool]]] = {}
+        """By thread: what it has executed since its outermost import began, and whether that ended."""
         self._lock = RLock()  # a finalizer may import something at any time
         self._is_made = False
 
@@ -141,7 +134,7 @@ class Rebinding:
             yield
             completed = True
         finally:
-            executed.append(Executed(target, completed))
+            executed.append((target, completed))
             if outermost:
                 with self._lock:
                     del self._imports[get_ident()]
@@ -149,7 +142,7 @@ class Rebinding:
                         _show(real=False)
                 self._settle(executed)
 
-    def _settle(self, executed: list[Executed]) -> None:
+    def _settle(self, executed: list[tuple[object, bool]]) -> None:
         """Let modules whose import has ended see what those loaded before do."""
         imported: list[str] = []
         for target, completed in executed:

@@ -17,7 +17,7 @@ from typing import Any
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.vtime import event_loops, io, scheduler, threads, unsupported, wall_clock
-from fakebatch.vtime.patches import Patch, apply, missing
+from fakebatch.vtime.patches import Patch, apply, missing, wrap
 from fakebatch.vtime.rebinding import Rebinding
 from fakebatch.vtime.scheduler import Hooks, Scheduler
 
@@ -109,7 +109,7 @@ def _sleeps() -> dict[Any, Any]:
 def replacements() -> list[Patch]:
     """What to patch in modules that are always there."""
     return [
-        Patch(asyncio.Runner, "run", unsupported.run),
+        *wrap(asyncio.Runner, "run", unsupported.run),
         *event_loops.replacements(),
         *io.replacements(),
         *(() if missing(threads.PRIVATE) else threads.replacements()),
@@ -122,7 +122,7 @@ def _of_trio(module: Any) -> list[Patch]:
 
     if names := missing(trio.PRIVATE):
         what_came = f"trio was to run, and the virtual clock does not find {', '.join(names)}"
-        return unsupported.refusing(module, ("run",), what_came, "Run this test on asyncio")
+        return unsupported.refuse(module, "run", what_came, "Run this test on asyncio")
     return trio.replacements()
 
 

@@ -26,7 +26,7 @@ from fakebatch.vtime import callsite
 from fakebatch.vtime import scheduler as scheduling
 from fakebatch.vtime.callsite import is_harness
 from fakebatch.vtime.clock import Sleep
-from fakebatch.vtime.patches import Patch
+from fakebatch.vtime.patches import Patch, wrap
 from fakebatch.vtime.scheduler import ClockStopped, Scheduler, Sleeper, Waiter, for_this_thread
 from fakebatch.vtime.thread_scope import Jobs
 
@@ -41,30 +41,23 @@ _QUEUE = getattr(queue, "_PySimpleQueue", queue.SimpleQueue)
 
 real_sleep = time.sleep
 """Set anew by each session: a test may have replaced it when this module was imported."""
-_real_wait = threading.Condition.wait
-_real_start = threading.Thread.start
-_real_join = threading.Thread.join
-_real_start_new = _thread.start_new_thread
-_real_submit = concurrent.futures.ThreadPoolExecutor.submit
 
 
 def replacements() -> list[Patch]:
     """What to patch in threading, queue and concurrent.futures."""
     patches = [
-        Patch(threading.Condition, "wait", wait),
-        Patch(threading.Thread, "start", start),
-        Patch(threading.Thread, "join", join),
-        Patch(_thread, "start_new_thread", start_new_thread),
+        *wrap(threading.Condition, "wait", wait),
+        *wrap(threading.Thread, "start", start),
+        *wrap(threading.Thread, "join", join),
+        *wrap(_thread, "start_new_thread", start_new_thread),
         # Their timeouts are remainders of these clocks, so both must move together.
         Patch(threading, "_time", monotonic),
         Patch(queue, "time", monotonic),
         Patch(queue, "SimpleQueue", _QUEUE),
     ]
     if item := getattr(_pools, "_WorkItem", None):
-        patches += [
-            Patch(concurrent.futures.ThreadPoolExecutor, "submit", submit),
-            Patch(item, "run", _running_job(item.run)),
-        ]
+        patches += wrap(concurrent.futures.ThreadPoolExecutor, "submit", submit)
+        patches += wrap(item, "run", _run_job)
     return patches
 
 
@@ -103,14 +96,14 @@ class _Notified(Sleeper):
         return not self.woken and self.lock in self._condition._waiters
 
 
-def wait(condition: Any, timeout: float | None = None) -> bool:
+def wait(real_wait: Callable[..., bool], condition: Any, timeout: float | None = None) -> bool:
     """Wait until notified or until a virtual timeout has passed."""
     scheduler = for_this_thread()
     if scheduler is None:
-        return _real_wait(condition, timeout)
+        return real_wait(condition, timeout)
     deadline = None if timeout is None else scheduler.deadline(timeout)
     if deadline == scheduler.now:
-        return _real_wait(condition, 0)
+        return real_wait(condition, 0)
     if deadline is not None:
         scheduler.permit(Sleep(deadline, callsite.of_this_thread, get_ident()))
     if not condition._is_owned():
@@ -134,16 +127,16 @@ _alive: set[object] = set()
 """The threads of the scope that have been started and have not ended; some are mere tokens."""
 
 
-def start(thread: threading.Thread) -> None:
+def start(real_start: Callable[..., None], thread: threading.Thread) -> None:
     """Start a thread, and go on once it waits: two that run at once would have no order."""
     scheduler = for_this_thread()
     if scheduler is None:
-        _real_start(thread)
+        real_start(thread)
         return
-    starter = sys._getframe(1).f_globals.get("__name__", "")
+    starter = sys._getframe(2).f_globals.get("__name__", "")
     if not scheduler.scope.takes(starter):
         with scheduler.scope.real_time():
-            _real_start(thread)
+            real_start(thread)
         scheduler.scope.note_outside(thread, starter)
         return
     run = thread.run
@@ -154,24 +147,24 @@ def start(thread: threading.Thread) -> None:
 
     thread.run = run_in_virtual_time  # type: ignore[method-assign]
     try:
-        _start_in_scope(scheduler, thread, partial(_real_start, thread))
+        _start_in_scope(scheduler, thread, partial(real_start, thread))
     except BaseException:
         vars(thread).pop("run", None)
         raise
 
 
-def start_new_thread(function: Any, args: Any, *kwargs: Any) -> int:
+def start_new_thread(real_start: Callable[..., int], function: Any, args: Any, *kwargs: Any) -> int:
     """Start a thread below `threading`, and go on once it waits."""
     scheduler = for_this_thread()
-    starter = sys._getframe(1).f_globals.get("__name__", "")
+    starter = sys._getframe(2).f_globals.get("__name__", "")
     if scheduler is None or not scheduler.scope.takes(starter):
-        return _real_start_new(function, args, *kwargs)
+        return real_start(function, args, *kwargs)
     thread = object()
 
     def run(*args: Any, **kwargs: Any) -> None:
         _run_in_scope(scheduler, thread, partial(function, *args, **kwargs))
 
-    start = partial(_real_start_new, run, args, *kwargs)
+    start = partial(real_start, run, args, *kwargs)
     ident: int = _start_in_scope(scheduler, thread, start)
     return ident
 
@@ -202,19 +195,21 @@ def _run_in_scope(scheduler: Scheduler, thread: object, run: Callable[[], object
         scheduler.end_thread()
 
 
-def join(thread: threading.Thread, timeout: float | None = None) -> None:
+def join(
+    real_join: Callable[..., None], thread: threading.Thread, timeout: float | None = None
+) -> None:
     """Wait until a thread has ended or a virtual timeout has passed."""
     scheduler = for_this_thread()
     if scheduler is not None and thread in scheduler.scope.helpers:
         with scheduler.waiting_for(f"the thread {thread.name!r}"):
-            _real_join(thread, timeout)
+            real_join(thread, timeout)
         return
     if scheduler is not None and thread in _alive:
         with _ending:
             if not _ending.wait_for(lambda: thread not in _alive, timeout):
                 return
         timeout = None
-    _real_join(thread, timeout)
+    real_join(thread, timeout)
 
 
 # --- pools whose threads were alive before
@@ -243,31 +238,28 @@ def job(pool: object) -> Generator[None]:
         scheduler.end_thread()
 
 
-def submit(pool: Any, /, *args: Any, **kwargs: Any) -> Any:
+def submit(real_submit: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Hand a job to a pool of threads."""
     scheduler = for_this_thread()
     if scheduler is None or (
         isinstance(pool._work_queue, _QUEUE)
         and all(worker.ident in scheduler.scope.living for worker in pool._threads)
     ):
-        return _real_submit(pool, *args, **kwargs)  # its threads wait where they can be seen
+        return real_submit(pool, *args, **kwargs)  # its threads wait where they can be seen
     jobs = scheduler.scope.pools.setdefault(id(pool._work_queue), Jobs(pool._max_workers))
     jobs.waiting += 1
     try:
         with scheduler.scope.real_time():
-            return _real_submit(pool, *args, **kwargs)
+            return real_submit(pool, *args, **kwargs)
     except BaseException:
         jobs.waiting -= 1
         raise
 
 
-def _running_job(real_run: Any) -> Callable[..., Any]:
-    def run(item: Any, *args: Any) -> Any:
-        jobs = getattr(_pools, "_threads_queues", {}).get(threading.current_thread())
-        with job(id(jobs)):
-            return real_run(item, *args)
-
-    return run
+def _run_job(real_run: Callable[..., Any], item: Any, *args: Any) -> Any:
+    jobs = getattr(_pools, "_threads_queues", {}).get(threading.current_thread())
+    with job(id(jobs)):
+        return real_run(item, *args)
 
 
 class _Adopted(Waiter):

@@ -18,7 +18,7 @@ import trio
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import callsite, io, threads, unsupported
-from fakebatch.vtime.patches import Patch, wrapping
+from fakebatch.vtime.patches import Patch, wrap
 from fakebatch.vtime.scheduler import ClockStopped, Waiter, for_this_thread
 from fakebatch.vtime.thread_scope import Jobs
 from fakebatch.vtime.watchdog import PendingAnswer
@@ -55,12 +55,10 @@ def replacements() -> list[Patch]:
         # trio shuffles tasks on purpose; this switch is there for pytest-trio and Hypothesis.
         Patch(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
         Patch(_run, "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
-        *wrapping(cache.ThreadCache, ("start_thread_soon",), _handing_over),
-        *wrapping(cache.WorkerThread, ("_handle_job",), _running_job),
-        *wrapping(
-            vars(trio)["_socket"]._SocketType, ("_nonblocking_helper",), _using_patched_methods
-        ),
-        *wrapping(trio.Process, ("wait",), io.awaiting_child),
+        *wrap(cache.ThreadCache, "start_thread_soon", _start_thread_soon),
+        *wrap(cache.WorkerThread, "_handle_job", _handle_job),
+        *wrap(vars(trio)["_socket"]._SocketType, "_nonblocking_helper", _call_patched_method),
+        *wrap(trio.Process, "wait", io.await_child),
     ]
 
 
@@ -186,28 +184,21 @@ def _shift_deadlines(runner: Any, seconds: float) -> None:
     object.__setattr__(clock, "offset", clock.offset - seconds)  # frozen, and random anyway
 
 
-def _handing_over(real_start: Callable[..., Any]) -> Callable[..., Any]:
-    def start_thread_soon(cache: Any, *args: Any, **kwargs: Any) -> Any:
-        scheduler = for_this_thread()
-        if scheduler is not None:
-            scheduler.scope.pools.setdefault(_JOBS, Jobs(math.inf)).waiting += 1
-        return real_start(cache, *args, **kwargs)
-
-    return start_thread_soon
+def _start_thread_soon(real_start: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    scheduler = for_this_thread()
+    if scheduler is not None:
+        scheduler.scope.pools.setdefault(_JOBS, Jobs(math.inf)).waiting += 1
+    return real_start(*args, **kwargs)
 
 
-def _running_job(real_handle: Callable[..., Any]) -> Callable[..., Any]:
-    def handle_job(worker: Any) -> Any:
-        with threads.job(_JOBS):
-            return real_handle(worker)
-
-    return handle_job
+def _handle_job(real_handle: Callable[..., Any], worker: Any) -> Any:
+    with threads.job(_JOBS):
+        return real_handle(worker)
 
 
-def _using_patched_methods(real_helper: Callable[..., Any]) -> Callable[..., Any]:
+async def _call_patched_method(
+    real_helper: Callable[..., Any], sock: Any, wait: Any, method: Any, *args: Any, **kwargs: Any
+) -> Any:
     # trio has bound the methods of socket.socket at its import: look up what they mean now.
-    async def helper(sock: Any, wait: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
-        method = getattr(socket.socket, method.__name__, method)
-        return await real_helper(sock, wait, method, *args, **kwargs)
-
-    return helper
+    method = getattr(socket.socket, method.__name__, method)
+    return await real_helper(sock, wait, method, *args, **kwargs)

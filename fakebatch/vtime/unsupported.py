@@ -11,10 +11,8 @@ from typing import Any
 
 from fakebatch.errors import FakeBatchWarning, UsageError
 from fakebatch.vtime import threads, wall_clock
-from fakebatch.vtime.patches import Patch, missing, wrapping
+from fakebatch.vtime.patches import Patch, missing, wrap
 from fakebatch.vtime.scheduler import for_this_thread
-
-_real_run = asyncio.Runner.run
 
 
 def check() -> None:
@@ -79,7 +77,7 @@ def check_run(clock: object) -> None:
         raise _refusal("trio was started inside a running asyncio loop", "Start it by itself")
 
 
-def run(runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
+def run(real_run: Callable[..., Any], runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
     """Run a coroutine as asyncio.run does, on a loop whose time can be moved."""
     if for_this_thread() is not None:
         try:
@@ -87,54 +85,45 @@ def run(runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
         except UsageError:
             coro.close()
             raise
-    return _real_run(runner, coro, **options)
+    return real_run(runner, coro, **options)
 
 
-def _running_loop(real_run: Callable[..., Any]) -> Callable[..., Any]:
-    def run_loop(loop: Any, *awaitables: Any) -> Any:
-        if for_this_thread() is not None:
-            for coroutine in filter(asyncio.iscoroutine, awaitables):
-                coroutine.close()
-            check_loop(loop)
-        return real_run(loop, *awaitables)
-
-    return run_loop
+def _run_loop(real_run: Callable[..., Any], loop: Any, *awaitables: Any) -> Any:
+    if for_this_thread() is not None:
+        for coroutine in filter(asyncio.iscoroutine, awaitables):
+            coroutine.close()
+        check_loop(loop)
+    return real_run(loop, *awaitables)
 
 
-def refusing(owner: Any, names: tuple[str, ...], what_came: str, remedy: str) -> list[Patch]:
+def refuse(owner: Any, names: str, what_came: str, remedy: str) -> list[Patch]:
     """Patches for functions that threads in virtual time must not call."""
 
-    def wrap(real: Callable[..., Any]) -> Callable[..., Any]:
-        def refuse(*args: Any, **kwargs: Any) -> Any:
-            if for_this_thread() is not None:
-                raise _refusal(what_came, remedy)
-            return real(*args, **kwargs)
+    def call(real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if for_this_thread() is not None:
+            raise _refusal(what_came, remedy)
+        return real(*args, **kwargs)
 
-        return refuse
-
-    return wrapping(owner, names, wrap)
+    return wrap(owner, names, call)
 
 
-def _of_greenlets(hub: Any, switch: str, library: str) -> list[Patch]:
-    what_came = f"a greenlet of {library} was to wait"
-    return refusing(hub, (switch,), what_came, "Sleep with time.sleep in this test")
-
-
-def _of_monkey_patches(module: Any, library: str, *names: str) -> list[Patch]:
-    what_came = f"{library} was to patch time and threading while the clock runs"
-    return refusing(module, names, what_came, "Do not monkey-patch here")
-
-
+_SLEEP = "Sleep with time.sleep in this test"
+_DO_NOT_PATCH = "Do not monkey-patch here"
+_TO_PATCH = "was to patch time and threading while the clock runs"
 LATER: dict[str, Callable[[Any], list[Patch]]] = {
-    "uvloop": lambda uvloop: wrapping(
-        uvloop.Loop, ("run_forever", "run_until_complete"), _running_loop
+    "uvloop": lambda module: wrap(module.Loop, "run_forever run_until_complete", _run_loop),
+    "gevent.hub": lambda module: refuse(
+        module.Hub, "wait", "a greenlet of gevent was to wait", _SLEEP
     ),
-    "gevent.hub": lambda module: _of_greenlets(module.Hub, "wait", "gevent"),
-    "gevent.monkey": lambda module: _of_monkey_patches(
-        module, "gevent", "patch_all", "patch_time", "patch_thread"
+    "gevent.monkey": lambda module: refuse(
+        module, "patch_all patch_time patch_thread", f"gevent {_TO_PATCH}", _DO_NOT_PATCH
     ),
-    "eventlet.hubs.hub": lambda module: _of_greenlets(module.BaseHub, "switch", "eventlet"),
-    "eventlet.patcher": lambda module: _of_monkey_patches(module, "eventlet", "monkey_patch"),
+    "eventlet.hubs.hub": lambda module: refuse(
+        module.BaseHub, "switch", "a greenlet of eventlet was to wait", _SLEEP
+    ),
+    "eventlet.patcher": lambda module: refuse(
+        module, "monkey_patch", f"eventlet {_TO_PATCH}", _DO_NOT_PATCH
+    ),
 }
 """What to patch in modules that may be imported at any moment, by their names."""
 
