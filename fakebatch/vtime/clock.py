@@ -119,7 +119,7 @@ class Clock:
             hooks = Hooks(self._since, self._before_sleep, self._after_sleep)
             self._scheduler.hooks.append(hooks)
             self._leave = partial(session.leave, self._scheduler, hooks)
-            self.read = self._scheduler.read_wall
+            self.read = self._scheduler.wall.now
 
     def stop(self) -> None:
         """Put everything back as it was before the start; `elapsed` stays readable."""

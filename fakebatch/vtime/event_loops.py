@@ -83,7 +83,7 @@ def _select(
     if events := real_select(selector, 0):
         return events
     loop._clock_resolution = 1 / SECOND  # its own is so small that floats may swallow it
-    scheduler.shifts[loop] = _shift_timers
+    scheduler.loops[loop] = _shift_timers
     timers, deadline = loop._scheduled, None
     if timeout is not None:
         # Rather the timer than the timeout, which the loop cuts down to a day.

@@ -77,7 +77,7 @@ class Rebinding:
         self._on_import = dict(on_import)
         self._rebound: list[tuple[dict[str, Any], Iterable[str]]] = []
         self._imports: dict[int, list[tuple[object, bool]]] = {}
-        """By thread: what it has executed since its outermost import began, and whether that ended."""
+        """By thread: what its outermost import has executed, and whether without an error."""
         self._lock = RLock()  # a finalizer may import something at any time
         self._is_made = False
 

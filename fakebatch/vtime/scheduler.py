@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Generator, Hashable, Iterable
 from contextlib import contextmanager
 from threading import get_ident
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from freezegun import api as real
@@ -23,6 +23,9 @@ from fakebatch.errors import FakeBatchError, FakeBatchWarning
 from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.thread_scope import ThreadScope
 from fakebatch.vtime.watchdog import PendingAnswer, Watchdog, nobody_moves_time
+
+if TYPE_CHECKING:
+    from fakebatch.vtime.wall_clock import WallClock
 
 _ZERO_SLEEPS = 10
 """From this zero-length sleep in a row on, each takes 1 us: a loop that waits for the clock to pass
@@ -127,44 +130,35 @@ class Scheduler:
     """Virtual time, shared by all clocks that run and all threads of its scope.
 
     Args:
+        wall: the wall clock, which moves with it.
         manual: whether time moves by `advance` alone.
         io_wait: real seconds for which time stands still for an answer from outside.
-        move_wall: moves the wall clock by microseconds.
-        read_wall: the wall clock in microseconds since 1970.
     """
 
-    def __init__(
-        self,
-        *,
-        manual: bool,
-        io_wait: float,
-        move_wall: Callable[[int], None],
-        read_wall: Callable[[], int],
-    ) -> None:
+    def __init__(self, wall: WallClock, *, manual: bool, io_wait: float) -> None:
         self.now = 0
+        self.wall = wall
         self.manual = manual
         self.io_wait = io_wait
-        self.read_wall = read_wall
         self.hooks: list[Hooks] = []
         """Of the clocks that run."""
         self.scope = ThreadScope()
         self.parked: dict[int, Waiter] = {}
         """The blocked threads, by ident."""
-        self.moves = 0
+        self.switches = 0
         """How often a thread has blocked or gone on."""
-        self.shifts: WeakKeyDictionary[object, Callable[[Any, float], None]] = WeakKeyDictionary()
-        """By event loop that has slept: what moves all its timers by seconds."""
-        self.children: set[PendingAnswer] = set()
-        """The child processes that are waited for."""
+        self.loops: WeakKeyDictionary[object, Callable[[Any, float], None]] = WeakKeyDictionary()
+        """The event loops that have slept, and what moves all timers of each by seconds."""
+        self.awaited: set[PendingAnswer] = set()
+        """What is waited for otherwise than in a waiter, such as child processes."""
         self.warnings: list[str] = []
         """For the next thread that goes on."""
         # Reentrant: a finalizer may wait while its thread is in here.
         self.mutex = threading.RLock()
-        self._move_wall = move_wall
         self._began = real.real_monotonic()
         self._advanced_to = 0
         self._stopped = self._deadlocked = False
-        self._first: set[int] = set()
+        self._preferred: set[int] = set()
         self._zero_sleeps: dict[int, int] = {}
         self._watchdog = Watchdog(self)
 
@@ -216,7 +210,7 @@ class Scheduler:
             self.wait(waiter)
             if not waiter.woken:
                 return
-        end = self.read_wall()
+        end = self.wall.now()
         for hooks in self.hooks:
             hooks.after_sleep(end - duration, end)
 
@@ -250,7 +244,7 @@ class Scheduler:
 
     def _jump(self, moment: int) -> None:
         if moment > self.now:
-            self._move_wall(moment - self.now)
+            self.wall.move(moment - self.now)
             self.now = moment
 
     # --- blocking
@@ -267,18 +261,18 @@ class Scheduler:
             if self._stopped:
                 waiter.release()
             else:
-                self.moves += 1
-                waiter.order = waiter.order or (0 if ident in self._first else self.moves)
+                self.switches += 1
+                waiter.order = waiter.order or (0 if ident in self._preferred else self.switches)
                 self.parked[ident] = waiter
-        if ident in self.parked:
-            self.pass_on()
-            if waiter.blocked():
-                self._watchdog.watch()
         try:
+            if ident in self.parked:
+                self.pass_on()
+                if waiter.blocked():
+                    self._watchdog.watch()
             waiter.block()
         finally:
             with self.mutex:
-                self.moves += 1
+                self.switches += 1
                 self.parked.pop(ident, None)
         if waiter.error is not None:
             raise waiter.error
@@ -304,8 +298,8 @@ class Scheduler:
                 self.wake_next()
 
     def pending_answers(self, waiters: Iterable[Waiter] = ()) -> list[PendingAnswer]:
-        """The answers from child processes, and those that waiters wait for, that hold time."""
-        answers = [*self.children, *(answer for each in waiters for answer in each.pending())]
+        """The answers for which time stands still: those awaited, and those of some waiters."""
+        answers = [*self.awaited, *(answer for each in waiters for answer in each.pending())]
         return [answer for answer in answers if not answer.expired]
 
     def wake_next(self) -> bool:
@@ -342,21 +336,21 @@ class Scheduler:
     @contextmanager
     def precedence(self) -> Generator[None]:
         """Let the calling thread be the first of those that wake at one moment."""
-        self._first.add(get_ident())
+        self._preferred.add(get_ident())
         try:
             yield
         finally:
-            self._first.discard(get_ident())
+            self._preferred.discard(get_ident())
 
     @contextmanager
     def waiting_for(self, name: str) -> Generator[None]:
-        """Let time stand still while a child process is waited for."""
+        """Let time stand still while a child process, or another answer, is waited for."""
         answer = PendingAnswer(lambda: name)
-        self.children.add(answer)
+        self.awaited.add(answer)
         try:
             yield
         finally:
-            self.children.discard(answer)
+            self.awaited.discard(answer)
             if get_ident() not in self.scope.living:
                 self.pass_on()
 
@@ -375,7 +369,7 @@ class Scheduler:
         self._watchdog.stop()
         with self.mutex:
             distance = real.real_monotonic() - self.monotonic
-            for loop, shift in self.shifts.items():
+            for loop, shift in self.loops.items():
                 shift(loop, distance)
             self._stopped = True
             for waiter in self.parked.values():
@@ -389,5 +383,5 @@ class Scheduler:
         """In a process that was forked, of all threads only the calling one is there."""
         self.mutex = threading.RLock()
         self.parked.clear()
-        self.shifts.clear()
+        self.loops.clear()
         self._watchdog = Watchdog(self)

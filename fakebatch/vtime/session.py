@@ -65,9 +65,7 @@ def leave(running: Scheduler, hooks: Hooks) -> None:
 def _begin(manual: bool, start: int | None, io_wait: int) -> Scheduler:
     unsupported.check()
     wall = wall_clock.choose(start)
-    begun = Scheduler(
-        manual=manual, io_wait=io_wait / SECOND, move_wall=wall.move, read_wall=wall.now
-    )
+    begun = Scheduler(wall, manual=manual, io_wait=io_wait / SECOND)
     io.forget_all()
     _undo.callback(begun.stop)
     _undo.callback(setattr, scheduler, "current", None)

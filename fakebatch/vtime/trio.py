@@ -83,7 +83,7 @@ def deadline_to_sleep_time(clock: Any, deadline: float) -> float:
         seconds: float = _real_sleep_time(clock, deadline)
         return seconds
     runner = _run.GLOBAL_RUN_CONTEXT.runner
-    scheduler.shifts[runner] = _shift_deadlines
+    scheduler.loops[runner] = _shift_deadlines
     moment = None if deadline == math.inf else scheduler.at_monotonic(deadline - clock.offset)
     waiter = _Run(moment, runner)
     if not waiter.poll(0) and moment != scheduler.now:

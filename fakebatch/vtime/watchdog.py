@@ -56,7 +56,7 @@ class _Sighting(NamedTuple):
     cpu: float
     """Seconds it has computed."""
     since: float
-    moves: int
+    switches: int
     """Of all threads, by the scheduler."""
     moved: float
     """When any other thread last moved."""
@@ -95,17 +95,21 @@ class Watchdog:
 
     def _watch(self) -> None:
         scheduler = self._scheduler
-        moves, since, work = -1, 0.0, 0.0
+        switches, since, work = -1, 0.0, 0.0
         try:
             while not self._stopped:
                 if not scheduler.parked:
                     self._alarm.acquire()
-                if moves != scheduler.moves:
-                    moves, since, work = scheduler.moves, real.real_monotonic(), work_of_others()
+                if switches != scheduler.switches:
+                    switches, since, work = (
+                        scheduler.switches,
+                        real.real_monotonic(),
+                        work_of_others(),
+                    )
                 quiet = real.real_monotonic() - since
                 self._pause.acquire(timeout=_SHORT if quiet < _LONG_AFTER else _LONG)
                 with scheduler.mutex:
-                    if moves == scheduler.moves:
+                    if switches == scheduler.switches:
                         self._look(real.real_monotonic() - since, work_of_others() - work)
         finally:
             self._running.release()  # else `stop` would wait for ever
@@ -166,10 +170,10 @@ class Watchdog:
         cpu, seen = work_of(ident), self._sightings.get(ident)
         if seen is None or seen.cpu != cpu:
             call = PendingAnswer(lambda: f"a call at {_site(ident)}")
-            self._sightings[ident] = _Sighting(cpu, now, scheduler.moves, now, call)
+            self._sightings[ident] = _Sighting(cpu, now, scheduler.switches, now, call)
             return None
-        if seen.moves != scheduler.moves:
-            seen = self._sightings[ident] = seen._replace(moves=scheduler.moves, moved=now)
+        if seen.switches != scheduler.switches:
+            seen = self._sightings[ident] = seen._replace(switches=scheduler.switches, moved=now)
         if state in {"R", "D"}:  # it waits for a core, or for a disk
             return None
         still = now - seen.since
