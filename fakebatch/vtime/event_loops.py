@@ -43,11 +43,11 @@ def replacements() -> list[Patch]:
             patch
             for kind in kinds
             if "select" in vars(kind)
-            for patch in wrap(kind, "select", _select)
+            for patch in wrap(kind, "select", select)
         ),
         *wrap(asyncio.subprocess.Process, "wait communicate", io.await_child),
         # Where a stream waits otherwise, the output of a child process is not waited for.
-        *wrap(asyncio.StreamReader, "_wait_for_data", _wait_for_data),
+        *wrap(asyncio.StreamReader, "_wait_for_data", wait_for_data),
     ]
 
 
@@ -64,9 +64,10 @@ def loop_time(loop: BaseEventLoop) -> float:
     return _real_time(loop) if scheduler is None else scheduler.monotonic
 
 
-def _select(
+def select(
     real_select: Callable[..., Any], selector: selectors.BaseSelector, timeout: float | None = None
 ) -> Any:
+    """Wait for files: here a loop lets time move."""
     scheduler = for_this_thread()
     if scheduler is None or (timeout is not None and timeout <= 0):
         return real_select(selector, timeout)
@@ -122,7 +123,7 @@ class _Loop(Waiter):
     def wake(self) -> None:
         """End the poll, from another thread."""
         super().wake()
-        self._loop.call_soon_threadsafe(_nothing)
+        self._loop.call_soon_threadsafe(lambda: None)
 
     def watches_files(self) -> bool:
         """Whether it watches more than its own wake-up pipe."""
@@ -147,17 +148,14 @@ class _Loop(Waiter):
         return callsite.of_coroutine(task.get_coro()) if task else "a timer of the loop"
 
 
-def _nothing() -> None:
-    pass
-
-
 def _shift_timers(loop: Any, seconds: float) -> None:
     loop._clock_resolution = _RESOLUTION
     for handle in loop._scheduled:
         handle._when += seconds
 
 
-async def _wait_for_data(real_wait: Callable[..., Any], reader: Any, *args: Any) -> Any:
+async def wait_for_data(real_wait: Callable[..., Any], reader: Any, *args: Any) -> Any:
+    """Let time stand still while a task waits for the output of a child process."""
     pipe = getattr(reader, "_transport", None)
     if isinstance(pipe, asyncio.Transport) or not isinstance(pipe, asyncio.ReadTransport):
         return await real_wait(reader, *args)

@@ -30,6 +30,9 @@ from fakebatch.vtime.scheduler import Scheduler, Waiter, for_this_thread
 from fakebatch.vtime.watchdog import PendingAnswer
 
 _T = TypeVar("_T")
+# Windows has none.
+_real_poll: Any = getattr(select, "poll", None)
+_POLLIN, _POLLOUT = getattr(select, "POLLIN", 1), getattr(select, "POLLOUT", 4)
 
 
 @dataclass(slots=True)
@@ -172,10 +175,12 @@ class _Files(Waiter):
 
 def is_ready(events: dict[int, int], milliseconds: float | None = 0) -> bool:
     """Whether one of some descriptors is ready, or becomes so in time, without reading it."""
+    if not events:
+        return False
     poll = _real_poll()
     for fd, mask in events.items():
-        reads = select.POLLIN if mask & EVENT_READ else 0
-        poll.register(fd, reads | (select.POLLOUT if mask & EVENT_WRITE else 0))
+        reads = _POLLIN if mask & EVENT_READ else 0
+        poll.register(fd, reads | (_POLLOUT if mask & EVENT_WRITE else 0))
     return bool(poll.poll(milliseconds))
 
 
@@ -224,9 +229,6 @@ def _select(
     )
 
 
-_real_poll: Any = getattr(select, "poll", None)
-
-
 class _Poll:
     """What select.poll() makes for a thread that lives in virtual time."""
 
@@ -234,11 +236,11 @@ class _Poll:
         self._real = _real_poll()
         self._files: dict[int, int] = {}
 
-    def register(self, file: Any, mask: int = select.POLLIN | select.POLLOUT) -> None:
+    def register(self, file: Any, mask: int = _POLLIN | _POLLOUT) -> None:
         """Watch a file."""
         self._real.register(file, mask)
-        reads = EVENT_READ if mask & select.POLLIN else 0
-        self._files[_fileno(file)] = reads | (EVENT_WRITE if mask & select.POLLOUT else 0)
+        reads = EVENT_READ if mask & _POLLIN else 0
+        self._files[_fileno(file)] = reads | (EVENT_WRITE if mask & _POLLOUT else 0)
 
     modify = register
 
@@ -271,7 +273,8 @@ def _called_by_harness() -> bool:
     return is_harness(sys._getframe(3).f_globals.get("__name__", ""))  # noqa: SLF001 - who calls
 
 
-def _write(real_write: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any) -> Any:
+def write(real_write: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any) -> Any:
+    """Write to a socket: whoever reads from it next waits for an answer."""
     result = real_write(sock, *args, **kwargs)
     if for_this_thread() is not None:
         fd = sock.fileno()
@@ -282,8 +285,10 @@ def _write(real_write: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any)
     return result
 
 
-def _read(real_read: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any) -> Any:
-    if for_this_thread() is None:
+def read(real_read: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any) -> Any:
+    """Read from a socket: it has been answered."""
+    scheduler = for_this_thread()
+    if scheduler is None:
         return real_read(sock, *args, **kwargs)
     known = _known(sock.fileno())
     known.by_python = True
@@ -294,11 +299,13 @@ def _read(real_read: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any) -
         return result
 
     decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending()
-    return call() if decrypted else _call_when_readable(sock, call)
+    return call() if decrypted else _call_when_readable(scheduler, sock, call)
 
 
-def _accept(real_accept: Callable[..., Any], sock: Any) -> Any:
-    if for_this_thread() is None:
+def accept(real_accept: Callable[..., Any], sock: Any) -> Any:
+    """Accept a connection, whose other end has nothing to wait for outside."""
+    scheduler = for_this_thread()
+    if scheduler is None:
         return real_accept(sock)
 
     def call() -> Any:
@@ -307,23 +314,23 @@ def _accept(real_accept: Callable[..., Any], sock: Any) -> Any:
         _inside.add(_address(connection.getsockname()))
         return connection, address
 
-    return _call_when_readable(sock, call)
+    return _call_when_readable(scheduler, sock, call)
 
 
-def _call_when_readable(sock: Any, call: Callable[[], _T]) -> _T:
-    scheduler, timeout = for_this_thread(), sock.gettimeout()
-    if scheduler is None or timeout == 0:
-        return call()
-
+def _call_when_readable(scheduler: Scheduler, sock: Any, call: Callable[[], _T]) -> _T:
     def call_in_time(ready: bool) -> _T:
         if not ready:
             raise TimeoutError("timed out")
         return call()
 
+    timeout = sock.gettimeout()
+    if timeout == 0:
+        return call()
     return call_when_ready(scheduler, {sock.fileno(): EVENT_READ}, timeout, call_in_time)
 
 
-def _shake_hands(real_handshake: Callable[..., Any], sock: Any, *args: Any) -> Any:
+def do_handshake(real_handshake: Callable[..., Any], sock: Any, *args: Any) -> Any:
+    """Begin TLS: C code asks and reads the answers."""
     fd = sock.fileno()
     if sock.gettimeout() == 0 or _answered_inside(fd):
         return real_handshake(sock, *args)
@@ -331,8 +338,9 @@ def _shake_hands(real_handshake: Callable[..., Any], sock: Any, *args: Any) -> A
         return real_handshake(sock, *args)
 
 
-def _close(real_close: Callable[..., Any], sock: Any) -> Any:
-    _sockets.pop(sock.fileno(), None)  # another one may get its number
+def close(real_close: Callable[..., Any], sock: Any) -> Any:
+    """Forget a descriptor: another file may get its number."""
+    _sockets.pop(sock.fileno(), None)
     return real_close(sock)
 
 
@@ -345,7 +353,8 @@ def waiting_for(name: str) -> AbstractContextManager[None]:
     return nullcontext() if scheduler is None else scheduler.waiting_for(name)
 
 
-def _wait_for_child(real_wait: Callable[..., Any], process: Any, *args: Any, **kwargs: Any) -> Any:
+def wait_for_child(real_wait: Callable[..., Any], process: Any, *args: Any, **kwargs: Any) -> Any:
+    """Let time stand still while a thread waits for a child process."""
     with waiting_for(_child(process)):
         return real_wait(process, *args, **kwargs)
 
@@ -366,9 +375,8 @@ def _child(process: Any) -> str:
 _POOL = "a process of a pool"
 
 
-def _submit(
-    real_submit: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: Any
-) -> Future[Any]:
+def submit(real_submit: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+    """Let time stand still until a process of a pool has done its work."""
     future: Future[Any] = real_submit(pool, *args, **kwargs)
     waiting = ExitStack()
     waiting.enter_context(waiting_for(_POOL))
@@ -379,28 +387,26 @@ def _submit(
 def replacements() -> list[Patch]:
     """What to patch in modules that are always there."""
     return [
-        *wrap(socket.socket, "send sendall sendto sendmsg", _write),
-        *wrap(socket.socket, "recv recv_into recvfrom recvfrom_into recvmsg recvmsg_into", _read),
-        *wrap(socket.socket, "accept", _accept),
-        *wrap(socket.socket, "close detach", _close),
-        *wrap(ssl.SSLSocket, "write send", _write),
-        *wrap(ssl.SSLSocket, "read", _read),
-        *wrap(ssl.SSLSocket, "do_handshake", _shake_hands),
+        *wrap(socket.socket, "send sendall sendto sendmsg", write),
+        *wrap(socket.socket, "recv recv_into recvfrom recvfrom_into recvmsg recvmsg_into", read),
+        *wrap(socket.socket, "accept", accept),
+        *wrap(socket.socket, "close detach", close),
+        *wrap(ssl.SSLSocket, "write send", write),
+        *wrap(ssl.SSLSocket, "read", read),
+        *wrap(ssl.SSLSocket, "do_handshake", do_handshake),
         *wrap(select, "select", _select),
         *wrap(select, "poll", _poll),
-        *wrap(subprocess.Popen, "wait communicate", _wait_for_child),
+        *wrap(subprocess.Popen, "wait communicate", wait_for_child),
     ]
 
 
 LATER: dict[str, Callable[[Any], list[Patch]]] = {
-    "multiprocessing.process": lambda module: wrap(module.BaseProcess, "join", _wait_for_child),
+    "multiprocessing.process": lambda module: wrap(module.BaseProcess, "join", wait_for_child),
     "multiprocessing.pool": lambda module: [
-        *wrap(module.ApplyResult, "wait", _wait_for_child),
-        *wrap(module.IMapIterator, "next", _wait_for_child),
-        *wrap(module.Pool, "terminate join", _wait_for_child),
+        *wrap(module.ApplyResult, "wait", wait_for_child),
+        *wrap(module.IMapIterator, "next", wait_for_child),
+        *wrap(module.Pool, "terminate join", wait_for_child),
     ],
-    "concurrent.futures.process": lambda module: wrap(
-        module.ProcessPoolExecutor, "submit", _submit
-    ),
+    "concurrent.futures.process": lambda module: wrap(module.ProcessPoolExecutor, "submit", submit),
 }
 """What to patch in modules that may be imported at any moment, by their names."""

@@ -57,7 +57,7 @@ def replacements() -> list[Patch]:
     ]
     if item := getattr(_pools, "_WorkItem", None):
         patches += wrap(concurrent.futures.ThreadPoolExecutor, "submit", submit)
-        patches += wrap(item, "run", _run_job)
+        patches += wrap(item, "run", run_job)
     return patches
 
 
@@ -256,7 +256,8 @@ def submit(real_submit: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: 
         raise
 
 
-def _run_job(real_run: Callable[..., Any], item: Any, *args: Any) -> Any:
+def run_job(real_run: Callable[..., Any], item: Any, *args: Any) -> Any:
+    """Run a job of a pool."""
     jobs = getattr(_pools, "_threads_queues", {}).get(threading.current_thread())
     with job(id(jobs)):
         return real_run(item, *args)

@@ -55,9 +55,9 @@ def replacements() -> list[Patch]:
         # trio shuffles tasks on purpose; this switch is there for pytest-trio and Hypothesis.
         Patch(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
         Patch(_run, "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
-        *wrap(cache.ThreadCache, "start_thread_soon", _start_thread_soon),
-        *wrap(cache.WorkerThread, "_handle_job", _handle_job),
-        *wrap(vars(trio)["_socket"]._SocketType, "_nonblocking_helper", _call_patched_method),
+        *wrap(cache.ThreadCache, "start_thread_soon", start_thread_soon),
+        *wrap(cache.WorkerThread, "_handle_job", handle_job),
+        *wrap(vars(trio)["_socket"]._SocketType, "_nonblocking_helper", nonblocking_helper),
         *wrap(trio.Process, "wait", io.await_child),
     ]
 
@@ -184,21 +184,23 @@ def _shift_deadlines(runner: Any, seconds: float) -> None:
     object.__setattr__(clock, "offset", clock.offset - seconds)  # frozen, and random anyway
 
 
-def _start_thread_soon(real_start: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def start_thread_soon(real_start: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Hand a job to one of trio's threads."""
     scheduler = for_this_thread()
     if scheduler is not None:
         scheduler.scope.pools.setdefault(_JOBS, Jobs(math.inf)).waiting += 1
     return real_start(*args, **kwargs)
 
 
-def _handle_job(real_handle: Callable[..., Any], worker: Any) -> Any:
+def handle_job(real_handle: Callable[..., Any], worker: Any) -> Any:
+    """Run a job on one of trio's threads."""
     with threads.job(_JOBS):
         return real_handle(worker)
 
 
-async def _call_patched_method(
+async def nonblocking_helper(
     real_helper: Callable[..., Any], sock: Any, wait: Any, method: Any, *args: Any, **kwargs: Any
 ) -> Any:
-    # trio has bound the methods of socket.socket at its import: look up what they mean now.
+    """Call a method of sockets as it is now; trio has bound what it was at its import."""
     method = getattr(socket.socket, method.__name__, method)
     return await real_helper(sock, wait, method, *args, **kwargs)

@@ -88,7 +88,8 @@ def run(real_run: Callable[..., Any], runner: asyncio.Runner, coro: Any, **optio
     return real_run(runner, coro, **options)
 
 
-def _run_loop(real_run: Callable[..., Any], loop: Any, *awaitables: Any) -> Any:
+def run_loop(real_run: Callable[..., Any], loop: Any, *awaitables: Any) -> Any:
+    """Run a loop that is not of asyncio, outside of virtual time alone."""
     if for_this_thread() is not None:
         for coroutine in filter(asyncio.iscoroutine, awaitables):
             coroutine.close()
@@ -111,7 +112,7 @@ _SLEEP = "Sleep with time.sleep in this test"
 _DO_NOT_PATCH = "Do not monkey-patch here"
 _TO_PATCH = "was to patch time and threading while the clock runs"
 LATER: dict[str, Callable[[Any], list[Patch]]] = {
-    "uvloop": lambda module: wrap(module.Loop, "run_forever run_until_complete", _run_loop),
+    "uvloop": lambda module: wrap(module.Loop, "run_forever run_until_complete", run_loop),
     "gevent.hub": lambda module: refuse(
         module.Hub, "wait", "a greenlet of gevent was to wait", _SLEEP
     ),
