@@ -13,42 +13,33 @@ import selectors
 import sys
 import time
 from asyncio import BaseEventLoop
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from fakebatch.durations import SECOND
 from fakebatch.vtime import callsite, io
 from fakebatch.vtime.callsite import is_harness
-from fakebatch.vtime.patches import Patch, wrap
+from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import Waiter, for_this_thread
 from fakebatch.vtime.watchdog import PendingAnswer
 
-_real_time = BaseEventLoop.time
 _RESOLUTION = time.get_clock_info("monotonic").resolution
 
 
 def replacements() -> list[Patch]:
     """What to patch in asyncio and in selectors."""
-    loops: list[type] = [BaseEventLoop]
-    if "time" in vars(asyncio.SelectorEventLoop):  # freezegun's real_asyncio was here first
-        loops.append(asyncio.SelectorEventLoop)
-    kinds = [
-        kind
-        for kind in vars(selectors).values()
-        if isinstance(kind, type) and issubclass(kind, selectors.BaseSelector)
-    ]
-    return [
-        *(Patch(loop, "time", loop_time) for loop in loops),
-        *(
-            patch
-            for kind in kinds
-            if "select" in vars(kind)
-            for patch in wrap(kind, "select", select)
-        ),
+    patches = [
+        *wrap(BaseEventLoop, "time", loop_time),
         *wrap(asyncio.subprocess.Process, "wait communicate", io.await_child),
         # Where a stream waits otherwise, the output of a child process is not waited for.
         *wrap(asyncio.StreamReader, "_wait_for_data", wait_for_data),
     ]
+    if "time" in vars(asyncio.SelectorEventLoop):  # freezegun's real_asyncio was here first
+        patches += wrap(asyncio.SelectorEventLoop, "time", loop_time)
+    for kind in vars(selectors).values():
+        if isinstance(kind, type) and issubclass(kind, selectors.BaseSelector):
+            patches += wrap(kind, "select", select) if "select" in vars(kind) else ()
+    return patches
 
 
 def of_anyio(module: Any) -> list[Patch]:
@@ -56,16 +47,16 @@ def of_anyio(module: Any) -> list[Patch]:
     return wrap(module.Process, "wait", io.await_child)
 
 
-def loop_time(loop: BaseEventLoop) -> float:
+def loop_time(real_time: Real, loop: BaseEventLoop) -> Any:
     """The clock of a loop: it starts at real time and goes on in virtual time."""
     # Of our own instead of freezegun's: a nested freeze fires no timers, and near 1.7e9 the next
     # float lies beyond the loop's clock resolution, so that a timer due now would never fire.
     scheduler = for_this_thread()
-    return _real_time(loop) if scheduler is None else scheduler.monotonic
+    return real_time(loop) if scheduler is None else scheduler.monotonic
 
 
 def select(
-    real_select: Callable[..., Any], selector: selectors.BaseSelector, timeout: float | None = None
+    real_select: Real, selector: selectors.BaseSelector, timeout: float | None = None
 ) -> Any:
     """Wait for files: here a loop lets time move."""
     scheduler = for_this_thread()
@@ -105,7 +96,7 @@ class _Loop(Waiter):
         deadline: int | None,
         loop: Any,
         selector: selectors.BaseSelector,
-        real_select: Callable[..., Any],
+        real_select: Real,
     ) -> None:
         super().__init__(deadline)
         self._loop, self._selector, self._select = loop, selector, real_select
@@ -154,7 +145,7 @@ def _shift_timers(loop: Any, seconds: float) -> None:
         handle._when += seconds
 
 
-async def wait_for_data(real_wait: Callable[..., Any], reader: Any, *args: Any) -> Any:
+async def wait_for_data(real_wait: Real, reader: Any, *args: Any) -> Any:
     """Let time stand still while a task waits for the output of a child process."""
     pipe = getattr(reader, "_transport", None)
     if isinstance(pipe, asyncio.Transport) or not isinstance(pipe, asyncio.ReadTransport):

@@ -25,7 +25,7 @@ from threading import get_ident
 from typing import Any, TypeVar
 
 from fakebatch.vtime.callsite import is_harness
-from fakebatch.vtime.patches import Patch, wrap
+from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import Scheduler, Waiter, for_this_thread
 from fakebatch.vtime.watchdog import PendingAnswer
 
@@ -206,14 +206,7 @@ def call_when_ready(
     return result
 
 
-def _select(
-    real_select: Callable[..., Any],
-    readers: Any,
-    writers: Any,
-    errors: Any,
-    timeout: float | None = None,
-    /,
-) -> Any:
+def _select(real_select: Real, readers: Any, writers: Any, errors: Any, timeout: Any = None) -> Any:
     scheduler = for_this_thread()
     if scheduler is None or timeout == 0 or _called_by_harness():
         return real_select(readers, writers, errors, timeout)
@@ -260,7 +253,7 @@ class _Poll:
         )
 
 
-def _poll(real_poll: Callable[[], Any]) -> Any:
+def _poll(real_poll: Real) -> Any:
     return real_poll() if for_this_thread() is None or _called_by_harness() else _Poll()
 
 
@@ -273,7 +266,7 @@ def _called_by_harness() -> bool:
     return is_harness(sys._getframe(3).f_globals.get("__name__", ""))  # noqa: SLF001 - who calls
 
 
-def write(real_write: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any) -> Any:
+def write(real_write: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:
     """Write to a socket: whoever reads from it next waits for an answer."""
     result = real_write(sock, *args, **kwargs)
     if for_this_thread() is not None:
@@ -285,7 +278,7 @@ def write(real_write: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any) 
     return result
 
 
-def read(real_read: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any) -> Any:
+def read(real_read: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:
     """Read from a socket: it has been answered."""
     scheduler = for_this_thread()
     if scheduler is None:
@@ -302,7 +295,7 @@ def read(real_read: Callable[..., Any], sock: Any, *args: Any, **kwargs: Any) ->
     return call() if decrypted else _call_when_readable(scheduler, sock, call)
 
 
-def accept(real_accept: Callable[..., Any], sock: Any) -> Any:
+def accept(real_accept: Real, sock: Any) -> Any:
     """Accept a connection, whose other end has nothing to wait for outside."""
     scheduler = for_this_thread()
     if scheduler is None:
@@ -329,7 +322,7 @@ def _call_when_readable(scheduler: Scheduler, sock: Any, call: Callable[[], _T])
     return call_when_ready(scheduler, {sock.fileno(): EVENT_READ}, timeout, call_in_time)
 
 
-def do_handshake(real_handshake: Callable[..., Any], sock: Any, *args: Any) -> Any:
+def do_handshake(real_handshake: Real, sock: Any, *args: Any) -> Any:
     """Begin TLS: C code asks and reads the answers."""
     fd = sock.fileno()
     if sock.gettimeout() == 0 or _answered_inside(fd):
@@ -338,7 +331,7 @@ def do_handshake(real_handshake: Callable[..., Any], sock: Any, *args: Any) -> A
         return real_handshake(sock, *args)
 
 
-def close(real_close: Callable[..., Any], sock: Any) -> Any:
+def close(real_close: Real, sock: Any) -> Any:
     """Forget a descriptor: another file may get its number."""
     _sockets.pop(sock.fileno(), None)
     return real_close(sock)
@@ -353,15 +346,13 @@ def waiting_for(name: str) -> AbstractContextManager[None]:
     return nullcontext() if scheduler is None else scheduler.waiting_for(name)
 
 
-def wait_for_child(real_wait: Callable[..., Any], process: Any, *args: Any, **kwargs: Any) -> Any:
+def wait_for_child(real_wait: Real, process: Any, *args: Any, **kwargs: Any) -> Any:
     """Let time stand still while a thread waits for a child process."""
     with waiting_for(_child(process)):
         return real_wait(process, *args, **kwargs)
 
 
-async def await_child(
-    real_wait: Callable[..., Any], process: Any, *args: Any, **kwargs: Any
-) -> Any:
+async def await_child(real_wait: Real, process: Any, *args: Any, **kwargs: Any) -> Any:
     """Let time stand still while a task waits for a child process."""
     with waiting_for(_child(process)):
         return await real_wait(process, *args, **kwargs)
@@ -375,7 +366,7 @@ def _child(process: Any) -> str:
 _POOL = "a process of a pool"
 
 
-def submit(real_submit: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+def submit(real_submit: Real, pool: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
     """Let time stand still until a process of a pool has done its work."""
     future: Future[Any] = real_submit(pool, *args, **kwargs)
     waiting = ExitStack()

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
+Real = Callable[..., Any]
+"""What a wrapper stands in front of."""
+
 
 class Patch(NamedTuple):
     """A name to give another meaning."""

@@ -24,11 +24,12 @@ from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 from zipimport import zipimporter
 
+import freezegun.api
 from freezegun.api import FakeDate, FakeDatetime, real_date, real_datetime
 
 from fakebatch.vtime import callsite
 from fakebatch.vtime.patches import Patch
-from fakebatch.vtime.wall_clock import fakes, is_frozen
+from fakebatch.vtime.wall_clock import fakes
 
 CLASSES: dict[type, Any] = {real_date: FakeDate, real_datetime: FakeDatetime}
 """The real classes, and those that stand in their place while time is frozen."""
@@ -138,7 +139,7 @@ class Rebinding:
             if outermost:
                 with self._lock:
                     del self._imports[get_ident()]
-                    if not self._imports and is_frozen():
+                    if not self._imports and freezegun.api.freeze_factories:
                         _show(real=False)
                 self._settle(executed)
 
@@ -155,7 +156,7 @@ class Rebinding:
                 elif _compares_dates(package):
                     new = self._fake_functions | _REAL_CLASSES
                 else:
-                    new = self._fakes | (_FAKE_CLASSES if is_frozen() else {})
+                    new = self._fakes | (_FAKE_CLASSES if freezegun.api.freeze_factories else {})
                 _rebind(namespace, namespace, new)
                 self._rebound.append((namespace, namespace))
             if completed and name in sys.modules:
@@ -184,10 +185,10 @@ def loading_methods() -> Iterator[tuple[type, str]]:
 
 
 def _show(*, real: bool) -> None:
-    for name, (real_class, fake) in zip(("date", "datetime"), CLASSES.items(), strict=True):
+    for real_class, fake in CLASSES.items():
         old, new = (fake, real_class) if real else (real_class, fake)
-        if vars(dt)[name] is old:
-            setattr(dt, name, new)
+        if vars(dt)[real_class.__name__] is old:
+            setattr(dt, real_class.__name__, new)
 
 
 # --- libraries that would refuse a fake, or keep it
@@ -252,10 +253,8 @@ class _Index:
 
     def _forget(self) -> None:
         self._libraries: dict[str, _Library] = {}
-        self._addresses: dict[str, bytes] = {}
-        """By module of the user's: the ids of all its values."""
-        self._names: dict[str, frozenset[str]] = {}
-        """By such a module: the names in question, if there are any."""
+        self._users: dict[str, tuple[bytes, frozenset[str]]] = {}
+        """By other modules: the ids of all their values, and the names in question."""
         self._seen: tuple[bytes, list[str]] = b"", []
 
     def look_for(self, ids: set[int]) -> None:
@@ -275,17 +274,18 @@ class _Index:
                 or library.size != len(library.namespace)
             ):
                 namespace = _globals(module)
-                library = None if key in self._addresses else self._library(key, module, namespace)
+                library = None if key in self._users else self._library(key, module, namespace)
                 if library is None:
                     users[key] = namespace
                     continue
             if library.names:
                 yield _package(key), library.namespace, library.names
         self._look_at(users)
-        for key, names in self._names.items():
-            # They may be gone, and others mean the same objects in their place.
-            there = names <= users[key].keys()
-            yield _package(key), users[key], names if there else self._names_in(users[key])
+        for key, (_, names) in self._users.items():
+            if names:
+                # They may be gone, and others mean the same objects in their place.
+                there = names <= users[key].keys()
+                yield _package(key), users[key], names if there else self._names_in(users[key])
 
     def _library(self, key: str, module: Any, namespace: dict[str, Any]) -> _Library | None:
         names = frozenset[str]()
@@ -303,15 +303,14 @@ class _Index:
         if (addresses, keys) == self._seen:
             return
         self._seen = addresses, keys
-        known, self._addresses = self._addresses, {}
-        known_names, self._names = self._names, {}
+        known, self._users = self._users, {}
         end = 0
         for key, namespace in users.items():
             start, end = end, end + len(namespace) * tuple.__itemsize__
-            held = self._addresses[key] = addresses[start:end]
-            same = known.get(key) == held
-            if names := known_names.get(key) if same else self._names_in(namespace):
-                self._names[key] = names
+            ids, names = known.get(key, (b"", frozenset[str]()))
+            if ids != addresses[start:end]:
+                names = self._names_in(namespace)
+            self._users[key] = addresses[start:end], names
 
     def _names_in(self, namespace: dict[str, Any]) -> frozenset[str]:
         items = namespace.copy().items()

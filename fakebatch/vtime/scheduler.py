@@ -53,6 +53,7 @@ class Waiter:
     Args:
         deadline: when time wakes it; None if only another thread or an answer can.
         order: the lowest of those with the same deadline wakes first; 0: as they have blocked.
+        waits: whether it waits for something else, too, that has not come.
     """
 
     woken = False
@@ -60,16 +61,30 @@ class Waiter:
     error: BaseException | None = None
     """What the thread raises as soon as it runs."""
 
-    def __init__(self, deadline: int | None, order: int = 0) -> None:
-        self.deadline, self.order = deadline, order
+    def __init__(
+        self, deadline: int | None, order: int = 0, waits: Callable[[], bool] = lambda: True
+    ) -> None:
+        self.deadline, self.order, self._waits = deadline, order, waits
+        self.lock = threading.Lock()
+        self.lock.acquire()
 
     def block(self) -> None:
-        """Block the calling thread until this is no longer blocked."""
-        raise NotImplementedError
+        """Block the calling thread until it is woken."""
+        self.lock.acquire()
 
     def blocked(self) -> bool:
         """Whether nothing has woken the thread yet; exact at any moment, for any observer."""
-        return not self.woken
+        return not self.woken and self._waits()
+
+    def wake(self) -> None:
+        """Let the thread go on."""
+        self.woken = True
+        if self.lock.locked():
+            self.lock.release()
+
+    def release(self) -> None:
+        """The clock stops: go on in real time."""
+        self.wake()
 
     def watches_files(self) -> bool:
         """Whether a file or a socket can wake it."""
@@ -79,35 +94,8 @@ class Waiter:
         """The answers from outside that it waits for."""
         return ()
 
-    def wake(self) -> None:
-        """Let the thread go on."""
-        self.woken = True
 
-    def release(self) -> None:
-        """The clock stops: go on in real time."""
-        self.wake()
-
-
-class Turn(Waiter):
-    """A thread that waits until all others are blocked."""
-
-    def __init__(self, deadline: int | None, order: int = 0) -> None:
-        super().__init__(deadline, order)
-        self.lock = threading.Lock()
-        self.lock.acquire()
-
-    def block(self) -> None:
-        """Wait for the lock to be released."""
-        self.lock.acquire()
-
-    def wake(self) -> None:
-        """Release the lock."""
-        self.woken = True
-        if self.lock.locked():
-            self.lock.release()
-
-
-class Sleeper(Turn):
+class Sleeper(Waiter):
     """A thread that waits for time to pass, or to be notified."""
 
     def release(self) -> None:
@@ -240,7 +228,7 @@ class Scheduler:
             self._jump(deadline)
         else:
             self._advanced_to = max(self._advanced_to, deadline)
-            self.wait(Turn(deadline))
+            self.wait(Waiter(deadline))
 
     def _jump(self, moment: int) -> None:
         if moment > self.now:
@@ -283,7 +271,7 @@ class Scheduler:
 
     def take_turn(self, order: int = 0) -> None:
         """Wait, at the same moment, until every other thread is blocked."""
-        self.wait(Turn(self.now, order))
+        self.wait(Waiter(self.now, order))
 
     def pass_on(self) -> None:
         """Wake the next thread if all are blocked and no answer from outside is pending."""

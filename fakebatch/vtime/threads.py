@@ -6,13 +6,12 @@ Event.wait, Timer, queues, semaphores, barriers and futures all wait in threadin
 
 from __future__ import annotations
 
-import _thread
 import concurrent.futures
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import thread as _pools
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -26,7 +25,7 @@ from fakebatch.vtime import callsite
 from fakebatch.vtime import scheduler as scheduling
 from fakebatch.vtime.callsite import is_harness
 from fakebatch.vtime.clock import Sleep
-from fakebatch.vtime.patches import Patch, wrap
+from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import ClockStopped, Scheduler, Sleeper, Waiter, for_this_thread
 from fakebatch.vtime.thread_scope import Jobs
 
@@ -49,7 +48,6 @@ def replacements() -> list[Patch]:
         *wrap(threading.Condition, "wait", wait),
         *wrap(threading.Thread, "start", start),
         *wrap(threading.Thread, "join", join),
-        *wrap(_thread, "start_new_thread", start_new_thread),
         # Their timeouts are remainders of these clocks, so both must move together.
         Patch(threading, "_time", monotonic),
         Patch(queue, "time", monotonic),
@@ -83,20 +81,7 @@ def monotonic() -> float:
 # --- waiting to be notified
 
 
-class _Notified(Sleeper):
-    """A thread that waits to be notified, or for a timeout."""
-
-    def __init__(self, deadline: int | None, condition: Any) -> None:
-        super().__init__(deadline)
-        self._condition = condition
-
-    def blocked(self) -> bool:
-        """Whether neither time nor a notification has come."""
-        # Its lock tells nothing: a thread that was notified locks it again before it runs.
-        return not self.woken and self.lock in self._condition._waiters
-
-
-def wait(real_wait: Callable[..., bool], condition: Any, timeout: float | None = None) -> bool:
+def wait(real_wait: Real, condition: Any, timeout: float | None = None) -> Any:
     """Wait until notified or until a virtual timeout has passed."""
     scheduler = for_this_thread()
     if scheduler is None:
@@ -108,7 +93,8 @@ def wait(real_wait: Callable[..., bool], condition: Any, timeout: float | None =
         scheduler.permit(Sleep(deadline, callsite.of_this_thread, get_ident()))
     if not condition._is_owned():
         raise RuntimeError("cannot wait on un-acquired lock")
-    waiter = _Notified(deadline, condition)
+    # Its lock tells nothing: a thread that was notified locks it again before it runs.
+    waiter = Sleeper(deadline, waits=lambda: waiter.lock in condition._waiters)
     condition._waiters.append(waiter.lock)
     state = condition._release_save()
     try:
@@ -123,11 +109,11 @@ def wait(real_wait: Callable[..., bool], condition: Any, timeout: float | None =
 # --- beginning and ending
 
 _ending = threading.Condition()
-_alive: set[object] = set()
-"""The threads of the scope that have been started and have not ended; some are mere tokens."""
+_alive: set[threading.Thread] = set()
+"""The threads of the scope that have been started and have not ended."""
 
 
-def start(real_start: Callable[..., None], thread: threading.Thread) -> None:
+def start(real_start: Real, thread: threading.Thread) -> None:
     """Start a thread, and go on once it waits: two that run at once would have no order."""
     scheduler = for_this_thread()
     if scheduler is None:
@@ -143,61 +129,31 @@ def start(real_start: Callable[..., None], thread: threading.Thread) -> None:
 
     def run_in_virtual_time() -> None:
         del thread.run  # as it was before the start
-        _run_in_scope(scheduler, thread, run)
+        try:
+            scheduler.begin_thread(thread)
+            run()
+        except ClockStopped:
+            pass
+        finally:
+            with _ending:
+                _alive.discard(thread)
+                _ending.notify_all()
+            scheduler.end_thread()
 
-    thread.run = run_in_virtual_time  # type: ignore[method-assign]
-    try:
-        _start_in_scope(scheduler, thread, partial(real_start, thread))
-    except BaseException:
-        vars(thread).pop("run", None)
-        raise
-
-
-def start_new_thread(real_start: Callable[..., int], function: Any, args: Any, *kwargs: Any) -> int:
-    """Start a thread below `threading`, and go on once it waits."""
-    scheduler = for_this_thread()
-    starter = sys._getframe(2).f_globals.get("__name__", "")
-    if scheduler is None or not scheduler.scope.takes(starter):
-        return real_start(function, args, *kwargs)
-    thread = object()
-
-    def run(*args: Any, **kwargs: Any) -> None:
-        _run_in_scope(scheduler, thread, partial(function, *args, **kwargs))
-
-    start = partial(real_start, run, args, *kwargs)
-    ident: int = _start_in_scope(scheduler, thread, start)
-    return ident
-
-
-def _start_in_scope(scheduler: Scheduler, thread: object, start: Callable[[], Any]) -> Any:
     scheduler.scope.expected.add(thread)
     _alive.add(thread)
+    thread.run = run_in_virtual_time  # type: ignore[method-assign]
     try:
-        result = start()
+        real_start(thread)
     except BaseException:
         scheduler.scope.expected.discard(thread)
         _alive.discard(thread)
+        vars(thread).pop("run", None)
         raise
     scheduler.take_turn()
-    return result
 
 
-def _run_in_scope(scheduler: Scheduler, thread: object, run: Callable[[], object]) -> None:
-    try:
-        scheduler.begin_thread(thread)
-        run()
-    except ClockStopped:
-        pass
-    finally:
-        with _ending:
-            _alive.discard(thread)
-            _ending.notify_all()
-        scheduler.end_thread()
-
-
-def join(
-    real_join: Callable[..., None], thread: threading.Thread, timeout: float | None = None
-) -> None:
+def join(real_join: Real, thread: threading.Thread, timeout: float | None = None) -> None:
     """Wait until a thread has ended or a virtual timeout has passed."""
     scheduler = for_this_thread()
     if scheduler is not None and thread in scheduler.scope.helpers:
@@ -238,7 +194,7 @@ def job(pool: object) -> Generator[None]:
         scheduler.end_thread()
 
 
-def submit(real_submit: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: Any) -> Any:
+def submit(real_submit: Real, pool: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Hand a job to a pool of threads."""
     scheduler = for_this_thread()
     if scheduler is None or (
@@ -256,23 +212,11 @@ def submit(real_submit: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: 
         raise
 
 
-def run_job(real_run: Callable[..., Any], item: Any, *args: Any) -> Any:
+def run_job(real_run: Real, item: Any, *args: Any) -> Any:
     """Run a job of a pool."""
     jobs = getattr(_pools, "_threads_queues", {}).get(threading.current_thread())
     with job(id(jobs)):
         return real_run(item, *args)
-
-
-class _Adopted(Waiter):
-    """A thread that waited in a queue before the clock was started."""
-
-    def __init__(self, condition: Any) -> None:
-        super().__init__(None)
-        self._condition = condition
-
-    def blocked(self) -> bool:
-        """Whether nothing has been put into the queue."""
-        return bool(self._condition._waiters)
 
 
 def adopt_workers(scheduler: Scheduler) -> None:
@@ -282,4 +226,5 @@ def adopt_workers(scheduler: Scheduler) -> None:
         is_anyios = type(thread).__module__ == "anyio._backends._asyncio"
         if is_anyios and thread.ident is not None and jobs.not_empty._waiters:
             scheduler.scope.adopt(thread.ident, thread)
-            scheduler.parked[thread.ident] = _Adopted(jobs.not_empty)
+            waiters = jobs.not_empty._waiters
+            scheduler.parked[thread.ident] = Waiter(None, waits=partial(bool, waiters))

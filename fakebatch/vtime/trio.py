@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random  # noqa: TID251 - see replacements
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
@@ -18,7 +18,7 @@ import trio
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import callsite, io, threads, unsupported
-from fakebatch.vtime.patches import Patch, wrap
+from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import ClockStopped, Waiter, for_this_thread
 from fakebatch.vtime.thread_scope import Jobs
 from fakebatch.vtime.watchdog import PendingAnswer
@@ -39,9 +39,6 @@ PRIVATE: list[tuple[Any, str]] = [
     ),
 ]
 """Without these a run of trio has no virtual time."""
-_real_time: Any = getattr(_Clock, "current_time", None)
-_real_sleep_time: Any = getattr(_Clock, "deadline_to_sleep_time", None)
-_real_setup: Any = getattr(_run, "setup_runner", None)
 _JOBS = "trio's threads"
 
 
@@ -49,9 +46,9 @@ def replacements() -> list[Patch]:
     """What to patch in trio."""
     cache = _core._thread_cache
     return [
-        Patch(_Clock, "current_time", current_time),
-        Patch(_Clock, "deadline_to_sleep_time", deadline_to_sleep_time),
-        Patch(_run, "setup_runner", setup_runner),
+        *wrap(_Clock, "current_time", current_time),
+        *wrap(_Clock, "deadline_to_sleep_time", deadline_to_sleep_time),
+        *wrap(_run, "setup_runner", setup_runner),
         # trio shuffles tasks on purpose; this switch is there for pytest-trio and Hypothesis.
         Patch(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
         Patch(_run, "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
@@ -62,26 +59,24 @@ def replacements() -> list[Patch]:
     ]
 
 
-def setup_runner(clock: Any, *options: Any) -> Any:
+def setup_runner(real_setup: Real, clock: Any, *options: Any) -> Any:
     """Prepare a run whose time can be moved."""
     if for_this_thread() is not None:
         unsupported.check_run(clock)
-    return _real_setup(clock, *options)
+    return real_setup(clock, *options)
 
 
-def current_time(clock: Any) -> float:
+def current_time(real_time: Real, clock: Any) -> Any:
     """The clock of a run: it starts at real time and goes on in virtual time."""
     scheduler = for_this_thread()
-    now: float = _real_time(clock) if scheduler is None else clock.offset + scheduler.monotonic
-    return now
+    return real_time(clock) if scheduler is None else clock.offset + scheduler.monotonic
 
 
-def deadline_to_sleep_time(clock: Any, deadline: float) -> float:
+def deadline_to_sleep_time(real_sleep_time: Real, clock: Any, deadline: float) -> Any:
     """How many real seconds a run shall wait; trio asks whenever no task can run."""
     scheduler = for_this_thread()
     if scheduler is None:
-        seconds: float = _real_sleep_time(clock, deadline)
-        return seconds
+        return real_sleep_time(clock, deadline)
     runner = _run.GLOBAL_RUN_CONTEXT.runner
     scheduler.loops[runner] = _shift_deadlines
     moment = None if deadline == math.inf else scheduler.at_monotonic(deadline - clock.offset)
@@ -120,11 +115,9 @@ class _Run(Waiter):
 
     def blocked(self) -> bool:
         """Whether no task can run and no file is ready."""
-        return not (
-            self.woken
-            or self._can_run()
-            or io.is_ready({fd: events for fd, (events, _) in self._files().items()})
-        )
+        if self.woken or self._can_run():
+            return False
+        return not io.is_ready({fd: events for fd, (events, _) in self._files().items()})
 
     def wake(self) -> None:
         """End the poll, from another thread."""
@@ -184,7 +177,7 @@ def _shift_deadlines(runner: Any, seconds: float) -> None:
     object.__setattr__(clock, "offset", clock.offset - seconds)  # frozen, and random anyway
 
 
-def start_thread_soon(real_start: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def start_thread_soon(real_start: Real, *args: Any, **kwargs: Any) -> Any:
     """Hand a job to one of trio's threads."""
     scheduler = for_this_thread()
     if scheduler is not None:
@@ -192,14 +185,14 @@ def start_thread_soon(real_start: Callable[..., Any], *args: Any, **kwargs: Any)
     return real_start(*args, **kwargs)
 
 
-def handle_job(real_handle: Callable[..., Any], worker: Any) -> Any:
+def handle_job(real_handle: Real, worker: Any) -> Any:
     """Run a job on one of trio's threads."""
     with threads.job(_JOBS):
         return real_handle(worker)
 
 
 async def nonblocking_helper(
-    real_helper: Callable[..., Any], sock: Any, wait: Any, method: Any, *args: Any, **kwargs: Any
+    real_helper: Real, sock: Any, wait: Any, method: Any, *args: Any, **kwargs: Any
 ) -> Any:
     """Call a method of sockets as it is now; trio has bound what it was at its import."""
     method = getattr(socket.socket, method.__name__, method)

@@ -11,7 +11,7 @@ from typing import Any
 
 from fakebatch.errors import FakeBatchWarning, UsageError
 from fakebatch.vtime import threads, wall_clock
-from fakebatch.vtime.patches import Patch, missing, wrap
+from fakebatch.vtime.patches import Patch, Real, missing, wrap
 from fakebatch.vtime.scheduler import for_this_thread
 
 
@@ -77,7 +77,7 @@ def check_run(clock: object) -> None:
         raise _refusal("trio was started inside a running asyncio loop", "Start it by itself")
 
 
-def run(real_run: Callable[..., Any], runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
+def run(real_run: Real, runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
     """Run a coroutine as asyncio.run does, on a loop whose time can be moved."""
     if for_this_thread() is not None:
         try:
@@ -88,7 +88,7 @@ def run(real_run: Callable[..., Any], runner: asyncio.Runner, coro: Any, **optio
     return real_run(runner, coro, **options)
 
 
-def run_loop(real_run: Callable[..., Any], loop: Any, *awaitables: Any) -> Any:
+def run_loop(real_run: Real, loop: Any, *awaitables: Any) -> Any:
     """Run a loop that is not of asyncio, outside of virtual time alone."""
     if for_this_thread() is not None:
         for coroutine in filter(asyncio.iscoroutine, awaitables):
@@ -100,7 +100,7 @@ def run_loop(real_run: Callable[..., Any], loop: Any, *awaitables: Any) -> Any:
 def refuse(owner: Any, names: str, what_came: str, remedy: str) -> list[Patch]:
     """Patches for functions that threads in virtual time must not call."""
 
-    def call(real: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def call(real: Real, *args: Any, **kwargs: Any) -> Any:
         if for_this_thread() is not None:
             raise _refusal(what_came, remedy)
         return real(*args, **kwargs)
