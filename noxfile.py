@@ -1,10 +1,4 @@
-"""What the workflows run. `.ci/run` is the like for one Python, with pip alone.
-
-    nox                                        lint, types, docs
-    nox -s tests-3.13                          the suite, and the contract with older SDKs
-    nox -s "tests-3.13(sdk='3')" -- -k files   what follows `--` is for pytest
-    nox -s lowest build constraints            the others
-"""
+"""What the workflows run, and anybody can: see CONTRIBUTING.md. `.ci/run` does it with pip alone."""
 
 from __future__ import annotations
 
