@@ -1,4 +1,4 @@
-"""What the workflows run, and anybody can: see CONTRIBUTING.md. `.ci/run` does it with pip alone."""
+"""What the workflows run, and anybody can (CONTRIBUTING.md); `.ci/run` is for pip alone."""
 
 from __future__ import annotations
 
