@@ -98,8 +98,8 @@ def _endpoint(request: ModelRequest) -> Endpoint:
     endpoint = ENDPOINTS.get(request.endpoint)
     if endpoint is None:
         raise UsageError(
-            f"{request.endpoint} has no default reply, and no rule answers {request.name}.",
+            f"There is no default reply to {request.name}, a request for {request.endpoint}.",
             f"Default replies exist for {', '.join(ENDPOINTS)}.",
-            f'Give the response body: fakebatch.on(endpoint="{request.endpoint}").reply({{...}}).',
+            f'Give its body: fakebatch.on(endpoint="{request.endpoint}").reply({{...}}).',
         )
     return endpoint
