@@ -44,7 +44,11 @@ def responses(request: ModelRequest, body: Body, how: str) -> Body:
     match how:
         case "length":
             # seen: nothing but what the model thought before it had to stop
-            thought = {"id": "rs_" + request.digits()[:48], "type": "reasoning", "summary": []}
+            thought: Body = {
+                "id": "rs_" + request.digits()[:48],
+                "type": "reasoning",
+                "summary": [],
+            }
             return body | _incomplete("max_output_tokens") | {"output": [thought]}
         case "content_filter":
             return body | _incomplete(how) | {"output": []}

@@ -30,11 +30,11 @@ _USUAL_DIMENSIONS = 1536  # of text-embedding-3-small and text-embedding-ada-002
 def embeddings(request: ModelRequest) -> dict[str, Any]:
     """A unit vector for each input, always the same for the same model and input."""
     natural = _DIMENSIONS.get(request.model, _USUAL_DIMENSIONS)
-    dimensions = request.body.get("dimensions")
-    shorter = type(dimensions) is int and 1 <= dimensions <= natural
+    wanted = request.body.get("dimensions")
+    length = wanted if type(wanted) is int and 1 <= wanted <= natural else natural
     data: list[dict[str, Any]] = []
     for index, text in enumerate(prompts(request.body.get("input"))):
-        vector = _vector(f"{request.model}\n{text}", dimensions if shorter else natural)
+        vector = _vector(f"{request.model}\n{text}", length)
         embedding: Any = vector.tolist()
         if request.body.get("encoding_format") == "base64":
             embedding = b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
@@ -97,11 +97,7 @@ def _harmless(value: Any) -> dict[str, Any]:
             for name, byte in zip(_CATEGORIES, digest, strict=True)
         },
         "category_applied_input_types": {
-            name: [
-                k
-                for k in ("text", "image")
-                if k in kinds and (k == "text" or name in _SEEN_IN_IMAGES)
-            ]
+            name: sorted(kinds if name in _SEEN_IN_IMAGES else kinds & {"text"}, reverse=True)
             for name in _CATEGORIES
         },
     }

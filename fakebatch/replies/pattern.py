@@ -20,8 +20,10 @@ from typing import Any
 _parser: Any = import_module("re._parser")
 _compiler: Any = import_module("re._compiler")
 
-_CHARS = string.ascii_lowercase + string.digits + string.ascii_uppercase + "_- .:/@"
-_CHARS += "".join(char for char in string.printable if char not in _CHARS)
+_CHARS = dict.fromkeys(
+    string.ascii_lowercase + string.digits + string.ascii_uppercase + "_- .:/@" + string.printable
+)
+"""Characters to try, the plainest first."""
 
 
 class Unmet(Exception):
@@ -93,7 +95,7 @@ def _ends(tree: Any, text: str, starts: set[int], budget: Budget) -> set[int]:
             case "SUBPATTERN", (_, 0, 0, inner):
                 starts = _ends(inner, text, starts, budget)
             case "BRANCH", (_, branches):
-                starts = set().union(*(_ends(each, text, starts, budget) for each in branches))
+                starts = set[int]().union(*(_ends(each, text, starts, budget) for each in branches))
             case "MAX_REPEAT" | "MIN_REPEAT", repeat:
                 starts = _repeat_ends(repeat, text, starts, budget)
             case "ASSERT" | "ASSERT_NOT" as name, (1, inner):
@@ -148,21 +150,18 @@ def _text(tree: Any, more: int, turn: int, budget: Budget) -> str:
 
 def _single(kind: Any, value: Any, tree: Any) -> tuple[re.Pattern[str], tuple[str, ...]]:
     """What matches one character, or a position such as `^`; the characters that it takes."""
-    return _compiled(kind, tuple(value) if isinstance(value, list) else value, tree.state.flags)
+    options: Any = tuple(value) if str(kind) == "IN" else ((kind, value),)
+    return _compiled(kind, options, tree.state.flags)
 
 
 @lru_cache(maxsize=1024)
-def _compiled(kind: Any, value: Any, flags: int) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    options = value if isinstance(value, tuple) else [(kind, value)]
+def _compiled(kind: Any, options: Any, flags: int) -> tuple[re.Pattern[str], tuple[str, ...]]:
     tree = _parser.parse("")
-    tree.append((kind, list(options) if isinstance(value, tuple) else value))
+    tree.append((kind, list(options)) if str(kind) == "IN" else options[0])
     regex = _compiler.compile(tree, flags)
-    literals = (
-        chr(option[0] if isinstance(option, tuple) else option)
-        for name, option in options
-        if str(name) in ("LITERAL", "RANGE")
-    )
-    chars = [char for char in chain(_CHARS, literals) if regex.fullmatch(char)]
+    literals = [value for name, value in options if str(name) == "LITERAL"]
+    literals += [value[0] for name, value in options if str(name) == "RANGE"]
+    chars = [char for char in chain(_CHARS, map(chr, literals)) if regex.fullmatch(char)]
     classes: dict[object, str] = {}
     for char in chars:  # one of each class first: a password must have them all
         classes.setdefault((char.isdigit(), char.islower(), char.isupper()), char)

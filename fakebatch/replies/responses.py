@@ -50,7 +50,7 @@ def echo(request: ModelRequest) -> dict[str, Any]:
 
 def worded(request: ModelRequest, text: str) -> dict[str, Any]:
     """A response with one message that says `text`."""
-    item = {
+    item: dict[str, Any] = {
         "id": _id(request, "msg_", 36),
         "type": "message",
         "status": "completed",

@@ -232,7 +232,7 @@ class _Maker(NamedTuple):
     def fits(self, rules: Rules, value: Any) -> bool:
         """Whether a value meets the rules, leaving aside those of its members."""
         self.budget.spend(_CANDIDATE)
-        checks = _CHECKS[type(value)]
+        _, checks = _TYPES[type(value)]
         for keyword, rule in rules.items():
             if keyword in checks:
                 form, holds = checks[keyword]
@@ -243,19 +243,9 @@ class _Maker(NamedTuple):
         return True
 
 
-_TYPES: dict[type, tuple[str, ...]] = {
-    type(None): ("null",),
-    bool: ("boolean",),
-    int: ("integer", "number"),
-    float: ("number",),
-    str: ("string",),
-    list: ("array",),
-    dict: ("object",),
-}
 _NUMBER = (int, float)
-
 _Checks = dict[str, tuple[Any, Callable[[_Maker, Any, Any], bool] | None]]
-"""Keywords: which form their rules have, and whether a rule holds for a value. None is unknown."""
+"""Keywords: the form of their rules, and whether a rule holds for a value. None is not known."""
 
 _ANY: _Checks = {
     "$ref": (str, lambda maker, v, ref: maker.valid(_pointed(maker.root, ref), v)),
@@ -263,48 +253,48 @@ _ANY: _Checks = {
     "anyOf": (list, lambda maker, v, schemas: any(maker.valid(s, v) for s in schemas)),
     "oneOf": (list, lambda maker, v, schemas: sum(maker.valid(s, v) for s in schemas) == 1),
     "not": (object, lambda maker, v, schema: not maker.valid(schema, v)),
-    "type": ((str, list), lambda _, v, kinds: any(kind in kinds for kind in _TYPES[type(v)])),
+    "type": ((str, list), lambda _, v, kinds: any(kind in kinds for kind in _TYPES[type(v)][0])),
     "enum": (list, lambda _, v, values: any(_same(v, value) for value in values)),
     "const": (object, lambda _, v, value: _same(v, value)),
     **dict.fromkeys(("if", "$dynamicRef", "$recursiveRef"), (object, None)),
 }
-
-
-def _lengths(noun: str) -> _Checks:
-    return _ANY | {
-        f"min{noun}": (_NUMBER, lambda _, v, least: len(v) >= least),
-        f"max{noun}": (_NUMBER, lambda _, v, most: len(v) <= most),
-    }
-
-
-_NUMERIC: _Checks = _ANY | {
+_NUMERIC: _Checks = {
     "minimum": (_NUMBER, lambda _, v, bound: v >= bound),
     "maximum": (_NUMBER, lambda _, v, bound: v <= bound),
     "exclusiveMinimum": (_NUMBER, lambda _, v, bound: v > bound),
     "exclusiveMaximum": (_NUMBER, lambda _, v, bound: v < bound),
     "multipleOf": (_NUMBER, lambda _, v, step: step > 0 and (v / step) % 1 == 0),
 }
-_CHECKS: dict[type, _Checks] = {
-    type(None): _ANY,
-    bool: _ANY,
-    int: _NUMERIC,
-    float: _NUMERIC,
-    str: _lengths("Length")
-    | {"pattern": (str, lambda maker, v, pattern: matches(pattern, v, maker.budget))},
-    list: _lengths("Items")
-    | {
-        "uniqueItems": (bool, lambda _, v, yes: not yes or len({*map(json.dumps, v)}) == len(v)),
-        "contains": (object, lambda maker, v, schema: any(maker.valid(schema, x) for x in v)),
-        **dict.fromkeys(("minContains", "maxContains", "unevaluatedItems"), (object, None)),
-    },
-    dict: _lengths("Properties")
-    | {
-        "required": (list, lambda _, v, names: all(str(name) in v for name in names)),
-        "propertyNames": (object, lambda maker, v, schema: all(maker.valid(schema, x) for x in v)),
-        **dict.fromkeys(("dependentRequired", "dependentSchemas", "dependencies"), (object, None)),
-        "unevaluatedProperties": (object, None),
-    },
+_STRING: _Checks = {
+    "minLength": (_NUMBER, lambda _, v, least: len(v) >= least),
+    "maxLength": (_NUMBER, lambda _, v, most: len(v) <= most),
+    "pattern": (str, lambda maker, v, pattern: matches(pattern, v, maker.budget)),
 }
+_ARRAY: _Checks = {
+    "minItems": (_NUMBER, lambda _, v, least: len(v) >= least),
+    "maxItems": (_NUMBER, lambda _, v, most: len(v) <= most),
+    "uniqueItems": (bool, lambda _, v, yes: not yes or len(set(map(json.dumps, v))) == len(v)),
+    "contains": (object, lambda maker, v, schema: any(maker.valid(schema, item) for item in v)),
+    **dict.fromkeys(("minContains", "maxContains", "unevaluatedItems"), (object, None)),
+}
+_OBJECT: _Checks = {
+    "minProperties": (_NUMBER, lambda _, v, least: len(v) >= least),
+    "maxProperties": (_NUMBER, lambda _, v, most: len(v) <= most),
+    "required": (list, lambda _, v, names: all(str(name) in v for name in names)),
+    "propertyNames": (object, lambda maker, v, schema: all(maker.valid(schema, n) for n in v)),
+    **dict.fromkeys(("dependentRequired", "dependentSchemas", "dependencies"), (object, None)),
+    "unevaluatedProperties": (object, None),
+}
+_TYPES: dict[type, tuple[tuple[str, ...], _Checks]] = {
+    type(None): (("null",), _ANY),
+    bool: (("boolean",), _ANY),
+    int: (("integer", "number"), _ANY | _NUMERIC),
+    float: (("number",), _ANY | _NUMERIC),
+    str: (("string",), _ANY | _STRING),
+    list: (("array",), _ANY | _ARRAY),
+    dict: (("object",), _ANY | _OBJECT),
+}
+"""The names of a value's type in a schema, and the keywords that concern such values."""
 
 
 def _same(value: Any, other: Any) -> bool:
@@ -331,9 +321,10 @@ def _unmet(parts: Sequence[Rules]) -> Unmet:
 
 
 def _unions(rules: Rules) -> list[list[Any]]:
-    types = [] if _listed(rules) else [{"type": kind} for kind in elements(rules.get("type"))]
-    branches = {**rules, "type": types or None}
-    return [branches[w] for w in rules if w in ("anyOf", "oneOf", "type") and is_list(branches[w])]
+    unions = [elements(rules[word]) for word in rules if word in ("anyOf", "oneOf")]
+    if is_list(rules.get("type")) and not _listed(rules):
+        unions.append([{"type": kind} for kind in rules["type"]])
+    return unions
 
 
 def _listed(rules: Rules) -> list[Any]:
