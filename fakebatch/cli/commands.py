@@ -121,7 +121,7 @@ def _watch(current: Run, created: Batch) -> Batch:
             if batch["status"] != status:
                 if status:
                     progress.remove_task(task)
-                status = batch["status"]
+                status = str(batch["status"])
                 began = batch.get(f"{status}_at", batch["created_at"])
                 elapsed = timedelta(seconds=began - batch["created_at"])
                 progress.console.print(f"{elapsed!s:>8}  {status}")
