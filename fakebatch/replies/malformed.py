@@ -20,8 +20,9 @@ def chat(request: ModelRequest, body: Body, how: str) -> Body:
     """A chat completion, malformed. Three of the ways are stated in `finish_reason`."""
     for choice in body["choices"]:
         message: Body = choice["message"]
-        content = message["content"] or ""
-        message["content"] = content[: len(content) // 2] if how == "length" else _TEXTS.get(how)
+        content = message["content"]  # None beside a call
+        half = content and content[: len(content) // 2]
+        message["content"] = half if how == "length" else _TEXTS.get(how)
         message |= _MESSAGES.get(how, {})
         if how == "tool_calls":
             message["tool_calls"] = [_tool_call(request)]
@@ -44,12 +45,9 @@ def responses(request: ModelRequest, body: Body, how: str) -> Body:
     match how:
         case "length":
             # seen: nothing but what the model thought before it had to stop
-            thought: Body = {
-                "id": "rs_" + request.digits()[:48],
-                "type": "reasoning",
-                "summary": [],
-            }
-            return body | _incomplete("max_output_tokens") | {"output": [thought]}
+            id_ = "rs_" + request.digits()[:48]
+            output = [Body(id=id_, type="reasoning", summary=[])]
+            return body | _incomplete("max_output_tokens") | {"output": output}
         case "content_filter":
             return body | _incomplete(how) | {"output": []}
         case "tool_calls":

@@ -8,7 +8,7 @@ from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
 from fakebatch import UsageError
-from fakebatch.replies import ModelRequest, echo
+from fakebatch.replies import ModelRequest, echo, malform
 
 PERSON = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 CHAT_TOOLS: list[dict[str, Any]] = [
@@ -71,6 +71,16 @@ def test_a_function_is_called(chat_choice: Any, choice: Any, expected: tuple[str
     [item] = response(tools=TOOLS, tool_choice=choice)["output"]
     assert item["type"] == "function_call"
     assert (item["name"], item["arguments"]) == expected
+
+
+def test_a_call_has_no_text_to_change() -> None:
+    """What follows a text, or cuts it, leaves the null beside a call as it is."""
+    body = {"messages": "Ann", "tools": CHAT_TOOLS, "tool_choice": "required"}
+    request = ModelRequest("/v1/chat/completions", body, b"key", 0, "gpt")
+    for changed in (echo(request, then="!"), malform(request, "length")):
+        [choice] = changed["choices"]
+        assert choice["message"]["content"] is None
+        assert choice["message"]["tool_calls"]
 
 
 @pytest.mark.parametrize("choice", [None, "auto", "none", "required", {"type": "function"}])
