@@ -83,7 +83,12 @@ class Emulator(Asserting, Rules):
                 raise _no_list(name, several)
         self.dialects = providers(dialect, dialects, base_url, limits)
         """The providers that are emulated, as values."""
-        self._services = services(self.dialects, seed=str(seed).encode(), models=models)
+        known_models = None if models is None else frozenset(models)
+        self._services = [
+            # the first as if it were alone; no two make the same ids
+            Service(dialect, seed=f"{seed}/{number}" if number else str(seed), models=known_models)
+            for number, dialect in enumerate(self.dialects)
+        ]
         self._service = self._services[0]
         self._clock = clock
         self._began = clock()

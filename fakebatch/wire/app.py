@@ -1,18 +1,19 @@
-"""From a Request to a Reply: the key, the faults, the operation, the words of an error."""
+"""From a Request to a Reply: the key, the faults, the operation, the error of a call that fails."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
-from fakebatch.dialects import APIError, Dialect, ErrorKind
+from fakebatch.dialects import APIError, Dialect, ErrorKind, ErrorTemplate, shaped
 from fakebatch.errors import RefusedRequest
-from fakebatch.ids import maker, signature
+from fakebatch.ids import formed, signature
 from fakebatch.service import Service
-from fakebatch.wire.errors import masked, refused
-from fakebatch.wire.faults import Faults, Hit, altered, call_of
-from fakebatch.wire.messages import NO_REPLY, Reply, Request
-from fakebatch.wire.operations import OPERATIONS, Created, Operation, is_known
+from fakebatch.wire.faults import Faults, Hit, altered
+from fakebatch.wire.messages import NO_REPLY, Reply, Request, json_reply
+from fakebatch.wire.operations import OPERATIONS, Operation, is_known
 
 
 class Handled(NamedTuple):
@@ -25,8 +26,8 @@ class Handled(NamedTuple):
     reply: Reply
     hit: Hit | None
     """By a fault."""
-    done: bool
-    """Whether the operation was carried out, whatever the client was told."""
+    changes: bool
+    """Whether it may have changed something, whatever the client gets to see."""
     at: int
     """When, in microseconds since the epoch."""
     status: int | None
@@ -53,7 +54,7 @@ class App:
         faults: what goes wrong with calls; several apps may share it.
         elapsed: the time since the start at a moment, both in microseconds; by default the start
             is when the app is made.
-        noted: called with every request; what it raises is raised in the client.
+        observers: each is called with every request; what one raises is raised in the client.
     """
 
     def __init__(
@@ -64,20 +65,20 @@ class App:
         api_keys: frozenset[str] | None,
         faults: Faults | None = None,
         elapsed: Callable[[int], int] | None = None,
-        noted: Callable[[Handled], None] = lambda _: None,
+        observers: Sequence[Callable[[Handled], object]] = (),
     ) -> None:
+        began = clock()
         self.service = service
-        self._clock = clock
-        self._noted = noted
-        self._api_keys = api_keys
-        self._mint = service.state.mint
-        self._call_id = maker(self._dialect.ids.call)
-        headers = self._dialect.headers.items()
-        self._constant = {name: value for name, value in headers if "{" not in value}
-        self._signing = [(name, value) for name, value in headers if "{" in value]
         self.faults = faults or Faults(service.state)
-        self._began = clock() if elapsed is None else 0
-        self._elapsed = elapsed or self._since_it_was_made
+        self._clock = clock
+        self._api_keys = api_keys
+        self._elapsed = elapsed or (lambda now: now - began)
+        self._observers = observers
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the provider says and allows, with the limits of the scenario."""
+        return self.service.state.dialect
 
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
         """The service's reply to a request, or what a fault makes of it.
@@ -89,99 +90,147 @@ class App:
 
         Raises:
             RefusedRequest: the real service has this route, fakebatch does not.
-            UsageError: the test gave an answer that is none.
-            FakeBatchError: `noted` raised it.
+            UsageError: a reply of the test cannot be sent.
+            FakeBatchError: an observer raised it.
         """
-        digest = self._mint.digest("call", self.service.state.next_call(), size=64)
-        hit: Hit | None = None
-        now = self._clock()
-        request_id = self._call_id(digest.hex(), now)
-        self.service.state.settle(now)
-        if operation is None or not self.service.state.scenario.on_call:
+        state, now = self.service.state, self._clock()
+        dialect = state.dialect
+        digest = state.mint.digest("call", state.begin_call(now), size=64)
+        request_id = formed(dialect.ids.call, digest, now)
+        if operation is None or not state.scenario.on_call:
             reply, about, done = self._answer(operation, id_, request, request_id, now)
+            hit = None
         else:
-            (reply, about, done), hit = self._faulty(operation, id_, request, request_id, now)
-        status = None if hit is not None and not reply.arrives else reply.status
-        self._noted(Handled(request, operation, about, reply, hit, done, now, status))
-        return self._signed(reply, request_id, took=20 + digest[-1])
-
-    def _faulty(
-        self, operation: Operation, id_: str, request: Request, request_id: str, now: int
-    ) -> tuple[Answer, Hit | None]:
-        """What a fault makes of the true answer, if one hits the call."""
-        call, rules = call_of(operation.name, id_, request), self.service.state.scenario.on_call
-        attempt = self.faults.begin(call, rules, now, self._elapsed(now))
-        answer = Answer(NO_REPLY, id_, done=False)
-        if attempt.is_carried_out:
-            answer = self._answer(operation, id_, request, request_id, now)
-        reply = altered(attempt, answer.reply, now, self._dialect, request_id)
-        self.faults.end(attempt, reply)
-        return answer._replace(reply=reply), attempt.hit
+            attempt = self.faults.begin(operation.name, id_, request, now, self._elapsed(now))
+            answer = Answer(NO_REPLY, id_, done=False)
+            if attempt.is_carried_out:
+                answer = self._answer(operation, id_, request, request_id, now)
+            fail = partial(_failure, dialect, operation.name, id_, request, request_id)
+            reply = altered(attempt, answer.reply, now, fail)
+            self.faults.end(attempt, reply)
+            (_, about, done), hit = answer, attempt.hit
+        status = reply.status if reply.script is None or reply.arrives else None
+        changes = done and request.method != "GET"
+        handled = Handled(request, operation, about, reply, hit, changes, now, status)
+        for observe in self._observers:
+            observe(handled)
+        own = {"request_id": request_id, "milliseconds": 20 + digest[-1]}
+        headers = {name: value.format_map(own) for name, value in dialect.headers.items()}
+        return reply._replace(headers={**headers, **reply.headers})
 
     def _answer(
         self, operation: Operation | None, id_: str, request: Request, request_id: str, now: int
     ) -> Answer:
         try:
-            if not (request.query and self._is_signed(request, id_)):
-                self._check_key(request)
+            self._check_key(request, id_)
             if operation is None:
-                raise self._no_route(request)
-            reply = operation.handle(self.service, request, id_, now)
-        except APIError as refusal:
-            of_files = request.path.startswith("/files")
-            error = refused(self._dialect, refusal, request_id, of_files=of_files)
-            return Answer(error, id_, done=False)
-        if isinstance(reply, Created):
-            reply, id_ = reply
-        if reply.status == 200 and operation.name in self._dialect.answers:
-            reply = reply._replace(status=self._dialect.answers[operation.name])
-        return Answer(reply, id_, done=True)
+                raise _no_route(request, self.dialect)
+            return Answer(*operation.reply(self.service, request, id_, now), done=True)
+        except APIError as error:
+            template, of_files = self.dialect.errors[error.kind], request.path.startswith("/files")
+            reply = error_reply(self.dialect, template, error.facts, request_id, of_files=of_files)
+            return Answer(reply, id_, done=False)
 
-    def _check_key(self, request: Request) -> None:
-        key, auth = "", self._dialect.auth
-        for name, scheme in auth.items():
-            key = key or _key(request.headers.get(name, ""), scheme)
-        if auth and not key:
+    def _check_key(self, request: Request, id_: str) -> None:
+        dialect, key = self.dialect, ""
+        if dialect.results_url and request.query.get("signature") == signature(id_):
+            if request.path == f"/files/{id_}/content":
+                return  # the address of a result file is open to whoever has it
+        for name, scheme in dialect.auth.items():
+            value = request.headers.get(name, "")
+            if scheme:
+                sent, _, value = value.partition(" ")
+                value = value if sent.lower() == scheme.lower() else ""
+            key = key or value.strip()
+        if dialect.auth and not key:
             raise APIError(ErrorKind.NO_KEY)
         if self._api_keys is not None and key not in self._api_keys:
             raise APIError(ErrorKind.WRONG_KEY, key=masked(key))
 
-    def _no_route(self, request: Request) -> BaseException:
-        facts = {"method": request.method, "path": request.path}
-        if is_known(request.path):
-            return APIError(ErrorKind.WRONG_METHOD, **facts)
-        if request.path[1:].partition("/")[0] not in self._dialect.unimplemented_paths:
-            return APIError(ErrorKind.NO_SUCH_ROUTE, **facts)
-        return RefusedRequest(
-            f"{request.method} {request.path} is not emulated.",
-            "Known are: " + ", ".join(operation.name for operation in OPERATIONS) + ".",
-            "Answer it with a respx route of your own, or do not call it in this test.",
-        )
 
-    def _signed(self, reply: Reply, request_id: str, took: int) -> Reply:
-        status, headers, body, pieces, script = reply
-        signed = self._constant.copy()
-        for name, value in self._signing:
-            signed[name] = value.format(request_id=request_id, milliseconds=took)
-        signed.update(headers)
-        return Reply(status, signed, body, pieces, script)
+class Target(NamedTuple):
+    """Where a request goes to: an app, the path there, and what that means to it."""
 
-    def _is_signed(self, request: Request, id_: str) -> bool:
-        """Whether this is the address of a result file, which is open to whoever has it."""
-        if not (self._dialect.results_url and request.path == f"/files/{id_}/content"):
-            return False
-        return request.query.get("signature") == signature(id_)
+    app: App
+    path: str
+    """Below the base URL."""
+    operation: Operation | None
+    """None: nobody has this method and path."""
+    id: str
+    """In the path."""
 
-    def _since_it_was_made(self, now: int) -> int:
-        return now - self._began
-
-    @property
-    def _dialect(self) -> Dialect:
-        return self.service.state.dialect
+    def handle(self, request: Request) -> Reply:
+        """The app's reply to the request that this is the target of."""
+        return self.app.handle(request._replace(path=self.path), self.operation, self.id)
 
 
-def _key(header: str, scheme: str) -> str:
-    if not scheme:
-        return header.strip()
-    sent, _, key = header.partition(" ")
-    return key.strip() if sent.lower() == scheme.lower() else ""
+def _no_route(request: Request, dialect: Dialect) -> BaseException:
+    facts = {"method": request.method, "path": request.path}
+    if is_known(request.path):
+        return APIError(ErrorKind.WRONG_METHOD, **facts)
+    if request.path[1:].partition("/")[0] not in dialect.unimplemented_paths:
+        return APIError(ErrorKind.NO_SUCH_ROUTE, **facts)
+    return RefusedRequest(
+        f"{request.method} {request.path} is not emulated.",
+        "Known are: " + ", ".join(operation.name for operation in OPERATIONS) + ".",
+        "Answer it with a respx route of your own, or do not call it in this test.",
+    )
+
+
+# --- errors
+
+_NOT_FOUND = {
+    "batches": ErrorKind.NO_SUCH_BATCH,
+    "files": ErrorKind.NO_SUCH_FILE,
+    "models": ErrorKind.NO_SUCH_MODEL,
+}
+"""What a 404 is, by the first part of the operation's name."""
+
+
+def _failure(
+    dialect: Dialect, operation: str, id_: str, request: Request, request_id: str, status: int
+) -> Reply:
+    """The error that is usual with a status, for an operation that a fault lets fail."""
+    group = operation.partition(".")[0]
+    kind = {401: ErrorKind.WRONG_KEY, 404: _NOT_FOUND.get(group)}.get(status)
+    if kind is None:
+        usual = dialect.line_errors
+        template = usual.get(status) or usual[400 if status < 500 else 500]
+    else:
+        template = dialect.errors[kind]
+    template = replace(template, status=status)
+    facts = {"id": id_, "key": masked(request.key)}
+    return error_reply(dialect, template, facts, request_id, of_files=group == "files")
+
+
+def error_reply(
+    dialect: Dialect,
+    template: ErrorTemplate,
+    facts: Mapping[str, object],
+    request_id: str,
+    *,
+    of_files: bool,
+) -> Reply:
+    """An error response in the words and the shape of the provider."""
+    values = {
+        "message": template.message_for(facts),
+        "type": template.type,
+        "param": template.param_for(facts),
+        "code": template.code,
+        "code_or_status": template.code or str(template.status),
+        "status": template.status,
+        "status_text": str(template.status),
+        "request_id": request_id,
+    }
+    shape = dialect.shapes.error
+    if of_files and template.status != 401:  # a wrong key gets no further than any other route
+        shape = dialect.shapes.error_of_files or shape
+    reply = json_reply(template.status, shaped(shape, values), end="\n")
+    return reply._replace(headers={**reply.headers, **template.headers})
+
+
+def masked(key: str) -> str:
+    """A key as the service quotes it: the middle of a long one in stars, all of a short one."""
+    if len(key) <= 12:
+        return "*" * len(key)
+    return key[:8] + "*" * (len(key) - 12) + key[-4:]

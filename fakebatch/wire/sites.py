@@ -10,29 +10,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, chosen
 from fakebatch.errors import UsageError
-from fakebatch.service import Service
-from fakebatch.wire.app import App
-from fakebatch.wire.messages import Reply, Request
-from fakebatch.wire.operations import Operation, route
+from fakebatch.wire.app import App, Target
+from fakebatch.wire.messages import Request
+from fakebatch.wire.operations import route
 
 DialectChoice = str | Path | Dialect
 """A dialect by its name, as a TOML file, or as a value."""
-
-
-class Target(NamedTuple):
-    """Where a request goes to: an app, the path there, and what that means to it."""
-
-    app: App
-    path: str
-    """Below the base URL."""
-    operation: Operation | None
-    """None: nobody has this method and path."""
-    id: str
-    """In the path."""
-
-    def handle(self, request: Request) -> Reply:
-        """The app's reply to the request that this is the target of."""
-        return self.app.handle(request._replace(path=self.path), self.operation, self.id)
 
 
 class Base(NamedTuple):
@@ -142,18 +125,3 @@ def providers(
             "Give dialects alone; one of them at another address is a Dialect or a TOML file.",
         )
     return tuple(chosen(each, DIALECTS, base_url=base_url, limits=limits) for each in choices)
-
-
-def services(
-    dialects: tuple[Dialect, ...],
-    *,
-    seed: bytes,
-    models: list[str] | None,
-) -> tuple[Service, ...]:
-    """A service for each: the first as if it were alone; no two make the same ids."""
-    seeds = [seed, *(b"%b/%d" % (seed, number) for number in range(1, len(dialects)))]
-    known = None if models is None else frozenset(models)
-    return tuple(
-        Service(dialect, seed=own, models=known)
-        for dialect, own in zip(dialects, seeds, strict=True)
-    )
