@@ -17,7 +17,7 @@ from fakebatch.journal import Called, Journal, Noted
 from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.fluent import Rules
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
-from fakebatch.service import State
+from fakebatch.service import Service, State
 from fakebatch.testing import placing
 from fakebatch.testing.asserting import Asserting
 from fakebatch.testing.timeline import Notes, timeline
@@ -28,7 +28,7 @@ from fakebatch.wire.app import App, Handled
 from fakebatch.wire.faults import Faults
 from fakebatch.wire.messages import Reply, Request
 from fakebatch.wire.operations import OPERATIONS
-from fakebatch.wire.sites import DialectChoice, Sites, providers, services
+from fakebatch.wire.sites import DialectChoice, Sites, providers
 
 UnusedRules = Literal["error", "warn", "ignore"]
 
@@ -85,9 +85,9 @@ class Emulator(Asserting, Rules):
         """The providers that are emulated, as values."""
         known_models = None if models is None else frozenset(models)
         self._services = [
-            # the first as if it were alone; no two make the same ids
-            Service(dialect, seed=f"{seed}/{number}" if number else str(seed), models=known_models)
-            for number, dialect in enumerate(self.dialects)
+            # the first makes ids as if it were alone; no two make the same ones
+            Service(dialect, seed=f"{seed}{f'/{n}' if n else ''}".encode(), models=known_models)
+            for n, dialect in enumerate(self.dialects)
         ]
         self._service = self._services[0]
         self._clock = clock
@@ -102,6 +102,8 @@ class Emulator(Asserting, Rules):
         """What the service tells of batches that have ended: `due`, `secret`."""
         self.faults = Faults(self._service.state)
         """What `on_call` let go wrong: the requests that were hit are `fired`."""
+        self._observers: list[Callable[[Handled], object]] = [self._note]
+        """Each is called with every request that was handled."""
         keys = None if api_keys is None else frozenset(api_keys)
         apps = [
             App(
@@ -110,7 +112,7 @@ class Emulator(Asserting, Rules):
                 api_keys=keys,
                 faults=self.faults,
                 elapsed=self._elapsed,
-                noted=self._noted,
+                observers=self._observers,
             )
             for service in self._services
         ]
@@ -171,17 +173,17 @@ class Emulator(Asserting, Rules):
 
     def hits(self, place: Place) -> int:
         """How often the rule at a place of the scenario met something."""
-        return hits(self._services, self.faults, place)
+        return hits(self._services, place)
 
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
-        saved = tuple(service.snapshot() for service in self._services)
+        saved = tuple(service.state.copy() for service in self._services)
         return Snapshot(saved, self.journal.snapshot())
 
     def restore(self, saved: Snapshot) -> None:
         """As if nothing had been done since the snapshot; the clock alone goes on."""
         for service, was in zip(self._services, saved.services, strict=True):
-            service.restore(was)
+            service.state.restore(was)
         self.journal.restore(saved.journal)
 
     def timeline(self) -> str:
@@ -219,17 +221,17 @@ class Emulator(Asserting, Rules):
         """The time since the start at a moment, both in microseconds."""
         return now - self._began
 
-    def _noted(self, handled: Handled) -> None:
-        """Called with every request."""
-        request, operation, id_, _, hit, done, at, status = handled
+    def _note(self, handled: Handled) -> None:
+        """Note a request in the journal."""
+        request, operation, id_, _, hit, changes, at, status = handled
         name = operation.name if operation else f"{request.method} {request.path}"
         called = Called(name, id_, status, None if hit is None else str(hit.rule))
-        self.journal.called(at, called, changes=done and request.method != "GET")
+        self.journal.called(at, called, changes=changes)
 
     def _notes(self) -> Notes:
         absorbed = (hit.rule for hit in self.faults.fired if hit.absorbed)
         return Notes(
-            _sentences(injected(self._services, self.faults)),
+            _sentences(injected(self._services)),
             _sentences(absorbed),
             self._unmet(),
         )

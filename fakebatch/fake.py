@@ -33,7 +33,6 @@ from fakebatch.rules.catalogue import Incident
 from fakebatch.vtime import Clock, moments
 from fakebatch.vtime.clock import Sleep
 from fakebatch.webhooks.delivered import DeliveredWebhooks
-from fakebatch.wire.app import Handled
 from fakebatch.wire.sites import DialectChoice
 
 
@@ -117,6 +116,7 @@ class FakeBatch(Emulator, Clients):
             max_sleeps=max_sleeps,
             max_elapsed=max_elapsed,
         )
+        self._observers += [self._sender.called, self._endless.called]
         self.router = EmulatedRouter(self._sites)
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
         self._ready_key = api_keys[0] if api_keys else DUMMY_KEY
@@ -198,12 +198,6 @@ class FakeBatch(Emulator, Clients):
 
     def _elapsed(self, now: int) -> int:  # noqa: ARG002  # the clock has a line of its own
         return microseconds(self.clock.elapsed)  # to which a freeze within the test adds nothing
-
-    def _noted(self, handled: Handled) -> None:
-        super()._noted(handled)
-        if handled.done and handled.request.method != "GET":
-            self._sender.look()
-        self._endless.called(handled)
 
 
 _ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""What a client sees: pure functions of a record and the time, which give the objects of the wire."""
+"""What a client sees: functions from a record and the time to the JSON objects of the API."""
 
 from __future__ import annotations
 

@@ -7,13 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from fakebatch.dialects import APIError, Dialect, ErrorKind, ErrorTemplate, shaped
-from fakebatch.errors import RefusedRequest
+from fakebatch.dialects import APIError, ErrorKind, ErrorTemplate, shaped
 from fakebatch.ids import formed, signature
 from fakebatch.service import Service
 from fakebatch.wire.faults import Faults, Hit, altered
 from fakebatch.wire.messages import NO_REPLY, Reply, Request, json_reply
-from fakebatch.wire.operations import OPERATIONS, Operation, is_known
+from fakebatch.wire.operations import Operation, refuse_route
 
 
 class Handled(NamedTuple):
@@ -32,6 +31,17 @@ class Handled(NamedTuple):
     """When, in microseconds since the epoch."""
     status: int | None
     """Of the HTTP response; None: it never arrives."""
+
+
+class Call(NamedTuple):
+    """One request on its way."""
+
+    request: Request
+    operation: Operation | None
+    id: str
+    """In the path."""
+    now: int
+    request_id: str
 
 
 class Answer(NamedTuple):
@@ -75,11 +85,6 @@ class App:
         self._elapsed = elapsed or (lambda now: now - began)
         self._observers = observers
 
-    @property
-    def dialect(self) -> Dialect:
-        """What the provider says and allows, with the limits of the scenario."""
-        return self.service.state.dialect
-
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
         """The service's reply to a request, or what a fault makes of it.
 
@@ -94,48 +99,46 @@ class App:
             FakeBatchError: an observer raised it.
         """
         state, now = self.service.state, self._clock()
-        dialect = state.dialect
         digest = state.mint.digest("call", state.begin_call(now), size=64)
-        request_id = formed(dialect.ids.call, digest, now)
+        request_id = formed(state.dialect.ids.call, digest, now)
+        call = Call(request, operation, id_, now, request_id)
         if operation is None or not state.scenario.on_call:
-            reply, about, done = self._answer(operation, id_, request, request_id, now)
-            hit = None
+            (reply, about, done), hit = self._answer(call), None
         else:
             attempt = self.faults.begin(operation.name, id_, request, now, self._elapsed(now))
-            answer = Answer(NO_REPLY, id_, done=False)
+            hit, answer = attempt.hit, Answer(NO_REPLY, id_, done=False)
             if attempt.is_carried_out:
-                answer = self._answer(operation, id_, request, request_id, now)
-            fail = partial(_failure, dialect, operation.name, id_, request, request_id)
-            reply = altered(attempt, answer.reply, now, fail)
+                answer = self._answer(call)
+            reply, about, done = answer
+            reply = altered(attempt, reply, now, partial(self._usual_error, call))
             self.faults.end(attempt, reply)
-            (_, about, done), hit = answer, attempt.hit
         status = reply.status if reply.script is None or reply.arrives else None
         changes = done and request.method != "GET"
         handled = Handled(request, operation, about, reply, hit, changes, now, status)
         for observe in self._observers:
             observe(handled)
         own = {"request_id": request_id, "milliseconds": 20 + digest[-1]}
-        headers = {name: value.format_map(own) for name, value in dialect.headers.items()}
+        headers = {name: value.format_map(own) for name, value in state.dialect.headers.items()}
         return reply._replace(headers={**headers, **reply.headers})
 
-    def _answer(
-        self, operation: Operation | None, id_: str, request: Request, request_id: str, now: int
-    ) -> Answer:
+    def _answer(self, call: Call) -> Answer:
+        """The service's own reply."""
+        request, operation, id_, now, _ = call
+        dialect = self.service.state.dialect
         try:
             self._check_key(request, id_)
             if operation is None:
-                raise _no_route(request, self.dialect)
+                refuse_route(request, dialect)
             return Answer(*operation.reply(self.service, request, id_, now), done=True)
         except APIError as error:
-            template, of_files = self.dialect.errors[error.kind], request.path.startswith("/files")
-            reply = error_reply(self.dialect, template, error.facts, request_id, of_files=of_files)
+            reply = self._error(call, dialect.errors[error.kind], error.facts)
             return Answer(reply, id_, done=False)
 
     def _check_key(self, request: Request, id_: str) -> None:
-        dialect, key = self.dialect, ""
-        if dialect.results_url and request.query.get("signature") == signature(id_):
-            if request.path == f"/files/{id_}/content":
-                return  # the address of a result file is open to whoever has it
+        dialect, key = self.service.state.dialect, ""
+        is_signed = dialect.results_url and request.query.get("signature") == signature(id_)
+        if is_signed and request.path == f"/files/{id_}/content":
+            return  # the address of a result file is open to whoever has it
         for name, scheme in dialect.auth.items():
             value = request.headers.get(name, "")
             if scheme:
@@ -146,6 +149,56 @@ class App:
             raise APIError(ErrorKind.NO_KEY)
         if self._api_keys is not None and key not in self._api_keys:
             raise APIError(ErrorKind.WRONG_KEY, key=masked(key))
+
+    def _usual_error(self, call: Call, status: int) -> Reply:
+        """The provider's own error with a status, for a call that a fault lets fail."""
+        dialect, not_found = (
+            self.service.state.dialect,
+            _NOT_FOUND.get(call.request.path.split("/")[1]),
+        )
+        kind = {401: ErrorKind.WRONG_KEY, 404: not_found}.get(status)
+        if kind is None:
+            usual = dialect.line_errors
+            template = usual.get(status) or usual[400 if status < 500 else 500]
+        else:
+            template = dialect.errors[kind]
+        facts = {"id": call.id, "key": masked(call.request.key)}
+        return self._error(call, replace(template, status=status), facts)
+
+    def _error(self, call: Call, template: ErrorTemplate, facts: Mapping[str, object]) -> Reply:
+        """An error response in the words and the shape of the provider."""
+        status, shapes = template.status, self.service.state.dialect.shapes
+        values = {
+            "message": template.message_for(facts),
+            "type": template.type,
+            "param": template.param_for(facts),
+            "code": template.code,
+            "code_or_status": template.code or str(status),
+            "status": status,
+            "status_text": str(status),
+            "request_id": call.request_id,
+        }
+        shape = shapes.error
+        # a wrong key is refused before the route is looked at
+        if call.request.path.startswith("/files") and status != 401:
+            shape = shapes.error_of_files or shape
+        reply = json_reply(status, shaped(shape, values), end="\n")
+        return reply._replace(headers={**reply.headers, **template.headers})
+
+
+_NOT_FOUND = {
+    "batches": ErrorKind.NO_SUCH_BATCH,
+    "files": ErrorKind.NO_SUCH_FILE,
+    "models": ErrorKind.NO_SUCH_MODEL,
+}
+"""What a 404 is, by the first part of the path."""
+
+
+def masked(key: str) -> str:
+    """A key as the service quotes it: the middle of a long one in stars, all of a short one."""
+    if len(key) <= 12:
+        return "*" * len(key)
+    return key[:8] + "*" * (len(key) - 12) + key[-4:]
 
 
 class Target(NamedTuple):
@@ -162,75 +215,3 @@ class Target(NamedTuple):
     def handle(self, request: Request) -> Reply:
         """The app's reply to the request that this is the target of."""
         return self.app.handle(request._replace(path=self.path), self.operation, self.id)
-
-
-def _no_route(request: Request, dialect: Dialect) -> BaseException:
-    facts = {"method": request.method, "path": request.path}
-    if is_known(request.path):
-        return APIError(ErrorKind.WRONG_METHOD, **facts)
-    if request.path[1:].partition("/")[0] not in dialect.unimplemented_paths:
-        return APIError(ErrorKind.NO_SUCH_ROUTE, **facts)
-    return RefusedRequest(
-        f"{request.method} {request.path} is not emulated.",
-        "Known are: " + ", ".join(operation.name for operation in OPERATIONS) + ".",
-        "Answer it with a respx route of your own, or do not call it in this test.",
-    )
-
-
-# --- errors
-
-_NOT_FOUND = {
-    "batches": ErrorKind.NO_SUCH_BATCH,
-    "files": ErrorKind.NO_SUCH_FILE,
-    "models": ErrorKind.NO_SUCH_MODEL,
-}
-"""What a 404 is, by the first part of the operation's name."""
-
-
-def _failure(
-    dialect: Dialect, operation: str, id_: str, request: Request, request_id: str, status: int
-) -> Reply:
-    """The error that is usual with a status, for an operation that a fault lets fail."""
-    group = operation.partition(".")[0]
-    kind = {401: ErrorKind.WRONG_KEY, 404: _NOT_FOUND.get(group)}.get(status)
-    if kind is None:
-        usual = dialect.line_errors
-        template = usual.get(status) or usual[400 if status < 500 else 500]
-    else:
-        template = dialect.errors[kind]
-    template = replace(template, status=status)
-    facts = {"id": id_, "key": masked(request.key)}
-    return error_reply(dialect, template, facts, request_id, of_files=group == "files")
-
-
-def error_reply(
-    dialect: Dialect,
-    template: ErrorTemplate,
-    facts: Mapping[str, object],
-    request_id: str,
-    *,
-    of_files: bool,
-) -> Reply:
-    """An error response in the words and the shape of the provider."""
-    values = {
-        "message": template.message_for(facts),
-        "type": template.type,
-        "param": template.param_for(facts),
-        "code": template.code,
-        "code_or_status": template.code or str(template.status),
-        "status": template.status,
-        "status_text": str(template.status),
-        "request_id": request_id,
-    }
-    shape = dialect.shapes.error
-    if of_files and template.status != 401:  # a wrong key gets no further than any other route
-        shape = dialect.shapes.error_of_files or shape
-    reply = json_reply(template.status, shaped(shape, values), end="\n")
-    return reply._replace(headers={**reply.headers, **template.headers})
-
-
-def masked(key: str) -> str:
-    """A key as the service quotes it: the middle of a long one in stars, all of a short one."""
-    if len(key) <= 12:
-        return "*" * len(key)
-    return key[:8] + "*" * (len(key) - 12) + key[-4:]

@@ -284,11 +284,10 @@ def altered(
     match attempt.outcome:
         case Fail() | Reply() as verb:
             return _instead(verb, now, usual_error)
-        case Timeout() | Reset() | Disconnect() as verb:
-            return reply.scripted(Script(before=(Broken(_BREAKS[type(verb)]),)))
-        case ConnectError(why):
-            return reply.scripted(Script(before=(Broken(why),)))
-        case Truncate(fraction, framing):
+        case Timeout() | Reset() | Disconnect() | ConnectError() as verb:
+            kind = verb.why if isinstance(verb, ConnectError) else _BREAKS[type(verb)]
+            return reply.scripted(Script(before=(Broken(kind),)))
+        case Truncate(fraction, framing=framing):
             script = Script(framing=_FRAMINGS[framing])
             whole = reply.scripted(script)
             arrived = whole.body[: int(len(whole.body) * fraction)]

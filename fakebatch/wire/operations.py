@@ -1,4 +1,4 @@
-"""What a client can do: each operation reads its request, calls the service, and shows the result."""
+"""What a client can do: each operation reads its request, calls the service, shows the result."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 from urllib.parse import quote
 
 from pydantic_core import to_json
 
 from fakebatch.batch.responding import not_json
-from fakebatch.dialects import APIError, ErrorKind
-from fakebatch.errors import UsageError
+from fakebatch.dialects import APIError, Dialect, ErrorKind
+from fakebatch.errors import RefusedRequest, UsageError
 from fakebatch.service import Service, view
 from fakebatch.service.view import Wire
 from fakebatch.wire import params
@@ -103,9 +103,23 @@ def route(method: str, path: str) -> tuple[Operation | None, str]:
     return None, id_
 
 
-def is_known(path: str) -> bool:
-    """Whether any operation has this path, by whatever method."""
-    return any(route(method, path)[0] for method in ("GET", "POST", "DELETE"))
+def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
+    """Refuse a request that is for no operation.
+
+    Raises:
+        APIError: the provider has no such route either.
+        RefusedRequest: the provider has it, fakebatch does not.
+    """
+    method, path = request.method, request.path
+    if any(route(other, path)[0] for other in ("GET", "POST", "DELETE")):
+        raise APIError(ErrorKind.WRONG_METHOD, method=method, path=path)
+    if path[1:].partition("/")[0] not in dialect.unimplemented_paths:
+        raise APIError(ErrorKind.NO_SUCH_ROUTE, method=method, path=path)
+    raise RefusedRequest(
+        f"{method} {path} is not emulated.",
+        f"Known are: {', '.join(each.name for each in OPERATIONS)}.",
+        "Answer it with a respx route of your own, or do not call it in this test.",
+    )
 
 
 # --- files
@@ -113,6 +127,7 @@ def is_known(path: str) -> bool:
 
 @operation("files.create", "POST", "/files")
 def create_file(service: Service, request: Request, _: str, now: int) -> Created:
+    """A form: `file`, `purpose`, and `expires_after[anchor]` with `expires_after[seconds]`."""
     body = request.body if request.pieces is None else request.pieces
     form = parts(body, request.headers.get("content-type", ""))
     if "file" not in form:
@@ -134,6 +149,7 @@ def create_file(service: Service, request: Request, _: str, now: int) -> Created
 
 @operation("files.list", "GET", "/files")
 def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
+    """A query: `purpose`, `order`, `limit` and `after`."""
     query, listing = request.query, service.dialect.files_list
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
@@ -153,17 +169,20 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
 
 @operation("files.retrieve", "GET", "/files/{id}")
 def retrieve_file(service: Service, _: Request, id_: str, now: int) -> Wire:
+    """The object alone; its bytes are at `/content`."""
     return view.file_object(service.state.files.retrieve(id_, now), service.dialect, now)
 
 
 @operation("files.delete", "DELETE", "/files/{id}")
 def delete_file(service: Service, _: Request, id_: str, now: int) -> Wire:
+    """The object is gone at once; so is a batch that still validates it."""
     service.files.delete(id_, now)
     return view.deleted_file(id_, service.dialect)
 
 
 @operation("files.content", "GET", "/files/{id}/content")
 def file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
+    """The bytes, the same at every download."""
     file = service.state.files.retrieve(id_, now)
     # a header is ASCII: other names go by RFC 6266, with a fallback for those who do not read it
     plain = re.sub(r'[^ -~]|["\\]', "_", file.filename)
@@ -182,6 +201,7 @@ def file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
 
 @operation("uploads.create", "POST", "/uploads")
 def create_upload(service: Service, request: Request, _: str, now: int) -> Wire:
+    """JSON: `purpose`, `filename`, `bytes`, `mime_type`, `expires_after`."""
     body = params.json_object(request.body)
     upload = service.uploads.create(params.upload_params(body, service.dialect.limits), now)
     return view.upload_object(upload, now)
@@ -189,6 +209,7 @@ def create_upload(service: Service, request: Request, _: str, now: int) -> Wire:
 
 @operation("uploads.parts.create", "POST", "/uploads/{id}/parts")
 def create_part(service: Service, request: Request, id_: str, now: int) -> Wire:
+    """A form: `data`."""
     form = parts(request.body, request.headers.get("content-type", ""))
     if "data" not in form:
         raise APIError(ErrorKind.MISSING, name="data")
@@ -198,6 +219,7 @@ def create_part(service: Service, request: Request, id_: str, now: int) -> Wire:
 
 @operation("uploads.complete", "POST", "/uploads/{id}/complete")
 def complete_upload(service: Service, request: Request, id_: str, now: int) -> Wire:
+    """JSON: `part_ids` in the order of the file, and its `md5`."""
     body = params.json_object(request.body)
     md5 = None if body.get("md5") is None else params.text(body, "md5")
     part_ids = params.texts(body, "part_ids")
@@ -208,6 +230,7 @@ def complete_upload(service: Service, request: Request, id_: str, now: int) -> W
 
 @operation("uploads.cancel", "POST", "/uploads/{id}/cancel")
 def cancel_upload(service: Service, _: Request, id_: str, now: int) -> Wire:
+    """Drops the parts."""
     return view.upload_object(service.uploads.cancel(id_, now), now)
 
 
@@ -216,6 +239,7 @@ def cancel_upload(service: Service, _: Request, id_: str, now: int) -> Wire:
 
 @operation("batches.create", "POST", "/batches")
 def create_batch(service: Service, request: Request, _: str, now: int) -> Created:
+    """JSON: see `params.batch_params`."""
     body = params.json_object(request.body)
     batch = service.batches.create(params.batch_params(body, service.dialect), now)
     return Created(view.batch_object(batch, now), batch.id)
@@ -223,6 +247,7 @@ def create_batch(service: Service, request: Request, _: str, now: int) -> Create
 
 @operation("batches.list", "GET", "/batches")
 def list_batches(service: Service, request: Request, _: str, now: int) -> Wire:
+    """A query: `limit` and `after`; newest first."""
     listing = service.dialect.batches_list
     limit, after = params.page(request.query, listing)
     batches, has_more = service.state.batches.page(now, after=after, limit=limit)
@@ -231,11 +256,13 @@ def list_batches(service: Service, request: Request, _: str, now: int) -> Wire:
 
 @operation("batches.retrieve", "GET", "/batches/{id}")
 def retrieve_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
+    """The object as it is now."""
     return view.batch_object(service.state.batches.retrieve(id_, now), now)
 
 
 @operation("batches.cancel", "POST", "/batches/{id}/cancel")
 def cancel_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
+    """The object, which goes on changing until it is cancelled."""
     return view.batch_object(service.batches.cancel(id_, now), now)
 
 
@@ -243,6 +270,7 @@ def cancel_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
 
 
 def ask(service: Service, request: Request, _: str, now: int) -> Reply:
+    """A model answers what a line of a batch with this body would get."""
     body = params.json_object(request.body)
     if body.get("stream"):
         raise UsageError(
@@ -271,10 +299,12 @@ for _name, _path in (
 
 @operation("models.list", "GET", "/models")
 def list_models(service: Service, *_: object) -> Wire:
+    """Those that are known by name."""
     return {"object": "list", "data": [view.model_object(name) for name in service.models()]}
 
 
 @operation("models.retrieve", "GET", "/models/{id}")
 def retrieve_model(service: Service, _: Request, id_: str, __: int) -> Wire:
+    """Any that exists."""
     service.check_model(id_)
     return view.model_object(id_)

@@ -10,8 +10,8 @@ from fakebatch import UsageError
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect
 from fakebatch.service import Service
 from fakebatch.wire import Request
-from fakebatch.wire.app import App
-from fakebatch.wire.sites import Sites, Target, providers
+from fakebatch.wire.app import App, Target
+from fakebatch.wire.sites import Sites, providers
 from support.batches import T0
 
 
