@@ -100,7 +100,7 @@ class Emulator(Asserting, Rules):
         """The batches by id, in order of creation."""
         self.webhooks = Webhooks(self._service.state, clock)
         """What the service tells of batches that have ended: `due`, `secret`."""
-        self.faults = Faults(self._service.state)
+        self.faults = Faults(self._service.state, self._elapsed)
         """What `on_call` let go wrong: the requests that were hit are `fired`."""
         self._observers: list[Callable[[Handled], object]] = [self._note]
         """Each is called with every request that was handled."""
@@ -111,7 +111,6 @@ class Emulator(Asserting, Rules):
                 clock=clock,
                 api_keys=keys,
                 faults=self.faults,
-                elapsed=self._elapsed,
                 observers=self._observers,
             )
             for service in self._services

@@ -97,7 +97,9 @@ class FakeBatch(Emulator, Clients):
             unused_rules=unused_rules,
         )
         self._lost_errors = LostErrors()
-        self.webhooks: DeliveredWebhooks = DeliveredWebhooks(self._service.state, moments.now)
+        self.webhooks: DeliveredWebhooks = DeliveredWebhooks(
+            self._service.state, moments.now, self._observers
+        )
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
         self._sender = self.webhooks.sender
         self.clock = Clock(
@@ -116,7 +118,7 @@ class FakeBatch(Emulator, Clients):
             max_sleeps=max_sleeps,
             max_elapsed=max_elapsed,
         )
-        self._observers += [self._sender.called, self._endless.called]
+        self._observers.append(self._endless.called)
         self.router = EmulatedRouter(self._sites)
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
         self._ready_key = api_keys[0] if api_keys else DUMMY_KEY

@@ -51,7 +51,7 @@ class Batches:
         number = state.next_number()
         mint = Mint(state.mint.digest("batch", number, size=32))
         refused = None
-        if not dialect.window.allows(params.completion_window):
+        if not (dialect.window.refused or dialect.window.allows(params.completion_window)):
             facts = {"value": params.completion_window, "known": dialect.window.known}
             refused = BatchError(ErrorCode.BAD_WINDOW, facts)
         file = self._input_file(params.input_file_id, created)

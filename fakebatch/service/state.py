@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from threading import RLock
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import TERMINAL
@@ -21,34 +21,10 @@ from fakebatch.rules.files import FileOverrides
 from fakebatch.rules.scenario import Place, Scenario
 from fakebatch.service.records import Attempt, FileRecord, TokenShare, UploadRecord
 
-
-class Record(Protocol):
-    """What a store keeps in order."""
-
-    @property
-    def id(self) -> str:
-        """The id that a client knows."""
-        ...
-
-    @property
-    def created(self) -> int:
-        """The moment of its creation, in microseconds since the epoch."""
-        ...
-
-    @property
-    def number(self) -> int:
-        """Orders records of the same moment."""
-        ...
-
-    def exists(self, now: int) -> bool:
-        """Whether a client can see it at `now`."""
-        ...
-
-
 Position = tuple[int, int, int, str]
 """Moment, number, how many records came before, id: the sort key of a listing."""
 
-RecordT = TypeVar("RecordT", bound=Record)
+RecordT = TypeVar("RecordT", FileRecord, Batch, UploadRecord)
 
 
 class Store(Generic[RecordT]):

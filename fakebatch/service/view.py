@@ -21,18 +21,6 @@ Wire = dict[str, Any]
 
 LEAVES_FILES = TERMINAL - {Status.FAILED}
 
-MOMENTS = (
-    "in_progress_at",
-    "expires_at",
-    "finalizing_at",
-    "completed_at",
-    "failed_at",
-    "expired_at",
-    "cancelling_at",
-    "cancelled_at",
-)
-"""What follows `created_at` in a Batch object."""
-
 
 def seconds(at: int | None) -> int | None:
     """A moment as the wire has it: whole unix seconds, or null."""
@@ -141,7 +129,7 @@ def batch_object(batch: Batch, now: int) -> Wire:
         "output_file_id": _result(batch, batch.output_file_id) if "output" in files else None,
         "error_file_id": _result(batch, batch.error_file_id) if "errors" in files else None,
         "created_at": seconds(batch.created),
-        **dict.fromkeys(MOMENTS),
+        **dict.fromkeys(f"{each.value}_at" for each in Status),
         "expires_at": seconds(batch.expires),
         **{f"{mark.status.value}_at": seconds(mark.at) for mark in begun if mark.at <= now},
         "request_counts": counts,

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from fakebatch.batch.batch import Batch as BatchValue
 from fakebatch.dialects import APIError
 from fakebatch.errors import UsageError
 from fakebatch.journal import Journal
 from fakebatch.service import Service, view
-from fakebatch.service.state import Record
+from fakebatch.service.records import FileRecord
 from fakebatch.testing.lines import Lines
 from fakebatch.vtime.moments import as_datetime
 
@@ -128,7 +129,7 @@ class Seen(Mapping[str, LookT], Generic[LookT]):
     def __init__(
         self,
         kind: str,
-        found: Callable[[], Iterator[Record]],
+        found: Callable[[], Iterator[FileRecord] | Iterator[BatchValue]],
         has: Callable[[str], bool],
         look: Callable[[str], LookT],
     ) -> None:

@@ -44,16 +44,6 @@ class Call(NamedTuple):
     request_id: str
 
 
-class Answer(NamedTuple):
-    """What came of an operation."""
-
-    reply: Reply
-    about: str
-    """The id it is about."""
-    done: bool
-    """Whether it was carried out."""
-
-
 class App:
     """One emulated service behind HTTP, below its base URL.
 
@@ -62,8 +52,6 @@ class App:
         clock: the time, in microseconds since the epoch: read once for each request.
         api_keys: the keys that are accepted; None: every key is.
         faults: what goes wrong with calls; several apps may share it.
-        elapsed: the time since the start at a moment, both in microseconds; by default the start
-            is when the app is made.
         observers: each is called with every request; what one raises is raised in the client.
     """
 
@@ -74,15 +62,13 @@ class App:
         clock: Callable[[], int],
         api_keys: frozenset[str] | None,
         faults: Faults | None = None,
-        elapsed: Callable[[int], int] | None = None,
         observers: Sequence[Callable[[Handled], object]] = (),
     ) -> None:
         began = clock()
         self.service = service
-        self.faults = faults or Faults(service.state)
+        self.faults = faults or Faults(service.state, lambda now: now - began)
         self._clock = clock
         self._api_keys = api_keys
-        self._elapsed = elapsed or (lambda now: now - began)
         self._observers = observers
 
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
@@ -99,18 +85,18 @@ class App:
             FakeBatchError: an observer raised it.
         """
         state, now = self.service.state, self._clock()
-        digest = state.mint.digest("call", state.begin_call(now), size=64)
+        number, has_faults = state.begin_call(now), bool(state.scenario.on_call)
+        digest = state.mint.digest("call", number, size=64)
         request_id = formed(state.dialect.ids.call, digest, now)
         call = Call(request, operation, id_, now, request_id)
-        if operation is None or not state.scenario.on_call:
+        if operation is None or not has_faults:
             (reply, about, done), hit = self._answer(call), None
         else:
-            attempt = self.faults.begin(operation.name, id_, request, now, self._elapsed(now))
-            hit, answer = attempt.hit, Answer(NO_REPLY, id_, done=False)
+            attempt = self.faults.begin(operation.name, id_, request, now)
+            reply, about, done = NO_REPLY, id_, False
             if attempt.is_carried_out:
-                answer = self._answer(call)
-            reply, about, done = answer
-            reply = altered(attempt, reply, now, partial(self._usual_error, call))
+                reply, about, done = self._answer(call)
+            hit, reply = attempt.hit, altered(attempt, reply, now, partial(self._usual_error, call))
             self.faults.end(attempt, reply)
         status = reply.status if reply.script is None or reply.arrives else None
         changes = done and request.method != "GET"
@@ -121,18 +107,17 @@ class App:
         headers = {name: value.format_map(own) for name, value in state.dialect.headers.items()}
         return reply._replace(headers={**headers, **reply.headers})
 
-    def _answer(self, call: Call) -> Answer:
-        """The service's own reply."""
+    def _answer(self, call: Call) -> tuple[Reply, str, bool]:
+        """The service's own reply, the id it is about, and whether the call was carried out."""
         request, operation, id_, now, _ = call
         dialect = self.service.state.dialect
         try:
             self._check_key(request, id_)
             if operation is None:
                 refuse_route(request, dialect)
-            return Answer(*operation.reply(self.service, request, id_, now), done=True)
+            return *operation.reply(self.service, request, id_, now), True
         except APIError as error:
-            reply = self._error(call, dialect.errors[error.kind], error.facts)
-            return Answer(reply, id_, done=False)
+            return self._error(call, dialect.errors[error.kind], error.facts), id_, False
 
     def _check_key(self, request: Request, id_: str) -> None:
         dialect, key = self.service.state.dialect, ""

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
+from itertools import zip_longest
 from typing import NamedTuple
 
 from fakebatch.durations import SECOND, microseconds
@@ -21,6 +22,7 @@ from fakebatch.rules.calls import (
     Disconnect,
     Fail,
     Headers,
+    RateLimit,
     Reply,
     Reset,
     Slow,
@@ -86,34 +88,31 @@ class Attempt(NamedTuple):
     @property
     def is_carried_out(self) -> bool:
         """Whether the operation happens, whatever the client gets to see of it."""
-        match self.outcome:
-            case Fail() | Reply() | Timeout() | Reset() | Disconnect():
-                return self.outcome.applied
-            case _:
-                return not isinstance(self.outcome, ConnectError)
+        # what takes the place of the true reply says so itself
+        return bool(getattr(self.outcome, "applied", not isinstance(self.outcome, ConnectError)))
 
 
 @dataclass(eq=False, slots=True)
 class RuleCount:
     """The requests that one fault has met so far."""
 
-    rate: Rate | None
-    """Those that its limit let through, if it is a limit."""
+    rule: CallRule
     met: int = 0
     spent: int = 0
+    let_through: Rate = field(default_factory=lambda: Rate(0))
+    """By the limit, where the rule is one."""
 
     def copy(self) -> RuleCount:
         """The same, counting for itself."""
-        return replace(self, rate=self.rate and self.rate.copy())
+        return replace(self, let_through=self.let_through.copy())
 
 
 @dataclass(eq=False, slots=True)
 class CallHits:
     """All that faults of calls have counted and hit."""
 
-    rules: tuple[CallRule, ...] = ()
-    """Those that the counts are of, in the order of the scenario."""
     counts: list[RuleCount] = field(default_factory=list[RuleCount])
+    """For each rule, in the order of the scenario."""
     hits: dict[int, Hit] = field(default_factory=dict[int, Hit])
     """The last thousand, by number."""
     number: int = 0
@@ -138,11 +137,13 @@ class Faults:
 
     Args:
         state: has the rules, and keeps what is counted, so that it is restored with all else.
+        elapsed: the time since the start at a moment, both in microseconds.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, elapsed: Callable[[int], int]) -> None:
         state.calls = CallHits()
         self._state = state
+        self._elapsed = elapsed
 
     @property
     def fired(self) -> tuple[Hit, ...]:
@@ -153,13 +154,13 @@ class Faults:
     def excused(self) -> set[int]:
         """The places of rules that may have hit nothing: limits that were kept, and bad luck."""
         with self._state.lock:
-            calls = self._calls()
-            pairs = enumerate(zip(calls.rules, calls.counts, strict=True))
             return {
-                place for place, (rule, count) in pairs if count.rate or (count.met and rule.chance)
+                place
+                for place, count in enumerate(self._calls().counts)
+                if count.rule.rate_limit is not None or (count.met and count.rule.chance)
             }
 
-    def begin(self, operation: str, id_: str, request: Request, now: int, elapsed: int) -> Attempt:
+    def begin(self, operation: str, id_: str, request: Request, now: int) -> Attempt:
         """Count a request for all rules; the last of those that hit it decides.
 
         Args:
@@ -167,51 +168,52 @@ class Faults:
             id_: the one in its path.
             request: its headers name the key, and which attempt of a call it is.
             now: microseconds since the epoch.
-            elapsed: microseconds since the start.
         """
         retries = request.headers.get("x-stainless-retry-count", "")
         attempt = int(retries) if retries.isdecimal() and len(retries) < 9 else 0
-        key = CallKey(operation, id_, attempt)
+        key, elapsed = CallKey(operation, id_, attempt), self._elapsed(now)
         with self._state.lock:
             calls = self._calls()
             waiting = calls.between_attempts.get(key, ())
             earlier = waiting.pop() if waiting else ()
             winner: int | None = None
-            for place, (rule, count) in enumerate(zip(calls.rules, calls.counts, strict=True)):
-                if rule.through_retries and attempt:
+            for place, count in enumerate(calls.counts):
+                if count.rule.through_retries and attempt:
                     is_hit = any(hit.place == place for hit in earlier)
                 else:
-                    is_matched = rule.matches(operation, request.key, elapsed)
-                    is_hit = is_matched and self._is_due(place, rule, count, now)
+                    is_matched = count.rule.matches(operation, request.key, elapsed)
+                    is_hit = is_matched and self._is_due(place, count, now)
                 winner = place if is_hit else winner
             if winner is None:
                 return Attempt(key, earlier, None, None)
             self._state.hit("on_call", [winner])
-            rule, rate = calls.rules[winner], calls.counts[winner].rate
+            rule, let_through = calls.counts[winner].rule, calls.counts[winner].let_through
             calls.number += 1
             hit = Hit(calls.number, winner, rule, operation, id_, now, attempt)
             calls.hits[hit.number] = hit
             if len(calls.hits) > KEPT:
                 del calls.hits[next(iter(calls.hits))]
             outcome: CallOutcome = rule.outcome
-            if rate is not None and rule.rate_limit is not None:
-                limit = rule.rate_limit
-                room_in = (rate.calls[0] + rate.per - now) / SECOND
-                wait = room_in if limit.retry_after is None else limit.retry_after
-                outcome = Fail(429, retry_after=wait, http_date=limit.http_date)
+            if isinstance(outcome, RateLimit):
+                wait = outcome.retry_after
+                if wait is None:
+                    wait = (let_through.calls[0] + let_through.per - now) / SECOND
+                outcome = Fail(429, retry_after=wait, http_date=outcome.http_date)
             return Attempt(key, earlier, hit, outcome)
 
-    def _is_due(self, place: int, rule: CallRule, count: RuleCount, now: int) -> bool:
-        """Count a request that a rule has met, and whether it is one to hit."""
-        if count.rate is not None and rule.rate_limit is not None:
-            return not count.rate.allows(rule.rate_limit.most, now)
+    def _is_due(self, place: int, count: RuleCount, now: int) -> bool:
+        """Count a request that a rule has met; whether it is one to hit."""
+        rule, chance = count.rule, count.rule.chance
+        if rule.rate_limit is not None:
+            count.let_through.per = microseconds(rule.rate_limit.per)
+            return not count.let_through.allows(rule.rate_limit.most, now)
         count.met += 1
         if rule.times is None:
             in_turn = rule.nth in (None, count.met)
         else:
             in_turn = count.met >= (rule.nth or 1) and count.spent < rule.times
-        ids, chance = self._state.mint, rule.chance
-        due = in_turn and (chance is None or ids.share("call", place, count.met) < chance)
+        draw = self._state.mint.share
+        due = in_turn and (chance is None or draw("call", place, count.met) < chance)
         count.spent += due
         return due
 
@@ -234,17 +236,12 @@ class Faults:
     def _calls(self) -> CallHits:
         """What was counted for the rules there are now; those that stay where they are go on."""
         calls: CallHits = self._state.calls
-        rules = self._state.scenario.on_call
-        if rules is not calls.rules:
-            before = dict(enumerate(zip(calls.rules, calls.counts, strict=True)))
-            calls.counts = []
-            for place, rule in enumerate(rules):
-                other, count = before.get(place, (None, None))
-                if count is None or rule != other:
-                    limit = rule.rate_limit
-                    count = RuleCount(None if limit is None else Rate(microseconds(limit.per)))
-                calls.counts.append(count)
-            calls.rules = rules
+        rules = [*self._state.scenario.on_call]
+        if rules != [count.rule for count in calls.counts]:
+            calls.counts = [
+                count if count is not None and count.rule == rule else RuleCount(rule)
+                for rule, count in zip_longest(rules, calls.counts[: len(rules)])
+            ]
         return calls
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, NoReturn
 from urllib.parse import quote
 
 from pydantic_core import to_json
@@ -52,7 +52,7 @@ class Operation(NamedTuple):
         answer = self.handle(service, request, id_, now)
         if isinstance(answer, Created):
             answer, id_ = answer
-        status = service.dialect.answers.get(self.name, 200)
+        status = service.state.dialect.answers.get(self.name, 200)
         if isinstance(answer, Reply):
             return answer._replace(status=status) if answer.status == 200 else answer, id_
         # observed in Aug 2026: two spaces of indent, but none in a cancelled batch (2025); bodies
@@ -76,15 +76,13 @@ def _json(wire: Wire, indent: int | None) -> bytes:
 
 OPERATIONS: list[Operation] = []
 
-HandlerT = TypeVar("HandlerT", bound=Handler)
-
 
 def operation(
     name: str, method: str, path: str, *, is_direct: bool = False
-) -> Callable[[HandlerT], HandlerT]:
+) -> Callable[[Handler], Handler]:
     """Add a function to OPERATIONS, as the handler of a method and a path."""
 
-    def add(handle: HandlerT) -> HandlerT:
+    def add(handle: Handler) -> Handler:
         OPERATIONS.append(Operation(name, method, path, handle, is_direct))
         return handle
 
@@ -142,15 +140,15 @@ def create_file(service: Service, request: Request, _: str, now: int) -> Created
         purpose=params.text(texts, "purpose"),
         filename=form["file"].filename or "upload",
         content=form["file"].content,
-        expires_after=params.form_expiry(texts, "expires_after", service.dialect.limits),
+        expires_after=params.form_expiry(texts, "expires_after", service.state.dialect.limits),
     )
-    return Created(view.uploaded_file(file, service.dialect, now), file.id)
+    return Created(view.uploaded_file(file, service.state.dialect, now), file.id)
 
 
 @operation("files.list", "GET", "/files")
 def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
     """A query: `purpose`, `order`, `limit` and `after`."""
-    query, listing = request.query, service.dialect.files_list
+    query, listing = request.query, service.state.dialect.files_list
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise APIError(ErrorKind.BAD_ORDER)
@@ -163,21 +161,21 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
         newest_first=order == "desc",
         where=lambda file: purpose in (None, file.purpose),
     )
-    data = [view.file_object(file, service.dialect, now) for file in files]
+    data = [view.file_object(file, service.state.dialect, now) for file in files]
     return view.page(data, listing, has_more=has_more)
 
 
 @operation("files.retrieve", "GET", "/files/{id}")
 def retrieve_file(service: Service, _: Request, id_: str, now: int) -> Wire:
     """The object alone; its bytes are at `/content`."""
-    return view.file_object(service.state.files.retrieve(id_, now), service.dialect, now)
+    return view.file_object(service.state.files.retrieve(id_, now), service.state.dialect, now)
 
 
 @operation("files.delete", "DELETE", "/files/{id}")
 def delete_file(service: Service, _: Request, id_: str, now: int) -> Wire:
     """The object is gone at once; so is a batch that still validates it."""
     service.files.delete(id_, now)
-    return view.deleted_file(id_, service.dialect)
+    return view.deleted_file(id_, service.state.dialect)
 
 
 @operation("files.content", "GET", "/files/{id}/content")
@@ -203,7 +201,7 @@ def file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
 def create_upload(service: Service, request: Request, _: str, now: int) -> Wire:
     """JSON: `purpose`, `filename`, `bytes`, `mime_type`, `expires_after`."""
     body = params.json_object(request.body)
-    upload = service.uploads.create(params.upload_params(body, service.dialect.limits), now)
+    upload = service.uploads.create(params.upload_params(body, service.state.dialect.limits), now)
     return view.upload_object(upload, now)
 
 
@@ -224,7 +222,7 @@ def complete_upload(service: Service, request: Request, id_: str, now: int) -> W
     md5 = None if body.get("md5") is None else params.text(body, "md5")
     part_ids = params.texts(body, "part_ids")
     upload, file = service.uploads.complete(id_, part_ids, now, digest=md5)
-    file_object = view.file_object(file, service.dialect, now)
+    file_object = view.file_object(file, service.state.dialect, now)
     return {**view.upload_object(upload, now), "file": file_object}
 
 
@@ -241,14 +239,14 @@ def cancel_upload(service: Service, _: Request, id_: str, now: int) -> Wire:
 def create_batch(service: Service, request: Request, _: str, now: int) -> Created:
     """JSON: see `params.batch_params`."""
     body = params.json_object(request.body)
-    batch = service.batches.create(params.batch_params(body, service.dialect), now)
+    batch = service.batches.create(params.batch_params(body, service.state.dialect), now)
     return Created(view.batch_object(batch, now), batch.id)
 
 
 @operation("batches.list", "GET", "/batches")
 def list_batches(service: Service, request: Request, _: str, now: int) -> Wire:
     """A query: `limit` and `after`; newest first."""
-    listing = service.dialect.batches_list
+    listing = service.state.dialect.batches_list
     limit, after = params.page(request.query, listing)
     batches, has_more = service.state.batches.page(now, after=after, limit=limit)
     return view.page([view.batch_object(b, now) for b in batches], listing, has_more=has_more)
