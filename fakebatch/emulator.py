@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from fakebatch.dialects import Dialect
+from fakebatch.dialects import DIALECTS, OPENAI, Dialect, chosen
 from fakebatch.errors import FakeBatchWarning, RefusedRequest, UsageError
 from fakebatch.journal import Called, Journal, Noted
 from fakebatch.rules.catalogue import Incident
@@ -24,11 +25,13 @@ from fakebatch.testing.timeline import Notes, timeline
 from fakebatch.testing.unused import checked, complaint, hits, injected, unused, words
 from fakebatch.vtime import moments
 from fakebatch.webhooks.webhooks import Webhooks
-from fakebatch.wire.app import App, Handled
+from fakebatch.wire.app import App, Handled, Sites
 from fakebatch.wire.faults import Faults
 from fakebatch.wire.messages import Reply, Request
 from fakebatch.wire.operations import OPERATIONS
-from fakebatch.wire.sites import DialectChoice, Sites, providers
+
+DialectChoice = str | Path | Dialect
+"""A dialect by its name, as a TOML file, or as a value."""
 
 UnusedRules = Literal["error", "warn", "ignore"]
 
@@ -253,3 +256,27 @@ def _no_list(name: str, value: str) -> UsageError:
         f"{name} takes a list of texts.",
         f"Write {name}=[{value!r}].",
     )
+
+
+def providers(
+    dialect: DialectChoice | None,
+    dialects: list[DialectChoice] | None,
+    base_url: str | None,
+    limits: dict[str, int] | None,
+) -> tuple[Dialect, ...]:
+    """The dialects that are meant.
+
+    Raises:
+        UsageError: one and several were given, or nobody has such a dialect.
+    """
+    if dialects is None:
+        choices = [OPENAI if dialect is None else dialect]
+    elif dialect is None and base_url is None and dialects:
+        choices = dialects
+    else:
+        raise UsageError(
+            f"dialects={dialects!r} came with dialect={dialect!r} and base_url={base_url!r}.",
+            "Several dialects are told apart by their own addresses; without any there is nothing.",
+            "Give dialects alone; one of them at another address is a Dialect or a TOML file.",
+        )
+    return tuple(chosen(each, DIALECTS, base_url=base_url, limits=limits) for each in choices)

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from fakebatch import active
 from fakebatch.durations import Duration, microseconds
-from fakebatch.emulator import Emulator, Snapshot, UnusedRules
+from fakebatch.emulator import DialectChoice, Emulator, Snapshot, UnusedRules
 from fakebatch.endless import Endless
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.ids import seeded_random
@@ -33,7 +33,6 @@ from fakebatch.rules.catalogue import Incident
 from fakebatch.vtime import Clock, moments
 from fakebatch.vtime.clock import Sleep
 from fakebatch.webhooks.delivered import DeliveredWebhooks
-from fakebatch.wire.sites import DialectChoice
 
 
 class FakeBatch(Emulator, Clients):

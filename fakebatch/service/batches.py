@@ -48,27 +48,29 @@ class Batches:
     ) -> Batch:
         """A batch as if it had been created, and cancelled, at such moments; `keep` makes it so."""
         state, dialect = self._state, self._state.dialect
-        number = state.next_number()
-        mint = Mint(state.mint.digest("batch", number, size=32))
+        number, nth, models = state.next_number(), len(state.batches) + 1, state.batch_models
         refused = None
         if not (dialect.window.refused or dialect.window.allows(params.completion_window)):
             facts = {"value": params.completion_window, "known": dialect.window.known}
             refused = BatchError(ErrorCode.BAD_WINDOW, facts)
         file = self._input_file(params.input_file_id, created)
+        content = None if file is None else bytes(file.read())
+        earlier = self._earlier()
+        mint, ids = Mint(state.mint.digest("batch", number, size=32)), dialect.ids
         batch = Batch(
-            id=state.mint.made(dialect.ids.batch, created, number),
+            id=state.mint.made(ids.batch, created, number),
             created=created,
             params=params,
-            content=None if file is None else bytes(file.read()),
+            content=content,
             scenario=scenario,
             dialect=dialect,
-            models=state.batch_models,
+            models=models,
             mint=mint,
-            output_file_id=mint.made(dialect.ids.output or dialect.ids.file, created, "output"),
-            error_file_id=mint.made(dialect.ids.errors or dialect.ids.file, created, "errors"),
+            output_file_id=mint.made(ids.output or ids.file, created, "output"),
+            error_file_id=mint.made(ids.errors or ids.file, created, "errors"),
             number=number,
-            nth=len(state.batches) + 1,
-            earlier=self._earlier(),
+            nth=nth,
+            earlier=earlier,
             refused=refused,
             cancelled=cancelled,
         )

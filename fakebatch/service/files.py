@@ -96,7 +96,7 @@ class Files:
             rules = state.scenario.on_file
             places = [i for i, rule in enumerate(rules) if rule.matches(state.uploaded, purpose)]
             state.hit("on_file", places)
-            changes = overrides(rules[place] for place in places)
+            changes = overrides([rules[place] for place in places])
             lives = dialect.pace.keeps_batch_files if is_input else None
             if changes.expires_after is not None:
                 lives = changes.expires_after

@@ -29,15 +29,16 @@ def seconds(at: int | None) -> int | None:
 
 def file_object(file: FileRecord, dialect: Dialect, now: int) -> Wire:
     """A File object."""
+    status, content = file.status(dialect, now), file.read()
     facts = {
         "object": "file",
         "id": file.id,
         "purpose": file.purpose,
         "filename": file.filename,
-        "bytes": len(file.read()),
+        "bytes": len(content),
         "created_at": seconds(file.created),
         "expires_at": seconds(file.expires),
-        "status": file.status(dialect, now),
+        "status": status,
         "status_details": None,
     }
     return shaped(dialect.shapes.file, facts)
@@ -128,10 +129,10 @@ def batch_object(batch: Batch, now: int) -> Wire:
         "status": dialect.statuses.get(status, status.value),
         "output_file_id": _result(batch, batch.output_file_id) if "output" in files else None,
         "error_file_id": _result(batch, batch.error_file_id) if "errors" in files else None,
-        "created_at": seconds(batch.created),
+        "created_at": batch.created // SECOND,
         **dict.fromkeys(f"{each.value}_at" for each in Status),
-        "expires_at": seconds(batch.expires),
-        **{f"{mark.status.value}_at": seconds(mark.at) for mark in begun if mark.at <= now},
+        "expires_at": batch.expires // SECOND,
+        **{f"{mark.status.value}_at": mark.at // SECOND for mark in begun if mark.at <= now},
         "request_counts": counts,
         "counts_once_valid": dict.fromkeys(counts) if validating else counts,
         "counts_to_the_end": {**counts, "failed": lost},

@@ -1,4 +1,4 @@
-"""From a Request to a Reply: the key, the faults, the operation, the error of a call that fails."""
+"""From a Request to a Reply: the provider of its address, the key, the faults, the operation."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fakebatch.dialects import APIError, ErrorKind, ErrorTemplate, shaped
+from fakebatch.errors import UsageError
 from fakebatch.ids import formed, signature
 from fakebatch.service import Service
 from fakebatch.wire.faults import Faults, Hit, altered
 from fakebatch.wire.messages import NO_REPLY, Reply, Request, json_reply
-from fakebatch.wire.operations import Operation, refuse_route
+from fakebatch.wire.operations import Operation, refuse_route, route
 
 
 class Handled(NamedTuple):
@@ -186,6 +188,9 @@ def masked(key: str) -> str:
     return key[:8] + "*" * (len(key) - 12) + key[-4:]
 
 
+# --- which app answers which address
+
+
 class Target(NamedTuple):
     """Where a request goes to: an app, the path there, and what that means to it."""
 
@@ -200,3 +205,83 @@ class Target(NamedTuple):
     def handle(self, request: Request) -> Reply:
         """The app's reply to the request that this is the target of."""
         return self.app.handle(request._replace(path=self.path), self.operation, self.id)
+
+
+class Base(NamedTuple):
+    """A base URL taken apart once."""
+
+    scheme: str
+    host: str
+    """It may begin with `*.`, for one label; empty: every address has it that has the path."""
+    port: int | None
+    path: str
+    query: tuple[str, ...]
+    """Names of parameters that a request has to carry."""
+
+    @classmethod
+    def of(cls, url: str) -> Base:
+        """The parts of `https://*.example.com/openai?api-version`."""
+        scheme, _, path, query, _ = parts = urlsplit(url)
+        usual = {"http": 80, "https": 443}.get(scheme)
+        return cls(
+            scheme,
+            parts.hostname or "",
+            None if parts.port == usual else parts.port,
+            unquote(path).rstrip("/"),
+            tuple(name for name, _ in parse_qsl(query, keep_blank_values=True)),
+        )
+
+    def path_below(self, request: Request) -> str | None:
+        """The path of a request below this base; None: it goes elsewhere."""
+        if self.host:
+            hosts = (request.host, f"*.{request.host.partition('.')[2]}")
+            if (request.scheme, request.port) != (self.scheme, self.port) or self.host not in hosts:
+                return None
+        if not request.path.startswith(self.path + "/") or not request.query.keys() >= {
+            *self.query
+        }:
+            return None
+        return request.path[len(self.path) :]
+
+
+class Sites:
+    """The apps by every address of their providers.
+
+    Args:
+        apps: one for each provider.
+        prefix: a path such as `/w/name`. Below it the paths of the base URLs are answered too,
+            whatever the host: `http://127.0.0.1:1234/w/name/v1/batches`.
+
+    Raises:
+        UsageError: two of them have the same address.
+    """
+
+    def __init__(self, apps: Sequence[App], prefix: str = "") -> None:
+        self.base_urls = tuple(url for app in apps for url in app.service.dialect.base_urls)
+        self._apps: dict[Base, App] = {}
+        for app in apps:
+            for url in app.service.dialect.base_urls:
+                if self._apps.setdefault(Base.of(url), app) is not app:
+                    raise _shared(f"the address {url}")
+        self.hosts = {base.host for base in self._apps}
+        """Those of the base URLs, some of which may begin with `*.`."""
+        for base, app in [*self._apps.items()] if prefix else []:
+            below = Base("", "", None, prefix.rstrip("/") + base.path, base.query)
+            if self._apps.setdefault(below, app) is not app:
+                raise _shared(f"the path {base.path} below {prefix}")
+
+    def find(self, request: Request) -> Target | None:
+        """Where a request goes to; None: nobody has this address."""
+        for base, app in self._apps.items():
+            path = base.path_below(request)
+            if path is not None:
+                return Target(app, path, *route(request.method, path))
+        return None
+
+
+def _shared(what: str) -> UsageError:
+    return UsageError(
+        f"Two dialects have {what}.",
+        "Several dialects are told apart by their addresses.",
+        "Name each of them once.",
+    )

@@ -19,7 +19,6 @@ from fakebatch.service import Service, view
 from fakebatch.service.view import Wire
 from fakebatch.wire import params
 from fakebatch.wire.messages import Reply, Request, json_reply
-from fakebatch.wire.multipart import parts
 
 
 class Created(NamedTuple):
@@ -127,7 +126,7 @@ def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
 def create_file(service: Service, request: Request, _: str, now: int) -> Created:
     """A form: `file`, `purpose`, and `expires_after[anchor]` with `expires_after[seconds]`."""
     body = request.body if request.pieces is None else request.pieces
-    form = parts(body, request.headers.get("content-type", ""))
+    form = params.parts(body, request.headers.get("content-type", ""))
     if "file" not in form:
         raise APIError(ErrorKind.MISSING, name="file")
     texts = {
@@ -208,7 +207,7 @@ def create_upload(service: Service, request: Request, _: str, now: int) -> Wire:
 @operation("uploads.parts.create", "POST", "/uploads/{id}/parts")
 def create_part(service: Service, request: Request, id_: str, now: int) -> Wire:
     """A form: `data`."""
-    form = parts(request.body, request.headers.get("content-type", ""))
+    form = params.parts(request.body, request.headers.get("content-type", ""))
     if "data" not in form:
         raise APIError(ErrorKind.MISSING, name="data")
     part_id = service.uploads.add_part(id_, form["data"].content, now)

@@ -22,8 +22,8 @@ from fakebatch.service import Service
 from fakebatch.service.view import batch_object
 from fakebatch.wire.app import App
 from fakebatch.wire.messages import Request
-from fakebatch.wire.multipart import parts
 from fakebatch.wire.operations import route
+from fakebatch.wire.params import parts
 from support.client import chat, jsonl
 
 START = 1_767_225_600 * SECOND
