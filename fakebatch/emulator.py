@@ -252,8 +252,8 @@ def _sentences(rules: Iterable[AnyRule]) -> tuple[str, ...]:
 
 def _no_list(name: str, value: str) -> UsageError:
     return UsageError(
-        f"{name}={value!r} is a text.",
-        f"{name} takes a list of texts.",
+        f"{name}={value!r} is one string.",
+        f"{name} takes a list of strings.",
         f"Write {name}=[{value!r}].",
     )
 
@@ -264,10 +264,10 @@ def providers(
     base_url: str | None,
     limits: dict[str, int] | None,
 ) -> tuple[Dialect, ...]:
-    """The dialects that are meant.
+    """The dialects that the arguments of an Emulator name.
 
     Raises:
-        UsageError: one and several were given, or nobody has such a dialect.
+        UsageError: there is no such dialect, or `dialects` is empty or not alone.
     """
     if dialects is None:
         choices = [OPENAI if dialect is None else dialect]
@@ -276,7 +276,7 @@ def providers(
     else:
         raise UsageError(
             f"dialects={dialects!r} came with dialect={dialect!r} and base_url={base_url!r}.",
-            "Several dialects are told apart by their own addresses; without any there is nothing.",
-            "Give dialects alone; one of them at another address is a Dialect or a TOML file.",
+            "Several dialects are told apart by their own addresses; the list needs at least one.",
+            "Pass dialects alone; to move one to another address, pass a Dialect or a TOML file.",
         )
     return tuple(chosen(each, DIALECTS, base_url=base_url, limits=limits) for each in choices)

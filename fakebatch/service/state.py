@@ -1,4 +1,4 @@
-"""State: all that changes at one provider, as one value. A snapshot is a copy of it."""
+"""State: everything that changes at one provider, as one value. A snapshot is a copy of it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ RecordT = TypeVar("RecordT", FileRecord, Batch, UploadRecord)
 class Store(Generic[RecordT]):
     """Records in order. A deleted one keeps its place, so that paging goes on past it.
 
-    Whoever writes holds the lock of the state. Readers hold none: whether a record exists may take
-    a look at all lines of a batch.
+    Writers hold the lock of the state. Readers hold none: to learn whether a batch exists, all its
+    lines may have to be read.
 
     Args:
         missing: the error of a call that names a record which is not there.
@@ -153,28 +153,29 @@ class Rate:
 
 
 class State:
-    """What one provider knows, and what its clients and time have changed.
+    """Files, batches, uploads, counters and rules of one provider.
 
-    Records and batches are values that never change; all else that changes has `copy`, so that a
-    copy of a state is cheap, and pickles. Whoever changes it holds `lock`, for the change alone:
-    what a change takes of lines or answers is made before, because a callable of the test may make
-    it, which may call in its turn.
+    Records and batches are values that never change. Everything else that changes has a method
+    `copy`, so that a copy of the state is cheap, and can be pickled.
+
+    Hold `lock` for a change, and for nothing else. Whatever a change needs to know of lines or
+    replies is computed before: a callable of the test may compute it, and may call the API itself.
 
     Args:
-        dialect: what the provider says and allows, before the limits of a scenario.
-        seed: decides every id and shuffle.
+        dialect: the provider, before the limits of a scenario.
+        seed: every id and shuffle follows from it.
         models: the models that exist; None: every plausible name does.
     """
 
     def __init__(self, dialect: Dialect, seed: bytes, models: frozenset[str] | None = None) -> None:
         self.lock = RLock()
         self.revision = 0
-        """How often a caller has changed something: what time alone changes does not count."""
+        """How many changes calls have made. What time alone changes does not count."""
         self.native = dialect
         self.mint = Mint(seed)
         self.models = models
         self.dialect = dialect
-        """What the provider says and allows now."""
+        """The provider, with the limits of the scenario."""
         self._scenario = Scenario()
         self.hits = Counter[Place]()
         """How often the rule at a place of the scenario has met an upload, a batch that was
@@ -186,31 +187,31 @@ class State:
         self.uploads = Store[UploadRecord](ErrorKind.NO_SUCH_UPLOAD)
         self.batches_by_input: dict[str, tuple[str, ...]] = {}
         self.unsettled: dict[str, int] = {}
-        """Batches whose files may come, and when to look at each."""
+        """Batches whose result files are not written yet, and when to look at each."""
         self.unsettled_from = NEVER
-        """Before this moment none of them has to be looked at."""
+        """The first of these moments."""
         self.file_creations = Rate(60 * SECOND)
         self.batch_creations = Rate(3_600 * SECOND)
         self.quota: tuple[TokenShare, ...] = ()
-        """The shares of batches that have not ended long enough ago."""
+        """Of batches that still count: until some time after their end."""
         self.numbers = 0
-        """How many ids were made."""
+        """How many ids were made of a number."""
         self.calls_made = 0
         self.uploaded = 0
         """How many files were uploaded."""
         self.unsent_events: dict[str, int] = {}
-        """Batches whose webhook was not handed out, and when to look at each: its end is not known
-        before it is validated."""
+        """Batches whose webhook was not handed out, and when to look at each: the end of a batch is
+        not known before it is validated."""
         self.sent_events: set[str] = set()
         self.undelivered: list[Attempt] = []
-        """Attempts to deliver a webhook that are still to come."""
+        """Attempts to deliver a webhook that are still ahead."""
         self.deliveries = 0
         """How many copies of webhooks were numbered."""
         self.events = 0
         """How many webhooks were due."""
         self.lost_events = 0
         self.calls: Any = None
-        """What the faults of calls have counted: has `copy`, and pickles."""
+        """Counted by the rules of calls: a value that has `copy` and can be pickled."""
 
     # --- as a value
 
@@ -222,7 +223,7 @@ class State:
         return other
 
     def restore(self, saved: State) -> None:
-        """Be as when `saved` was copied, as if nothing had been done since. No clock is touched."""
+        """Go back to a copy, as if nothing had happened since. No clock is touched."""
         with self.lock:
             self._become(saved)
             self.revision += 1
@@ -242,7 +243,7 @@ class State:
                 f"A state cannot be pickled while its scenario holds {', '.join(callables)}.",
                 "A callable of the test is not data.",
                 "Select lines by custom_id, index, model, endpoint, contains or fraction, and "
-                "reply with a text or a body.",
+                "reply with a string or a body.",
             )
         with self.lock:
             return {name: value for name, value in vars(self).items() if name != "lock"}
@@ -254,7 +255,7 @@ class State:
 
     @property
     def scenario(self) -> Scenario:
-        """What shall happen from now on."""
+        """The rules for whatever comes from now on."""
         return self._scenario
 
     @scenario.setter
@@ -270,13 +271,13 @@ class State:
             self.revision += 1
 
     def hit(self, family: str, indices: Iterable[int]) -> None:
-        """Count that the rules of a family at these indices have met something."""
+        """Count that rules of a family, named by their indices, have met something."""
         with self.lock:
             self.hits.update((family, index) for index in indices)
 
     @property
     def batch_models(self) -> frozenset[str] | None:
-        """The models that a batch may ask; None: every plausible name."""
+        """The models that a batch may name; None: every plausible name."""
         if self.models is not None:
             return self.models
         return frozenset(self.dialect.batch_models) or None
@@ -284,20 +285,20 @@ class State:
     # --- changes
 
     def next_number(self) -> int:
-        """A number that no other id was made of."""
+        """A new number, to make an id of."""
         with self.lock:
             self.numbers += 1
             return self.numbers
 
     def begin_call(self, now: int) -> int:
-        """The number of a call that comes now, from 1; files that are due by then are there."""
+        """Put result files in place that are due by now; the number of this call, from 1."""
         self.settle(now)
         with self.lock:
             self.calls_made += 1
             return self.calls_made
 
     def put_batch(self, batch: Batch, *, instead_of: Batch | None = None) -> bool:
-        """Keep a new batch, or the successor of one; False if another one has succeeded it."""
+        """Keep a new batch, or the successor of one; False: another thread has replaced that."""
         with self.lock:
             if self.batches.current(batch.id) is not instead_of:
                 return False
@@ -314,9 +315,9 @@ class State:
             return True
 
     def settle(self, now: int) -> None:
-        """Keep the files of batches that have ended by now.
+        """Put the files of batches that have ended by now in place.
 
-        Nothing that could be seen changes: a file appears at its moment, whenever this runs.
+        Clients see no difference: a file appears at its moment, whenever this runs.
         """
         if now < self.unsettled_from:
             return
@@ -370,7 +371,7 @@ def _result_records(batch: Batch) -> list[FileRecord]:
 
 
 def _callables(value: object, name: str = "") -> Iterator[str]:
-    """The callables of the test in a scenario, as they are named there."""
+    """The callables of the test in a scenario: `where=is_first`."""
     if is_dataclass(value):
         for each in fields(value):
             yield from _callables(getattr(value, each.name), each.name)

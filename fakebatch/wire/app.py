@@ -1,4 +1,4 @@
-"""From a Request to a Reply: the provider of its address, the key, the faults, the operation."""
+"""From a Request to a Reply: the provider at its address, the key, the rules of calls, the errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fakebatch.wire.operations import Operation, refuse_route, route
 
 
 class Handled(NamedTuple):
-    """One request, and what came of it."""
+    """One request and its reply, for those who observe calls."""
 
     request: Request
     operation: Operation | None
@@ -26,9 +26,9 @@ class Handled(NamedTuple):
     """Of the object it is about; of a `create` the new one."""
     reply: Reply
     hit: Hit | None
-    """By a fault."""
+    """The rule of calls that hit it."""
     changes: bool
-    """Whether it may have changed something, whatever the client gets to see."""
+    """Whether it may have changed something, whatever the client sees of it."""
     at: int
     """When, in microseconds since the epoch."""
     status: int | None
@@ -50,10 +50,10 @@ class App:
     """One emulated service behind HTTP, below its base URL.
 
     Args:
-        service: which carries the operations out.
-        clock: the time, in microseconds since the epoch: read once for each request.
-        api_keys: the keys that are accepted; None: every key is.
-        faults: what goes wrong with calls; several apps may share it.
+        service: carries the operations out.
+        clock: the time, in microseconds since the epoch; read once for each request.
+        api_keys: the keys that are accepted; None: every key.
+        faults: the rules of calls; several apps may share them.
         observers: each is called with every request; what one raises is raised in the client.
     """
 
@@ -74,11 +74,11 @@ class App:
         self._observers = observers
 
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
-        """The service's reply to a request, or what a fault makes of it.
+        """The reply to a request, as a client gets it.
 
         Args:
-            request: with the path below the base URL.
-            operation: that of its method and path (`operations.route`).
+            request: its path is the part below the base URL.
+            operation: the one of this method and path (see `operations.route`).
             id_: the one in the path.
 
         Raises:
@@ -138,7 +138,7 @@ class App:
             raise APIError(ErrorKind.WRONG_KEY, key=masked(key))
 
     def _usual_error(self, call: Call, status: int) -> Reply:
-        """The provider's own error with a status, for a call that a fault lets fail."""
+        """The error that the provider usually sends with a status."""
         dialect, not_found = (
             self.service.state.dialect,
             _NOT_FOUND.get(call.request.path.split("/")[1]),
@@ -178,7 +178,7 @@ _NOT_FOUND = {
     "files": ErrorKind.NO_SUCH_FILE,
     "models": ErrorKind.NO_SUCH_MODEL,
 }
-"""What a 404 is, by the first part of the path."""
+"""What a 404 says, by the first part of the path."""
 
 
 def masked(key: str) -> str:
@@ -192,27 +192,27 @@ def masked(key: str) -> str:
 
 
 class Target(NamedTuple):
-    """Where a request goes to: an app, the path there, and what that means to it."""
+    """Where a request goes: an app, and the operation there."""
 
     app: App
     path: str
     """Below the base URL."""
     operation: Operation | None
-    """None: nobody has this method and path."""
+    """None: there is none with this method and path."""
     id: str
     """In the path."""
 
     def handle(self, request: Request) -> Reply:
-        """The app's reply to the request that this is the target of."""
+        """The app's reply to the request."""
         return self.app.handle(request._replace(path=self.path), self.operation, self.id)
 
 
 class Base(NamedTuple):
-    """A base URL taken apart once."""
+    """The parts of a base URL."""
 
     scheme: str
     host: str
-    """It may begin with `*.`, for one label; empty: every address has it that has the path."""
+    """May begin with `*.`, for one label; empty: any scheme, host and port."""
     port: int | None
     path: str
     query: tuple[str, ...]
@@ -237,15 +237,13 @@ class Base(NamedTuple):
             hosts = (request.host, f"*.{request.host.partition('.')[2]}")
             if (request.scheme, request.port) != (self.scheme, self.port) or self.host not in hosts:
                 return None
-        if not request.path.startswith(self.path + "/") or not request.query.keys() >= {
-            *self.query
-        }:
-            return None
-        return request.path[len(self.path) :]
+        path, names = request.path, {*self.query}
+        is_below = path.startswith(self.path + "/") and request.query.keys() >= names
+        return path[len(self.path) :] if is_below else None
 
 
 class Sites:
-    """The apps by every address of their providers.
+    """Finds the app that answers an address.
 
     Args:
         apps: one for each provider.
@@ -264,14 +262,14 @@ class Sites:
                 if self._apps.setdefault(Base.of(url), app) is not app:
                     raise _shared(f"the address {url}")
         self.hosts = {base.host for base in self._apps}
-        """Those of the base URLs, some of which may begin with `*.`."""
+        """Of the base URLs; some may begin with `*.`."""
         for base, app in [*self._apps.items()] if prefix else []:
             below = Base("", "", None, prefix.rstrip("/") + base.path, base.query)
             if self._apps.setdefault(below, app) is not app:
                 raise _shared(f"the path {base.path} below {prefix}")
 
     def find(self, request: Request) -> Target | None:
-        """Where a request goes to; None: nobody has this address."""
+        """Where a request goes; None: to no provider that is emulated."""
         for base, app in self._apps.items():
             path = base.path_below(request)
             if path is not None:

@@ -1,7 +1,7 @@
-"""Which requests a fault hits, and what becomes of them: another reply, or a script of steps.
+"""Rules of calls: which requests they hit, and what a client gets in place of the true reply.
 
-All that is counted stands in one value, `CallHits`, which can be copied and pickled. Rules are
-known by their place in the scenario.
+Everything that is counted is in one value, `CallHits`, which can be copied and pickled. A rule is
+identified by its place in the scenario.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ _OPEN = 64  # calls of one operation on one object that may be between two attem
 
 
 class Hit(NamedTuple):
-    """One request that a fault hit."""
+    """One request that a rule has hit."""
 
     number: int
-    """Hits are counted from 1."""
+    """Which hit it is, from 1."""
     place: int
-    """Of the fault among those of the scenario."""
+    """Of the rule, among those of calls."""
     rule: CallRule
     operation: str
     id: str
     """Of the file or batch the request named; empty where it names none."""
     at: int
-    """The wall clock, in microseconds."""
+    """In microseconds since the epoch."""
     attempt: int
     """0, or which retry of the SDK it was."""
     absorbed: bool = False
@@ -69,12 +69,12 @@ class Hit(NamedTuple):
 
 
 class CallKey(NamedTuple):
-    """What tells the attempts of one call from those of others."""
+    """Identifies one attempt of a call: the SDK retries a call with the same operation and id."""
 
     operation: str
     id: str
     attempt: int
-    """0, or which retry of the SDK it is; other clients do not say."""
+    """0, or which retry of the SDK it is; other clients send no number."""
 
 
 class Attempt(NamedTuple):
@@ -87,43 +87,45 @@ class Attempt(NamedTuple):
 
     @property
     def is_carried_out(self) -> bool:
-        """Whether the operation happens, whatever the client gets to see of it."""
-        # what takes the place of the true reply says so itself
+        """Whether the service carries the operation out, whatever the client sees of it."""
+        # verbs that replace the true reply have a parameter for it
         return bool(getattr(self.outcome, "applied", not isinstance(self.outcome, ConnectError)))
 
 
 @dataclass(eq=False, slots=True)
 class RuleCount:
-    """The requests that one fault has met so far."""
+    """The requests that one rule has met so far."""
 
     rule: CallRule
     met: int = 0
+    """How many matched."""
     spent: int = 0
+    """How many of them were hit, as far as `times` goes."""
     let_through: Rate = field(default_factory=lambda: Rate(0))
-    """By the limit, where the rule is one."""
+    """The requests that a rate limit let through."""
 
     def copy(self) -> RuleCount:
-        """The same, counting for itself."""
+        """A copy that counts separately."""
         return replace(self, let_through=self.let_through.copy())
 
 
 @dataclass(eq=False, slots=True)
 class CallHits:
-    """All that faults of calls have counted and hit."""
+    """Everything that the rules of calls have counted and hit."""
 
     counts: list[RuleCount] = field(default_factory=list[RuleCount])
     """For each rule, in the order of the scenario."""
     hits: dict[int, Hit] = field(default_factory=dict[int, Hit])
     """The last thousand, by number."""
     number: int = 0
-    """How many there were in all."""
+    """How many hits there were in all."""
     between_attempts: dict[CallKey, deque[tuple[Hit, ...]]] = field(
         default_factory=dict[CallKey, deque[tuple[Hit, ...]]]
     )
-    """Calls whose next attempt may come, and what hit those before."""
+    """For each attempt that may follow, the hits on the attempts before it."""
 
     def copy(self) -> CallHits:
-        """The same, counting for itself."""
+        """A copy that counts separately."""
         return replace(
             self,
             counts=[count.copy() for count in self.counts],
@@ -133,10 +135,10 @@ class CallHits:
 
 
 class Faults:
-    """Decides which requests a fault hits, and remembers them. Thread-safe.
+    """Decides which requests the rules of calls hit. Thread-safe.
 
     Args:
-        state: has the rules, and keeps what is counted, so that it is restored with all else.
+        state: has the rules, and stores the counts, so that a restore brings them back.
         elapsed: the time since the start at a moment, both in microseconds.
     """
 
@@ -147,12 +149,12 @@ class Faults:
 
     @property
     def fired(self) -> tuple[Hit, ...]:
-        """The requests that were hit, in order; the last thousand of them."""
+        """The last thousand hits, oldest first."""
         with self._state.lock:
             return tuple(self._calls().hits.values())
 
     def excused(self) -> set[int]:
-        """The places of rules that may have hit nothing: limits that were kept, and bad luck."""
+        """The places of rules that need not have hit anything: rate limits, and unlucky chances."""
         with self._state.lock:
             return {
                 place
@@ -161,7 +163,7 @@ class Faults:
             }
 
     def begin(self, operation: str, id_: str, request: Request, now: int) -> Attempt:
-        """Count a request for all rules; the last of those that hit it decides.
+        """Count a request for every rule; of those that hit it the last decides.
 
         Args:
             operation: what the request is for.
@@ -202,7 +204,7 @@ class Faults:
             return Attempt(key, earlier, hit, outcome)
 
     def _is_due(self, place: int, count: RuleCount, now: int) -> bool:
-        """Count a request that a rule has met; whether it is one to hit."""
+        """Count a request that matches a rule; whether the rule hits it."""
         rule, chance = count.rule, count.rule.chance
         if rule.rate_limit is not None:
             count.let_through.per = microseconds(rule.rate_limit.per)
@@ -218,7 +220,7 @@ class Faults:
         return due
 
     def end(self, attempt: Attempt, reply: messages.Reply) -> None:
-        """Note whether the call is over: then what hit its earlier attempts is absorbed."""
+        """Note the outcome of an attempt: a success absorbs the hits on the attempts before it."""
         key, earlier, hit, _ = attempt
         hits = earlier if hit is None else (*earlier, hit)
         if not hits:
@@ -234,7 +236,7 @@ class Faults:
                 calls.between_attempts.setdefault(following, deque(maxlen=_OPEN)).append(hits)
 
     def _calls(self) -> CallHits:
-        """What was counted for the rules there are now; those that stay where they are go on."""
+        """The counts, with one for each rule; a rule that stays in its place keeps its count."""
         calls: CallHits = self._state.calls
         rules = [*self._state.scenario.on_call]
         if rules != [count.rule for count in calls.counts]:
@@ -246,7 +248,7 @@ class Faults:
 
 
 def last_edge(rules: Sequence[CallRule]) -> int:
-    """When the last rule that is bound to a time begins or ends, in microseconds from the start."""
+    """When the last `between` of these rules begins or ends, in microseconds from the start."""
     spans = (rule.span for rule in rules)
     return max((since if until is None else until for since, until in spans), default=0)
 
@@ -270,11 +272,11 @@ _BREAKS: dict[type, BrokenKind] = {
 def altered(
     attempt: Attempt, reply: messages.Reply, now: int, usual_error: Callable[[int], messages.Reply]
 ) -> messages.Reply:
-    """What a fault makes of the true reply to a request.
+    """The reply that a client gets.
 
     Args:
-        attempt: what hits the request.
-        reply: the true one; `NO_REPLY` where the operation is not carried out.
+        attempt: says what hits the request.
+        reply: the true one; `NO_REPLY` where the operation was not carried out.
         now: microseconds since the epoch.
         usual_error: the provider's own error with a status.
     """
@@ -315,7 +317,7 @@ def _slowed(reply: messages.Reply, slow: Slow) -> messages.Reply:
 def _instead(
     verb: Fail | Reply, now: int, usual_error: Callable[[int], messages.Reply]
 ) -> messages.Reply:
-    """Another reply in the place of the true one."""
+    """The reply that a test has defined."""
     if verb.body is None:
         reply = usual_error(verb.status)
     elif not isinstance(verb.body, str):

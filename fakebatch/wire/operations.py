@@ -1,4 +1,4 @@
-"""What a client can do: each operation reads its request, calls the service, shows the result."""
+"""The operations of the API: each reads its request, calls the service, shows the result."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Created(NamedTuple):
 
 
 Handler = Callable[[Service, Request, str, int], Wire | Created | Reply]
-"""Carries an operation out: at a service, for a request, about an id, at a moment."""
+"""Carries an operation out, given the service, the request, the id in its path and the time."""
 
 
 class Operation(NamedTuple):
-    """One thing a client can do, named as the SDK names it."""
+    """One route of the API, named as the SDK names the call."""
 
     name: str
     method: str
@@ -43,7 +43,7 @@ class Operation(NamedTuple):
     """Whether it asks a model, and no object of the service."""
 
     def reply(self, service: Service, request: Request, id_: str, now: int) -> tuple[Reply, str]:
-        """Carry it out: the reply, and the id of the object it is about.
+        """Carry it out. Returns the reply, and the id of the object it is about.
 
         Raises:
             APIError: the service refuses it.
