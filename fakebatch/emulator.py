@@ -83,7 +83,11 @@ class Emulator(Asserting, Rules):
         super().__init__()
         for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
             if isinstance(several, str):
-                raise _no_list(name, several)
+                raise UsageError(
+                    f"{name}={several!r} is one string.",
+                    f"{name} takes a list of strings.",
+                    f"Write {name}=[{several!r}].",
+                )
         self.dialects = providers(dialect, dialects, base_url, limits)
         """The providers that are emulated, as values."""
         known_models = None if models is None else frozenset(models)
@@ -248,14 +252,6 @@ class Emulator(Asserting, Rules):
 
 def _sentences(rules: Iterable[AnyRule]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(str, rules)))
-
-
-def _no_list(name: str, value: str) -> UsageError:
-    return UsageError(
-        f"{name}={value!r} is one string.",
-        f"{name} takes a list of strings.",
-        f"Write {name}=[{value!r}].",
-    )
 
 
 def providers(

@@ -22,11 +22,6 @@ Wire = dict[str, Any]
 LEAVES_FILES = TERMINAL - {Status.FAILED}
 
 
-def seconds(at: int | None) -> int | None:
-    """A moment as the wire has it: whole unix seconds, or null."""
-    return None if at is None else at // SECOND
-
-
 def file_object(file: FileRecord, dialect: Dialect, now: int) -> Wire:
     """A File object."""
     status, content = file.status(dialect, now), file.read()
@@ -36,8 +31,8 @@ def file_object(file: FileRecord, dialect: Dialect, now: int) -> Wire:
         "purpose": file.purpose,
         "filename": file.filename,
         "bytes": len(content),
-        "created_at": seconds(file.created),
-        "expires_at": seconds(file.expires),
+        "created_at": file.created // SECOND,
+        "expires_at": None if file.expires is None else file.expires // SECOND,
         "status": status,
         "status_details": None,
     }
@@ -61,11 +56,11 @@ def upload_object(upload: UploadRecord, now: int) -> Wire:
         "id": upload.id,
         "object": "upload",
         "bytes": upload.params.bytes,
-        "created_at": seconds(upload.created),
+        "created_at": upload.created // SECOND,
         "filename": upload.params.filename,
         "purpose": upload.params.purpose,
         "status": upload.status(now),
-        "expires_at": seconds(upload.expires),
+        "expires_at": upload.expires // SECOND,
     }
 
 
@@ -74,7 +69,7 @@ def part_object(id_: str, created: int, upload_id: str) -> Wire:
     return {
         "id": id_,
         "object": "upload.part",
-        "created_at": seconds(created),
+        "created_at": created // SECOND,
         "upload_id": upload_id,
     }
 

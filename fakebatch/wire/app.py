@@ -1,4 +1,4 @@
-"""From a Request to a Reply: the provider at its address, the key, the rules of calls, the errors."""
+"""From a Request to a Reply: the provider at an address, the key, rules of calls, and errors."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Reply(NamedTuple):
         return headers
 
     def scripted(self, script: Script) -> Reply:
-        """The same reply under a script; a body in pieces is joined, so that its length is known."""
+        """The same reply with a script; a body in pieces is joined, so that its length is known."""
         body = self.body if self.pieces is None else b"".join(self.pieces)
         return Reply(self.status, self.headers, body, None, script)
 
