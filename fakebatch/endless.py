@@ -21,7 +21,7 @@ from fakebatch.durations import SECOND, Duration, microseconds, text
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.journal import moment_text
 from fakebatch.rules.calls import CallRule
-from fakebatch.service import Service
+from fakebatch.service import Service, view
 from fakebatch.vtime import callsite
 from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.moments import as_datetime
@@ -298,9 +298,10 @@ class Endless:
         answer = f"was answered with {status}" if status else "was not answered"
         now = self._clock()
         for service in self._services:
-            if service.batches.has(waiter.id, now):
-                batch = service.batches.retrieve(waiter.id, now)
-                state = f"{waiter.id} is {batch.get('status')!r}"
+            batch = service.state.batches.get(waiter.id, now)
+            if batch is not None:
+                status_now = view.batch_object(batch, now).get("status")
+                state = f"{waiter.id} is {status_now!r}"
                 return f"{state}." if 0 < status < 400 else f"{state}; {waiter.operation} {answer}."
         return f"The last call, {waiter.operation}{waiter.id and f' of {waiter.id}'}, {answer}."
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from fakebatch.batch.batch import Batch as BatchValue
 from fakebatch.dialects import APIError
 from fakebatch.errors import UsageError
 from fakebatch.journal import Journal
 from fakebatch.service import Service, view
-from fakebatch.service.store import Record
+from fakebatch.service.records import FileRecord
 from fakebatch.testing.lines import Lines
 from fakebatch.vtime.moments import as_datetime
 
@@ -63,12 +64,15 @@ class Batch(Look):
     """A batch as it is now: `status`, `request_counts`, `output_file_id` and the rest."""
 
     def __init__(self, id_: str, service: Service, now: Now) -> None:
-        super().__init__(id_, service, now, service.batches.retrieve)
+        batches = service.state.batches
+        super().__init__(
+            id_, service, now, lambda id_, now: view.batch_object(batches.retrieve(id_, now), now)
+        )
 
     @property
     def plan(self) -> tuple[Step, ...]:
         """Each status with the moment it begins, the future ones too."""
-        marks = self._service.batches.get(self.id, self._now()).timeline.marks
+        marks = self._service.state.batches.retrieve(self.id, self._now()).timeline.marks
         return tuple(Step(mark.status.value, as_datetime(mark.at)) for mark in marks)
 
     @property
@@ -80,25 +84,31 @@ class Batch(Look):
     @property
     def lines(self) -> Lines:
         """Its request lines, by place or custom_id, and what comes of each."""
-        return Lines(self._service.batches.get(self.id, self._now()))
+        return Lines(self._service.state.batches.retrieve(self.id, self._now()))
 
 
 class File(Look):
     """A file as it is now: `filename`, `purpose`, `bytes` …, and its `content`."""
 
     def __init__(self, id_: str, service: Service, now: Now, journal: Journal) -> None:
-        super().__init__(id_, service, now, service.files.retrieve)
+        files = service.state.files
+        super().__init__(
+            id_,
+            service,
+            now,
+            lambda id_, now: view.file_object(files.retrieve(id_, now), service.dialect, now),
+        )
         self._journal = journal
 
     @property
     def content(self) -> bytes:
         """The bytes a client would download."""
-        return bytes(self._service.files.content(self.id, self._now())[1])
+        return bytes(self._service.state.files.retrieve(self.id, self._now()).read())
 
     @property
     def written_by(self) -> str:
         """The id of the batch that wrote it; else "files.create", or "files.add" by the test."""
-        for batch in self._service.batches.known(self._now()):
+        for batch in self._service.state.batches.all(self._now()):
             if self.id in (batch.output_file_id, batch.error_file_id):
                 return batch.id
         return "files.create" if self._journal.count("files.create", id=self.id) else "files.add"
@@ -119,7 +129,7 @@ class Seen(Mapping[str, LookT], Generic[LookT]):
     def __init__(
         self,
         kind: str,
-        found: Callable[[], Iterator[Record]],
+        found: Callable[[], Iterator[FileRecord] | Iterator[BatchValue]],
         has: Callable[[str], bool],
         look: Callable[[str], LookT],
     ) -> None:

@@ -36,12 +36,14 @@ class Files(Seen[File]):
 
     def _file(self, id_: str) -> File:
         now = self._now()
-        service = next(each for each in self._services if each.files.has(id_, now))
+        service = next(
+            each for each in self._services if each.state.files.get(id_, now) is not None
+        )
         return File(id_, service, self._now, self._journal)
 
     def _exists(self, id_: str) -> bool:
         now = self._now()
-        return any(service.files.has(id_, now) for service in self._services)
+        return any(service.state.files.get(id_, now) is not None for service in self._services)
 
     @property
     def _service(self) -> Service:
@@ -74,7 +76,7 @@ class Files(Seen[File]):
         now = self._now()
         at = _moment(created, now)
         try:
-            wire = self._service.files.create(
+            file = self._service.files.create(
                 now,
                 purpose=purpose,
                 filename=filename or name,
@@ -84,7 +86,7 @@ class Files(Seen[File]):
             )
         except APIError as refusal:
             raise _refused(self._service, refusal) from None
-        return self[wire["id"]]
+        return self[file.id]
 
 
 _REFUSED = Fail("billing_hard_limit_reached", "Billing hard limit has been reached")
@@ -105,12 +107,14 @@ class Batches(Seen[Batch]):
 
     def _batch(self, id_: str) -> Batch:
         now = self._now()
-        service = next(each for each in self._services if each.batches.has(id_, now))
+        service = next(
+            each for each in self._services if each.state.batches.get(id_, now) is not None
+        )
         return Batch(id_, service, self._now)
 
     def _exists(self, id_: str) -> bool:
         now = self._now()
-        return any(service.batches.has(id_, now) for service in self._services)
+        return any(service.state.batches.get(id_, now) is not None for service in self._services)
 
     @property
     def _service(self) -> Service:
@@ -173,9 +177,7 @@ class Batches(Seen[Batch]):
         if not isinstance(requests, str) or requests not in files:
             content = requests if isinstance(requests, str | Path | bytes) else _jsonl(requests)
             return files.add(content, created=moments.as_datetime(created))
-        uploaded = next(
-            one.created for one in self._service.files.known(self._now()) if one.id == requests
-        )
+        uploaded = self._service.state.files.retrieve(requests, self._now()).created
         if uploaded > created:
             raise UsageError(
                 f"{requests} is younger than the batch that shall read it.",

@@ -35,11 +35,9 @@ def checked(choice: str) -> str:
     )
 
 
-def hits(services: Sequence[Service], faults: Faults, place: Place) -> int:
+def hits(services: Sequence[Service], place: Place) -> int:
     """How often the rule at a place of the scenario has met something."""
     family, index = place
-    if family == CallRule.family:
-        return faults.hits_of(index, services[0].state.scenario.on_call)
     met = sum(service.state.hits.get(place, 0) for service in services)
     if family != LineRule.family:
         return met
@@ -52,21 +50,20 @@ def hits(services: Sequence[Service], faults: Faults, place: Place) -> int:
 
 def unused(services: Sequence[Service], faults: Faults) -> list[tuple[Place, AnyRule]]:
     """The rules that nothing has met, apart from chances that did not come and limits kept."""
-    excused = faults.excused(services[0].state.scenario.on_call)
+    excused = faults.excused()
     return [
         (place, rule)
         for place, rule in services[0].state.scenario.rules
-        if not hits(services, faults, place)
-        and not (isinstance(rule, CallRule) and place[1] in excused)
+        if not hits(services, place) and not (isinstance(rule, CallRule) and place[1] in excused)
     ]
 
 
-def injected(services: Sequence[Service], faults: Faults) -> list[AnyRule]:
+def injected(services: Sequence[Service]) -> list[AnyRule]:
     """The rules that let something go wrong."""
     return [
         rule
         for place, rule in services[0].state.scenario.rules
-        if hits(services, faults, place)
+        if hits(services, place)
         and not (isinstance(rule, LineRule) and isinstance(rule.outcome, Reply | Echo | Replay))
     ]
 

@@ -54,7 +54,7 @@ class Run:
             **limits,
         )
         self.app = App(
-            self.service, clock=lambda: self._now, api_keys=None, noted=self.endless.called
+            self.service, clock=lambda: self._now, api_keys=None, observers=[self.endless.called]
         )
 
     @property
