@@ -40,8 +40,14 @@ class Finding:
     """The ids of the files or batches concerned, or the rules as the test wrote them."""
     since: int
     """Since when it has been so, in microseconds since 1970."""
-    message: tuple[str, str, str]
-    """What came, what was known, what to do."""
+    what_came: str
+    what_was_known: str
+    what_to_do: str
+
+    @property
+    def message(self) -> tuple[str, str, str]:
+        """The three lines of an error."""
+        return self.what_came, self.what_was_known, self.what_to_do
 
 
 class Checks:
@@ -122,11 +128,9 @@ def all_downloaded(services: Sequence[Service], recorder: Recorder) -> Iterator[
             "all_downloaded",
             tuple(file.id for file, _ in missing),
             min(file.created for file, _ in missing),
-            (
-                f"{_number(missing, 'result file')} never downloaded.",
-                _listed(files),
-                "Download output_file_id and error_file_id of every batch that has ended.",
-            ),
+            f"{_number(missing, 'result file')} never downloaded.",
+            _listed(files),
+            "Download output_file_id and error_file_id of every batch that has ended.",
         )
 
 
@@ -160,11 +164,9 @@ def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> I
             "single_batch",
             tuple(batch.id for batch in most),
             most[1].created,
-            (
-                f"{len(most)} batches were created for the same input.",
-                _listed(f"{each.id} ({calls.get(each.id, 'added by the test')})" for each in most),
-                "List the batches before you retry a create: one that failed may have succeeded.",
-            ),
+            f"{len(most)} batches were created for the same input.",
+            _listed(f"{each.id} ({calls.get(each.id, 'added by the test')})" for each in most),
+            "List the batches before you retry a create: one that failed may have succeeded.",
         )
 
 
@@ -176,11 +178,9 @@ def no_leftover_files(services: Sequence[Service], now: int) -> Iterator[Finding
             "no_leftover_files",
             tuple(file.id for file in files),
             min(file.created for file in files),
-            (
-                f"{_number(files, 'file')} left behind.",
-                _listed(f"{file.id} ({file.purpose}, {file.filename!r})" for file in files),
-                "Delete input, output and error files when you no longer need them.",
-            ),
+            f"{_number(files, 'file')} left behind.",
+            _listed(f"{file.id} ({file.purpose}, {file.filename!r})" for file in files),
+            "Delete input, output and error files when you no longer need them.",
         )
 
 
@@ -206,11 +206,9 @@ def min_poll_interval(
                 "min_poll_interval",
                 (batch.id,),
                 second,
-                (
-                    f"{batch.id} was polled twice within {text(gap)}.",
-                    f"The polls were at {polls_at}; min_interval is {text(least)}.",
-                    "Sleep longer between two polls, or allow a smaller min_interval.",
-                ),
+                f"{batch.id} was polled twice within {text(gap)}.",
+                f"The polls were at {polls_at}; min_interval is {text(least)}.",
+                "Sleep longer between two polls, or allow a smaller min_interval.",
             )
 
 
@@ -234,11 +232,9 @@ def used_rules(
             "used_rules",
             tuple(rules),
             began,
-            (
-                f"{_number(rules, 'rule')} never used: {'; '.join(rules)}.",
-                f"{known}.",
-                "Fix the rule or the test, or use FakeBatch(unused_rules='warn') or 'ignore'.",
-            ),
+            f"{_number(rules, 'rule')} never used: {'; '.join(rules)}.",
+            f"{known}.",
+            "Fix the rule or the test, or use FakeBatch(unused_rules='warn') or 'ignore'.",
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import RLock
-from typing import NamedTuple, overload
+from typing import NamedTuple, TypeVar, overload
 
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
@@ -31,6 +31,9 @@ class Slept(NamedTuple):
     """A sleep, whenever it began. In microseconds."""
 
     duration: int
+
+
+WhatT = TypeVar("WhatT", Called, Slept)
 
 
 class Run(NamedTuple):
@@ -234,13 +237,11 @@ class Journal(Sequence[Call]):
             UsageError: there is no such operation.
         """
         self._check(operation)
-        calls = [
-            (at, run.number, run.what)
-            for run in self._recorder.runs()
-            if isinstance(run.what, Called) and _matches(run.what, operation, id, status)
-            for at in run.moments
-        ]
-        return Calls(Call(as_datetime(at), *called) for at, _, called in sorted(calls))
+        return Calls(
+            Call(as_datetime(at), *called)
+            for at, called in self._each(Called)
+            if _matches(called, operation, id, status)
+        )
 
     def count(
         self,
@@ -261,13 +262,19 @@ class Journal(Sequence[Call]):
     @property
     def sleeps(self) -> tuple[Sleep, ...]:
         """The sleeps, in the order in which they began."""
-        sleeps = [
-            (at, run.number, run.what.duration)
+        return tuple(
+            Sleep(as_datetime(at), slept.duration / SECOND) for at, slept in self._each(Slept)
+        )
+
+    def _each(self, kind: type[WhatT]) -> Iterator[tuple[int, WhatT]]:
+        """Each call, or each sleep, with its moment, in order."""
+        each = [
+            (at, run.number, run.what)
             for run in self._recorder.runs()
-            if isinstance(run.what, Slept)
+            if isinstance(run.what, kind)
             for at in run.moments
         ]
-        return tuple(Sleep(as_datetime(at), us / SECOND) for at, _, us in sorted(sleeps))
+        return ((at, what) for at, _, what in sorted(each))
 
     def _check(self, operation: str | None) -> None:
         if operation is not None and operation not in self._operations:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +64,7 @@ class Step(NamedTuple):
 class BatchView(ObjectView):
     """A batch as it is now: `status`, `request_counts`, `output_file_id` and so on."""
 
-    def __init__(self, id_: str, now: Now, service: Service) -> None:
+    def __init__(self, id_: str, service: Service, now: Now) -> None:
         super().__init__(id_, now, service.batches.retrieve)
         self._service = service
 
@@ -94,7 +93,7 @@ class BatchView(ObjectView):
 class FileView(ObjectView):
     """A file as it is now: `filename`, `purpose`, `bytes` and so on, and its `content`."""
 
-    def __init__(self, id_: str, now: Now, service: Service, journal: Journal) -> None:
+    def __init__(self, id_: str, service: Service, now: Now, journal: Journal) -> None:
         super().__init__(id_, now, service.files.retrieve)
         self._service = service
         self._journal = journal
@@ -126,24 +125,25 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
     """Objects by id, in order of creation.
 
     Args:
+        kind: "files" or "batches".
         services: the providers that have them.
         now: the time at which a look takes place.
+        view: makes the view of an object of a service.
     """
 
-    kind: str
-    """"files" or "batches"."""
-
-    def __init__(self, services: Sequence[Service], now: Now) -> None:
-        self._services = services
-        self._now = now
-
-    @abstractmethod
-    def _view(self, id_: str, service: Service) -> ViewT: ...
+    def __init__(
+        self,
+        kind: str,
+        services: Sequence[Service],
+        now: Now,
+        view: Callable[[str, Service], ViewT],
+    ) -> None:
+        self._kind, self._services, self._now, self._view = kind, services, now, view
 
     def __iter__(self) -> Iterator[str]:
         now = self._now()
         for service in self._services:
-            yield from (record.id for record in getattr(service, self.kind).known(now))
+            yield from (record.id for record in getattr(service, self._kind).known(now))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -151,12 +151,12 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
     def __getitem__(self, id_: str) -> ViewT:
         now = self._now()
         for service in self._services:
-            if getattr(service, self.kind).has(id_, now):
+            if getattr(service, self._kind).has(id_, now):
                 return self._view(id_, service)
         raise KeyError(id_)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} {self.kind}: {', '.join(self)}>"
+        return f"<{len(self)} {self._kind}: {', '.join(self)}>"
 
     def last(self) -> ViewT:
         """The one that was created last.
@@ -182,9 +182,9 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
 
     def _wrong_number(self, need: str, ids: list[str]) -> UsageError:
         return UsageError(
-            f"fakebatch.{self.kind}.{need}, but there are {len(ids)}.",
-            f"The {self.kind} are: {', '.join(ids[:5]) or 'none'}{' …' if len(ids) > 5 else ''}.",
-            f"Look one up by its id, fakebatch.{self.kind}[id], or fix what creates them.",
+            f"fakebatch.{self._kind}.{need}, but there are {len(ids)}.",
+            f"The {self._kind} are: {', '.join(ids[:5]) or 'none'}{' …' if len(ids) > 5 else ''}.",
+            f"Look one up by its id, fakebatch.{self._kind}[id], or fix what creates them.",
         )
 
 

@@ -33,14 +33,10 @@ class Files(Collection[FileView]):
     New files are put with the first provider.
     """
 
-    kind = "files"
-
     def __init__(self, services: Sequence[Service], now: Now, journal: Journal) -> None:
-        super().__init__(services, now)
-        self._journal = journal
-
-    def _view(self, id_: str, service: Service) -> FileView:
-        return FileView(id_, self._now, service, self._journal)
+        super().__init__(
+            "files", services, now, lambda id_, service: FileView(id_, service, now, journal)
+        )
 
     def add(
         self,
@@ -94,14 +90,11 @@ class Files(Collection[FileView]):
 class Batches(Collection[BatchView]):
     """The batches by id, in order of creation. New batches are put with the first provider."""
 
-    kind = "batches"
-
     def __init__(self, services: Sequence[Service], now: Now, files: Files) -> None:
-        super().__init__(services, now)
+        super().__init__(
+            "batches", services, now, lambda id_, service: BatchView(id_, service, now)
+        )
         self._files = files
-
-    def _view(self, id_: str, service: Service) -> BatchView:
-        return BatchView(id_, self._now, service)
 
     def add(
         self,

@@ -118,8 +118,9 @@ def test_wrong_rule(fakebatch):
 
 
 def test_the_fakes_that_a_failing_test_has_used_are_shown(pytester: pytest.Pytester) -> None:
-    """Each of several, numbered; not one of wider scope that it has left alone. What keeps a
-    timeline from being drawn, such as a wrong rule, stands in its place.
+    """Each of several, numbered; not one of wider scope that it has left alone.
+
+    What keeps a timeline from being drawn, such as a wrong rule, stands in its place.
     """
     result = run(pytester, SHOWN)
 

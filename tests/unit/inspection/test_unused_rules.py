@@ -107,8 +107,10 @@ UNUSED: dict[str, tuple[list[Act], str, str]] = {
             lambda f: f.on_call("files.*", nth=2),
             lambda f: f.on_webhook(nth=3).deliver(lost=1),
         ],
-        "2 rules were never used: on_webhook(nth=3).deliver(lost=1); "
-        "on_call('files.*', nth=2), which has no verb",
+        (
+            "2 rules were never used: on_webhook(nth=3).deliver(lost=1); "
+            "on_call('files.*', nth=2), which has no verb"
+        ),
         f"{NOTHING}; webhooks: 0",
     ),
     "a rule beside an incident": (
@@ -160,9 +162,7 @@ def test_a_rule_of_an_incident_is_mentioned() -> None:
     """And no error: of an incident a test takes what it needs."""
     with FakeBatch(incident="download-truncated") as fake:
         pass
-    assert fake.never_used == (
-        "on_call('files.content', times=1).truncate(0.3, framing='silent')",
-    )
+    assert fake.never_used == ("on_call('files.content', times=1).truncate(0.3, framing='silent')",)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from fakebatch.durations import SECOND
 from fakebatch.inspection.journal import Called, moment_text
 from fakebatch.report.events import History
 from fakebatch.report.text import timeline
-from support.batches import T0, batch, failing, jsonl, request, requests
+from support.batches import T0, batch, failing, jsonl, request
 from support.client import Driver, chat
 from support.timelines import ZERO
 

@@ -75,8 +75,10 @@ ROWS: dict[str, tuple[list[Entry], list[str]]] = {
     "uneven polls": (
         polls(0, 1, 3, 35),
         [
-            "+00:00:00  batches.retrieve 200  batch_…456789"
-            "  4 times, every 1s to 32s, until +00:00:35"
+            (
+                "+00:00:00  batches.retrieve 200  batch_…456789"
+                "  4 times, every 1s to 32s, until +00:00:35"
+            )
         ],
     ),
     "polls and the sleeps between them": (
