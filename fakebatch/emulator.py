@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from fakebatch.dialects import Dialect
+from fakebatch.dialects import DIALECTS, OPENAI, Dialect, chosen
 from fakebatch.errors import FakeBatchWarning, RefusedRequest, UsageError
 from fakebatch.inspection import seeding
 from fakebatch.inspection.checks import Checks, hits, unused, used_rules
@@ -21,14 +22,16 @@ from fakebatch.report.text import timeline
 from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.fluent import Rules
 from fakebatch.rules.scenario import Place, Scenario
-from fakebatch.service import State
+from fakebatch.service import Service, State
 from fakebatch.vtime import moments
 from fakebatch.webhooks.webhooks import Webhooks
-from fakebatch.wire.app import App, Handled
+from fakebatch.wire.app import App, Handled, Sites
 from fakebatch.wire.faults import Faults
 from fakebatch.wire.messages import Reply, Request
 from fakebatch.wire.operations import OPERATIONS
-from fakebatch.wire.sites import DialectChoice, Sites, providers, services
+
+DialectChoice = str | Path | Dialect
+"""A dialect by its name, as a TOML file, or as a value."""
 
 UnusedRules = Literal["error", "warn", "ignore"]
 
@@ -80,10 +83,19 @@ class Emulator(Checks, Rules):
         super().__init__()
         for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
             if isinstance(several, str):
-                raise _no_list(name, several)
+                raise UsageError(
+                    f"{name}={several!r} is one string.",
+                    f"{name} takes a list of strings.",
+                    f"Write {name}=[{several!r}].",
+                )
         self.dialects = providers(dialect, dialects, base_url, limits)
         """The providers that are emulated, as values."""
-        self._services = services(self.dialects, seed=str(seed).encode(), models=models)
+        known_models = None if models is None else frozenset(models)
+        self._services = [
+            # the first makes ids as if it were alone; no two make the same ones
+            Service(dialect, seed=f"{seed}{f'/{n}' if n else ''}".encode(), models=known_models)
+            for n, dialect in enumerate(self.dialects)
+        ]
         self._service = self._services[0]
         self._clock = clock
         self._began = clock()
@@ -96,8 +108,10 @@ class Emulator(Checks, Rules):
         """The batches by id, in order of creation."""
         self.webhooks = Webhooks(self._service.state, clock)
         """What the service tells of batches that have ended: `due`, `secret`."""
-        self.faults = Faults(self._service.state)
+        self.faults = Faults(self._service.state, self._elapsed)
         """What `on_call` let go wrong: the requests that were hit are `fired`."""
+        self._observers: list[Callable[[Handled], object]] = [self._recorder.note]
+        """Each is called with every request that was handled."""
         keys = None if api_keys is None else frozenset(api_keys)
         apps = [
             App(
@@ -105,8 +119,7 @@ class Emulator(Checks, Rules):
                 clock=clock,
                 api_keys=keys,
                 faults=self.faults,
-                elapsed=self._elapsed,
-                noted=self._noted,
+                observers=self._observers,
             )
             for service in self._services
         ]
@@ -173,17 +186,17 @@ class Emulator(Checks, Rules):
 
     def hits(self, place: Place) -> int:
         """How often the rule at a place of the scenario met something."""
-        return hits(self._services, self.faults, place)
+        return hits(self._services, place)
 
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
-        saved = tuple(service.snapshot() for service in self._services)
+        saved = tuple(service.state.copy() for service in self._services)
         return Snapshot(saved, self._recorder.snapshot())
 
     def restore(self, saved: Snapshot) -> None:
         """As if nothing had been done since the snapshot; the clock alone goes on."""
         for service, was in zip(self._services, saved.services, strict=True):
-            service.restore(was)
+            service.state.restore(was)
         self._recorder.restore(saved.recording)
 
     def timeline(self) -> str:
@@ -223,10 +236,6 @@ class Emulator(Checks, Rules):
         """The time since the start at a moment, both in microseconds."""
         return now - self._began
 
-    def _noted(self, handled: Handled) -> None:
-        """Called with every request."""
-        self._recorder.note(handled)
-
     def _unused(self) -> tuple[str, ...]:
         """The rules that nothing met, and the selections without a verb, as the test has them."""
         if self.unused_rules == "ignore":
@@ -234,9 +243,25 @@ class Emulator(Checks, Rules):
         return tuple(unused(self._services, self.faults, self._selections))
 
 
-def _no_list(name: str, value: str) -> UsageError:
-    return UsageError(
-        f"{name}={value!r} is a text.",
-        f"{name} takes a list of texts.",
-        f"Write {name}=[{value!r}].",
-    )
+def providers(
+    dialect: DialectChoice | None,
+    dialects: list[DialectChoice] | None,
+    base_url: str | None,
+    limits: dict[str, int] | None,
+) -> tuple[Dialect, ...]:
+    """The dialects that the arguments of an Emulator name.
+
+    Raises:
+        UsageError: there is no such dialect, or `dialects` is empty or not alone.
+    """
+    if dialects is None:
+        choices = [OPENAI if dialect is None else dialect]
+    elif dialect is None and base_url is None and dialects:
+        choices = dialects
+    else:
+        raise UsageError(
+            f"dialects={dialects!r} came with dialect={dialect!r} and base_url={base_url!r}.",
+            "Several dialects are told apart by their own addresses; the list needs at least one.",
+            "Pass dialects alone; to move one to another address, pass a Dialect or a TOML file.",
+        )
+    return tuple(chosen(each, DIALECTS, base_url=base_url, limits=limits) for each in choices)

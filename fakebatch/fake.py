@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from fakebatch import active
 from fakebatch.durations import Duration, microseconds
-from fakebatch.emulator import Emulator, Snapshot, UnusedRules
+from fakebatch.emulator import DialectChoice, Emulator, Snapshot, UnusedRules
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.ids import seeded_random
 from fakebatch.inspection.endless import Endless
@@ -33,8 +33,6 @@ from fakebatch.rules.catalogue import Incident
 from fakebatch.vtime import Clock, moments
 from fakebatch.vtime.clock import Sleep
 from fakebatch.webhooks.delivered import DeliveredWebhooks
-from fakebatch.wire.app import Handled
-from fakebatch.wire.sites import DialectChoice
 
 
 class FakeBatch(Emulator, Clients):
@@ -98,7 +96,9 @@ class FakeBatch(Emulator, Clients):
             unused_rules=unused_rules,
         )
         self._lost_errors = LostErrors()
-        self.webhooks: DeliveredWebhooks = DeliveredWebhooks(self._service.state, moments.now)
+        self.webhooks: DeliveredWebhooks = DeliveredWebhooks(
+            self._service.state, moments.now, self._observers
+        )
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
         self._sender = self.webhooks.sender
         self.clock = Clock(
@@ -117,6 +117,7 @@ class FakeBatch(Emulator, Clients):
             max_sleeps=max_sleeps,
             max_elapsed=max_elapsed,
         )
+        self._observers.append(self._endless.called)
         self.router = EmulatedRouter(self._sites)
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
         self._ready_key = api_keys[0] if api_keys else DUMMY_KEY
@@ -198,12 +199,6 @@ class FakeBatch(Emulator, Clients):
 
     def _elapsed(self, now: int) -> int:  # noqa: ARG002  # the clock has a line of its own
         return microseconds(self.clock.elapsed)  # to which a freeze within the test adds nothing
-
-    def _noted(self, handled: Handled) -> None:
-        call = self._recorder.note(handled)
-        if handled.done and handled.request.method != "GET":
-            self._sender.look()
-        self._endless.called(handled, call)
 
 
 _ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()

@@ -250,11 +250,11 @@ def unused(
     A rule with a rate limit that was kept, or with a chance that never came, is not among them.
     """
     state = services[0].state
-    excused = faults.excused(state.scenario.on_call)
+    excused = faults.excused()
     rules = {
         str(rule): rule.family
         for place, rule in state.scenario.rules
-        if not hits(services, faults, place)
+        if not hits(services, place)
         and not (rule.family == CallRule.family and place[1] in excused)
         and (of_incidents or place not in state.incidental)
     }
@@ -262,15 +262,12 @@ def unused(
     return rules | {f"{each!r}, which has no verb": each.rule.family for each in unfinished}
 
 
-def hits(services: Sequence[Service], faults: Faults, place: Place) -> int:
+def hits(services: Sequence[Service], place: Place) -> int:
     """How often the rule at a place of the scenario has met something."""
     family, index = place
-    scenario = services[0].state.scenario
-    if family == CallRule.family:
-        return faults.hits_of(index, scenario.on_call)
     count = sum(service.state.hits.get(place, 0) for service in services)
     if family == LineRule.family:
-        rule = scenario.on[index : index + 1]
+        rule = services[0].state.scenario.on[index : index + 1]
         batches = (batch for service in services for batch in service.state.batches.ever())
         same = (batch for batch in batches if batch.scenario.on[index : index + 1] == rule)
         count += sum(batch.rule_hits[index] for batch in same)

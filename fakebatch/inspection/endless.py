@@ -19,8 +19,8 @@ from typing import Any
 
 from fakebatch.durations import SECOND, Duration, microseconds, text
 from fakebatch.errors import FakeBatchError, UsageError
-from fakebatch.inspection.journal import Called, moment_text
-from fakebatch.service import Service
+from fakebatch.inspection.journal import moment_text
+from fakebatch.service import Service, view
 from fakebatch.vtime import callsite
 from fakebatch.vtime.clock import Sleep
 from fakebatch.wire.app import Handled
@@ -58,8 +58,8 @@ class _Waiter:
     sleeps: int = 0
     calls: int = 0
     called_at: int = 0
-    last: Called | None = None
-    """Its last call, and above when that was."""
+    last: tuple[str, str, int | None] | None = None
+    """Operation, id and HTTP status of its last call, which was at `called_at`."""
     check_at: int = 0
     """Before this moment it cannot have been idle for too long."""
     counts: dict[Query, int] = field(default_factory=dict[Query, int])
@@ -127,20 +127,21 @@ class Endless:
         if get_ident() in self._tracers:
             sys.settrace(self._tracers.pop(get_ident()))
 
-    def called(self, handled: Handled, call: Called) -> None:
+    def called(self, handled: Handled) -> None:
         """Count a call of the calling thread.
 
         Raises:
             FakeBatchError: it is one of a loop that never ends.
         """
-        operation, hit, at = handled.operation, handled.hit, handled.at
+        request, operation, id_, _, hit, _, at, status = handled
         if operation is not None and operation.is_direct:
             return
+        name = operation.name if operation else f"{request.method} {request.path}"
         waiter = self._waiter(at)
         if hit is not None and hit.rule.times != math.inf and (hit.rule.times or hit.rule.nth):
             self._forget()  # one hit less to come is a change
             return
-        if handled.request.method == "GET" and call.operation.startswith("files."):
+        if request.method == "GET" and name.startswith("files."):
             self._files_called_at = at
         passed = at - waiter.called_at
         if not 0 <= passed <= NO_TIME:
@@ -148,8 +149,8 @@ class Endless:
         if passed >= self._least_idle // 2:  # who looks that seldom does not poll
             waiter.since, waiter.calls = at, 0
         waiter.calls += 1
-        waiter.called_at, waiter.last = at, call
-        error = self._spinning(waiter, handled, call.operation) or self._idle(waiter, at)
+        waiter.called_at, waiter.last = at, (name, id_, status)
+        error = self._spinning(waiter, handled, name) or self._idle(waiter, at)
         if error is not None:
             raise error
 
@@ -272,12 +273,13 @@ class Endless:
             waiter = max([waiter, *self._waiters.values()], key=lambda other: other.called_at)
         if waiter.last is None:
             return "No call was made."
-        operation, id_, status, _ = waiter.last
+        operation, id_, status = waiter.last
         answered = f"was answered with {status}" if status else "was not answered"
         now = self._clock()
         for service in self._services:
-            if service.batches.has(id_, now):
-                state = f"{id_} is {service.batches.retrieve(id_, now).get('status')!r}"
+            batch = service.state.batches.get(id_, now)
+            if batch is not None:
+                state = f"{id_} is {view.batch_object(batch, now).get('status')!r}"
                 return f"{state}." if (status or 400) < 400 else f"{state}; {operation} {answered}."
         return f"The last call, {operation}{id_ and f' of {id_}'}, {answered}."
 

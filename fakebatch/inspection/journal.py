@@ -84,13 +84,12 @@ class Recorder:
         self._number = 0
         self._latest = (0, 0)
 
-    def note(self, handled: Handled) -> Called:
-        """Record a request that an app has handled; what is recorded of it."""
-        request, operation, id_, _, hit, done, at, status = handled
+    def note(self, handled: Handled) -> None:
+        """Record a request that an app has handled."""
+        request, operation, id_, _, hit, changes, at, status = handled
         name = operation.name if operation else f"{request.method} {request.path}"
         called = Called(name, id_, status, None if hit is None else str(hit.rule))
-        self.call(at, called, changes=done and request.method != "GET")
-        return called
+        self.call(at, called, changes=changes)
 
     def call(self, at: int, called: Called, *, changes: bool) -> None:
         """Record a call. One that `changes` something ends all runs."""

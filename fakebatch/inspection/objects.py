@@ -17,7 +17,8 @@ from fakebatch.errors import UsageError
 from fakebatch.inspection.journal import Journal
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.lines import Fail
-from fakebatch.service import Service, view
+from fakebatch.service import Service
+from fakebatch.service.view import Wire, batch_object, file_object
 from fakebatch.vtime.moments import as_datetime
 
 Now = Callable[[], int]
@@ -27,7 +28,7 @@ Now = Callable[[], int]
 class ObjectView:
     """One object of the service: each field of its JSON is an attribute, read when it is used."""
 
-    def __init__(self, id_: str, now: Now, retrieve: Callable[[str, int], view.Wire]) -> None:
+    def __init__(self, id_: str, now: Now, retrieve: Callable[[str, int], Wire]) -> None:
         self.id = id_
         self._now = now
         self._retrieve = retrieve
@@ -42,7 +43,7 @@ class ObjectView:
         return f"<{type(self).__name__} {self.json}>"
 
     @property
-    def json(self) -> view.Wire:
+    def json(self) -> Wire:
         """The object a client would get now.
 
         Raises:
@@ -65,8 +66,9 @@ class BatchView(ObjectView):
     """A batch as it is now: `status`, `request_counts`, `output_file_id` and so on."""
 
     def __init__(self, id_: str, service: Service, now: Now) -> None:
-        super().__init__(id_, now, service.batches.retrieve)
-        self._service = service
+        batches = service.state.batches
+        super().__init__(id_, now, lambda id_, at: batch_object(batches.retrieve(id_, at), at))
+        self._batches = batches
 
     @property
     def plan(self) -> tuple[Step, ...]:
@@ -87,26 +89,29 @@ class BatchView(ObjectView):
 
     @property
     def _batch(self) -> Batch:
-        return self._service.batches.get(self.id, self._now())
+        return self._batches.retrieve(self.id, self._now())
 
 
 class FileView(ObjectView):
     """A file as it is now: `filename`, `purpose`, `bytes` and so on, and its `content`."""
 
     def __init__(self, id_: str, service: Service, now: Now, journal: Journal) -> None:
-        super().__init__(id_, now, service.files.retrieve)
-        self._service = service
+        files = service.state.files
+        super().__init__(
+            id_, now, lambda id_, at: file_object(files.retrieve(id_, at), service.dialect, at)
+        )
+        self._state = service.state
         self._journal = journal
 
     @property
     def content(self) -> bytes:
         """The bytes a client would download."""
-        return bytes(self._service.files.content(self.id, self._now())[1])
+        return bytes(self._state.files.retrieve(self.id, self._now()).read())
 
     @property
     def written_by(self) -> str:
         """The id of the batch that wrote it; else "files.create", or "files.add" by the test."""
-        for batch in self._service.batches.known(self._now()):
+        for batch in self._state.batches.all(self._now()):
             if self.id in (batch.output_file_id, batch.error_file_id):
                 return batch.id
         return "files.create" if self._journal.count("files.create", id=self.id) else "files.add"
@@ -143,7 +148,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
     def __iter__(self) -> Iterator[str]:
         now = self._now()
         for service in self._services:
-            yield from (record.id for record in getattr(service, self._kind).known(now))
+            yield from (record.id for record in getattr(service.state, self._kind).all(now))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -151,7 +156,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
     def __getitem__(self, id_: str) -> ViewT:
         now = self._now()
         for service in self._services:
-            if getattr(service, self._kind).has(id_, now):
+            if getattr(service.state, self._kind).get(id_, now) is not None:
                 return self._view(id_, service)
         raise KeyError(id_)
 

@@ -84,7 +84,7 @@ class Files(Collection[FileView]):
             )
         except APIError as refusal:
             raise _refused("file", refusal, service) from None
-        return self[file["id"]]
+        return self[file.id]
 
 
 class Batches(Collection[BatchView]):
@@ -127,7 +127,7 @@ class Batches(Collection[BatchView]):
         at = _past(created, now)
         if isinstance(requests, str) and requests in self._files:
             file = self._files[requests]
-            uploaded = service.files.get(requests, now).created
+            uploaded = service.state.files.retrieve(requests, now).created
             if uploaded > at:
                 raise UsageError(
                     f"{requests} is younger than the batch that reads it.",

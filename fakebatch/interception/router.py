@@ -27,9 +27,9 @@ from fakebatch.interception.conversion import (
 )
 from fakebatch.interception.driver import Step, Steps, run, run_on_loop
 from fakebatch.interception.network_errors import arrival
+from fakebatch.wire.app import Sites, Target
 from fakebatch.wire.messages import Reply, Request
 from fakebatch.wire.operations import OPERATIONS
-from fakebatch.wire.sites import Sites, Target
 
 
 class EmulatedRouter(respx.Router):

@@ -80,7 +80,7 @@ def history(
     injected = [
         str(rule)
         for place, rule in services[0].state.scenario.rules
-        if hits(services, faults, place) and not isinstance(rule.outcome, Reply | Echo | Replay)
+        if hits(services, place) and not isinstance(rule.outcome, Reply | Echo | Replay)
     ]
     absorbed = [str(hit.rule) for hit in faults.fired if hit.absorbed]
     return History(

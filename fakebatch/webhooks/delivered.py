@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fakebatch.durations import Duration
 from fakebatch.rules.rule import adapter, usage_errors
@@ -13,13 +13,28 @@ from fakebatch.webhooks.sender import Sender
 from fakebatch.webhooks.target import Handler, target_of
 from fakebatch.webhooks.webhooks import Webhooks
 
+if TYPE_CHECKING:
+    from fakebatch.wire.app import Handled
+
 
 class DeliveredWebhooks(Webhooks):
-    """The webhooks of a fake. Each event is handed out once: by `due`, or to a target."""
+    """The webhooks of a fake. Each event is handed out once: by `due`, or to a target.
 
-    def __init__(self, state: State, clock: Callable[[], int]) -> None:
+    Args:
+        state: whose batches end.
+        clock: the time, in microseconds since the epoch.
+        observers: of the calls that are handled; the sender looks for events after each change.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        clock: Callable[[], int],
+        observers: list[Callable[[Handled], object]],
+    ) -> None:
         super().__init__(state, clock)
         self.sender = Sender(state, clock, self._outbox, self._signed)
+        self._observers = observers
 
     def deliver_to(
         self,
@@ -64,6 +79,8 @@ class DeliveredWebhooks(Webhooks):
         given = {name: value for name, value in parameters.items() if value is not None}
         with usage_errors("deliver_to", Deliver):
             adapter(Deliver).validate_python(given)
+        if self.sender.called not in self._observers:
+            self._observers.append(self.sender.called)
         self.sender.deliver_to(target_of(target), given)
         error = self.sender.error()
         if error is not None:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from fakebatch.batch.batch import Batch
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
-from fakebatch.service.state import Event
+from fakebatch.service.records import Event
 
 PREFIX = "whsec_"
 

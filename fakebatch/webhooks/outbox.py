@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fakebatch.batch.batch import Batch
-from fakebatch.service.state import Event, State
+from fakebatch.service.records import Event
+from fakebatch.service.state import State
 from fakebatch.webhooks.delivery import event_of
 
 Early = Callable[[Batch], int]

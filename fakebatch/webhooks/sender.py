@@ -10,17 +10,21 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fakebatch.batch.batch import Batch
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import FakeBatchError
 from fakebatch.rules.webhooks import Deliver, delivery
-from fakebatch.service.state import Attempt, Event, Kind, State
+from fakebatch.service.records import Attempt, Event, Kind
+from fakebatch.service.state import State
 from fakebatch.vtime.scheduler import for_this_thread
 from fakebatch.webhooks.delivery import Delivery
 from fakebatch.webhooks.outbox import Outbox
 from fakebatch.webhooks.target import Target
+
+if TYPE_CHECKING:
+    from fakebatch.wire.app import Handled
 
 Sign = Callable[[Event, Kind, int], Delivery]
 
@@ -64,6 +68,11 @@ class Sender:
         with self._changed:
             self._announce()
             self._changed.wait_for(lambda: self._resting or self._closed)
+
+    def called(self, handled: Handled) -> None:
+        """A call was handled, which may have created or cancelled a batch."""
+        if handled.changes:
+            self.look()
 
     def look(self) -> None:
         """Something was created, cancelled or restored: other events may be due, or sooner."""

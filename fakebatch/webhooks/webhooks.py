@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fakebatch.durations import SECOND
-from fakebatch.service.state import Event, Kind, State
+from fakebatch.service.records import Event, Kind
+from fakebatch.service.state import State
 from fakebatch.webhooks.delivery import Delivery, secret_of, signed
 from fakebatch.webhooks.outbox import Outbox
 

@@ -58,7 +58,7 @@ def expected(rule: LineRule, created: list[Input]) -> int:
 
 
 def counts(run: ByHand, on: list[LineRule]) -> list[int]:
-    return [hits([run.app.service], run.app.faults, ("on", index)) for index in range(len(on))]
+    return [hits([run.app.service], ("on", index)) for index in range(len(on))]
 
 
 @given(rules, st.lists(st.tuples(inputs, waits, st.booleans()), max_size=4), waits)

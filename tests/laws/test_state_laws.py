@@ -53,7 +53,7 @@ class Recorded(ByHand):
         self.recorder = Recorder()
         self.journal = Journal(self.recorder, [operation.name for operation in OPERATIONS])
         self.webhooks = Webhooks(self.state, lambda: self.now * SECOND)
-        self.app._noted = self._note
+        self.app._observers = [self._note]
         self.pending = self._begin_upload()
 
     def _note(self, handled: Handled) -> None:
@@ -96,9 +96,7 @@ class Recorded(ByHand):
             self.send("POST", "/chat/completions", json.dumps(body).encode())
         calls = [*self.journal.calls()]
         self.files, self.batches, self.now = files, batches, began
-        rules = self.state.scenario.on_call
-        hits = [self.app.faults.hits_of(index, rules) for index in range(len(rules))]
-        return [self.heard, calls, {**self.state.hits}, hits, self.state.uploaded]
+        return [self.heard, calls, {**self.state.hits}, self.state.uploaded]
 
     def _begin_upload(self) -> tuple[str, str]:
         params = {"purpose": "user_data", "filename": "f", "bytes": 2, "mime_type": "text/plain"}
@@ -127,14 +125,14 @@ def test_what_follows_a_snapshot_follows_it_again(
     run = Recorded()
     for act in before:
         act(run)
-    snapshot, noted = run.app.service.snapshot(), run.recorder.snapshot()
+    snapshot, noted = run.state.copy(), run.recorder.snapshot()
     expected = run.does(after)
 
-    run.app.service.restore(WAYS[way](snapshot))
+    run.state.restore(WAYS[way](snapshot))
     run.recorder.restore(noted)
     run.state.scenario = Scenario()
     run.does(since)
-    run.app.service.restore(WAYS[way](snapshot))
+    run.state.restore(WAYS[way](snapshot))
     run.recorder.restore(noted)
 
     assert run.does(after) == expected
@@ -146,7 +144,7 @@ def test_a_pickled_state_goes_on_elsewhere(before: list[Act], after: list[Act]) 
     run, other = Recorded(), Recorded()
     for act in before:
         act(run)
-    other.app.service.restore(WAYS["pickled"](run.state))
+    other.state.restore(WAYS["pickled"](run.state))
     other.files, other.batches, other.now = [*run.files], [*run.batches], run.now
 
     assert run.does(after)[0] == other.does(after)[0]
@@ -158,7 +156,7 @@ def test_a_snapshot_is_no_part_of_what_goes_on(before: list[Act], after: list[Ac
     run = Recorded()
     for act in before:
         act(run)
-    snapshot = run.app.service.snapshot()
+    snapshot = run.state.copy()
     was = pickle.dumps(snapshot)
     run.does(after)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakebatch.durations import SECOND
-from fakebatch.service.state import Event
+from fakebatch.service.records import Event
 from fakebatch.webhooks.outbox import Outbox
 from support.by_hand import CANCELLING, Act, ByHand, acts
 

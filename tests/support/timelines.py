@@ -68,7 +68,7 @@ def drawn(entries: Iterable[Entry], now: float = 0) -> list[str]:
         else:
             recorder.call(moment, what, changes=False)
     service = Service(OPENAI, seed=b"0")
-    faults = Faults(service.state)
+    faults = Faults(service.state, lambda now: now)
     end = round(now * SECOND)
     text = timeline(history([service], recorder, faults, unused=(), began=0, now=end))
     first, *lines, last = text.split("\n")

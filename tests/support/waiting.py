@@ -12,7 +12,6 @@ from fakebatch import FakeBatchError
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
 from fakebatch.inspection.endless import Endless
-from fakebatch.inspection.journal import Recorder
 from fakebatch.rules.batches import BatchRule, Fail
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service
@@ -54,12 +53,8 @@ class Run:
             elapsed=lambda now: now - T0,
             **limits,
         )
-        self.recorder = Recorder()
         self.app = App(
-            self.service,
-            clock=lambda: self._now,
-            api_keys=None,
-            noted=lambda handled: self.endless.called(handled, self.recorder.note(handled)),
+            self.service, clock=lambda: self._now, api_keys=None, observers=[self.endless.called]
         )
 
     @property

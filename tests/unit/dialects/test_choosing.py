@@ -148,7 +148,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "Two dialects have the address https://api.groq.com/openai/v1",
         "told apart",
     ),
-    "a text for several": ({"dialects": "groq"}, "dialects='groq' is a text", "takes a list"),
+    "a text for several": ({"dialects": "groq"}, "dialects='groq' is one string", "takes a list"),
     "an address without a scheme": (
         {"dialect": "groq", "base_url": "gateway/v1"},
         "is no address",

@@ -20,8 +20,8 @@ from fakebatch.rules.calls import CallRule, Fail
 from fakebatch.rules.files import FileRule, NotFoundFor, Processing
 from fakebatch.rules.lines import Hang, LineRule
 from fakebatch.rules.scenario import Scenario
-from fakebatch.service import Future, Service
-from fakebatch.service.state import Attempt, Event, Kind
+from fakebatch.service import Future, Service, State
+from fakebatch.service.records import Attempt, Event, Kind
 from support.batches import SCHEDULE, T0
 from support.waiting import DAY, FAILS, HOUR, Run, batches
 
@@ -220,6 +220,10 @@ UPLOAD = {"purpose": "batch", "filename": "in.jsonl", "bytes": 9, "mime_type": "
 QUESTION = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
+def restored(state: State) -> None:
+    state.restore(state.copy())
+
+
 CHANGES: dict[str, Callable[[Run, str, str], object]] = {
     "an upload": lambda run, *_: run.upload(),
     "an upload in parts": lambda run, *_: run.call("/uploads", "POST", UPLOAD),
@@ -227,7 +231,7 @@ CHANGES: dict[str, Callable[[Run, str, str], object]] = {
     "a cancel": lambda run, batch, _: run.call(f"{batch}/cancel", "POST"),
     "a deletion": lambda run, _, file: run.call(file, "DELETE"),
     "another scenario": lambda run, *_: setattr(run.service.state, "scenario", Scenario()),
-    "a snapshot that is restored": lambda run, *_: run.service.restore(run.service.snapshot()),
+    "a snapshot that is restored": lambda run, *_: restored(run.service.state),
 }
 NO_CHANGES: dict[str, Callable[[Run, str, str], object]] = {
     "a refused upload": lambda run, *_: run.call("/files", "POST"),

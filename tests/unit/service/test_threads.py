@@ -110,7 +110,7 @@ def test_a_callable_may_create_something_while_webhooks_are_brought() -> None:
 LOCKED = {
     "while a call is recorded": (BoundedCalls, "append"),
     "while it is noted in the journal": (Run, "extended"),
-    "while its faults are counted": (faults.RuleCount, "due"),
+    "while its faults are counted": (faults.Faults, "_is_due"),
 }
 
 

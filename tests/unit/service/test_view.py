@@ -8,7 +8,7 @@ from fakebatch.dialects import OPENAI, Listing
 from fakebatch.durations import SECOND
 from fakebatch.rules.lines import LineRule, Reply
 from fakebatch.rules.scenario import Scenario
-from fakebatch.service.store import FileRecord
+from fakebatch.service.records import FileRecord
 from fakebatch.service.view import batch_object, deleted_file, file_object, page
 from support.batches import DAY, SCHEDULE, T0, batch, requests, seen
 
