@@ -8,21 +8,21 @@ and webhooks that are brought.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from fakebatch.dialects import Dialect, choose
 from fakebatch.errors import FakeBatchWarning, RefusedRequest, UsageError
-from fakebatch.journal import Called, Journal, Noted
+from fakebatch.inspection import seeding
+from fakebatch.inspection.checks import Checks, hits, unused, used_rules
+from fakebatch.inspection.journal import Journal, Recorder, Recording
+from fakebatch.report.events import history
+from fakebatch.report.text import timeline
 from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.fluent import Rules
-from fakebatch.rules.scenario import AnyRule, Place, Scenario
+from fakebatch.rules.scenario import Place, Scenario
 from fakebatch.service import Service, State
-from fakebatch.testing import placing
-from fakebatch.testing.asserting import Asserting
-from fakebatch.testing.timeline import Notes, timeline
-from fakebatch.testing.unused import checked, complaint, hits, injected, unused, words
 from fakebatch.vtime import moments
 from fakebatch.webhooks.webhooks import Webhooks
 from fakebatch.wire.app import App, Handled, Sites
@@ -40,10 +40,10 @@ class Snapshot(NamedTuple):
     """The state of an Emulator at one moment."""
 
     services: tuple[State, ...]
-    journal: Noted
+    recording: Recording
 
 
-class Emulator(Asserting, Rules):
+class Emulator(Checks, Rules):
     """The providers, what shall happen to their calls and batches, and what has happened.
 
     Args:
@@ -99,17 +99,18 @@ class Emulator(Asserting, Rules):
         self._service = self._services[0]
         self._clock = clock
         self._began = clock()
-        self.journal = Journal([operation.name for operation in OPERATIONS])
+        self._recorder = Recorder()
+        self.journal = Journal(self._recorder, [operation.name for operation in OPERATIONS])
         """The calls that were made, and the sleeps between them."""
-        self.files = placing.Files(self._services, self.now, self.journal)
+        self.files = seeding.Files(self._services, self.now, self.journal)
         """The files by id, in order of creation; result files are among them once they exist."""
-        self.batches = placing.Batches(self._services, self.now, self.files)
+        self.batches = seeding.Batches(self._services, self.now, self.files)
         """The batches by id, in order of creation."""
         self.webhooks = Webhooks(self._service.state, clock)
         """What the service tells of batches that have ended: `due`, `secret`."""
         self.faults = Faults(self._service.state, self._elapsed)
         """What `on_call` let go wrong: the requests that were hit are `fired`."""
-        self._observers: list[Callable[[Handled], object]] = [self._note]
+        self._observers: list[Callable[[Handled], object]] = [self._recorder.note]
         """Each is called with every request that was handled."""
         keys = None if api_keys is None else frozenset(api_keys)
         apps = [
@@ -125,7 +126,13 @@ class Emulator(Asserting, Rules):
         self._sites = Sites(apps, prefix)
         self.base_url = self.dialects[0].base_urls[0].replace("*", "fakebatch")
         """Where clients find the service: `https://api.openai.com/v1`."""
-        self.unused_rules = checked(unused_rules)
+        if unused_rules not in get_args(UnusedRules):
+            raise UsageError(
+                f"unused_rules={unused_rules!r} is unknown.",
+                f"Known are {', '.join(map(repr, get_args(UnusedRules)))}.",
+                "Leave it out, and rules that were never used are an error.",
+            )
+        self.unused_rules = unused_rules
         """"error", "warn" or "ignore": what to do at the end about rules that nothing met."""
         self.broke_off = False
         """Whether the test failed: then it need not have met every rule."""
@@ -184,17 +191,21 @@ class Emulator(Asserting, Rules):
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
         saved = tuple(service.state.copy() for service in self._services)
-        return Snapshot(saved, self.journal.snapshot())
+        return Snapshot(saved, self._recorder.snapshot())
 
     def restore(self, saved: Snapshot) -> None:
         """As if nothing had been done since the snapshot; the clock alone goes on."""
         for service, was in zip(self._services, saved.services, strict=True):
             service.state.restore(was)
-        self.journal.restore(saved.journal)
+        self._recorder.restore(saved.recording)
 
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""
-        return timeline(self._services, self.journal, self._notes(), self._began, self.now())
+        now, services, recorder = self.now(), self._services, self._recorder
+        rules = self._unused()
+        return timeline(
+            history(services, recorder, self.faults, unused=rules, began=self._began, now=now)
+        )
 
     def check_rules(self, *, stacklevel: int = 2) -> None:
         """Raise or warn if nothing has met a rule of the test, or a selection got no verb.
@@ -207,11 +218,9 @@ class Emulator(Asserting, Rules):
         """
         if self.unused_rules == "ignore" or self.broke_off:
             return
-        incidental = self._service.state.incidental
-        rules = unused(self._services, self.faults)
-        unmet = words((rule for place, rule in rules if place not in incidental), self._selections)
-        if unmet:
-            error = complaint(unmet, self._services)
+        rules = used_rules(self._services, self.faults, self._selections, self._began)
+        for finding in rules:
+            error = UsageError(*finding.message)
             if self.unused_rules == "error":
                 raise error
             warnings.warn(FakeBatchWarning(str(error)), stacklevel=stacklevel)
@@ -227,31 +236,11 @@ class Emulator(Asserting, Rules):
         """The time since the start at a moment, both in microseconds."""
         return now - self._began
 
-    def _note(self, handled: Handled) -> None:
-        """Note a request in the journal."""
-        request, operation, id_, _, hit, changes, at, status = handled
-        name = operation.name if operation else f"{request.method} {request.path}"
-        called = Called(name, id_, status, None if hit is None else str(hit.rule))
-        self.journal.called(at, called, changes=changes)
-
-    def _notes(self) -> Notes:
-        absorbed = (hit.rule for hit in self.faults.fired if hit.absorbed)
-        return Notes(
-            _sentences(injected(self._services)),
-            _sentences(absorbed),
-            self._unmet(),
-        )
-
-    def _unmet(self) -> tuple[str, ...]:
+    def _unused(self) -> tuple[str, ...]:
         """The rules that nothing met, and the selections without a verb, as the test has them."""
         if self.unused_rules == "ignore":
             return ()
-        rules = (rule for _, rule in unused(self._services, self.faults))
-        return words(rules, self._selections)
-
-
-def _sentences(rules: Iterable[AnyRule]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(str, rules)))
+        return tuple(unused(self._services, self.faults, self._selections))
 
 
 def providers(

@@ -14,9 +14,9 @@ from weakref import WeakKeyDictionary
 from fakebatch import active
 from fakebatch.durations import Duration, microseconds
 from fakebatch.emulator import DialectChoice, Emulator, Snapshot, UnusedRules
-from fakebatch.endless import Endless
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.ids import seeded_random
+from fakebatch.inspection.endless import Endless
 from fakebatch.interception import (
     DUMMY_KEY,
     WEBHOOKS,
@@ -105,7 +105,7 @@ class FakeBatch(Emulator, Clients):
             clock,
             start=start,
             before_sleep=self._before_sleep,
-            after_sleep=self.journal.slept,
+            after_sleep=self._recorder.sleep,
             io_wait=io_wait,
         )
         """The time everybody sees, and the way to move it."""
@@ -132,7 +132,7 @@ class FakeBatch(Emulator, Clients):
     @property
     def never_used(self) -> tuple[str, ...]:
         """After the end, the rules that nothing had met, in the words of the test."""
-        return () if self._entered else self._unmet()
+        return () if self._entered else self._unused()
 
     def __enter__(self) -> Self:
         if self._entered:
@@ -151,8 +151,8 @@ class FakeBatch(Emulator, Clients):
             stack.enter_context(shared_tls_context())
             self.clock.start()
             stack.callback(self.clock.stop)
-            self._endless.start()
-            stack.callback(self._endless.stop)
+            self._endless.reset()
+            stack.callback(self._endless.reset)
             self._has_ended_a_wait = False
             stack.callback(self._sender.close)
             self.router.belong_to_this_process()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
@@ -18,6 +20,7 @@ from fakebatch.batch.validation import BatchError, Validation, validate
 from fakebatch.dialects import Dialect, ErrorCode
 from fakebatch.durations import microseconds
 from fakebatch.ids import Mint
+from fakebatch.request_line import RequestLine
 from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations
 from fakebatch.rules.lines import Fail, Hang
 from fakebatch.rules.rule import overlaid
@@ -181,6 +184,13 @@ class Batch:
         """The request lines."""
         return self.validation.lines
 
+    @property
+    def readable_lines(self) -> Iterator[RequestLine]:
+        """The request lines that can be read, also of a batch that fails."""
+        for index in range(len(self.lines)):
+            with suppress(ValueError, LookupError, TypeError):
+                yield self.lines.request(index)
+
     @cached_property
     def total(self) -> int:
         """How many request lines it has."""
@@ -199,6 +209,22 @@ class Batch:
             return {}
         outcomes = ((index, matcher.outcome(lines.request(index))) for index in range(len(lines)))
         return {index: outcome for index, outcome in outcomes if outcome is not matcher.usual}
+
+    @lasting
+    def rule_hits(self) -> Counter[int]:
+        """How many lines each rule of `on` selects, by its index, whether they will run or not."""
+        if not self.fails:
+            return Counter(rule for outcome in self.unusual.values() for rule in outcome.rules)
+        # No predicate is called, and no fraction is drawn, for a batch that never runs.
+        return Counter(
+            index
+            for line in self.readable_lines
+            for index, rule in enumerate(self.scenario.on)
+            if rule.where is None
+            and rule.fraction is None
+            and rule.matches(line)
+            and (rule.times is None or self.earlier.get(line.custom_id or "", 0) < rule.times)
+        )
 
     def outcome(self, index: int) -> LineOutcome:
         """What comes of a line, once it runs.

@@ -8,10 +8,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakebatch.inspection.checks import hits
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.lines import Drop, Fail, LineRule
 from fakebatch.rules.scenario import Scenario
-from fakebatch.testing.unused import hits
 from support.by_hand import ByHand, jsonl, request
 
 selections = st.fixed_dictionaries(

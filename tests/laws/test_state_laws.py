@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakebatch.durations import SECOND
-from fakebatch.journal import Called, Journal
+from fakebatch.inspection.journal import Called, Journal, Recorder
 from fakebatch.rules.calls import CallRule, RateLimit
 from fakebatch.rules.calls import Fail as FailCall
 from fakebatch.rules.files import FileRule, NotFoundFor
@@ -50,7 +50,8 @@ class Recorded(ByHand):
         self.state: State = self.app.service.state
         self.state.scenario = SCENARIO
         self.heard: list[Any] = []
-        self.journal = Journal([operation.name for operation in OPERATIONS])
+        self.recorder = Recorder()
+        self.journal = Journal(self.recorder, [operation.name for operation in OPERATIONS])
         self.webhooks = Webhooks(self.state, lambda: self.now * SECOND)
         self.app._observers = [self._note]
         self.pending = self._begin_upload()
@@ -58,7 +59,7 @@ class Recorded(ByHand):
     def _note(self, handled: Handled) -> None:
         name = handled.operation.name if handled.operation else "none"
         called = Called(name, handled.id, handled.reply.status)
-        self.journal.called(handled.at, called, changes=True)
+        self.recorder.call(handled.at, called, changes=True)
 
     def send(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] = KEY
@@ -124,15 +125,15 @@ def test_what_follows_a_snapshot_follows_it_again(
     run = Recorded()
     for act in before:
         act(run)
-    snapshot, noted = run.state.copy(), run.journal.snapshot()
+    snapshot, noted = run.state.copy(), run.recorder.snapshot()
     expected = run.does(after)
 
     run.state.restore(WAYS[way](snapshot))
-    run.journal.restore(noted)
+    run.recorder.restore(noted)
     run.state.scenario = Scenario()
     run.does(since)
     run.state.restore(WAYS[way](snapshot))
-    run.journal.restore(noted)
+    run.recorder.restore(noted)
 
     assert run.does(after) == expected
 

@@ -11,7 +11,7 @@ import pytest
 from fakebatch import FakeBatchError
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
-from fakebatch.endless import Endless
+from fakebatch.inspection.endless import Endless
 from fakebatch.rules.batches import BatchRule, Fail
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service

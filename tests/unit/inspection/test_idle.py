@@ -14,7 +14,7 @@ import pytest
 from fakebatch import FakeBatchError, UsageError
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
-from fakebatch.endless import CLOSING
+from fakebatch.inspection.endless import CLOSING
 from fakebatch.rules.batches import IgnoreWindow, Miscount, ResultFiles, Schedule, Stall
 from fakebatch.rules.calls import CallRule, Fail
 from fakebatch.rules.files import FileRule, NotFoundFor, Processing
@@ -39,11 +39,11 @@ def test_a_poller_learns_what_it_waits_for() -> None:
     assert came.endswith(" never ends.")
     assert known == (
         f"{path[9:]} is 'failed'. Nothing has changed since 2026-08-19T14:41:24Z, for 2d50s, and "
-        "nothing is scheduled to."
+        "nothing is scheduled to change."
     )
     assert to_do == (
-        "Let the loop end at completed, failed, expired and cancelled, and at a deadline; or let "
-        "it wait for longer: @pytest.mark.fakebatch(max_idle='4d'), FakeBatch(max_idle='4d')."
+        "End the loop at completed, failed, expired and cancelled, and at a deadline. To let it "
+        "wait longer: @pytest.mark.fakebatch(max_idle='4d') or FakeBatch(max_idle='4d')."
     )
 
 

@@ -1,9 +1,9 @@
-"""Waits that never end: an error in the loop that waits, in place of a test run that hangs.
+"""Waits that never end: an error in the loop that waits, instead of a test run that hangs.
 
 A poller waits in vain when nothing that it could see is scheduled to change; until then it is
-right, however often it polls. Its own deadline nobody can see from here: so it has `max_idle` of
-virtual time to come to it. For those who sleep and do not poll there are limits that no test means
-to reach. A loop that calls on and on while no time passes is ended by the number of its calls.
+right, however often it polls. Its own deadline cannot be seen from here, so it has `max_idle` of
+virtual time to reach it. For those who sleep and do not poll there are limits that no test comes
+near. A loop that calls on and on while no time passes is ended by the number of its calls.
 """
 
 from __future__ import annotations
@@ -19,31 +19,29 @@ from typing import Any
 
 from fakebatch.durations import SECOND, Duration, microseconds, text
 from fakebatch.errors import FakeBatchError, UsageError
-from fakebatch.journal import moment_text
-from fakebatch.rules.calls import CallRule
+from fakebatch.inspection.journal import moment_text
 from fakebatch.service import Service, view
 from fakebatch.vtime import callsite
 from fakebatch.vtime.clock import Sleep
-from fakebatch.vtime.moments import as_datetime
 from fakebatch.wire.app import Handled
 from fakebatch.wire.faults import last_edge
 
 LEAST_IDLE = 48 * 3_600 * SECOND
 """`max_idle` where no live batch has a window of more than 24 hours."""
 POLLS = 10
-"""How often a thread has to call after the last change to be one that polls."""
+"""How often a thread has to call after the last change to count as polling."""
 CALLS = 5_000
 """Calls of a thread for the same object, while no time passes, that end it."""
-OBJECTS = 100
-"""A loop over more than these is none that waits."""
 PAGES = 100
-"""Calls for the same page of a listing, likewise, and in a row."""
+"""Calls for the same page of a listing, likewise and in a row."""
+OBJECTS = 100
+"""A loop over more objects than this does not wait."""
 NO_TIME = 10
 """Microseconds between two calls that count as none: a `sleep(0)` may take one."""
 CLOSING = 100
 """Sleeps and calls that are left after an error, to close what is open."""
 SWALLOWED = 1_000
-"""Errors in one thread, after which its code can only be one that swallows them."""
+"""After so many errors in one thread, its code must be swallowing them."""
 
 Query = tuple[str, str, tuple[tuple[str, str], ...]]
 """Method, path and query of a request."""
@@ -54,18 +52,14 @@ class _Waiter:
     """What one thread, with its event loops, has done since a caller last changed something."""
 
     since: int
-    """When it began, or the last change after that, in microseconds since the epoch."""
+    """When it began, or the last change after that, in microseconds since 1970."""
     began: int
     """When its sleeps were first counted."""
     sleeps: int = 0
     calls: int = 0
     called_at: int = 0
-    operation: str = ""
-    """Of its last call."""
-    id: str = ""
-    """Of the object that was called for."""
-    status: int = 0
-    """Of the answer; 0: none arrived."""
+    last: tuple[str, str, int | None] | None = None
+    """Operation, id and HTTP status of its last call, which was at `called_at`."""
     check_at: int = 0
     """Before this moment it cannot have been idle for too long."""
     counts: dict[Query, int] = field(default_factory=dict[Query, int])
@@ -73,15 +67,14 @@ class _Waiter:
     query: Query | None = None
     repeated: int = 0
     """How often the last query came in a row."""
-    spinning: FakeBatchError | None = None
-    """What ends its calls until time passes."""
     error: FakeBatchError | None = None
     """What has ended its wait."""
     closing: int = 0
     """Its sleeps and calls since then."""
     raised: int = 0
+    """How many errors it got."""
     stack: Sequence[FrameType] = ()
-    """Where the last error was raised, if many were."""
+    """Where the last error was raised, if there were many."""
 
 
 class Endless:
@@ -91,8 +84,8 @@ class Endless:
     few times in each `max_idle` of virtual time.
 
     Args:
-        services: what is scheduled to change.
-        clock: the time, in microseconds since the epoch.
+        services: where changes are scheduled.
+        clock: the time, in microseconds since 1970.
         elapsed: the time since the start at a moment, both in microseconds.
         max_idle: how long a thread may poll after the last change while none is scheduled; None:
             twice the longest completion window of the batches that have not ended, at least 48 h.
@@ -114,25 +107,22 @@ class Endless:
         max_elapsed: Duration = "400d",
     ) -> None:
         self._services, self._clock, self._elapsed = services, clock, elapsed
-        self._states = [service.state for service in services]
-        self._max_idle = None if max_idle is None else _positive("max_idle", max_idle)
-        self._max_elapsed = _positive("max_elapsed", max_elapsed)
-        if isinstance(max_sleeps, bool) or max_sleeps < 1:
-            raise _no_limit("max_sleeps", max_sleeps, "1_000_000")
-        self._max_sleeps = max_sleeps
+        self._max_idle: int | None = None
+        if max_idle is not None:
+            self._max_idle = _positive("max_idle", max_idle, microseconds(max_idle), "'2d'")
         self._least_idle = self._max_idle or LEAST_IDLE
+        sleeps = 0 if max_sleeps is True else max_sleeps
+        self._max_sleeps = _positive("max_sleeps", max_sleeps, sleeps, "1_000_000")
+        longest = microseconds(max_elapsed)
+        self._max_elapsed = _positive("max_elapsed", max_elapsed, longest, "'2d'")
         self._revision = 0
         self._waiters: dict[int, _Waiter] = {}
         self._idle_error: FakeBatchError | None = None
         self._files_called_at = 0
         self._tracers: dict[int, Any] = {}
 
-    def start(self) -> None:
-        """Forget what was counted: the clock starts."""
-        self._forget()
-
-    def stop(self) -> None:
-        """The same, and trace the calling thread as before."""
+    def reset(self) -> None:
+        """Forget what was counted, and trace the calling thread as before."""
         self._forget()
         if get_ident() in self._tracers:
             sys.settrace(self._tracers.pop(get_ident()))
@@ -146,41 +136,55 @@ class Endless:
         request, operation, id_, _, hit, _, at, status = handled
         if operation is not None and operation.is_direct:
             return
-        waiter = self._waiter(at)
-        if hit is not None and _ends(hit.rule):
-            self._forget()  # one fault fewer to come is a change
-            return
         name = operation.name if operation else f"{request.method} {request.path}"
+        waiter = self._waiter(at)
+        if hit is not None and hit.rule.times != math.inf and (hit.rule.times or hit.rule.nth):
+            self._forget()  # one hit less to come is a change
+            return
         if request.method == "GET" and name.startswith("files."):
             self._files_called_at = at
         passed = at - waiter.called_at
         if not 0 <= passed <= NO_TIME:
             waiter.counts.clear()
-            waiter.spinning = None
         if passed >= self._least_idle // 2:  # who looks that seldom does not poll
             waiter.since, waiter.calls = at, 0
-        waiter.calls, waiter.called_at = waiter.calls + 1, at
-        waiter.operation, waiter.id = name, id_
-        waiter.status = status or 0
-        error = self._spinning(waiter, handled) or self._idle(waiter, at)
+        waiter.calls += 1
+        waiter.called_at, waiter.last = at, (name, id_, status)
+        error = self._spinning(waiter, handled, name) or self._idle(waiter, at)
         if error is not None:
             raise error
 
     def before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
-        """Count a sleep of the calling thread; what to raise instead, if its wait never ends."""
+        """Count a sleep of the calling thread; the error to raise in it if its wait never ends."""
         waiter = self._waiter()
         waiter.sleeps += 1
         if waiter.error is not None:
             return self._once_more(waiter, sleep.side_by_side)
-        if waiter.sleeps > self._max_sleeps or sleep.end > self._max_elapsed:
-            waiter.error = self._too_late(waiter, sleep) or self._too_often(waiter, sleep)
+        if sleep.end > self._max_elapsed:
+            waiter.error = _never_ends(
+                sleep.site(),
+                f"{text(self._max_elapsed)} of virtual time have passed since the start. "
+                f"{self._state(waiter)}",
+                f"max_elapsed={text(2 * self._max_elapsed)!r}",
+            )
+        elif waiter.sleeps > self._max_sleeps * sleep.side_by_side:
+            now = self._clock()
+            if waiter.began < self._faults_settle(now) <= now or any(
+                service.changes(waiter.began, now) for service in self._services
+            ):
+                waiter.sleeps, waiter.began = 0, now
+            else:
+                waiter.error = _never_ends(
+                    sleep.site(),
+                    f"It has slept {waiter.sleeps - 1:,} times since {moment_text(waiter.began)}, "
+                    f"and nothing has changed. {self._state(waiter)}",
+                    f"max_sleeps={2 * self._max_sleeps:_}",
+                )
         return waiter.error
 
     def _waiter(self, now: int | None = None) -> _Waiter:
         """The calling thread's, anew after each change that a caller has made."""
-        revision = 0
-        for state in self._states:
-            revision += state.revision
+        revision = sum(service.state.revision for service in self._services)
         if revision != self._revision:
             self._forget()
             self._revision = revision
@@ -194,33 +198,39 @@ class Endless:
         self._waiters.clear()
         self._idle_error = None
 
-    # --- calls
-
-    def _spinning(self, waiter: _Waiter, handled: Handled) -> FakeBatchError | None:
-        """What ends a loop of calls in which no time passes."""
+    def _spinning(self, waiter: _Waiter, handled: Handled, name: str) -> FakeBatchError | None:
+        """The error for a loop of calls in which no time passes."""
         request = handled.request
         query = (request.method, request.path, tuple(request.query.items()))
+        count = waiter.counts[query] = waiter.counts.get(query, 0) + 1
         waiter.repeated = waiter.repeated + 1 if query == waiter.query else 1
         waiter.query = query
-        waiter.counts[query] = waiter.counts.get(query, 0) + 1
-        if waiter.repeated == PAGES and _is_same_page(handled):
-            waiter.counts[query] = CALLS
-            waiter.spinning = _same_page(waiter.operation, request.query["after"])
-        if waiter.counts[query] < CALLS:
+        if waiter.repeated >= PAGES and _is_same_page(handled):
+            # The SDK takes a page without `has_more` for one of many, and asks for what comes after
+            # its last object.
+            error = FakeBatchError(
+                f"the loop at {callsite.of_this_thread()} never ends: {PAGES} calls of {name} got "
+                "the same page.",
+                f"This provider ignores after={request.query['after']!r} and sends no has_more.",
+                f"Use the first page alone: client.{name}().data.",
+            )
+        elif count >= CALLS:
+            error = FakeBatchError(
+                f"the loop at {callsite.of_this_thread()} never ends: {CALLS:,} calls of {name}, "
+                "and no time has passed.",
+                f"{self._state(waiter)} The clock stands still until code sleeps or the test moves "
+                "it.",
+                "Sleep between calls; it takes no real time here, so do not patch sleep away. Or "
+                "move the clock: fakebatch.clock.advance('1m').",
+            )
+        else:
             if len(waiter.counts) > OBJECTS:
                 waiter.counts.clear()
             return None
-        waiter.spinning = waiter.spinning or FakeBatchError(
-            f"the loop at {callsite.of_this_thread()} never ends: {CALLS:,} calls of "
-            f"{waiter.operation}, and no time has passed.",
-            f"{self._state(waiter)} The clock stands still until code sleeps or the test moves it.",
-            "Sleep between two calls, which takes no real time here: do not patch sleep away. Or "
-            "move the clock: fakebatch.clock.advance('1m').",
-        )
-        return self._insistent(waiter, waiter.spinning)
+        return self._insistent(waiter, error)
 
     def _idle(self, waiter: _Waiter, now: int) -> FakeBatchError | None:
-        """What ends a loop of calls when nothing has changed for too long, nor will."""
+        """The error for a loop of calls when nothing has changed for too long, nor will."""
         if waiter.error is not None:
             return self._once_more(waiter)
         waiter.check_at = waiter.check_at or now + self._least_idle // 2
@@ -244,66 +254,34 @@ class Endless:
         if idle < max_idle or waiter.calls < POLLS:
             waiter.check_at = now + max(max_idle - idle, max_idle // 8)
             return None
-        # One for all threads that poll: who has seen it need not look at the others.
-        self._idle_error = self._idle_error or _never_ends(
+        # The same error for all threads that poll: who has seen it need not look at the others.
+        self._idle_error = waiter.error = self._idle_error or _never_ends(
             callsite.of_this_thread(),
-            f"{self._state(waiter)} Nothing has changed since {_moment(waiter.since)}, for "
-            f"{text(idle // SECOND * SECOND)}, and nothing is scheduled to.",
+            f"{self._state(waiter)} Nothing has changed since {moment_text(waiter.since)}, for "
+            f"{text(idle // SECOND * SECOND)}, and nothing is scheduled to change.",
             f"max_idle={text(2 * max_idle)!r}",
         )
-        waiter.error = self._idle_error
         return waiter.error
 
     def _faults_settle(self, now: int) -> int:
         """When the last fault of calls that is bound to a time begins or ends, past or future."""
-        return now - self._elapsed(now) + last_edge(self._states[0].scenario.on_call)
-
-    # --- sleeps
-
-    def _too_late(self, waiter: _Waiter, sleep: Sleep) -> FakeBatchError | None:
-        if sleep.end <= self._max_elapsed:
-            return None
-        return _never_ends(
-            sleep.site(),
-            f"{text(self._max_elapsed)} of virtual time have passed since the start. "
-            f"{self._state(waiter)}",
-            f"max_elapsed={text(2 * self._max_elapsed)!r}",
-        )
-
-    def _too_often(self, waiter: _Waiter, sleep: Sleep) -> FakeBatchError | None:
-        if waiter.sleeps <= self._max_sleeps * sleep.side_by_side:
-            return None
-        now = self._clock()
-        if waiter.began < self._faults_settle(now) <= now or any(
-            service.changes(waiter.began, now) for service in self._services
-        ):
-            waiter.sleeps, waiter.began = 0, now
-            return None
-        return _never_ends(
-            sleep.site(),
-            f"It has slept {waiter.sleeps - 1:,} times since {_moment(waiter.began)}, and nothing "
-            f"has changed. {self._state(waiter)}",
-            f"max_sleeps={2 * self._max_sleeps:_}",
-        )
-
-    # --- errors
+        return now - self._elapsed(now) + last_edge(self._services[0].state.scenario.on_call)
 
     def _state(self, waiter: _Waiter) -> str:
         """What a waiter, or else any, has called for last, and what that is now."""
-        if not waiter.called_at:
+        if waiter.last is None:
             waiter = max([waiter, *self._waiters.values()], key=lambda other: other.called_at)
-        if not waiter.called_at:
+        if waiter.last is None:
             return "No call was made."
-        status = waiter.status
-        answer = f"was answered with {status}" if status else "was not answered"
+        operation, id_, status = waiter.last
+        answered = f"was answered with {status}" if status else "was not answered"
         now = self._clock()
         for service in self._services:
-            batch = service.state.batches.get(waiter.id, now)
+            batch = service.state.batches.get(id_, now)
             if batch is not None:
-                status_now = view.batch_object(batch, now).get("status")
-                state = f"{waiter.id} is {status_now!r}"
-                return f"{state}." if 0 < status < 400 else f"{state}; {waiter.operation} {answer}."
-        return f"The last call, {waiter.operation}{waiter.id and f' of {waiter.id}'}, {answer}."
+                state = f"{id_} is {view.batch_object(batch, now).get('status')!r}"
+                return f"{state}." if (status or 400) < 400 else f"{state}; {operation} {answered}."
+        return f"The last call, {operation}{id_ and f' of {id_}'}, {answered}."
 
     def _once_more(self, waiter: _Waiter, side_by_side: int = 1) -> FakeBatchError | None:
         """The error of a waiter that was ended, if it goes on for longer than it takes to close."""
@@ -313,7 +291,7 @@ class Endless:
         return self._insistent(waiter, waiter.error)
 
     def _insistent(self, waiter: _Waiter, error: FakeBatchError) -> FakeBatchError:
-        """The error; and if it was swallowed a thousand times, from where that is not possible."""
+        """The error; once a thousand were swallowed, raised where it cannot be caught."""
         waiter.raised += 1
         if waiter.raised >= SWALLOWED:
             before = {*waiter.stack}
@@ -339,24 +317,21 @@ def _raise_at_next_line(frame: FrameType, error: BaseException) -> None:
             raise error  # which also ends the tracing
         return trace
 
-    def trace_no_other(*_: object) -> None:
-        pass
-
     frame.f_trace = trace
-    sys.settrace(trace_no_other)
+    sys.settrace(lambda *_: None)  # no other frame
 
 
-def _never_ends(site: str, known: str, knob: str) -> FakeBatchError:
+def _never_ends(site: str, known: str, limit: str) -> FakeBatchError:
     return FakeBatchError(
         f"the wait at {site} never ends.",
         known,
-        "Let the loop end at completed, failed, expired and cancelled, and at a deadline; or let "
-        f"it wait for longer: @pytest.mark.fakebatch({knob}), FakeBatch({knob}).",
+        "End the loop at completed, failed, expired and cancelled, and at a deadline. To let it "
+        f"wait longer: @pytest.mark.fakebatch({limit}) or FakeBatch({limit}).",
     )
 
 
 def _is_same_page(handled: Handled) -> bool:
-    """Whether what was to come after an object is a page with that object on it."""
+    """Whether the page that should begin after an object contains that object."""
     after = handled.request.query.get("after")
     if after is None or handled.hit is not None or handled.reply.status != 200:
         return False
@@ -364,36 +339,11 @@ def _is_same_page(handled: Handled) -> bool:
     return any(item.get("id") == after for item in page.get("data") or ())
 
 
-def _same_page(operation: str, after: str) -> FakeBatchError:
-    # The SDK takes a page without `has_more` for one of many, and asks for what comes after its
-    # last. A provider that does not look at `after` answers with the same page.
-    return FakeBatchError(
-        f"the loop at {callsite.of_this_thread()} never ends: {PAGES} times the same page of "
-        f"{operation}.",
-        f"This provider does not look at after={after!r}, and names no has_more.",
-        f"Take the first page alone: client.{operation}().data.",
-    )
-
-
-def _ends(rule: CallRule) -> bool:
-    """Whether it hits so many requests and no more."""
-    return rule.times != math.inf and not (rule.times is None and rule.nth is None)
-
-
-def _moment(at: int) -> str:
-    return moment_text(as_datetime(at))
-
-
-def _positive(name: str, duration: Duration) -> int:
-    length = microseconds(duration)
-    if not length:
-        raise _no_limit(name, duration, "'2d'")
-    return length
-
-
-def _no_limit(name: str, value: object, example: str) -> UsageError:
-    return UsageError(
-        f"{name}={value!r} would end every wait before it begins.",
-        f"{name} is a limit for waits that never end, so it is more than any wait of the test.",
-        f"Leave it out, or write for example {name}={example}.",
-    )
+def _positive(name: str, limit: object, amount: int, example: str) -> int:
+    if amount < 1:
+        raise UsageError(
+            f"{name}={limit!r} would end every wait before it begins.",
+            f"{name} has to be more than any wait of the test takes.",
+            f"Leave it out, or write for example {name}={example}.",
+        )
+    return amount
