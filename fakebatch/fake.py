@@ -17,18 +17,17 @@ from fakebatch.emulator import Emulator, Snapshot, UnusedRules
 from fakebatch.endless import Endless
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.ids import seeded_random
-from fakebatch.interception import (
+from fakebatch.interception.clients import Clients
+from fakebatch.interception.dns import unresolvable
+from fakebatch.interception.environment import (
     DUMMY_KEY,
     WEBHOOKS,
-    Clients,
-    EmulatedRouter,
-    LostErrors,
     dummy_environment,
-    installed,
-    is_loopback,
     shared_tls_context,
-    unresolvable,
 )
+from fakebatch.interception.lost_errors import LostErrors
+from fakebatch.interception.mockers import installed
+from fakebatch.interception.router import EmulatedRouter
 from fakebatch.rules.catalogue import Incident
 from fakebatch.vtime import Clock, moments
 from fakebatch.vtime.clock import Sleep
@@ -140,12 +139,11 @@ class FakeBatch(Emulator, Clients):
                 "It was entered by `with` or by the fixture, and is not left yet.",
                 "Use it as it is, or make another one: with FakeBatch() as inner.",
             )
-        hosts = frozenset(host for host in self._sites.hosts if not is_loopback(host))
         with ExitStack() as stack:
             stack.enter_context(active.in_this_thread())
             stack.enter_context(dummy_environment(self._environment))
             stack.enter_context(seeded_random(self._service.state.mint))
-            stack.enter_context(unresolvable(hosts, self._lost_errors))
+            stack.enter_context(unresolvable(self._sites.hosts, self._lost_errors))
             stack.enter_context(installed(self.router, self._lost_errors))
             stack.enter_context(shared_tls_context())
             self.clock.start()

@@ -171,8 +171,8 @@ def test_a_forked_process_does_not_answer_as_a_copy(fakebatch: FakeBatch, how: s
     text = in_a_child(lambda: CALLS[how](fakebatch))
 
     assert text.startswith("RefusedRequest('GET https://")
-    assert f"was forked from {os.getpid()}, in which this FakeBatch lives.'" in text
-    assert "'Whatever it did here, it would do to a copy that the test never sees.'" in text
+    assert f"was forked from {os.getpid()}, in which this FakeBatch is active.'" in text
+    assert "'A call from here would only change a copy, which the test never sees.'" in text
     assert "'Use threads in this test, or enter a FakeBatch in the forked process.'" in text
     assert fakebatch.journal.count() == 0
     openai.OpenAI().batches.list()
