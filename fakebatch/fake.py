@@ -177,8 +177,7 @@ class FakeBatch(Emulator, Clients):
             self.check_rules(stacklevel=3)
 
     def _before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
-        sender = self._sender
-        error = sender.error() if sender.unreported else self._endless.before_sleep(sleep)
+        error = self._sender.error() or self._endless.before_sleep(sleep)
         # the first alone: those who wait beside it get errors of their own, which nobody looks at
         if error is not None and not self._has_ended_a_wait:
             self._has_ended_a_wait = True

@@ -114,8 +114,8 @@ class _Stream:
                     piece.on_thread()
                 else:
                     yield piece
-        except Exception as error:  # noqa: BLE001  # it is raised
-            raise native_error(error, self._stack) from error.__cause__
+        except Exception as error:  # noqa: BLE001
+            raise native_error(error, self._stack)  # noqa: B904
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -128,8 +128,8 @@ class _Stream:
                     await piece.on_loop()
                 else:
                     yield piece
-        except Exception as error:  # noqa: BLE001  # it is raised
-            raise native_error(error, self._stack) from error.__cause__
+        except Exception as error:  # noqa: BLE001
+            raise native_error(error, self._stack)  # noqa: B904
 
     def close(self) -> None:
         if hasattr(self._pieces, "close"):

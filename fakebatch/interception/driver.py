@@ -97,8 +97,8 @@ class Interceptor:
         except FakeBatchError as error:
             self._lost_errors.note(error)
             raise
-        except Exception as error:  # noqa: BLE001  # it is raised
-            raise native_error(error, self.stack) from error.__cause__
+        except Exception as error:  # noqa: BLE001
+            raise native_error(error, self.stack)  # noqa: B904
 
 
 STACKS = {"httpcore": ("httpcore", "httpx"), "httpcore2": ("httpcore2", "httpx2")}
@@ -108,11 +108,18 @@ _FAMILIES = frozenset(package for packages in STACKS.values() for package in pac
 
 
 def native_error(error: Exception, stack: str) -> Exception:
-    """An exception of another HTTP stack as that of `stack` with its name; any other as it is."""
+    """An exception of another HTTP stack as that of `stack` with its name; any other as it is.
+
+    Raised where the other is handled, it does not show it.
+    """
     package = type(error).__module__.partition(".")[0]
     packages = STACKS.get(stack, (stack,))
     if package not in _FAMILIES or package in packages:
         return error
     natives = vars(import_module(packages[0]))
     kind = next((natives[k.__name__] for k in type(error).__mro__ if k.__name__ in natives), None)
-    return error if kind is None else kind(str(error))
+    if kind is None:
+        return error
+    native: Exception = kind(str(error))
+    native.__suppress_context__ = True
+    return native

@@ -124,9 +124,9 @@ def test_what_goes_wrong_at_the_target_fails_the_test(pytester: pytest.Pytester)
     result.stdout.fnmatch_lines(
         [
             "*POST https://nobody.example/hook was refused: nothing leaves this machine.",
-            "*a webhook's handler raised AssertionError(*",
-            "It was brought batch.failed of batch_*; raising is taken for a mistake of the test.",
-            "Mend it, or let it return a status such as 500 if it shall be asked again.",
+            "*your webhook handler raised AssertionError(*",
+            "It was handed batch.failed of batch_*. Raising is taken for a mistake in the test, *",
+            "Mend the handler, or let it return a status such as 500 to get it again.",
         ]
     )
 
