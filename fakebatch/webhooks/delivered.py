@@ -61,14 +61,8 @@ class DeliveredWebhooks(Webhooks):
             UsageError: the target is neither, or a number is negative.
             FakeBatchError: the callable raised something.
         """
-        parameters: dict[str, Any] = {
-            "duplicates": duplicates,
-            "forged": forged,
-            "stale": stale,
-            "lost": lost,
-            "early": early,
-            "scatter": scatter,
-        }
+        parameters: dict[str, Any] = {"duplicates": duplicates, "forged": forged, "stale": stale}
+        parameters |= {"lost": lost, "early": early, "scatter": scatter}
         parameters = {name: value for name, value in parameters.items() if value is not None}
         with usage_errors("deliver_to", Deliver):
             adapter(Deliver).validate_python(parameters)

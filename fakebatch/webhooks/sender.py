@@ -6,10 +6,10 @@ its moment. So a handler runs while the code under test waits, never between two
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from threading import Condition, Thread
 from typing import Any
 
 from fakebatch.batch.batch import Batch
@@ -39,9 +39,9 @@ class Sender:
         self._clock = clock
         self._target: Target = lambda _: True
         self._parameters: Mapping[str, Any] = {}
-        self._thread: threading.Thread | None = None
+        self._thread: Thread | None = None
         # Nobody who holds the lock of the state waits for this one.
-        self._changed = threading.Condition()
+        self._changed = Condition()
         self._news = 0
         self._resting = self._closed = False
         self._error: FakeBatchError | None = None
@@ -57,9 +57,7 @@ class Sender:
             self._target, self._parameters = target, parameters
         self._outbox.look_again()
         if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._work, name="fakebatch webhooks", daemon=True
-            )
+            self._thread = Thread(target=self._work, name="fakebatch webhooks", daemon=True)
             self._thread.start()  # it waits until the thread runs, which takes the lock
         self.look()
         with self._changed:
@@ -165,9 +163,8 @@ class Sender:
                 event = attempt.event
                 self._error = FakeBatchError(
                     f"your webhook handler raised {error!r}.",
-                    f"It was handed {event.type} of {event.batch_id}. Raising is taken for a "
-                    "mistake in the test, not for a refusal.",
-                    "Mend the handler, or let it return a status such as 500 to get it again.",
+                    f"It got {event.type} of {event.batch_id}; raising means the test is wrong.",
+                    "Fix it, or let it return a status such as 500 to get the webhook again.",
                 )
                 self._error.__cause__ = error
         pace = state.dialect.pace
@@ -176,5 +173,4 @@ class Sender:
             if attempt in state.undelivered:  # or the test has restored a snapshot
                 state.undelivered.remove(attempt)
                 if is_genuine and not accepted and at <= attempt.first + pace.webhook_lives:
-                    retry = replace(attempt, at=at, retries=attempt.retries + 1)
-                    state.undelivered.append(retry)
+                    state.undelivered.append(replace(attempt, at=at, retries=attempt.retries + 1))

@@ -9,8 +9,8 @@ import hmac
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.progress import NEVER
@@ -23,8 +23,7 @@ STALE = 600 * SECOND
 """How old a stale timestamp is; the SDK tolerates 300 s."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A webhook as it is posted: `client.webhooks.unwrap(delivery.body, delivery.headers)`."""
 
     type: str
@@ -82,10 +81,9 @@ class Outbox:
                 is_validating = batch.is_validating(now)  # so long its end is not known
                 due = batch.validated if is_validating else batch.end.at - early(batch)
             with state.lock:
-                if batch is not None and state.batches.current(id_) is not batch:
-                    continue  # it was cancelled meanwhile: look again
-                if id_ not in state.unsent_events:
-                    continue  # another thread was faster
+                is_outdated = batch is not None and state.batches.current(id_) is not batch
+                if is_outdated or id_ not in state.unsent_events:
+                    continue  # it was cancelled meanwhile, or another thread was faster
                 if due > now:
                     state.unsent_events[id_] = due
                     continue

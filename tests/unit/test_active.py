@@ -57,12 +57,9 @@ def test_a_second_thread_cannot_enter_a_fake(clock: str, another: str) -> None:
         openai.OpenAI().batches.list()
 
     assert str(caught.value) == (
-        "fakebatch: A FakeBatch was entered in thread 'other_0', while one is active that was "
-        "entered in thread 'MainThread'.\n"
-        "A process has one clock and one set of patched HTTP stacks; the FakeBatch that is active "
-        "answers every thread.\n"
-        "Enter one and use it from all threads, or run tests side by side in processes: "
-        "pytest -n 2, of pytest-xdist."
+        "fakebatch: Thread 'other_0' entered a FakeBatch while one is active in 'MainThread'.\n"
+        "A process has one clock and one set of patched HTTP stacks, for all of its threads.\n"
+        "Use the active one from every thread, or run tests in processes: pytest-xdist, -n 2."
     )
     in_a_thread(lambda: enter_and_leave(another))  # now there is none
 

@@ -125,8 +125,8 @@ def test_what_goes_wrong_at_the_target_fails_the_test(pytester: pytest.Pytester)
         [
             "*POST https://nobody.example/hook was refused: nothing leaves this machine.",
             "*your webhook handler raised AssertionError(*",
-            "It was handed batch.failed of batch_*. Raising is taken for a mistake in the test, *",
-            "Mend the handler, or let it return a status such as 500 to get it again.",
+            "It got batch.failed of batch_*; raising means the test is wrong.",
+            "Fix it, or let it return a status such as 500 to get the webhook again.",
         ]
     )
 
