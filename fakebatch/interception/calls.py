@@ -70,8 +70,7 @@ def response_for(reply: Reply, request: Any, library: ModuleType, stack: str) ->
     elif reply.script is None and "content-encoding" not in reply.headers:
         stream = library.ByteStream(reply.body)
     else:  # httpx would decode a ByteStream here, and not where the client reads it
-        body = reply.script.body if reply.script else None
-        pieces = play((reply.body,) if body is None else body, reply, request)
+        pieces = play(reply.script.body if reply.script else None, reply, request)
         stream = _stream_class(library)(pieces, stack)
     headers = [(name.encode(), value.encode()) for name, value in reply.framed_headers.items()]
     return library.Response(reply.status, headers=headers, stream=stream)

@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from inspect import signature
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from respx.models import AllMockedAssertionError
 
@@ -81,13 +81,11 @@ class Clients:
         Args:
             options: what else to give `openai.OpenAI`: `api_key`, `max_retries` and so on.
         """
-        client: OpenAI = self._ready("OpenAI", "DefaultHttpxClient", options)
-        return client
+        return cast("OpenAI", self._ready("OpenAI", "DefaultHttpxClient", options))
 
     def async_openai(self, **options: Any) -> AsyncOpenAI:
         """The same for `openai.AsyncOpenAI`."""
-        client: AsyncOpenAI = self._ready("AsyncOpenAI", "DefaultAsyncHttpxClient", options)
-        return client
+        return cast("AsyncOpenAI", self._ready("AsyncOpenAI", "DefaultAsyncHttpxClient", options))
 
     def transport(self, stack: ModuleType) -> Any:
         """A transport that ends here: `httpx2.Client(transport=fakebatch.transport(httpx2))`.

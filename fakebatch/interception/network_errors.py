@@ -51,17 +51,17 @@ _ERRORS = {
 _INCOMPLETE = "peer closed connection without sending complete message body ({})"
 
 
-def play(script: Iterable[Step], reply: Reply, request: Any) -> Iterator[Any]:
+def play(script: Iterable[Step] | None, reply: Reply, request: Any) -> Iterator[Any]:
     """What a client gets of a part of a script: pieces of the body, and steps for its driver.
 
     Args:
-        script: the part before the head, or that after it.
+        script: the part before the head, or that after it; None: the body of the reply as it is.
         reply: which has this script.
         request: of httpx or httpx2; it knows how long the client waits.
     """
     timeouts = request.extensions.get("timeout", {})
     received = 0
-    for step in script:
+    for step in (reply.body,) if script is None else script:
         match step:
             case bytes():
                 received += len(step)

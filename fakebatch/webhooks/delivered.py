@@ -80,7 +80,6 @@ class DeliveredWebhooks(Webhooks):
 
 def _is_accepted(target: str | Handler, delivery: Delivery) -> bool:
     """Hand a delivery to its target; whether that answers with a status of 200 to 299."""
-    response: object
     if callable(target):
         response = target(delivery.body, delivery.headers)
         if iscoroutine(response):

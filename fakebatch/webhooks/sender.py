@@ -65,17 +65,15 @@ class Sender:
 
     def look(self) -> None:
         """Something was created, cancelled or restored: other events may be due, or sooner."""
-        if self._thread is not None:
-            with self._changed:
-                self._news, self._resting = self._news + 1, False
-                self._changed.notify_all()
+        with self._changed:
+            self._news, self._resting = self._news + 1, False
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Deliver nothing any more."""
         if self._thread is not None:
-            with self._changed:
-                self._closed = True
-                self._changed.notify_all()
+            self._closed = True
+            self.look()
             self._thread.join()
             self._thread, self._closed = None, False
 
@@ -93,9 +91,8 @@ class Sender:
         except FakeBatchError as error:  # nobody is left to move the clock
             self._error = self._error or error
         finally:
-            with self._changed:
-                self._closed = True
-                self._changed.notify_all()
+            self._closed = True
+            self.look()
 
     def _next(self) -> Attempt | None:
         """The next attempt as soon as it is due; None: the sender is closed."""
