@@ -70,10 +70,9 @@ def _refusing(original: Callable[..., Any], position: int) -> Callable[..., Any]
         for hosts, lost_errors in _guards:
             if not hosts.isdisjoint((name, f"*.{name.partition('.')[2]}")):
                 error = RefusedRequest(
-                    f"{_callers()} looked up {name}, so it was about to leave this machine.",
-                    "fakebatch intercepts httpx and httpx2, by transports that end in httpcore or "
-                    "httpcore2.",
-                    "Use one of these clients in this test, or another base_url for this one.",
+                    f"{_callers()} looked up {name}: its request was about to leave this machine.",
+                    "fakebatch only intercepts httpx and httpx2, down to httpcore and httpcore2.",
+                    "Use one of these clients in this test, or give this one another base_url.",
                 )
                 lost_errors.note(error)
                 raise error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from threading import RLock
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import respx
@@ -124,7 +125,7 @@ class EmulatedRouter(respx.Router):
             )
         return RefusedRequest(
             f"{request.method} {url} was refused: nothing leaves this machine.",
-            f"Emulated are: {', '.join(self._sites.base_urls)}; no respx router of yours answered.",
+            f"fakebatch emulates {', '.join(self._sites.base_urls)}; no route of yours matched.",
             "Mock it with respx, or give the client an emulated base_url.",
         )
 
@@ -137,5 +138,5 @@ def _mock_response(route: respx.Route, request: Any) -> Steps:
     except SideEffectError as error:
         raise error.origin from error
     if isawaitable(response):
-        response = yield Step(lambda: response, lambda: response)
+        response = yield Step(partial(asyncio.run, cast("Any", response)), lambda: response)
     return response if isinstance(response, httpx.Response) else None

@@ -160,7 +160,7 @@ class Sender:
                 event = attempt.event
                 self._error = FakeBatchError(
                     f"your webhook handler raised {error!r}.",
-                    f"It got {event.type} of {event.batch_id}; raising means the test is wrong.",
+                    f"It got {event.type} of {event.batch_id}; an exception counts as a bug.",
                     "Fix it, or let it return a status such as 500 to get the webhook again.",
                 )
                 self._error.__cause__ = error

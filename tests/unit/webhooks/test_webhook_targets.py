@@ -125,7 +125,7 @@ def test_what_goes_wrong_at_the_target_fails_the_test(pytester: pytest.Pytester)
         [
             "*POST https://nobody.example/hook was refused: nothing leaves this machine.",
             "*your webhook handler raised AssertionError(*",
-            "It got batch.failed of batch_*; raising means the test is wrong.",
+            "It got batch.failed of batch_*; an exception counts as a bug.",
             "Fix it, or let it return a status such as 500 to get the webhook again.",
         ]
     )
