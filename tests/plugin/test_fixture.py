@@ -170,7 +170,7 @@ def test_a_refusal_that_got_lost_is_an_error_of_the_test(pytester: pytest.Pytest
     result.stdout.fnmatch_lines(
         [
             "*GET https://example.com/ was refused: nothing leaves this machine.",
-            "*Emulated are: https://api.openai.com/v1; no respx router of yours answered.",
+            "*fakebatch emulates https://api.openai.com/v1; no route of yours matched.",
             "*Mock it with respx, or give the client an emulated base_url.",
         ],
         consecutive=True,
