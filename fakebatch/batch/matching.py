@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
 
+from fakebatch.batch.input_file import Lines
 from fakebatch.errors import UsageError
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
@@ -29,12 +30,12 @@ Result = Echo | Reply | Fail | Malformed | Hang
 
 @dataclass(frozen=True, slots=True)
 class LineOutcome:
-    """What comes of a line, what becomes of its result line, and the rules that say so."""
+    """What comes of a line, what becomes of its result line, and the rules that decide it."""
 
     result: Result
     corruptions: tuple[Corruption, ...] = ()
     rules: tuple[int, ...] = ()
-    """Their places among the rules of `on`."""
+    """Their indices among the rules of `on`."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class RuleMatcher:
         scenario: the rules, of which the later wins.
         total: how many lines there are; fractions are of them.
         mint: decides which lines a fraction takes.
-        earlier: in how many batches before a custom_id was, for rules with `times`.
+        earlier: how many batches before this one had a custom_id, for rules with `times`.
     """
 
     scenario: Scenario
@@ -64,88 +65,120 @@ class RuleMatcher:
         """Whether all lines come to the same, so that none has to be looked at."""
         return not self.scenario.on and self.usual is not None
 
-    @cached_property
-    def can_hang(self) -> bool:
-        """Whether there could be lines that never finish."""
-        return any(rule.hang is not None for rule in (self.scenario.otherwise, *self.scenario.on))
-
     def outcome(self, line: RequestLine) -> LineOutcome:
         """What comes of a line: of lines that no rule holds for, `usual` itself.
 
         Raises:
             UsageError: a predicate of the test failed, or a recording lacks the custom_id.
         """
-        places = tuple(self._matching(line))
-        if not places and self.usual is not None:
-            return self.usual
-        verbs = [self.scenario.on[place].outcome for place in places]
-        corruptions = tuple(each for each in verbs if isinstance(each, Corruption))
-        results = [each for each in verbs if not isinstance(each, Corruption)]
-        result = results[-1] if results else self.scenario.otherwise.outcome
-        return LineOutcome(_replayed(result, line), corruptions, places)
-
-    def corruptions(self, line: RequestLine) -> tuple[Corruption, ...]:
-        """What becomes of the result line of a request that never ran."""
-        if not self._corrupting:
-            return ()
-        return tuple(
-            self.scenario.on[place].outcome
-            for place in self._matching(line)
-            if place in self._corrupting
-        )
-
-    @cached_property
-    def _corrupting(self) -> set[int]:
-        rules = enumerate(self.scenario.on)
-        return {place for place, rule in rules if isinstance(rule.outcome, Corruption)}
-
-    def _matching(self, line: RequestLine) -> Iterator[int]:
-        for place, rule in enumerate(self.scenario.on):
-            drawn = self._drawn.get(place)
-            if (drawn is None or line.index in drawn) and self._matches(rule, line):
-                yield place
-
-    def _matches(self, rule: LineRule, line: RequestLine) -> bool:
-        try:
-            matches = rule.matches(line)
-        except Exception as error:
-            raise failed("A predicate given to fakebatch.on", line, error) from error
         earlier = self.earlier.get(line.custom_id or "", 0)
-        return matches and (rule.times is None or earlier < rule.times)
+        verb: Outcome = self.scenario.otherwise.outcome
+        corruptions: list[Corruption] = []
+        indices: list[int] = []
+        for index, (rule, rule_verb, lots) in enumerate(self._rules):
+            if lots is not None and line.index not in lots:
+                continue
+            if rule.times is not None and earlier >= rule.times:
+                continue
+            try:
+                matches = rule.matches(line)
+            except Exception as error:
+                raise failed("A predicate given to fakebatch.on", line, error) from error
+            if matches:
+                indices.append(index)
+                if isinstance(rule_verb, Corruption):
+                    corruptions.append(rule_verb)
+                else:
+                    verb = rule_verb
+        if not indices and self.usual is not None:
+            return self.usual
+        result = _replayed(verb, line) if isinstance(verb, Replay) else verb
+        return LineOutcome(result, tuple(corruptions), tuple(indices))
 
     @cached_property
-    def _drawn(self) -> dict[int, frozenset[int]]:
-        """The lines of each rule that takes a fraction; each goes on where the last one ended."""
-        order, start = self.mint.order(self.total, "lots"), 0
-        drawn: dict[int, frozenset[int]] = {}
-        for place, rule in enumerate(self.scenario.on):
+    def _rules(self) -> list[tuple[LineRule, Outcome | Corruption, frozenset[int] | None]]:
+        """Each rule, its verb, and the lines that its fraction takes.
+
+        Each fraction goes on in a shuffle of the lines where the one before it ended.
+        """
+        order, start = list[int](), 0
+        rules: list[tuple[LineRule, Outcome | Corruption, frozenset[int] | None]] = []
+        for rule in self.scenario.on:
+            lots = None
             if rule.fraction is not None:
+                order = order or 2 * self.mint.order(self.total, "lots")
                 end = start + ceil(rule.fraction * self.total)
-                drawn[place] = frozenset((order + order)[start:end])
+                lots = frozenset(order[start:end])
                 start = end % max(self.total, 1)
-        return drawn
+            rules.append((rule, rule.outcome, lots))
+        return rules
 
 
-def _replayed(outcome: Outcome, line: RequestLine) -> Result:
-    """What was recorded for a line, where recordings answer; any other outcome as it is."""
-    if not isinstance(outcome, Replay):
-        return outcome
-    recorded = outcome.lines.get(line.custom_id or "")
+class Outcomes:
+    """What comes of each line of a batch, and in which order they finish.
+
+    Args:
+        matcher: matches the lines with the rules, each once and in line order.
+        lines: the request lines; none of a batch that fails.
+
+    Raises:
+        UsageError: a predicate of the test failed, or a recording lacks a custom_id.
+    """
+
+    def __init__(self, matcher: RuleMatcher, lines: Lines) -> None:
+        self.usual = matcher.usual
+        self.unusual: dict[int, LineOutcome] = {}
+        """What comes of the lines that do not come to the usual, by index."""
+        if not matcher.is_uniform:
+            for index in range(len(lines)):
+                outcome = matcher.outcome(lines.request(index))
+                if outcome is not matcher.usual:
+                    self.unusual[index] = outcome
+        every = (self.usual, *self.unusual.values())
+        kinds = {type(outcome.result) for outcome in every if outcome is not None}
+        self.order = matcher.mint.order(len(lines), "lines")
+        """The lines in the order in which they finish; last those that never do."""
+        self.running = len(lines)
+        """How many lines finish if nothing comes between."""
+        if Hang in kinds:
+            hanging = {index for index in self.order if isinstance(self[index].result, Hang)}
+            self.order.sort(key=hanging.__contains__)
+            self.running -= len(hanging)
+        failing: list[tuple[int, Fail]] = []
+        if Fail in kinds:
+            for place, index in enumerate(self.order):
+                result = self[index].result
+                if isinstance(result, Fail):
+                    failing.append((place, result))
+        self.failing = [place for place, _ in failing]
+        """Places in `order` of the lines that fail, ascending."""
+        self.misfiled = [place for place, fail in failing if fail.file == "output"]
+        """Places in `order` of those that are in the output file all the same."""
+
+    def __getitem__(self, index: int) -> LineOutcome:
+        if self.usual is None:
+            return self.unusual[index]
+        return self.unusual.get(index, self.usual)
+
+
+def _replayed(replay: Replay, line: RequestLine) -> Result:
+    """What was recorded for a line."""
+    recorded = replay.lines.get(line.custom_id or "")
     if recorded is not None:
         return recorded
-    if line.custom_id is None or outcome.missing is not None:
+    if line.custom_id is None or replay.missing is not None:
         return Echo()
-    known = ", ".join(map(repr, list(outcome.lines)[:5]))
-    more = f" and {len(outcome.lines) - 5} more" if len(outcome.lines) > 5 else ""
+    known = ", ".join(map(repr, list(replay.lines)[:5]))
+    more = f" and {len(replay.lines) - 5} more" if len(replay.lines) > 5 else ""
     raise UsageError(
         f"No recorded answer for custom_id {line.custom_id!r}.",
-        f"{outcome.path} has {known or 'no line'}{more}.",
+        f"{replay.path} has {known or 'no line'}{more}.",
         'Record it, or call fakebatch.reply_from(..., missing="echo").',
     )
 
 
 def failed(what: str, line: RequestLine, error: Exception) -> UsageError:
-    """What to say of a callable of the test that raised."""
+    """The error for a callable of the test that raised."""
     return UsageError(
         f"{what} raised {type(error).__name__}: {error}",
         f"It was called for {name(line)} ({line.url}).",
@@ -154,5 +187,5 @@ def failed(what: str, line: RequestLine, error: Exception) -> UsageError:
 
 
 def name(line: RequestLine) -> str:
-    """What to call a line in a message."""
+    """How a message names a line."""
     return "a direct call" if line.custom_id is None else f"custom_id {line.custom_id!r}"

@@ -1,19 +1,34 @@
-"""From a request to what comes back for it: one line of a batch, or one direct call."""
+"""From a request to what comes back for it: a response, and the result line that has it.
+
+A direct call gets the response alone.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fakebatch import replies
+from fakebatch.batch.batch import Batch
 from fakebatch.batch.matching import Result, failed, name
-from fakebatch.dialects import Dialect, canonical
+from fakebatch.dialects import Dialect, Shapes, canonical, shaped
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
-from fakebatch.ids import Mint
+from fakebatch.ids import Mint, formed
 from fakebatch.request_line import RequestLine
-from fakebatch.rules.lines import Answer, Echo, Fail, Hang, Malformed, Reply
+from fakebatch.rules.lines import (
+    ChangeCustomId,
+    Corrupt,
+    Corruption,
+    Drop,
+    Duplicate,
+    Echo,
+    Fail,
+    Hang,
+    Malformed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +42,7 @@ class LineResponse:
 
     @property
     def succeeded(self) -> bool:
-        """Whether it is what was asked for."""
+        """Whether the request was answered as it should be."""
         return self.status is not None and 200 <= self.status < 400
 
 
@@ -41,18 +56,39 @@ def respond(
     """The response to a request that comes to this result, made at `now`.
 
     Raises:
-        UsageError: a callable of the test failed, or gave what is no answer.
+        UsageError: a callable of the test failed, or returned what is no answer.
     """
     if isinstance(result, Fail | Hang):
         return _failure(NO_RESPONSE if isinstance(result, Hang) else result, dialect)
     question = question_of(line, dialect, mint, now)
-    match result:
-        case Echo():
-            return LineResponse(200, replies.followed(question, result.then))
-        case Malformed():
-            return LineResponse(200, replies.spoiled(question, result.how))
-        case Reply():
-            return LineResponse(200, _body(result.answer, line, question))
+    if isinstance(result, Echo):
+        return LineResponse(200, replies.followed(question, result.then))
+    if isinstance(result, Malformed):
+        return LineResponse(200, replies.spoiled(question, result.how))
+    answer = result.answer
+    if callable(answer):
+        try:
+            answer = answer(line)
+        except Exception as error:
+            raise failed("The callable that replies", line, error) from error
+    if isinstance(answer, str):
+        try:
+            answer = replies.worded(question, answer)
+        except ValueError as error:
+            raise UsageError(
+                f"The reply {answer!r} cannot answer {name(line)}.",
+                f"Its endpoint is {line.url}: {error}",
+                "Give the whole response body as a dict.",
+            ) from error
+    match answer:
+        case Mapping():
+            return LineResponse(200, answer)
+        case _:
+            raise UsageError(
+                f"The reply to {name(line)} is {answer!r}.",
+                "A reply is a string or a whole response body (a dict).",
+                "Let the callable return one of these; it must not be a coroutine function.",
+            )
 
 
 def question_of(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> replies.Question:
@@ -67,7 +103,21 @@ def question_of(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> re
 
 
 def _failure(fail: Fail, dialect: Dialect) -> LineResponse:
-    body = _failure_body(fail, dialect)
+    """The response of a request that fails, in the provider's words where the test has none."""
+    body: Mapping[str, Any]
+    if fail.body is not None:
+        body = fail.body
+    elif fail.status is None:
+        words = dialect.unfinished_line_errors
+        message = fail.message or words.get(fail.code or "", f"The request failed: {fail.code}.")
+        body = {"code": fail.code, "message": message}
+    elif fail.status == 0:
+        body = {}
+    else:
+        templates = dialect.line_errors
+        template = templates.get(fail.status) or templates[400 if fail.status < 500 else 500]
+        error = {"message": fail.message or template.message, "type": template.type}
+        body = {"error": {**error, "param": None, "code": fail.code or template.code}}
     error = body.get("error", body)
     match fail.shape:
         case "top":
@@ -80,56 +130,121 @@ def _failure(fail: Fail, dialect: Dialect) -> LineResponse:
             return LineResponse(fail.status, body)
 
 
-def _failure_body(fail: Fail, dialect: Dialect) -> Mapping[str, Any]:
-    """What a failure says: the provider's words where the test gives none."""
-    if fail.body is not None:
-        return fail.body
-    if fail.status is None:
-        message = fail.message or f"The request failed: {fail.code}."
-        return {"code": fail.code, "message": message}
-    if fail.status == 0:
-        return {}
-    words = dialect.line_errors.get(fail.status)
-    words = words or dialect.line_errors[400 if fail.status < 500 else 500]
-    error = {
-        "message": fail.message or words.message,
-        "type": words.type,
-        "param": None,
-        "code": fail.code or words.code,
+# --- result lines
+
+
+def result_lines(
+    batch: Batch,
+    line: RequestLine,
+    response: LineResponse,
+    corruptions: tuple[Corruption, ...] = (),
+) -> bytes:
+    """The result line of a request with its line end: none, several or broken if corrupted.
+
+    Raises:
+        UsageError: an answer given by the test is no JSON.
+    """
+    seed, at, forms = batch.mint.line(line.index), batch.written, batch.dialect.ids
+    ids = formed(forms.line, seed, at), formed(forms.request, seed, at)
+    wire = wire_line(batch.dialect.shapes, line.custom_id, ids, response)
+    for corruption in corruptions:
+        wire = _reshaped(wire, corruption, line.index or 0)
+    lines = [encoded(line.custom_id, wire, raw=batch.overrides.result_files.raw)]
+    for corruption in corruptions:
+        lines = [copy for each in lines for copy in _copies(each, corruption)]
+    return b"".join(each + line_end(batch) for each in lines)
+
+
+def line_end(batch: Batch) -> bytes:
+    """What ends a line of the result files."""
+    return b"\r\n" if batch.overrides.result_files.newline == "crlf" else b"\n"
+
+
+def wire_line(
+    shapes: Shapes, custom_id: str | None, ids: tuple[str, str], response: LineResponse
+) -> dict[str, Any]:
+    """The object of a result line; `ids` are its own and the one of its request."""
+    if response.status is None:
+        shape = shapes.lost
+    else:
+        shape = shapes.answered if response.succeeded else shapes.failed or shapes.answered
+    has_no_answer = response.status is None and response.error is None
+    facts = {
+        "id": ids[0],
+        "custom_id": custom_id,
+        # a line that nobody answered has no request either (observed, ellmer #830)
+        "request_id": "" if response.status == 0 else ids[1],
+        "status_code": response.status,
+        "body": response.body,
+        "error": response.body if has_no_answer else response.error,
+        "body_text": json.dumps(response.body) if "body_text" in shapes.answered else "",
     }
-    return {"error": error}
+    return shaped(shape, facts)
 
 
-def _body(answer: Answer, line: RequestLine, question: replies.Question) -> Mapping[str, Any]:
-    if callable(answer):
-        try:
-            answer = answer(line)
-        except Exception as error:
-            raise failed("The callable that replies", line, error) from error
-    match answer:
-        case str():
-            try:
-                return replies.worded(question, answer)
-            except ValueError as error:
-                raise UsageError(
-                    f"The reply {answer!r} cannot answer {name(line)}.",
-                    f"Its endpoint is {line.url}: {error}",
-                    "Give the whole response body as a dict.",
-                ) from error
-        case Mapping():
-            return answer
-        case _:
-            raise UsageError(
-                f"The reply to {name(line)} is {answer!r}.",
-                "A reply is a text or a whole response body (a dict).",
-                "Let the callable return one of these; it must not be a coroutine function.",
-            )
+# json.dumps would make one for each line
+_ENCODERS = {raw: json.JSONEncoder(allow_nan=False, ensure_ascii=not raw) for raw in (False, True)}
+
+
+def encoded(custom_id: str | None, wire: dict[str, Any], *, raw: bool = False) -> bytes:
+    """The bytes of a result line, without its line end.
+
+    Raises:
+        UsageError: an answer given by the test is no JSON.
+    """
+    try:
+        return _ENCODERS[raw].encode(wire).encode(errors="surrogatepass")
+    except (TypeError, ValueError) as error:
+        raise not_json(f"custom_id {custom_id!r}", error) from error
 
 
 def not_json(whose: str, error: Exception) -> UsageError:
-    """What to say of a reply that no JSON can hold."""
+    """The error for a reply that JSON cannot hold."""
     return UsageError(
         f"The reply to {whose} cannot be written as JSON: {error}",
-        "A reply holds texts, finite numbers, true, false, null, lists and dicts alone.",
-        "Mend the body that was given to reply or fail.",
+        "A reply may hold only strings, finite numbers, true, false, null, lists and dicts.",
+        "Correct the body that was given to reply or fail.",
     )
+
+
+def _reshaped(wire: dict[str, Any], corruption: Corruption, index: int) -> dict[str, Any]:
+    """The object of a result line with another custom_id, or without a part of it."""
+    custom_id, response = wire.get("custom_id"), wire["response"]
+    match corruption:
+        case Corrupt("no_custom_id"):
+            wire = {key: value for key, value in wire.items() if key != "custom_id"}
+        case Corrupt("no_response"):
+            wire = wire | {"response": None}
+        case Corrupt("no_body") if response is not None:
+            wire = wire | {"response": response | {"body": None}}
+        case ChangeCustomId("null") if isinstance(custom_id, str):
+            wire = wire | {"custom_id": None}
+        case ChangeCustomId("int") if isinstance(custom_id, str):
+            is_number = custom_id.isascii() and custom_id.isdigit()
+            wire = wire | {"custom_id": int(custom_id) if is_number else index}
+        case ChangeCustomId("trim" | "upper" | "lower" as how) if isinstance(custom_id, str):
+            changed = {"trim": custom_id.strip(), "upper": custom_id.upper()}
+            wire = wire | {"custom_id": changed.get(how, custom_id.lower())}
+        case _:
+            pass
+    return wire
+
+
+def _copies(line: bytes, corruption: Corruption) -> list[bytes]:
+    """A result line as often as it is written, or what it is broken to."""
+    match corruption:
+        case Drop():
+            return []
+        case Duplicate(copies, conflict=None):
+            return [line] * copies
+        case Corrupt(how):
+            broken = {
+                "cut": line[: len(line) // 2],
+                "array": b"[" + line + b"]",
+                "garbage": b"\xff\x00<not json>",
+                "null": b"null",
+                "blank": b"",
+            }
+            return [broken.get(how, line)]
+        case _:
+            return [line]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fakebatch.batch.input_file import ASKS, is_plausible_model
 from fakebatch.batch.matching import RuleMatcher
 from fakebatch.batch.responding import LineResponse, respond
-from fakebatch.batch.validation import ASKS, is_plausible_model
 from fakebatch.dialects import APIError, ErrorKind
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine

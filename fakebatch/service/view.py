@@ -9,9 +9,9 @@ from typing import Any
 
 from fakebatch import replies
 from fakebatch.batch.batch import Batch, Counts
+from fakebatch.batch.input_file import BatchError
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.batch.output_file import result_files, results
-from fakebatch.batch.validation import BatchError
 from fakebatch.dialects import Dialect, Listing, shaped
 from fakebatch.durations import SECOND
 from fakebatch.ids import signature

@@ -59,7 +59,7 @@ class Lines(Sequence[Line]):
 
     def _line(self, index: int) -> Line:
         request = self._batch.lines.request(index)
-        outcome = self._batch.outcome(index).result
+        outcome = self._batch.outcomes[index].result
         finishes = self._finishes(self._places[index])
         return Line(request, outcome, finishes, self._file_id(outcome, finishes))
 
@@ -90,7 +90,7 @@ class Lines(Sequence[Line]):
 
     @cached_property
     def _places(self) -> dict[int, int]:
-        return {index: place for place, index in enumerate(self._batch.order)}
+        return {index: place for place, index in enumerate(self._batch.outcomes.order)}
 
     @cached_property
     def _custom_ids(self) -> dict[str | None, int]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fakebatch.batch.validation import validate
+from fakebatch.batch.input_file import validate
 from fakebatch.dialects import OPENAI, Limits
 from support.batches import CHAT, jsonl, request
 from support.validations import (

@@ -177,9 +177,11 @@ FAILURES: dict[str, tuple[Fail, LineResponse]] = {
     "nobody answers": (Fail(0), LineResponse(0, {})),
     "a code without a status": (
         Fail(code="request_timeout"),
-        LineResponse(
-            None, {"code": "request_timeout", "message": "The request failed: request_timeout."}
-        ),
+        LineResponse(None, {"code": "request_timeout", "message": "This request timed out."}),
+    ),
+    "a code without a status that the provider does not use": (
+        Fail(code="mine"),
+        LineResponse(None, {"code": "mine", "message": "The request failed: mine."}),
     ),
     "at the top": (Fail(429, shape="top"), LineResponse(None, RATE_LIMIT)),
     "at the top, too": (

@@ -8,9 +8,9 @@ from typing import Any, get_type_hints
 import pytest
 from pydantic import TypeAdapter
 
+from fakebatch.batch.input_file import ASKS
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.output_file import UNFINISHED
-from fakebatch.batch.validation import ASKS
 from fakebatch.dialects import (
     DIALECTS,
     OPENAI,
