@@ -5,17 +5,18 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
+from threading import get_ident
 from typing import Any, NamedTuple, TypeVar
 
 from fakebatch.batch.input_file import NO_LINES, BatchError, Lines, Validation, validate
 from fakebatch.batch.lifecycle import NEVER, WHOLE, Mark, Progress, Status, Timeline, steady
-from fakebatch.batch.matching import Outcomes, RuleMatcher
+from fakebatch.batch.matching import Outcomes, outcomes_of
 from fakebatch.batch.once import Once, made_once, made_once_and_shared
 from fakebatch.dialects import Dialect, ErrorCode
 from fakebatch.durations import microseconds
 from fakebatch.ids import Mint
-from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations, Schedule
+from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations, ResultFiles, Schedule
 from fakebatch.rules.rule import overlaid
 from fakebatch.rules.scenario import Scenario
 
@@ -94,14 +95,14 @@ class Batch:
         """The batch once its input file is gone before validation ended."""
         return replace(self, content=None)
 
-    def once(self, make: Callable[[Batch], T]) -> T:
-        """What a function makes of this batch: made once, by one thread, and kept."""
-        return self._once.make(vars(self), make.__qualname__, partial(make, self))
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What `make` makes of this batch: made once, by one thread, and kept under this name."""
+        return self._once.make(vars(self), name, make)
 
     @property
     def is_busy(self) -> bool:
         """Whether the calling thread is evaluating it: then a callable of the test has called."""
-        return self._once.is_busy
+        return self._once.maker == get_ident()
 
     def __getstate__(self) -> dict[str, Any]:
         state = vars(self)
@@ -122,14 +123,19 @@ class Batch:
         """Whether nothing differs."""
         return self.overrides is NO_OVERRIDES
 
+    @property
+    def has_usual_files(self) -> bool:
+        """Whether its result files are written as usual, whenever they are found."""
+        return self.is_usual or replace(self.overrides.result_files, late=None) == ResultFiles()
+
     @made_once_and_shared
     def validation(self) -> Validation:
         """The request lines of its input file, and what is wrong with them."""
         if self.content is None:
             missing = BatchError(ErrorCode.NO_INPUT_FILE, {"id": self.params.input_file_id})
-            return Validation(NO_LINES, (missing,), None)
+            return Validation(NO_LINES, (missing,), None, fails=True)
         endpoint, model = self.params.endpoint, self.params.model
-        return validate(self.content, endpoint, self.dialect, self.models, model=model)
+        return validate(self.content, endpoint, self.dialect, self.models, model)
 
     @property
     def errors(self) -> tuple[BatchError, ...]:
@@ -141,7 +147,7 @@ class Batch:
     @property
     def skips_lines(self) -> bool:
         """Whether `errors` is about lines that were left out, and the others run."""
-        return self.validation.skipped and self.refused is None
+        return self.refused is None and bool(self.validation.errors) and not self.validation.fails
 
     @property
     def fails(self) -> bool:
@@ -162,8 +168,7 @@ class Batch:
             UsageError: a predicate of the test failed, or a recording lacks a custom_id.
         """
         lines = NO_LINES if self.fails else self.lines
-        matcher = RuleMatcher(self.scenario, len(lines), self.mint, self.earlier)
-        return Outcomes(matcher, lines)
+        return outcomes_of(lines, self.scenario, self.mint, self.earlier)
 
     # --- its life
 
@@ -195,60 +200,57 @@ class Batch:
         expire, stall = self.overrides.expire, self.overrides.stall
         if expire is not None:
             finished = round(expire.finished * WHOLE)
-            return Progress(((self.validated, 0), (self.expires, finished)))
+            return Progress(((self.validated, 0), (self.expires, finished), (NEVER, finished)))
         planned = steady(self.validated, self.durations.in_progress, self.schedule.curve)
         if stall is None or stall.at != "in_progress":
             return planned
         return planned.stalled(round(stall.progress * WHOLE), self._stalls(Status.IN_PROGRESS))
 
-    @property
-    def worked(self) -> int:
-        """When the last line would finish."""
-        rules = (self.scenario.otherwise, *self.scenario.on)
-        if any(rule.hang for rule in rules) and self.outcomes.running < len(self.lines):
-            return NEVER
-        return self.planned.ends
-
-    @property
-    def is_late(self) -> bool:
-        """Whether the window ends before the last line would finish, and the batch with it."""
-        if self.overrides.expire is not None:
-            return True
-        stall = self.overrides.stall
-        is_stuck = stall is not None and (stall.at, stall.until) == ("in_progress", None)
-        goes_on = self.overrides.ignore_window is not None or not self.dialect.window.ends
-        return self.worked > self.expires and not (is_stuck or goes_on)
-
-    @made_once
-    def progress(self) -> Progress:
-        """Progress as it is, with all that comes between."""
-        stops = self.expires if self.is_late else NEVER
-        if self.cancelled is None:
-            return replace(self.planned, stops=stops)
-        if self._cancels_to is Status.COMPLETED and self.cancelled <= stops:
-            return self.planned.finished_by(self.cancelled, self.cancelled + self._cancelling)
-        return replace(self.planned, stops=min(stops, self.cancelled))
-
     @made_once
     def timeline(self) -> Timeline:
-        """When each status begins."""
-        marks = [Mark(self.created, Status.VALIDATING)]
+        """When each status begins, and how much of the work is done when."""
+        marks, progress = [Mark(self.created, Status.VALIDATING)], Progress(())
         if self.fails:
             marks.append(Mark(self.validated, Status.FAILED))
         else:
-            pace, ends = self.dialect.pace, Status.COMPLETED
-            finalizing, takes = self.worked, self.durations.finalizing
-            if self.is_late:
-                finalizing, takes = max(self.expires + pace.late, self.validated), pace.expiring
-                ends = Status.EXPIRED
+            pace, progress = self.dialect.pace, self.planned
+            worked = NEVER if self.hangs else progress.ends
+            if worked > self.expires and self.can_expire:
+                progress = replace(progress, stops=self.expires)
+                finalizing = max(self.expires + pace.late, self.validated)
+                takes, last = pace.expiring, Status.EXPIRED
+            else:
+                finalizing, takes, last = worked, self.durations.finalizing, Status.COMPLETED
+            ends = finalizing + takes + self._stalls(Status.FINALIZING)
             marks.append(Mark(self.validated, Status.IN_PROGRESS))
-            marks.append(Mark(finalizing, Status.FINALIZING))
-            marks.append(Mark(finalizing + takes + self._stalls(Status.FINALIZING), ends))
+            marks += [Mark(finalizing, Status.FINALIZING), Mark(ends, last)]
         if self.cancelled is not None:
-            marks = [mark for mark in marks if mark.at <= self.cancelled]
-            marks.append(Mark(self.cancelled, Status.CANCELLING))
-            marks.append(Mark(self.cancelled + self._cancelling, self._cancels_to))
-        return Timeline(tuple(mark for mark in marks if mark.at < NEVER))
+            at, to = self.cancelled, self.overrides.cancel_to
+            usual, own = self.dialect.pace.cancelling, self.durations.cancelling
+            ends = at + (usual if own is None else own) + self._stalls(Status.CANCELLING)
+            last = Status.CANCELLED if to is None else Status(to.status)
+            marks = [mark for mark in marks if mark.at <= at]
+            marks += [Mark(at, Status.CANCELLING), Mark(ends, last)]
+            if last is Status.COMPLETED and at <= progress.stops:
+                progress = progress.finished_by(at, ends)
+            else:
+                progress = replace(progress, stops=min(progress.stops, at))
+        return Timeline(tuple(mark for mark in marks if mark.at < NEVER), progress)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether some of its lines never finish."""
+        rules = (self.scenario.otherwise, *self.scenario.on)
+        can_hang = any(rule.hang is not None for rule in rules)
+        return can_hang and self.outcomes.running < len(self.outcomes.order)
+
+    @property
+    def can_expire(self) -> bool:
+        """Whether the end of the window ends it, if it still works then."""
+        overrides, stall = self.overrides, self.overrides.stall
+        is_stuck = stall is not None and (stall.at, stall.until) == ("in_progress", None)
+        ends = self.dialect.window.ends or overrides.expire is not None
+        return ends and overrides.ignore_window is None and not is_stuck
 
     @property
     def end(self) -> Mark:
@@ -262,7 +264,7 @@ class Batch:
         """
         if self.is_validating(now):
             return self.validated if self.validated < NEVER else self.created
-        return self.end.at if self.fails else max(self.end.at, self.progress.rests)
+        return self.end.at if self.fails else max(self.end.at, self.timeline.progress.rests)
 
     def is_validating(self, now: int) -> bool:
         """Whether it validates at `now`, which is known without looking at its lines."""
@@ -285,9 +287,10 @@ class Batch:
         """Lines that never ran are in no count but the total (observed: expired, cancelled)."""
         if self.is_validating(now) or not self.timeline.has_begun(Status.IN_PROGRESS, now):
             return Counts()
-        finished = self.progress.done(self.outcomes.running, now)
-        failed = bisect_left(self.outcomes.failing, finished)
-        return Counts(len(self.lines), finished - failed, failed)
+        outcomes = self.outcomes
+        finished = self.timeline.progress.done(outcomes.running, now)
+        failed = bisect_left(outcomes.failing, finished)
+        return Counts(len(outcomes.order), finished - failed, failed)
 
     def finished(self, now: int) -> int:
         """How many lines have finished by now."""
@@ -306,18 +309,6 @@ class Batch:
         # ids of result lines carry the second of finalizing, not of the line's own run (observed)
         finalizing = self.timeline.starts(Status.FINALIZING)
         return self.end.at if finalizing is None else finalizing
-
-    @property
-    def _cancelling(self) -> int:
-        """How long it is being cancelled."""
-        usual, own = self.dialect.pace.cancelling, self.durations.cancelling
-        return (usual if own is None else own) + self._stalls(Status.CANCELLING)
-
-    @property
-    def _cancels_to(self) -> Status:
-        """What a cancel ends in."""
-        to = self.overrides.cancel_to
-        return Status.CANCELLED if to is None else Status(to.status)
 
     def _stalls(self, status: Status) -> int:
         """How much longer it stays in a status because a rule stalls it there."""

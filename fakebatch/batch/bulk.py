@@ -21,7 +21,7 @@ from fakebatch.dialects import canonical
 from fakebatch.durations import SECOND
 from fakebatch.ids import maker
 from fakebatch.replies import Charge, chat
-from fakebatch.rules.lines import Echo, Reply
+from fakebatch.rules.lines import Echo
 
 _LINE, _REQUEST, _ANSWER, _CUSTOM_ID, _TEXT = (f"\x01{number}" for number in range(5))
 _PROMPT, _COMPLETION = 9_007_199_254_740_001, 9_007_199_254_740_002
@@ -37,22 +37,21 @@ WriteLine = Callable[[int], tuple[bytes, Charge] | None]
 """The result line of the request at an index, with its line end, and what its answer was charged
 for; None if the request demands more than a text."""
 
-Template = tuple[bytes, Callable[[tuple[bytes | int, ...]], Any]]
+Template = tuple[bytes, Callable[[tuple[Any, ...]], Any]]
 """A line with its values left open, and what brings them into the order of the line."""
 
 
 def output(batch: Batch) -> WriteLine | None:
     """What writes the result lines of requests that no rule holds for; None where it cannot."""
-    usual = batch.outcomes.usual
-    result = None if usual is None else usual.result
-    answer = result.answer if isinstance(result, Reply) else None
-    if not (isinstance(answer, str) or result == Echo()):
+    otherwise = batch.scenario.otherwise
+    answer = otherwise.reply.answer if otherwise.reply else None
+    own_text = answer if isinstance(answer, str) else None
+    if own_text is None and otherwise.echo != Echo():
         return None
     chats = canonical(batch.params.endpoint) == "/v1/chat/completions"
     nests = "body_text" in batch.dialect.shapes.answered
-    if not chats or nests or batch.overrides.result_files.changes_content:
+    if not chats or nests or not batch.has_usual_files:
         return None
-    own_text = answer if isinstance(answer, str) else None
     own_quoted = None if own_text is None else _quoted(own_text)
     lines, mint, at, forms = batch.lines, batch.mint, batch.written, batch.dialect.ids
     content, starts, ends = lines.content, lines.starts, lines.ends
@@ -67,29 +66,23 @@ def output(batch: Batch) -> WriteLine | None:
         text, prompt, completion = plain
         model = lines.model or request["body"]["model"]
         if model not in templates:
-            templates[model] = _template(batch, model)
+            templates[model] = _template(batch, model, at)
         line, in_order = templates[model]
         seed = mint.line(index)
         digits = seed.hex()
-        values = (
-            line_id(digits, at).encode(),
-            request_id(digits, at).encode(),
-            chat.id_of(seed[32:]).encode(),
-            _quoted(request["custom_id"]),
-            own_quoted or _quoted(text),
-            prompt,
-            completion,
-            prompt + completion,
-        )
+        ids = line_id(digits, at), request_id(digits, at), chat.id_of(seed[32:])
+        texts = _quoted(request["custom_id"]), own_quoted or _quoted(text)
+        counts = prompt, completion, prompt + completion
+        values = (*map(str.encode, ids), *texts, *counts)
         return line % in_order(values), (prompt, completion, 0, 0)
 
     return write
 
 
-def _template(batch: Batch, model: str) -> Template:
+def _template(batch: Batch, model: str, at: int) -> Template:
     """The result line of a plain request, with its values left open."""
     answer = (_TEXT, _PROMPT, _COMPLETION)
-    body = chat.written(_ANSWER, batch.written // SECOND, batch.dialect.snapshot(model), answer)
+    body = chat.written(_ANSWER, at // SECOND, batch.dialect.snapshot(model), answer)
     response = LineResponse(200, body)
     wire = wire_line(batch.dialect.shapes, _CUSTOM_ID, (_LINE, _REQUEST), response)
     line = encoded(_CUSTOM_ID, wire) + b"\n"

@@ -86,10 +86,8 @@ class Lines:
 
     def only(self, indices: Sequence[int]) -> Lines:
         """The same without the other lines."""
-        starts, ends, numbers = (
-            array("Q", (offsets[index] for index in indices))
-            for offsets in (self.starts, self.ends, self.numbers)
-        )
+        offsets = self.starts, self.ends, self.numbers
+        starts, ends, numbers = (array("Q", map(of.__getitem__, indices)) for of in offsets)
         return replace(self, starts=starts, ends=ends, numbers=numbers)
 
 
@@ -124,28 +122,18 @@ class BatchError:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The request lines of an input file, and its errors. Where there are any nothing runs."""
+    """The request lines of an input file that run, or all where the batch fails; and its errors."""
 
     lines: Lines
     errors: tuple[BatchError, ...]
     model: str | None
     """The model of the first request."""
-    skipped: bool = False
-    """Whether the errors are about lines that have been left out, and the others run."""
-
-    @property
-    def fails(self) -> bool:
-        """Whether the batch fails."""
-        return bool(self.errors) and not self.skipped
+    fails: bool
+    """Whether the batch fails; else the errors are about lines that are left out."""
 
 
 def validate(
-    content: bytes,
-    endpoint: str,
-    dialect: Dialect,
-    models: frozenset[str] | None,
-    *,
-    model: str = "",
+    content: bytes, endpoint: str, dialect: Dialect, models: frozenset[str] | None, model: str = ""
 ) -> Validation:
     """Judge every line of an input file: each bad one gives one error, in line order.
 
@@ -160,30 +148,27 @@ def validate(
     checks = _LineChecks(lines, dialect, models)
     bad: list[BatchError] = []
     good = array("Q")
-    for index, (start, end, number) in enumerate(
-        zip(lines.starts, lines.ends, lines.numbers, strict=True)
-    ):
-        problem = checks.problem(parsed_object(content[start:end]))
+    for index, number in enumerate(lines.numbers):
+        problem = checks.problem(parsed_object(lines.raw(index)))
         if problem is None:
             good.append(index)
         else:
             bad.append(BatchError(*problem, number))
 
-    limits, sizes, totals = dialect.limits, list[BatchError](), list[BatchError]()
-    if not len(lines):
-        sizes.append(BatchError(ErrorCode.EMPTY, {}))
-    if len(lines) > limits.batch_lines:
-        sizes.append(BatchError(ErrorCode.TOO_MANY_LINES, {"limit": limits.batch_lines}))
-    if len(content) > limits.batch_bytes:
-        facts = {"limit": limits.batch_bytes, "model": checks.first_model or "requested"}
-        sizes.append(BatchError(ErrorCode.TOO_LARGE, facts))
-    if checks.inputs > limits.batch_inputs:
-        totals.append(BatchError(ErrorCode.TOO_MANY_INPUTS, {"limit": limits.batch_inputs}))
+    def beyond(code: ErrorCode, count: int, limit: int) -> list[BatchError]:
+        facts = {"limit": limit, "model": checks.first_model or "requested"}
+        return [BatchError(code, facts)] if count > limit else []
 
-    errors = (*sizes, *bad, *totals)
-    if dialect.skips_bad_lines and bad and good and not (sizes or totals):
-        return Validation(lines.only(good), errors, checks.first_model, skipped=True)
-    return Validation(lines, errors, checks.first_model)
+    errors = (
+        *beyond(ErrorCode.EMPTY, -len(lines), -1),
+        *beyond(ErrorCode.TOO_MANY_LINES, len(lines), dialect.limits.batch_lines),
+        *beyond(ErrorCode.TOO_LARGE, len(content), dialect.limits.batch_bytes),
+        *bad,
+        *beyond(ErrorCode.TOO_MANY_INPUTS, checks.inputs, dialect.limits.batch_inputs),
+    )
+    skips = dialect.skips_bad_lines and len(good) > 0 and len(errors) == len(bad)
+    fails = bool(errors) and not skips
+    return Validation(lines.only(good) if skips else lines, errors, checks.first_model, fails)
 
 
 Problem = tuple[ErrorCode, dict[str, Any]] | None
@@ -193,14 +178,11 @@ class _LineChecks:
     """What is wrong with a line, given the lines before it."""
 
     def __init__(self, lines: Lines, dialect: Dialect, models: frozenset[str] | None) -> None:
-        endpoint = canonical(lines.url)
-        self.urls = [url for url in dialect.endpoints if canonical(url) == endpoint]
-        self.is_embeddings = endpoint == "/v1/embeddings"
-        self.required = ASKS.get(endpoint, ())
-        self.model = lines.model
-        self.models = models
-        self.keys = dialect.line_keys
-        self.ignored_errors = dialect.ignored_errors
+        self.keys, self.ignored_errors = dialect.line_keys, dialect.ignored_errors
+        self.model, self.models = lines.model, models
+        self.endpoint = canonical(lines.url)
+        self.urls = [url for url in dialect.endpoints if canonical(url) == self.endpoint]
+        self.required = ASKS.get(self.endpoint, ())
         self.custom_ids: set[str] = set()
         self.first_model: str | None = None
         self.inputs = 0
@@ -243,7 +225,7 @@ class _LineChecks:
                 self.first_model = model
             elif ErrorCode.OTHER_MODEL not in self.ignored_errors:
                 return ErrorCode.OTHER_MODEL, {"model": model}
-        if self.is_embeddings:
+        if self.endpoint == "/v1/embeddings":
             inputs = body["input"]
             # a list of token ids is one input; a list of texts or of token lists is one each
             is_single = json_type(inputs) != "an array" or (inputs and isinstance(inputs[0], int))

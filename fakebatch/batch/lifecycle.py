@@ -51,32 +51,6 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
-    """When each status begins, in order of time."""
-
-    marks: tuple[Mark, ...]
-
-    def at(self, now: int) -> Mark:
-        """The status that holds at `now`, with the moment it began."""
-        for mark in reversed(self.marks):
-            if mark.at <= now:
-                return mark
-        return self.marks[0]
-
-    def starts(self, status: Status) -> int | None:
-        """When `status` begins, past or future; None if it never does."""
-        for mark in self.marks:
-            if mark.status is status:
-                return mark.at
-        return None
-
-    def has_begun(self, status: Status, now: int) -> bool:
-        """Whether `status` has begun by `now`."""
-        at = self.starts(status)
-        return at is not None and at <= now
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """Piecewise linear, so that `request_counts` can be computed for any moment.
 
@@ -125,6 +99,34 @@ class Progress:
         """The same past, and everything done at `end`."""
         past = tuple(point for point in self.points if point[0] < now)
         return Progress((*past, (now, self.done(WHOLE, now)), (end, WHOLE)))
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When each status begins, and how much of the work is done when."""
+
+    marks: tuple[Mark, ...]
+    """In order of time."""
+    progress: Progress = Progress(())
+
+    def at(self, now: int) -> Mark:
+        """The status that holds at `now`, with the moment it began."""
+        for mark in reversed(self.marks):
+            if mark.at <= now:
+                return mark
+        return self.marks[0]
+
+    def starts(self, status: Status) -> int | None:
+        """When `status` begins, past or future; None if it never does."""
+        for mark in self.marks:
+            if mark.status is status:
+                return mark.at
+        return None
+
+    def has_begun(self, status: Status, now: int) -> bool:
+        """Whether `status` has begun by `now`."""
+        at = self.starts(status)
+        return at is not None and at <= now
 
 
 def steady(start: int, takes: int, curve: Sequence[tuple[float, float]] = ()) -> Progress:

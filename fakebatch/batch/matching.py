@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 
 from fakebatch.batch.input_file import Lines
@@ -13,6 +12,7 @@ from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.lines import (
     Corruption,
+    Duplicate,
     Echo,
     Fail,
     Hang,
@@ -38,7 +38,6 @@ class LineOutcome:
     """Their indices among the rules of `on`."""
 
 
-@dataclass(frozen=True)
 class RuleMatcher:
     """Matches the lines of one batch, or one direct call, with the rules of a scenario.
 
@@ -49,21 +48,26 @@ class RuleMatcher:
         earlier: how many batches before this one had a custom_id, for rules with `times`.
     """
 
-    scenario: Scenario
-    total: int
-    mint: Mint
-    earlier: Mapping[str, int] = field(default_factory=dict[str, int])
-
-    @cached_property
-    def usual(self) -> LineOutcome | None:
+    def __init__(
+        self, scenario: Scenario, total: int, mint: Mint, earlier: Mapping[str, int] | None = None
+    ) -> None:
+        self._earlier = earlier or {}
+        self._otherwise: Outcome = scenario.otherwise.outcome
+        self._rules: list[tuple[LineRule, Outcome | Corruption, frozenset[int] | None]] = []
+        shuffled, start = list[int](), 0
+        for rule in scenario.on:
+            lots = None
+            if rule.fraction is not None:  # takes up the shuffle where the rule before it stopped
+                shuffled = shuffled or 2 * mint.order(total, "lots")
+                end = start + ceil(rule.fraction * total)
+                lots = frozenset(shuffled[start:end])
+                start = end % max(total, 1)
+            self._rules.append((rule, rule.outcome, lots))
+        otherwise = self._otherwise
+        self.usual = None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
         """What comes of every line that no rule holds for; None where that depends on the line."""
-        otherwise: Outcome = self.scenario.otherwise.outcome
-        return None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
-
-    @cached_property
-    def is_uniform(self) -> bool:
-        """Whether all lines come to the same, so that none has to be looked at."""
-        return not self.scenario.on and self.usual is not None
+        self.uniform = None if self._rules else self.usual
+        """What comes of all lines alike, where none has to be looked at for it."""
 
     def outcome(self, line: RequestLine) -> LineOutcome:
         """What comes of a line: of lines that no rule holds for, `usual` itself.
@@ -71,94 +75,80 @@ class RuleMatcher:
         Raises:
             UsageError: a predicate of the test failed, or a recording lacks the custom_id.
         """
-        earlier = self.earlier.get(line.custom_id or "", 0)
-        verb: Outcome = self.scenario.otherwise.outcome
-        corruptions: list[Corruption] = []
-        indices: list[int] = []
-        for index, (rule, rule_verb, lots) in enumerate(self._rules):
+        earlier = self._earlier.get(line.custom_id or "", 0)
+        outcome, corruptions, indices = self._otherwise, list[Corruption](), list[int]()
+        for index, (rule, verb, lots) in enumerate(self._rules):
             if lots is not None and line.index not in lots:
                 continue
             if rule.times is not None and earlier >= rule.times:
                 continue
             try:
-                matches = rule.matches(line)
+                if not rule.matches(line):
+                    continue
             except Exception as error:
                 raise failed("A predicate given to fakebatch.on", line, error) from error
-            if matches:
-                indices.append(index)
-                if isinstance(rule_verb, Corruption):
-                    corruptions.append(rule_verb)
-                else:
-                    verb = rule_verb
+            indices.append(index)
+            if isinstance(verb, Corruption):
+                corruptions.append(verb)
+            else:
+                outcome = verb
         if not indices and self.usual is not None:
             return self.usual
-        result = _replayed(verb, line) if isinstance(verb, Replay) else verb
+        result = _replayed(outcome, line) if isinstance(outcome, Replay) else outcome
         return LineOutcome(result, tuple(corruptions), tuple(indices))
 
-    @cached_property
-    def _rules(self) -> list[tuple[LineRule, Outcome | Corruption, frozenset[int] | None]]:
-        """Each rule, its verb, and the lines that its fraction takes.
 
-        Each fraction goes on in a shuffle of the lines where the one before it ended.
-        """
-        order, start = list[int](), 0
-        rules: list[tuple[LineRule, Outcome | Corruption, frozenset[int] | None]] = []
-        for rule in self.scenario.on:
-            lots = None
-            if rule.fraction is not None:
-                order = order or 2 * self.mint.order(self.total, "lots")
-                end = start + ceil(rule.fraction * self.total)
-                lots = frozenset(order[start:end])
-                start = end % max(self.total, 1)
-            rules.append((rule, rule.outcome, lots))
-        return rules
-
-
+@dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What comes of each line of a batch, and in which order they finish.
+    """What comes of the lines of a batch, and in which order they finish."""
 
-    Args:
-        matcher: matches the lines with the rules, each once and in line order.
-        lines: the request lines; none of a batch that fails.
+    by_line: Sequence[LineOutcome]
+    """What comes of each, in the order of the input file."""
+    order: Sequence[int]
+    """The lines in the order in which they finish; last those that never do."""
+    running: int
+    """How many finish if nothing comes between."""
+    failing: Sequence[int]
+    """Places in `order` of the lines that fail, ascending."""
+    misfiled: Sequence[int]
+    """Places in `order` of those that are in the output file all the same."""
+    has_conflict: bool
+    """Whether there is a line that leaves another result line, with an error."""
+
+
+def outcomes_of(
+    lines: Lines, scenario: Scenario, mint: Mint, earlier: Mapping[str, int]
+) -> Outcomes:
+    """Match each line once, in line order, and decide in which order they finish.
 
     Raises:
         UsageError: a predicate of the test failed, or a recording lacks a custom_id.
     """
-
-    def __init__(self, matcher: RuleMatcher, lines: Lines) -> None:
-        self.usual = matcher.usual
-        self.unusual: dict[int, LineOutcome] = {}
-        """What comes of the lines that do not come to the usual, by index."""
-        if not matcher.is_uniform:
-            for index in range(len(lines)):
-                outcome = matcher.outcome(lines.request(index))
-                if outcome is not matcher.usual:
-                    self.unusual[index] = outcome
-        every = (self.usual, *self.unusual.values())
-        kinds = {type(outcome.result) for outcome in every if outcome is not None}
-        self.order = matcher.mint.order(len(lines), "lines")
-        """The lines in the order in which they finish; last those that never do."""
-        self.running = len(lines)
-        """How many lines finish if nothing comes between."""
-        if Hang in kinds:
-            hanging = {index for index in self.order if isinstance(self[index].result, Hang)}
-            self.order.sort(key=hanging.__contains__)
-            self.running -= len(hanging)
-        failing: list[tuple[int, Fail]] = []
-        if Fail in kinds:
-            for place, index in enumerate(self.order):
-                result = self[index].result
-                if isinstance(result, Fail):
-                    failing.append((place, result))
-        self.failing = [place for place, _ in failing]
-        """Places in `order` of the lines that fail, ascending."""
-        self.misfiled = [place for place, fail in failing if fail.file == "output"]
-        """Places in `order` of those that are in the output file all the same."""
-
-    def __getitem__(self, index: int) -> LineOutcome:
-        if self.usual is None:
-            return self.unusual[index]
-        return self.unusual.get(index, self.usual)
+    total = len(lines)
+    matcher = RuleMatcher(scenario, total, mint, earlier)
+    if matcher.uniform is None:
+        by_line = [matcher.outcome(lines.request(index)) for index in range(total)]
+    else:
+        by_line = [matcher.uniform] * total
+    order, running = mint.order(total, "lines"), total
+    kinds = {type(outcome.result) for outcome in by_line}
+    if Hang in kinds:
+        hangs = [isinstance(outcome.result, Hang) for outcome in by_line]
+        order.sort(key=hangs.__getitem__)
+        running -= sum(hangs)
+    failing, misfiled = list[int](), list[int]()
+    for place, index in enumerate(order) if Fail in kinds else ():
+        result = by_line[index].result
+        if isinstance(result, Fail):
+            failing.append(place)
+            if result.file == "output":
+                misfiled.append(place)
+    has_conflict = any(
+        isinstance(each, Duplicate) and each.conflict == "error"
+        for outcome in by_line
+        for each in outcome.corruptions
+    )
+    return Outcomes(by_line, order, running, failing, misfiled, has_conflict)
 
 
 def _replayed(replay: Replay, line: RequestLine) -> Result:

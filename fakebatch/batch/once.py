@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import RLock, get_ident
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import Any, Generic, TypeVar
 
 from fakebatch.errors import UsageError
 
@@ -50,11 +50,6 @@ class Once:
         value: T = values[name]
         return value
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether the calling thread is making a value."""
-        return self.maker == get_ident()
-
     def _wait(self) -> None:
         """Wait for the thread that makes a value here, unless that waits for the calling one."""
         thread = get_ident()
@@ -89,13 +84,7 @@ class made_once(Generic[T]):  # noqa: N801  # a decorator, as property is
     def __set_name__(self, _: type, name: str) -> None:
         self._name = name
 
-    @overload
-    def __get__(self, of: None, _: type) -> Self: ...
-    @overload
-    def __get__(self, of: object, _: type) -> T: ...
-    def __get__(self, of: Any, _: type) -> Self | T:
-        if of is None:
-            return self
+    def __get__(self, of: Any, _: type) -> T:
         once: Once = of._once  # noqa: SLF001  # where an object has its Once
         values: dict[str, Any] = of.__dict__
         made = once.shared if self._is_shared else values

@@ -13,7 +13,7 @@ from fakebatch.batch import bulk
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.matching import LineOutcome, Result
-from fakebatch.batch.responding import LineResponse, line_end, question_of, respond, result_lines
+from fakebatch.batch.responding import LINE_ENDS, LineResponse, question_of, respond, result_lines
 from fakebatch.rules.lines import Duplicate, Echo, Fail, Reply
 
 UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
@@ -77,32 +77,25 @@ class ResultFile:
         return made.output if self.kind == "output" else made.errors
 
 
-def result_files(batch: Batch) -> tuple[ResultFile, ...]:
+def result_files(batch: Batch) -> list[ResultFile]:
     """The files a batch leaves when it ends.
 
     An output file where a line succeeded, or passes for it; an error file where one failed, or
     never ran.
     """
-    return batch.once(_result_files)
-
-
-def _result_files(batch: Batch) -> tuple[ResultFile, ...]:
     end, outcomes = batch.end, batch.outcomes
     total, completed, failed = batch.counts(end.at)
     finished = completed + failed
     misfiled = bisect_left(outcomes.misfiled, finished)
     unfinished = end.status in UNFINISHED and total > finished
-    corruptions = (each for outcome in outcomes.unusual.values() for each in outcome.corruptions)
-    conflicts = finished and any(
-        isinstance(each, Duplicate) and each.conflict == "error" for each in corruptions
-    )
+    conflicts = outcomes.has_conflict and finished
     always = batch.dialect.always_written_files if end.status is Status.COMPLETED else ()
     files: list[ResultFile] = []
     if completed + misfiled or "output" in always:
         files.append(ResultFile(batch, "output"))
     if failed > misfiled or unfinished or conflicts or "errors" in always:
         files.append(ResultFile(batch, "errors"))
-    return tuple(files)
+    return files
 
 
 def leaves(batch: Batch, kind: str) -> bool:
@@ -118,11 +111,7 @@ def results(batch: Batch) -> Results:
     Raises:
         UsageError: an answer given by the test is none.
     """
-    return batch.once(_results)
-
-
-def _results(batch: Batch) -> Results:
-    return _Writer(batch).results()
+    return batch.once("results", lambda: _Writer(batch).results())
 
 
 class _Lines(NamedTuple):
@@ -141,103 +130,76 @@ class _Writer:
     """
 
     def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-        self.outcomes = batch.outcomes
+        self.batch, self.lines, self.at = batch, batch.lines, batch.written
+        self.outcomes, order = batch.outcomes.by_line, batch.outcomes.order
         self.bulk = bulk.output(batch)
-        self.finished = self.outcomes.order[: batch.finished(batch.end.at)]
+        total, completed, failed = batch.counts(batch.end.at)
+        self.finished = order[: completed + failed]
+        code = UNFINISHED.get(batch.end.status, "") if total else ""
+        self.order = order if code else self.finished
+        self.lost = frozenset(self.order[len(self.finished) :])
+        message = batch.dialect.unfinished_line_errors.get(code)
+        self.lost_response = LineResponse(None, {"code": code, "message": message})
 
     def results(self) -> Results:
-        """Both files; one that is too long to hold is written while it is read."""
-        how, write, is_held = self.batch.overrides.result_files, self.write, True
-        outcomes = self.outcomes
-        kept: dict[int, _Lines] = {}
-        if any(map(_calls, (outcomes.usual, *outcomes.unusual.values()))):
-            called = sorted(index for index in self.finished if _calls(outcomes[index]))
-            kept = {index: self.write(index) for index in called}
-        if not kept and not how.changes_content:
+        """Both files; an output file that is too long to hold is written while it is read."""
+        how, order = self.batch.overrides.result_files, [*self.order]
+        results = [(index, self.outcomes[index].result) for index in sorted(self.finished)]
+        called = [i for i, verb in results if isinstance(verb, Reply) and callable(verb.answer)]
+        write, kept = self.write, {index: self.write(index) for index in called}
+        is_held = True
+        if not kept and self.batch.has_usual_files:
             kept = {index: self.write(index) for index in self.finished[:_PROBED]}
             longest = max((len(lines.output) for lines in kept.values()), default=0)
             if longest * len(self.finished) > HELD:
-                kept, write, is_held = {}, self.without_output, False
-
-        lost = self.lost()
-        order = [*self.finished, *lost]
+                write, kept, is_held = self.without_output, {}, False
         if how.order in ("input", "reversed"):
             order.sort(reverse=how.order == "reversed")
         output, errors, usage = BytesIO(), BytesIO(), [0, 0, 0, 0]
         for index in order:
-            if index in lost:
-                errors.write(lost[index])
-                continue
             lines = kept.pop(index, None) or write(index)
             output.write(lines.output)
             errors.write(lines.errors)
             for place, tokens in enumerate(lines.charge):
                 usage[place] += tokens
-        content = (
-            self.framed(output)
-            if is_held
-            else Streamed(lambda: (self.write(index).output for index in self.finished))
-        )
+        content: Content = self.framed(output)
+        if not is_held:
+            content = Streamed(lambda: (self.write(index).output for index in self.finished))
         return Results(content, self.framed(errors), replies.Usage(*usage))
-
-    def write(self, index: int) -> _Lines:
-        """What a request that finished adds to the files."""
-        batch, outcome = self.batch, self.outcomes[index]
-        if self.bulk is not None and outcome is self.outcomes.usual:
-            written = self.bulk(index)
-            if written is not None:
-                return _Lines(written[0], b"", written[1])
-        line = batch.lines.request(index)
-        response = respond(line, outcome.result, batch.dialect, batch.mint, batch.written)
-        passes = isinstance(outcome.result, Fail) and outcome.result.file == "output"
-        lines = {True: b"", False: b""}
-        lines[response.succeeded or passes] += result_lines(
-            batch, line, response, outcome.corruptions
-        )
-        for corruption in outcome.corruptions:
-            if isinstance(corruption, Duplicate) and corruption.conflict is not None:
-                result = CONFLICTS[corruption.conflict]
-                other = respond(line, result, batch.dialect, batch.mint, batch.written)
-                lines[other.succeeded] += result_lines(batch, line, other)
-        return _Lines(lines[True], lines[False], replies.usage(response.body))
-
-    def without_output(self, index: int) -> _Lines:
-        """The same without the line of the output file, and without making more than that takes."""
-        batch = self.batch
-        if self.outcomes[index] == LineOutcome(Echo()):
-            line = batch.lines.request(index)
-            question = question_of(line, batch.dialect, batch.mint, batch.written)
-            return _Lines(b"", b"", replies.charged(question))
-        return self.write(index)._replace(output=b"")
-
-    def lost(self) -> dict[int, bytes]:
-        """What the error file says of each line that never ran."""
-        batch = self.batch
-        code = UNFINISHED.get(batch.end.status)
-        if code is None or not batch.counts(batch.end.at).total:
-            return {}
-        message = batch.dialect.unfinished_line_errors[code]
-        response = LineResponse(None, {"code": code, "message": message})
-        return {
-            index: result_lines(
-                batch, batch.lines.request(index), response, self.outcomes[index].corruptions
-            )
-            for index in self.outcomes.order[len(self.finished) :]
-        }
 
     def framed(self, content: BytesIO) -> bytes:
         """A whole file of these lines."""
         how = self.batch.overrides.result_files
-        if how.empty:
-            return b""
-        if not (how.bom or how.trailing):
-            return content.getvalue()
-        end = line_end(self.batch)
-        return b"\xef\xbb\xbf" * how.bom + content.getvalue() + end * how.trailing
+        bom, end = b"\xef\xbb\xbf", LINE_ENDS[how.newline]
+        # where there is nothing to add nothing is copied
+        return b"" if how.empty else bom * how.bom + content.getvalue() + end * how.trailing
 
+    def write(self, index: int) -> _Lines:
+        """What a request adds to the files."""
+        batch, outcome = self.batch, self.outcomes[index]
+        if self.bulk is not None and not outcome.rules and index not in self.lost:
+            plain = self.bulk(index)
+            if plain is not None:
+                return _Lines(plain[0], b"", plain[1])
+        line, result, corruptions = self.lines.request(index), outcome.result, outcome.corruptions
+        if index in self.lost:
+            written = result_lines(batch, line, self.lost_response, self.at, corruptions)
+            return _Lines(b"", written, replies.Usage())
+        response = respond(line, result, batch.dialect, batch.mint, self.at)
+        written = result_lines(batch, line, response, self.at, corruptions)
+        passes = isinstance(result, Fail) and result.file == "output"
+        lines = {True: b"", False: b"", response.succeeded or passes: written}
+        for corruption in corruptions:
+            if isinstance(corruption, Duplicate) and corruption.conflict is not None:
+                other = CONFLICTS[corruption.conflict]
+                conflict = respond(line, other, batch.dialect, batch.mint, self.at)
+                lines[conflict.succeeded] += result_lines(batch, line, conflict, self.at)
+        return _Lines(lines[True], lines[False], replies.usage(response.body))
 
-def _calls(outcome: LineOutcome | None) -> bool:
-    """Whether a callable of the test answers."""
-    result = None if outcome is None else outcome.result
-    return isinstance(result, Reply) and callable(result.answer)
+    def without_output(self, index: int) -> _Lines:
+        """The same without the line of the output file, and without making more than that takes."""
+        if index not in self.lost and self.outcomes[index] == LineOutcome(Echo()):
+            batch, line = self.batch, self.lines.request(index)
+            question = question_of(line, batch.dialect, batch.mint, self.at)
+            return _Lines(b"", b"", replies.charged(question))
+        return self.write(index)._replace(output=b"")

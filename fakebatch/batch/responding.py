@@ -6,7 +6,7 @@ A direct call gets the response alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,13 +93,8 @@ def respond(
 
 def question_of(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> replies.Question:
     """What a model is asked by a request, at `now`."""
-    return replies.Question(
-        endpoint=canonical(line.url),
-        body=dict(line.body),
-        key=mint.line(line.index)[32:],
-        created=now // SECOND,
-        model=dialect.snapshot(line.model),
-    )
+    key, model = mint.line(line.index)[32:], dialect.snapshot(line.model)
+    return replies.Question(canonical(line.url), dict(line.body), key, now // SECOND, model)
 
 
 def _failure(fail: Fail, dialect: Dialect) -> LineResponse:
@@ -137,6 +132,7 @@ def result_lines(
     batch: Batch,
     line: RequestLine,
     response: LineResponse,
+    at: int,
     corruptions: tuple[Corruption, ...] = (),
 ) -> bytes:
     """The result line of a request with its line end: none, several or broken if corrupted.
@@ -144,20 +140,19 @@ def result_lines(
     Raises:
         UsageError: an answer given by the test is no JSON.
     """
-    seed, at, forms = batch.mint.line(line.index), batch.written, batch.dialect.ids
+    seed, forms, how = batch.mint.line(line.index), batch.dialect.ids, batch.overrides.result_files
     ids = formed(forms.line, seed, at), formed(forms.request, seed, at)
     wire = wire_line(batch.dialect.shapes, line.custom_id, ids, response)
     for corruption in corruptions:
-        wire = _reshaped(wire, corruption, line.index or 0)
-    lines = [encoded(line.custom_id, wire, raw=batch.overrides.result_files.raw)]
+        _reshape(wire, corruption, line.index or 0)
+    lines = [encoded(line.custom_id, wire, raw=how.raw)]
     for corruption in corruptions:
         lines = [copy for each in lines for copy in _copies(each, corruption)]
-    return b"".join(each + line_end(batch) for each in lines)
+    return b"".join(each + LINE_ENDS[how.newline] for each in lines)
 
 
-def line_end(batch: Batch) -> bytes:
-    """What ends a line of the result files."""
-    return b"\r\n" if batch.overrides.result_files.newline == "crlf" else b"\n"
+LINE_ENDS = {None: b"\n", "lf": b"\n", "crlf": b"\r\n"}
+"""What ends a line of a result file, by `result_files(newline=...)`."""
 
 
 def wire_line(
@@ -207,27 +202,29 @@ def not_json(whose: str, error: Exception) -> UsageError:
     )
 
 
-def _reshaped(wire: dict[str, Any], corruption: Corruption, index: int) -> dict[str, Any]:
-    """The object of a result line with another custom_id, or without a part of it."""
-    custom_id, response = wire.get("custom_id"), wire["response"]
+def _reshape(wire: dict[str, Any], corruption: Corruption, index: int) -> None:
+    """Give the object of a result line another custom_id, or take a part of it away."""
+    custom_id = wire.get("custom_id")
     match corruption:
         case Corrupt("no_custom_id"):
-            wire = {key: value for key, value in wire.items() if key != "custom_id"}
+            wire.pop("custom_id", None)
         case Corrupt("no_response"):
-            wire = wire | {"response": None}
-        case Corrupt("no_body") if response is not None:
-            wire = wire | {"response": response | {"body": None}}
-        case ChangeCustomId("null") if isinstance(custom_id, str):
-            wire = wire | {"custom_id": None}
-        case ChangeCustomId("int") if isinstance(custom_id, str):
-            is_number = custom_id.isascii() and custom_id.isdigit()
-            wire = wire | {"custom_id": int(custom_id) if is_number else index}
-        case ChangeCustomId("trim" | "upper" | "lower" as how) if isinstance(custom_id, str):
-            changed = {"trim": custom_id.strip(), "upper": custom_id.upper()}
-            wire = wire | {"custom_id": changed.get(how, custom_id.lower())}
+            wire["response"] = None
+        case Corrupt("no_body") if wire.get("response") is not None:
+            wire["response"]["body"] = None
+        case ChangeCustomId(how) if isinstance(custom_id, str):
+            wire["custom_id"] = _CHANGED_IDS[how](custom_id, index)
         case _:
             pass
-    return wire
+
+
+_CHANGED_IDS: dict[str, Callable[[str, int], str | int | None]] = {
+    "int": lambda id_, index: int(id_) if id_.isascii() and id_.isdigit() else index,
+    "trim": lambda id_, _: id_.strip(),
+    "upper": lambda id_, _: id_.upper(),
+    "lower": lambda id_, _: id_.lower(),
+    "null": lambda _, __: None,
+}
 
 
 def _copies(line: bytes, corruption: Corruption) -> list[bytes]:
@@ -237,14 +234,16 @@ def _copies(line: bytes, corruption: Corruption) -> list[bytes]:
             return []
         case Duplicate(copies, conflict=None):
             return [line] * copies
-        case Corrupt(how):
-            broken = {
-                "cut": line[: len(line) // 2],
-                "array": b"[" + line + b"]",
-                "garbage": b"\xff\x00<not json>",
-                "null": b"null",
-                "blank": b"",
-            }
-            return [broken.get(how, line)]
+        case Corrupt(how) if how in _BROKEN:
+            return [_BROKEN[how](line)]
         case _:
             return [line]
+
+
+_BROKEN: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda line: line[: len(line) // 2],
+    "array": lambda line: b"[" + line + b"]",
+    "garbage": lambda _: b"\xff\x00<not json>",
+    "null": lambda _: b"null",
+    "blank": lambda _: b"",
+}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
+from functools import lru_cache
 
 from fakebatch.dialects.facts import Fact, amended
 from fakebatch.dialects.knobs import FileRules, Ids, Listing, Pace, Shapes, Window
@@ -247,6 +248,7 @@ class Dialect:
         return self.snapshots.get(model, model)
 
 
+@lru_cache  # a large batch asks it of each of its lines
 def canonical(endpoint: str) -> str:
     """What an endpoint is called whichever way it is spelt: `/v4/x` and `/x` are `/v1/x`."""
     return "/v1" + _VERSION.sub("", endpoint, count=1)

@@ -246,11 +246,6 @@ class ResultFiles:
     late: Span | None = None
     """For how long after the end they cannot be found."""
 
-    @property
-    def changes_content(self) -> bool:
-        """Whether the bytes differ from the usual."""
-        return overlaid(self, ResultFiles(late=self.late)) != ResultFiles(late=self.late)
-
 
 @dataclass(frozen=True, slots=True)
 class BatchSelector(Occurrence):

@@ -190,7 +190,7 @@ class LineSelector:
         return (
             self.custom_id in (None, line.custom_id)
             and self.index in (None, line.index)
-            and self.model in (None, line.model)
+            and (self.model is None or self.model == line.model)
             and self.endpoint in (None, line.url)
             and (self.contains is None or _contains(line.body, self.contains))
             and (self.where is None or bool(self.where(line)))

@@ -59,7 +59,7 @@ class Lines(Sequence[Line]):
 
     def _line(self, index: int) -> Line:
         request = self._batch.lines.request(index)
-        outcome = self._batch.outcomes[index].result
+        outcome = self._batch.outcomes.by_line[index].result
         finishes = self._finishes(self._places[index])
         return Line(request, outcome, finishes, self._file_id(outcome, finishes))
 

@@ -98,7 +98,7 @@ def _matches(batch: Batch, index: int, rule: LineRule) -> int:
     if batch.scenario.on[index : index + 1] != (rule,):
         return 0  # the batch is older than the rule
     if not batch.fails:
-        return sum(index in outcome.rules for outcome in batch.outcomes.unusual.values())
+        return sum(index in outcome.rules for outcome in batch.outcomes.by_line)
     if rule.where is not None or rule.fraction is not None:
         return 0
     return sum(
