@@ -148,12 +148,12 @@ def validate(
     checks = _LineChecks(lines, dialect, models)
     bad: list[BatchError] = []
     good = array("Q")
-    for index, number in enumerate(lines.numbers):
-        problem = checks.problem(parsed_object(lines.raw(index)))
+    for index, (start, end) in enumerate(zip(lines.starts, lines.ends, strict=True)):
+        problem = checks.problem(parsed_object(content[start:end]))
         if problem is None:
             good.append(index)
         else:
-            bad.append(BatchError(*problem, number))
+            bad.append(BatchError(*problem, lines.numbers[index]))
 
     def beyond(code: ErrorCode, count: int, limit: int) -> list[BatchError]:
         facts = {"limit": limit, "model": checks.first_model or "requested"}
@@ -191,17 +191,19 @@ class _LineChecks:
         """The first thing that is wrong with a line; None: nothing."""
         if line is None:
             return ErrorCode.BAD_JSON, {}
-        problem = _problem_of_types(line, self.keys)
+        custom_id, url, body = line.get("custom_id"), line.get("url"), line.get("body")
+        is_text = isinstance(custom_id, str) and url in self.urls and line.get("method") == "POST"
+        # nearly every line is as it should be
+        problem = None if is_text and isinstance(body, dict) else _problem_of_types(line, self.keys)
         if problem is not None:
             return problem
-        custom_id = line["custom_id"]
         if custom_id in self.custom_ids and ErrorCode.DUPLICATE_ID not in self.ignored_errors:
             return ErrorCode.DUPLICATE_ID, {}
         self.custom_ids.add(custom_id)
         if line.get("method") not in ("POST", None):
             return ErrorCode.BAD_METHOD, {"value": line["method"]}
-        if line.get("url") is not None and line["url"] not in self.urls:
-            return ErrorCode.BAD_URL, {"value": line["url"]}
+        if url is not None and url not in self.urls:
+            return ErrorCode.BAD_URL, {"value": url}
         return self.problem_of_body(line["body"])
 
     def problem_of_body(self, body: dict[str, Any]) -> Problem:
@@ -211,7 +213,8 @@ class _LineChecks:
             return ErrorCode.STREAMING, {}
         if not model:
             return ErrorCode.MODEL_REQUIRED, {}
-        if self.required and all(body.get(name) is None for name in self.required):
+        missing = [*map(body.get, self.required)].count(None)
+        if missing and missing == len(self.required):
             name = self.required[0]
             return ErrorCode.MISSING, {"name": name, "param": f"body.{name}"}
         if model != self.first_model:

@@ -127,11 +127,12 @@ def outcomes_of(
     total = len(lines)
     matcher = RuleMatcher(scenario, total, mint, earlier)
     if matcher.uniform is None:
-        by_line = [matcher.outcome(lines.request(index)) for index in range(total)]
+        different = by_line = [matcher.outcome(lines.request(index)) for index in range(total)]
     else:
-        by_line = [matcher.uniform] * total
+        different = [matcher.uniform]
+        by_line = different * total
     order, running = mint.order(total, "lines"), total
-    kinds = {type(outcome.result) for outcome in by_line}
+    kinds = {type(outcome.result) for outcome in different}
     if Hang in kinds:
         hangs = [isinstance(outcome.result, Hang) for outcome in by_line]
         order.sort(key=hangs.__getitem__)
@@ -145,7 +146,7 @@ def outcomes_of(
                 misfiled.append(place)
     has_conflict = any(
         isinstance(each, Duplicate) and each.conflict == "error"
-        for outcome in by_line
+        for outcome in different
         for each in outcome.corruptions
     )
     return Outcomes(by_line, order, running, failing, misfiled, has_conflict)

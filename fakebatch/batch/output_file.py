@@ -144,10 +144,13 @@ class _Writer:
     def results(self) -> Results:
         """Both files; an output file that is too long to hold is written while it is read."""
         how, order = self.batch.overrides.result_files, [*self.order]
-        results = [(index, self.outcomes[index].result) for index in sorted(self.finished)]
-        called = [i for i, verb in results if isinstance(verb, Reply) and callable(verb.answer)]
-        write, kept = self.write, {index: self.write(index) for index in called}
-        is_held = True
+        write, kept, is_held = self.write, dict[int, _Lines](), True
+        rules = (self.batch.scenario.otherwise, *self.batch.scenario.on)
+        if any(rule.reply and callable(rule.reply.answer) for rule in rules):
+            for index in sorted(self.finished):
+                result = self.outcomes[index].result
+                if isinstance(result, Reply) and callable(result.answer):
+                    kept[index] = self.write(index)
         if not kept and self.batch.has_usual_files:
             kept = {index: self.write(index) for index in self.finished[:_PROBED]}
             longest = max((len(lines.output) for lines in kept.values()), default=0)
