@@ -182,7 +182,7 @@ class _LineChecks:
         self.model, self.models = lines.model, models
         self.endpoint = canonical(lines.url)
         self.urls = [url for url in dialect.endpoints if canonical(url) == self.endpoint]
-        self.required = ASKS.get(self.endpoint, ())
+        self.required: tuple[str, ...] = ASKS.get(self.endpoint, ())
         self.custom_ids: set[str] = set()
         self.first_model: str | None = None
         self.inputs = 0
@@ -191,12 +191,16 @@ class _LineChecks:
         """The first thing that is wrong with a line; None: nothing."""
         if line is None:
             return ErrorCode.BAD_JSON, {}
-        custom_id, url, body = line.get("custom_id"), line.get("url"), line.get("body")
-        is_text = isinstance(custom_id, str) and url in self.urls and line.get("method") == "POST"
-        # nearly every line is as it should be
-        problem = None if is_text and isinstance(body, dict) else _problem_of_types(line, self.keys)
+        is_usual = (  # as nearly every line is
+            isinstance(line.get("custom_id"), str)
+            and line.get("method") == "POST"
+            and line.get("url") in self.urls
+            and isinstance(line.get("body"), dict)
+        )
+        problem = None if is_usual else _problem_of_types(line, self.keys)
         if problem is not None:
             return problem
+        custom_id, url = line["custom_id"], line.get("url")
         if custom_id in self.custom_ids and ErrorCode.DUPLICATE_ID not in self.ignored_errors:
             return ErrorCode.DUPLICATE_ID, {}
         self.custom_ids.add(custom_id)
