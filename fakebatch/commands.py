@@ -26,8 +26,7 @@ from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.durations import SECOND
 from fakebatch.emulator import Emulator
 from fakebatch.errors import UsageError
-from fakebatch.rules import catalogue
-from fakebatch.rules.loading import schema as schema_of_scenarios
+from fakebatch.rules import loading
 from fakebatch.service.view import Wire
 from fakebatch.vtime.moments import DEFAULT_START
 from fakebatch.wire import Reply, Request
@@ -209,18 +208,18 @@ def incidents(
 ) -> None:
     """List the incidents that can be made to happen by name."""
     if name is None:
-        for one in catalogue.known().values():
+        for one in loading.known().values():
             console.print(one.name, style="bold", markup=False)
             _indented(_prose(one.what))
         return
     try:
-        _tell(catalogue.named(name))
+        _tell(loading.named(name))
     except UsageError as misuse:
         console.print(str(misuse), style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
-def _tell(one: catalogue.Known) -> None:
+def _tell(one: loading.Known) -> None:
     console.print(one.name, style="bold", markup=False)
     parameters = (f"{name} = {json.dumps(usual)}" for name, usual in one.parameters.items())
     for head, text in {
@@ -246,4 +245,4 @@ def _indented(text: str) -> None:
 @commands.command()
 def schema() -> None:
     """Print the JSON schema of scenario files, for editors and validators."""
-    typer.echo(json.dumps(schema_of_scenarios(), indent=2))
+    typer.echo(json.dumps(loading.schema(), indent=2))

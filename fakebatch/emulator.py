@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple
 from fakebatch.dialects import Dialect
 from fakebatch.errors import FakeBatchWarning, RefusedRequest, UsageError
 from fakebatch.journal import Called, Journal, Noted
-from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.fluent import Rules
+from fakebatch.rules.loading import Incident
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.service import State
 from fakebatch.testing import placing

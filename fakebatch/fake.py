@@ -29,7 +29,7 @@ from fakebatch.interception import (
     shared_tls_context,
     unresolvable,
 )
-from fakebatch.rules.catalogue import Incident
+from fakebatch.rules.loading import Incident
 from fakebatch.vtime import Clock, moments
 from fakebatch.vtime.clock import Sleep
 from fakebatch.webhooks.delivered import DeliveredWebhooks

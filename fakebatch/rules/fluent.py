@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from fakebatch.durations import Duration
 from fakebatch.request_line import RequestLine
-from fakebatch.rules import catalogue
+from fakebatch.rules import loading
 from fakebatch.rules.batches import OnBatch, Schedule
 from fakebatch.rules.calls import OnCall
-from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.files import OnFile
 from fakebatch.rules.lines import LineRule, On
-from fakebatch.rules.rule import Handle, Selection, adapter, overlaid, usage_errors
+from fakebatch.rules.loading import Incident
+from fakebatch.rules.rule import Handle, Selection, overlaid, validated
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.rules.webhooks import OnWebhook
 
@@ -48,7 +48,7 @@ class Rules:
         Raises:
             UsageError: there is no such incident, or it has no such parameter.
         """
-        self.scenario = self.scenario | catalogue.scenario(which, **parameters)
+        self.scenario = self.scenario | loading.scenario(which, **parameters)
 
     def schedule(
         self,
@@ -61,8 +61,7 @@ class Rules:
         """How long batches created from now on stay in each status; what is left out stays."""
         spans = {"validating": validating, "in_progress": in_progress}
         spans |= {"finalizing": finalizing, "cancelling": cancelling}
-        with usage_errors("schedule", Schedule):
-            schedule = adapter(Schedule).validate_python(spans)
+        schedule = validated(Schedule, spans, "schedule")
         self.scenario = replace(self.scenario, schedule=overlaid(self.scenario.schedule, schedule))
 
     def on(
@@ -107,11 +106,7 @@ class Rules:
         )
 
     def on_batch(
-        self,
-        nth: int | None = None,
-        *,
-        times: float | None = None,
-        endpoint: str | None = None,
+        self, nth: int | None = None, *, times: float | None = None, endpoint: str | None = None
     ) -> OnBatch:
         """Select batches by the order in which they are created: the nth, or the first `times`.
 
@@ -126,11 +121,7 @@ class Rules:
         return OnBatch(self, nth=nth, times=times, endpoint=endpoint)
 
     def on_file(
-        self,
-        nth: int | None = None,
-        *,
-        times: float | None = None,
-        purpose: str | None = None,
+        self, nth: int | None = None, *, times: float | None = None, purpose: str | None = None
     ) -> OnFile:
         """Select uploads by the order in which they come: the nth, or the first `times`.
 
@@ -201,8 +192,7 @@ class Rules:
         return OnWebhook(self, nth=nth, times=times, event=event)
 
     def reply(
-        self,
-        answer: str | Mapping[str, Any] | Callable[[RequestLine], str | Mapping[str, Any]],
+        self, answer: str | Mapping[str, Any] | Callable[[RequestLine], str | Mapping[str, Any]]
     ) -> None:
         """What answers where no rule does: a text, a response body, or a callable(line).
 
@@ -238,6 +228,5 @@ class Rules:
         self._selections.append(selection)
 
     def _otherwise(self, **outcome: Any) -> None:
-        with usage_errors("fakebatch", LineRule):
-            rule = adapter(LineRule).validate_python(outcome)
+        rule = validated(LineRule, outcome, "fakebatch")
         self.scenario = replace(self.scenario, otherwise=rule)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fakebatch.durations import Duration
-from fakebatch.rules.rule import adapter, usage_errors
+from fakebatch.rules.rule import validated
 from fakebatch.rules.webhooks import Deliver
 from fakebatch.service.state import State
 from fakebatch.webhooks.sender import Sender
@@ -62,8 +62,7 @@ class DeliveredWebhooks(Webhooks):
         }
         parameters |= {"early": early, "scatter": scatter}
         given = {name: value for name, value in parameters.items() if value is not None}
-        with usage_errors("deliver_to", Deliver):
-            adapter(Deliver).validate_python(given)
+        validated(Deliver, given, "deliver_to")
         self.sender.deliver_to(target_of(target), given)
         error = self.sender.error()
         if error is not None:

@@ -15,8 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fakebatch.commands import commands
-from fakebatch.rules.catalogue import known
-from fakebatch.rules.loading import schema
+from fakebatch.rules.loading import known, schema
 from support.client import chat, jsonl
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
