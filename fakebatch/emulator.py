@@ -152,7 +152,7 @@ class Emulator(Asserting, Rules):
         return self._service.dialect
 
     def incident(self, which: Incident, **parameters: Any) -> None:
-        """Let a known incident happen: its name, a Scenario, a file, or several as a tuple.
+        """Make a known incident happen: its name, a Scenario, a file, or several as a tuple.
 
         `fakebatch incidents` lists the names, `fakebatch incidents NAME` the parameters of one.
 

@@ -86,7 +86,7 @@ def _times(value: Any) -> Any:
     if value in ("inf", math.inf):
         return math.inf
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("times is a whole number from 1, or math.inf (inf in a file) for no end")
+        raise ValueError("times must be a whole number from 1, or math.inf (in a file: inf)")
     return value
 
 

@@ -193,11 +193,17 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     ),
     "no file": (
         lambda f: f.on_file(times=0),
-        "on_file.times: times is a whole number from 1, or math.inf (inf in a file) for no end; it was 0.",
+        (
+            "on_file.times: times must be a whole number from 1, or math.inf (in a file: inf); "
+            "it was 0."
+        ),
     ),
     "half a call": (
         lambda f: f.on_call(times=1.5),
-        "on_call.times: times is a whole number from 1, or math.inf (inf in a file) for no end; it was 1.5.",
+        (
+            "on_call.times: times must be a whole number from 1, or math.inf (in a file: inf); "
+            "it was 1.5."
+        ),
     ),
     "no chance": (
         lambda f: f.on_call(chance=0),
