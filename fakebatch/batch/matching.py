@@ -66,8 +66,6 @@ class RuleMatcher:
         otherwise = self._otherwise
         self.usual = None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
         """What comes of every line that no rule holds for; None where that depends on the line."""
-        self.uniform = None if self._rules else self.usual
-        """What comes of all lines alike, where none has to be looked at for it."""
 
     def outcome(self, line: RequestLine) -> LineOutcome:
         """What comes of a line: of lines that no rule holds for, `usual` itself.
@@ -126,10 +124,10 @@ def outcomes_of(
     """
     total = len(lines)
     matcher = RuleMatcher(scenario, total, mint, earlier)
-    if matcher.uniform is None:
+    if scenario.on or matcher.usual is None:
         different = by_line = [matcher.outcome(lines.request(index)) for index in range(total)]
-    else:
-        different = [matcher.uniform]
+    else:  # no line has to be read
+        different = [matcher.usual]
         by_line = different * total
     order, running = mint.order(total, "lines"), total
     kinds = {type(outcome.result) for outcome in different}

@@ -216,7 +216,7 @@ class ResultFiles:
     empty: bool = False
     """The files are there, but empty."""
     late: Span | None = None
-    """How long after the end they can be found."""
+    """How long after the end of the batch they appear."""
 
 
 @dataclass(frozen=True, slots=True)
