@@ -27,7 +27,7 @@ from fakebatch.interception.environment import (
 from fakebatch.interception.lost_errors import LostErrors
 from fakebatch.interception.mockers import installed
 from fakebatch.interception.router import EmulatedRouter
-from fakebatch.rules.catalogue import Incident
+from fakebatch.rules.loading import Incident
 from fakebatch.vtime import Clock, moments
 from fakebatch.vtime.clock import Sleep
 from fakebatch.webhooks.delivered import DeliveredWebhooks

@@ -12,7 +12,7 @@ import httpx
 
 from fakebatch.durations import Duration
 from fakebatch.errors import UsageError
-from fakebatch.rules.rule import adapter, usage_errors
+from fakebatch.rules.rule import validated
 from fakebatch.rules.webhooks import Deliver
 from fakebatch.service.state import State
 from fakebatch.webhooks.sender import Sender
@@ -79,8 +79,7 @@ class DeliveredWebhooks(Webhooks):
         parameters: dict[str, Any] = {"duplicates": duplicates, "forged": forged, "stale": stale}
         parameters |= {"lost": lost, "early": early, "scatter": scatter}
         parameters = {name: value for name, value in parameters.items() if value is not None}
-        with usage_errors("deliver_to", Deliver):
-            adapter(Deliver).validate_python(parameters)
+        validated(Deliver, parameters, "deliver_to")
         if not callable(target) and not str(target).startswith(("http://", "https://")):
             raise UsageError(
                 f"Webhooks cannot be delivered to {target!r}.",

@@ -13,7 +13,7 @@ from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any
 
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.progress import NEVER
+from fakebatch.batch.lifecycle import NEVER
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import FakeBatchError
 from fakebatch.rules.webhooks import Deliver, delivery

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.progress import NEVER
+from fakebatch.batch.lifecycle import NEVER
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint
 from fakebatch.service.records import Event, Kind

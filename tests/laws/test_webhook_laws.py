@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakebatch.batch.progress import NEVER
+from fakebatch.batch.lifecycle import NEVER
 from fakebatch.durations import SECOND
 from fakebatch.service.records import Event
 from fakebatch.webhooks.webhooks import Outbox
