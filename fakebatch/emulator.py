@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from fakebatch.dialects import DIALECTS, OPENAI, Dialect, chosen
+from fakebatch.dialects import Dialect, choose
 from fakebatch.errors import FakeBatchWarning, RefusedRequest, UsageError
 from fakebatch.journal import Called, Journal, Noted
 from fakebatch.rules.catalogue import Incident
@@ -266,7 +266,7 @@ def providers(
         UsageError: there is no such dialect, or `dialects` is empty or not alone.
     """
     if dialects is None:
-        choices = [OPENAI if dialect is None else dialect]
+        choices = ["openai" if dialect is None else dialect]
     elif dialect is None and base_url is None and dialects:
         choices = dialects
     else:
@@ -275,4 +275,4 @@ def providers(
             "Several dialects are told apart by their own addresses; the list needs at least one.",
             "Pass dialects alone; to move one to another address, pass a Dialect or a TOML file.",
         )
-    return tuple(chosen(each, DIALECTS, base_url=base_url, limits=limits) for each in choices)
+    return tuple(choose(each, base_url=base_url, limits=limits) for each in choices)
