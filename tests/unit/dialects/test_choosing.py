@@ -132,7 +132,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "told apart by their own addresses",
     ),
     "one and several": ({"dialect": "groq", "dialects": ["openai"]}, "came with", "told apart"),
-    "none of several": ({"dialects": []}, "dialects=[]", "without any there is nothing"),
+    "none of several": ({"dialects": []}, "dialects=[]", "the list needs at least one"),
     "the same twice": (
         {"dialects": ["groq", "groq"]},
         "Two dialects have the address https://api.groq.com/openai/v1",
