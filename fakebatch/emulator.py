@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from fakebatch.dialects import DIALECTS, OPENAI, Dialect, chosen
+from fakebatch.dialects import Dialect, choose
 from fakebatch.errors import FakeBatchWarning, RefusedRequest, UsageError
 from fakebatch.inspection import seeding
 from fakebatch.inspection.checks import Checks, hits, unused, used_rules
@@ -114,13 +114,7 @@ class Emulator(Checks, Rules):
         """Each is called with every request that was handled."""
         keys = None if api_keys is None else frozenset(api_keys)
         apps = [
-            App(
-                service,
-                clock=clock,
-                api_keys=keys,
-                faults=self.faults,
-                observers=self._observers,
-            )
+            App(service, clock=clock, api_keys=keys, faults=self.faults, observers=self._observers)
             for service in self._services
         ]
         self._sites = Sites(apps, prefix)
@@ -255,7 +249,7 @@ def providers(
         UsageError: there is no such dialect, or `dialects` is empty or not alone.
     """
     if dialects is None:
-        choices = [OPENAI if dialect is None else dialect]
+        choices = ["openai" if dialect is None else dialect]
     elif dialect is None and base_url is None and dialects:
         choices = dialects
     else:
@@ -264,4 +258,4 @@ def providers(
             "Several dialects are told apart by their own addresses; the list needs at least one.",
             "Pass dialects alone; to move one to another address, pass a Dialect or a TOML file.",
         )
-    return tuple(chosen(each, DIALECTS, base_url=base_url, limits=limits) for each in choices)
+    return tuple(choose(each, base_url=base_url, limits=limits) for each in choices)

@@ -21,7 +21,7 @@ from fakebatch.batch.responding import LineResponse
 from fakebatch.dialects import canonical
 from fakebatch.durations import SECOND
 from fakebatch.ids import maker
-from fakebatch.replies import Charge, chat
+from fakebatch.replies import Usage, chat
 from fakebatch.rules.lines import Echo, Reply
 
 _LINE, _REQUEST, _ANSWER, _CUSTOM_ID, _TEXT = (f"\x01{number}" for number in range(5))
@@ -34,7 +34,7 @@ _MARKS = (
 """What stands in a template for each value; no id or model holds such a sign."""
 _MARK = re.compile(b"|".join(map(re.escape, _MARKS)))
 
-WriteLine = Callable[[int], tuple[bytes, Charge] | None]
+WriteLine = Callable[[int], tuple[bytes, Usage] | None]
 """The result line of the request at an index, with its line end, and what its answer was charged
 for; None if the request demands more than a text."""
 
@@ -69,7 +69,7 @@ class _Bulk:
         self._line_id, self._request_id = maker(forms.line), maker(forms.request)
         self._templates: dict[str, Template] = {}
 
-    def __call__(self, index: int) -> tuple[bytes, Charge] | None:
+    def __call__(self, index: int) -> tuple[bytes, Usage] | None:
         lines = self._lines
         request = parsed(lines.content[lines.starts[index] : lines.ends[index]])
         answer = chat.plain(request["body"], self._text)
@@ -90,7 +90,7 @@ class _Bulk:
             completion,
             prompt + completion,
         )
-        return line % in_order(values), (prompt, completion, 0, 0)
+        return line % in_order(values), Usage(prompt, completion)
 
     def _template(self, model: str) -> Template:
         answer = (_TEXT, _PROMPT, _COMPLETION)

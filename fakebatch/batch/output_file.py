@@ -14,7 +14,7 @@ from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.matching import LineOutcome, Result
 from fakebatch.batch.output_line import output_lines, written_at
-from fakebatch.batch.responding import LineResponse, question_of, respond
+from fakebatch.batch.responding import LineResponse, model_request, respond
 from fakebatch.rules.lines import Duplicate, Echo, Fail, Reply
 
 UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
@@ -139,7 +139,7 @@ class _Lines(NamedTuple):
 
     output: bytes
     errors: bytes
-    charge: replies.Charge
+    charge: replies.Usage
 
 
 class _Writer:
@@ -177,7 +177,7 @@ class _Writer:
 
     def _written(
         self, order: Iterable[int], unfinished: dict[int, bytes], output: BytesIO, errors: BytesIO
-    ) -> Iterator[replies.Charge]:
+    ) -> Iterator[replies.Usage]:
         for index in order:
             if index in unfinished:
                 errors.write(unfinished[index])
@@ -256,7 +256,7 @@ class _Writer:
 
     def _charged(
         self, order: list[int], unfinished: dict[int, bytes], errors: BytesIO
-    ) -> Iterator[replies.Charge]:
+    ) -> Iterator[replies.Usage]:
         """What answers cost, without making more of an answer than that takes."""
         batch = self._batch
         for index in order:
@@ -264,8 +264,8 @@ class _Writer:
                 errors.write(unfinished[index])
             elif batch.outcome(index) == LineOutcome(Echo()):
                 line = batch.lines.request(index)
-                question = question_of(line, batch.dialect, batch.mint, self._at)
-                yield replies.charged(question)
+                request = model_request(line, batch.dialect, batch.mint, self._at)
+                yield replies.echo_usage(request)
             else:
                 lines = self._write(index)
                 errors.write(lines.errors)
@@ -280,7 +280,7 @@ def _calls(outcome: LineOutcome | None) -> bool:
     )
 
 
-def _sum(charges: Iterable[replies.Charge]) -> replies.Usage:
+def _sum(charges: Iterable[replies.Usage]) -> replies.Usage:
     prompt = completion = cached = reasoning = 0
     for charge in charges:
         prompt += charge[0]

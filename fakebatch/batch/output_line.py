@@ -9,7 +9,7 @@ from fakebatch.batch.batch import Batch
 from fakebatch.batch.corruption import copies_of, reshaped
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.responding import LineResponse, not_json
-from fakebatch.dialects import Shapes, shaped
+from fakebatch.dialects import Shapes, render
 from fakebatch.ids import formed
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.lines import Corruption
@@ -66,7 +66,7 @@ def wire_line(
         "error": response.body if unanswered else response.error,
         "body_text": json.dumps(response.body) if "body_text" in shapes.answered else "",
     }
-    return shaped(_shape(shapes, response), facts)
+    return render(_shape(shapes, response), facts)
 
 
 def _shape(shapes: Shapes, response: LineResponse) -> str:

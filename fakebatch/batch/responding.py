@@ -45,24 +45,27 @@ def respond(
     """
     if isinstance(result, Fail | Hang):
         return _failure(NO_RESPONSE if isinstance(result, Hang) else result, dialect)
-    question = question_of(line, dialect, mint, now)
+    request = model_request(line, dialect, mint, now)
     match result:
         case Echo():
-            return LineResponse(200, replies.followed(question, result.then))
+            return LineResponse(200, replies.echo(request, result.then))
         case Malformed():
-            return LineResponse(200, replies.spoiled(question, result.how))
+            return LineResponse(200, replies.malform(request, result.how))
         case Reply():
-            return LineResponse(200, _body(result.answer, line, question))
+            return LineResponse(200, _body(result.answer, line, request))
 
 
-def question_of(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> replies.Question:
-    """What a model is asked by a request, at `now`."""
-    return replies.Question(
+def model_request(
+    line: RequestLine, dialect: Dialect, mint: Mint, now: int
+) -> replies.ModelRequest:
+    """What a default reply to a request depends on, at `now`."""
+    return replies.ModelRequest(
         endpoint=canonical(line.url),
         body=dict(line.body),
         key=mint.line(line.index)[32:],
         created=now // SECOND,
         model=dialect.snapshot(line.model),
+        name=name(line),
     )
 
 
@@ -92,7 +95,7 @@ def _failure_body(fail: Fail, dialect: Dialect) -> Mapping[str, Any]:
     words = dialect.line_errors.get(fail.status)
     words = words or dialect.line_errors[400 if fail.status < 500 else 500]
     error = {
-        "message": fail.message or words.message,
+        "message": fail.message or words.message_for({}),
         "type": words.type,
         "param": None,
         "code": fail.code or words.code,
@@ -100,7 +103,7 @@ def _failure_body(fail: Fail, dialect: Dialect) -> Mapping[str, Any]:
     return {"error": error}
 
 
-def _body(answer: Answer, line: RequestLine, question: replies.Question) -> Mapping[str, Any]:
+def _body(answer: Answer, line: RequestLine, request: replies.ModelRequest) -> Mapping[str, Any]:
     if callable(answer):
         try:
             answer = answer(line)
@@ -108,14 +111,7 @@ def _body(answer: Answer, line: RequestLine, question: replies.Question) -> Mapp
             raise failed("The callable that replies", line, error) from error
     match answer:
         case str():
-            try:
-                return replies.worded(question, answer)
-            except ValueError as error:
-                raise UsageError(
-                    f"The reply {answer!r} cannot answer {name(line)}.",
-                    f"Its endpoint is {line.url}: {error}",
-                    "Give the whole response body as a dict.",
-                ) from error
+            return replies.worded(request, answer)
         case Mapping():
             return answer
         case _:

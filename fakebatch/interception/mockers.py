@@ -1,7 +1,7 @@
 """Hooks in respx's mockers: who answers a request that is about to leave, and who does not.
 
-The one place that touches respx's mockers: who is among their routers. Tried with respx 0.22 and
-0.23, pytest-httpx2 1.0.
+The one place that touches respx's mockers: what they patch, who is among their routers. Tried with
+respx 0.22 and 0.23, with and without pytest-httpx2 1.0.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import httpx
-import pytest_httpx2  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers respx's mocker for httpcore2
-from respx.mocks import Mocker
+from respx.mocks import HTTPCoreMocker, Mocker
 from respx.models import AllMockedAssertionError, PassThrough
 
 from fakebatch.errors import FakeBatchError
@@ -25,6 +24,19 @@ from fakebatch.interception.driver import Step, Steps, run, run_on_loop
 from fakebatch.interception.lost_errors import LostErrors
 from fakebatch.interception.network_errors import native_error
 from fakebatch.interception.router import EmulatedRouter
+
+with suppress(ModuleNotFoundError):
+    # Where it is installed its mocker is the one: names are unique, and a later import would fail.
+    import pytest_httpx2  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+if "httpcore2" not in Mocker.registry:
+
+    class HTTPCore2Mocker(HTTPCoreMocker):
+        """The same classes of the other library. To be a subclass registers it, by its name."""
+
+        name = "httpcore2"
+        targets = [name.replace("httpcore", "httpcore2") for name in HTTPCoreMocker.targets]  # noqa: RUF012
+
 
 PATCHED = tuple(stack for stack in ("httpcore", "httpcore2") if find_spec(stack))
 """Mockers that we start. Others (`httpx`) only get a hook, should the test start them."""

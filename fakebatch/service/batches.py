@@ -111,7 +111,7 @@ class Batches:
             return batch
         lines = batch.lines
         # answers do not count, nor does `max_tokens` (OpenAI's FAQ)
-        tokens = sum(replies.asked(lines.request(index).body) for index in range(len(lines)))
+        tokens = sum(replies.input_tokens(lines.request(index).body) for index in range(len(lines)))
         share = TokenShare(batch.id, batch.validation.model or "", tokens)
         released = set[TokenShare]()
         for other in state.quota:

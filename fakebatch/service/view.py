@@ -11,7 +11,7 @@ from fakebatch import replies
 from fakebatch.batch.batch import Batch, Counts
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.batch.output_file import result_files, results
-from fakebatch.dialects import Dialect, Listing, shaped
+from fakebatch.dialects import Dialect, Listing, render
 from fakebatch.durations import SECOND
 from fakebatch.ids import signature
 from fakebatch.service.records import FileRecord, UploadRecord
@@ -36,18 +36,18 @@ def file_object(file: FileRecord, dialect: Dialect, now: int) -> Wire:
         "status": status,
         "status_details": None,
     }
-    return shaped(dialect.shapes.file, facts)
+    return render(dialect.shapes.file, facts)
 
 
 def uploaded_file(file: FileRecord, dialect: Dialect, now: int) -> Wire:
     """The answer to `files.create`."""
     wire = file_object(file, dialect, now)
-    return shaped(dialect.shapes.upload, {**wire, "file": wire}) if dialect.shapes.upload else wire
+    return render(dialect.shapes.upload, {**wire, "file": wire}) if dialect.shapes.upload else wire
 
 
 def deleted_file(id_: str, dialect: Dialect) -> Wire:
     """The answer to the deletion of a file."""
-    return shaped(dialect.shapes.deleted, {"object": "file", "deleted": True, "id": id_})
+    return render(dialect.shapes.deleted, {"object": "file", "deleted": True, "id": id_})
 
 
 def upload_object(upload: UploadRecord, now: int) -> Wire:
@@ -91,7 +91,7 @@ def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
         "has_more": has_more,
         "next": last if has_more else None,
     }
-    return shaped(listing.shape, facts)
+    return render(listing.shape, facts)
 
 
 def batch_object(batch: Batch, now: int) -> Wire:
@@ -140,7 +140,7 @@ def batch_object(batch: Batch, now: int) -> Wire:
         },
         "metadata": None if params.metadata is None else dict(params.metadata),
     }
-    wire = shaped(dialect.shapes.batch, facts)
+    wire = render(dialect.shapes.batch, facts)
     return wire if batch.is_usual else _overridden(wire, batch, now)
 
 
@@ -165,7 +165,7 @@ def errors(batch: Batch, status: Status) -> list[Wire]:
             "param": template.param_for(error.facts),
             "line": error.line,
         }
-        entries.append(shaped(dialect.shapes.entry, facts))
+        entries.append(render(dialect.shapes.entry, facts))
     if not entries and batch.overrides.fail is not None:
         for entry in batch.overrides.fail.entries:
             message = entry.message or _usual_message(entry.code, batch)
@@ -198,8 +198,10 @@ _MOMENTS: dict[str, Callable[[int], Any]] = {
 def _overridden(wire: Wire, batch: Batch, now: int) -> Wire:
     """The object of a batch with wrong counts, other statuses, fields or moments."""
     override, fail = batch.overrides.override, batch.overrides.fail
-    wire["request_counts"] = _miscounted(wire["request_counts"], batch, now)
-    wire["status"] = _other_status(wire["status"], batch, now)
+    if "request_counts" in wire:
+        wire["request_counts"] = _miscounted(wire["request_counts"], batch, now)
+    if "status" in wire:
+        wire["status"] = _other_status(wire["status"], batch, now)
     if fail is not None and fail.errors == "null":
         wire["errors"] = None
     if override.moments is not None:

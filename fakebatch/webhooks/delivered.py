@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 
 class DeliveredWebhooks(Webhooks):
-    """The webhooks of a fake. Each event is handed out once: by `due`, or to a target.
-
-    Args:
-        state: whose batches end.
-        clock: the time, in microseconds since the epoch.
-        observers: of the calls that are handled; the sender looks for events after each change.
-    """
+    """The webhooks of a fake. Each event is handed out once: by `due`, or to a target."""
 
     def __init__(
         self,
@@ -34,7 +28,7 @@ class DeliveredWebhooks(Webhooks):
     ) -> None:
         super().__init__(state, clock)
         self.sender = Sender(state, clock, self._outbox, self._signed)
-        self._observers = observers
+        self._observers = observers  # the sender joins them once it has a target
 
     def deliver_to(
         self,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from fakebatch.dialects import APIError, ErrorKind, ErrorTemplate, shaped
+from fakebatch.dialects import APIError, ErrorKind, ErrorTemplate, render
 from fakebatch.errors import UsageError
 from fakebatch.ids import formed, signature
 from fakebatch.service import Service
@@ -127,7 +127,7 @@ class App:
         if is_signed and request.path == f"/files/{id_}/content":
             return  # the address of a result file is open to whoever has it
         for name, scheme in dialect.auth.items():
-            value = request.headers.get(name, "")
+            value = request.headers.get(name.lower(), "")
             if scheme:
                 sent, _, value = value.partition(" ")
                 value = value if sent.lower() == scheme.lower() else ""
@@ -169,7 +169,7 @@ class App:
         # a wrong key is refused before the route is looked at
         if call.request.path.startswith("/files") and status != 401:
             shape = shapes.error_of_files or shape
-        reply = json_reply(status, shaped(shape, values), end="\n")
+        reply = json_reply(status, render(shape, values), end="\n")
         return reply._replace(headers={**reply.headers, **template.headers})
 
 

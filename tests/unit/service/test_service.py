@@ -115,14 +115,14 @@ def test_result_files_are_named_after_their_batch() -> None:
 
 def test_an_upload_is_as_large_as_may_be_and_no_larger() -> None:
     """The limit is the most bytes there may be."""
-    of = Provider(Limits(file_bytes=2))
+    of = Provider(replace(OPENAI.limits, file_bytes=2))
     of.upload(b"{}")
     assert refused(lambda: of.upload(b"{ }")) is ErrorKind.FILE_TOO_LARGE
 
 
 def test_batches_are_counted_by_the_hour() -> None:
     """Creations of the last hour count; the oldest is forgotten when it is an hour old."""
-    of = Provider(Limits(creates_per_hour=2))
+    of = Provider(replace(OPENAI.limits, creates_per_hour=2))
     of.create()
     of.wait(1)
     of.create()

@@ -18,8 +18,8 @@ import pytest
 import time_machine
 from freezegun import freeze_time
 
-from fakebatch.vtime import Clock, imports, rebinding, session
-from fakebatch.vtime.io import Patch
+from fakebatch.vtime import Clock, rebinding, session
+from fakebatch.vtime.patches import Patch
 from support.projects import (
     AT,
     BINDS,
@@ -148,7 +148,7 @@ class TestLoaded:
         values: list[object] = [time.time, 1, "a", None, object(), Project, 10**30]
         globals_ = {str(n): value for n, value in enumerate(values)}
 
-        addresses = rebinding._addresses([{}, globals_, {"more": Project}])
+        addresses = rebinding.ids_of_values([{}, globals_, {"more": Project}])
 
         assert addresses == array("Q", [*map(id, values), id(Project)]).tobytes()
 
@@ -269,7 +269,7 @@ class TestOnImport:
                 callback(module)
                 return []
 
-            monkeypatch.setitem(session._LATER, module, patches)
+            monkeypatch.setitem(session.LATER, module, patches)
             clocks.append(Clock())
             clocks[-1].start()
             return clocks[-1]
@@ -343,13 +343,13 @@ class TestOnImport:
         self, rebound: Callable[..., Clock], project: Project
     ) -> None:
         """Nor is anything left in the loaders."""
-        before = [vars(owner)[name] for owner, name in imports._loading_methods()]
+        before = [vars(owner)[name] for owner, name in rebinding.loading_methods()]
         told: list[ModuleType] = []
         made = rebound("late", told.append)
-        during = [vars(owner)[name] for owner, name in imports._loading_methods()]
+        during = [vars(owner)[name] for owner, name in rebinding.loading_methods()]
         made.stop()
         project.load("late", "")
 
         assert told == []
         assert not {*before} & {*during}
-        assert [vars(owner)[name] for owner, name in imports._loading_methods()] == before
+        assert [vars(owner)[name] for owner, name in rebinding.loading_methods()] == before

@@ -14,7 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from fakebatch.errors import FakeBatchWarning, UsageError
-from fakebatch.vtime import Clock, session, threads, wall_clock
+from fakebatch.vtime import Clock, threads, unsupported, wall_clock
 from fakebatch.vtime import trio as vtime_trio
 
 REMEDY = "or let the emulator follow real time: clock='real'."
@@ -268,7 +268,7 @@ def test_a_renamed_private_name_of_threading_costs_its_timeouts(
 ) -> None:
     """A warning says so, once; they are real, and all else lives in virtual time."""
     monkeypatch.setattr(threads, "PRIVATE", [(threading, "renamed")])
-    session._warned.clear()
+    unsupported._warned.clear()
     clock = Clock()
     with pytest.warns(FakeBatchWarning) as caught:
         clock.start()
@@ -282,7 +282,7 @@ def test_a_renamed_private_name_of_threading_costs_its_timeouts(
         clock.stop()
     clock.start()  # with no other warning, which would be an error here
     clock.stop()
-    session._warned.clear()
+    unsupported._warned.clear()
 
     came, known, to_do = str(caught[0].message).splitlines()
     assert came == "fakebatch: the virtual clock does not find threading.renamed."
