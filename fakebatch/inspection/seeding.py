@@ -30,7 +30,7 @@ REFUSED = BatchRule(fail=Fail("billing_hard_limit_reached", "Billing hard limit 
 class Files(Collection[FileView]):
     """The files by id, in order of creation; result files are among them once they exist.
 
-    New files are put with the first provider.
+    New ones belong to the first provider.
     """
 
     def __init__(self, services: Sequence[Service], now: Now, journal: Journal) -> None:
@@ -88,7 +88,7 @@ class Files(Collection[FileView]):
 
 
 class Batches(Collection[BatchView]):
-    """The batches by id, in order of creation. New batches are put with the first provider."""
+    """The batches by id, in order of creation. New ones belong to the first provider."""
 
     def __init__(self, services: Sequence[Service], now: Now, files: Files) -> None:
         super().__init__(
