@@ -114,13 +114,7 @@ class Emulator(Checks, Rules):
         """Each is called with every request that was handled."""
         keys = None if api_keys is None else frozenset(api_keys)
         apps = [
-            App(
-                service,
-                clock=clock,
-                api_keys=keys,
-                faults=self.faults,
-                observers=self._observers,
-            )
+            App(service, clock=clock, api_keys=keys, faults=self.faults, observers=self._observers)
             for service in self._services
         ]
         self._sites = Sites(apps, prefix)

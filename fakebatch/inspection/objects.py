@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,10 +29,13 @@ Now = Callable[[], int]
 class ObjectView:
     """One object of the service: each field of its JSON is an attribute, read when it is used."""
 
-    def __init__(self, id_: str, now: Now, retrieve: Callable[[str, int], Wire]) -> None:
+    def __init__(self, id_: str, service: Service, now: Now) -> None:
         self.id = id_
+        self._state = service.state
         self._now = now
-        self._retrieve = retrieve
+
+    @abstractmethod
+    def _object(self, now: int) -> Wire: ...
 
     def __getattr__(self, name: str) -> Any:
         fields = self.json
@@ -50,7 +54,7 @@ class ObjectView:
             KeyError: it no longer exists, like a deleted or expired file.
         """
         try:
-            return self._retrieve(self.id, self._now())
+            return self._object(self._now())
         except APIError:
             raise KeyError(self.id) from None
 
@@ -65,15 +69,13 @@ class Step(NamedTuple):
 class BatchView(ObjectView):
     """A batch as it is now: `status`, `request_counts`, `output_file_id` and so on."""
 
-    def __init__(self, id_: str, service: Service, now: Now) -> None:
-        batches = service.state.batches
-        super().__init__(id_, now, lambda id_, at: batch_object(batches.retrieve(id_, at), at))
-        self._batches = batches
+    def _object(self, now: int) -> Wire:
+        return batch_object(self._state.batches.retrieve(self.id, now), now)
 
     @property
     def plan(self) -> tuple[Step, ...]:
         """Each status with the moment it begins, including those to come."""
-        marks = self._batch.timeline.marks
+        marks = self._state.batches.retrieve(self.id, self._now()).timeline.marks
         return tuple(Step(mark.status.value, as_datetime(mark.at)) for mark in marks)
 
     @property
@@ -85,23 +87,18 @@ class BatchView(ObjectView):
     @property
     def lines(self) -> Lines:
         """Its request lines, by index or custom_id, and what becomes of each."""
-        return Lines(self._batch)
-
-    @property
-    def _batch(self) -> Batch:
-        return self._batches.retrieve(self.id, self._now())
+        return Lines(self._state.batches.retrieve(self.id, self._now()))
 
 
 class FileView(ObjectView):
     """A file as it is now: `filename`, `purpose`, `bytes` and so on, and its `content`."""
 
     def __init__(self, id_: str, service: Service, now: Now, journal: Journal) -> None:
-        files = service.state.files
-        super().__init__(
-            id_, now, lambda id_, at: file_object(files.retrieve(id_, at), service.dialect, at)
-        )
-        self._state = service.state
+        super().__init__(id_, service, now)
         self._journal = journal
+
+    def _object(self, now: int) -> Wire:
+        return file_object(self._state.files.retrieve(self.id, now), self._state.dialect, now)
 
     @property
     def content(self) -> bytes:

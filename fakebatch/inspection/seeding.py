@@ -30,7 +30,7 @@ REFUSED = BatchRule(fail=Fail("billing_hard_limit_reached", "Billing hard limit 
 class Files(Collection[FileView]):
     """The files by id, in order of creation; result files are among them once they exist.
 
-    New files are put with the first provider.
+    New ones belong to the first provider.
     """
 
     def __init__(self, services: Sequence[Service], now: Now, journal: Journal) -> None:
@@ -88,7 +88,7 @@ class Files(Collection[FileView]):
 
 
 class Batches(Collection[BatchView]):
-    """The batches by id, in order of creation. New batches are put with the first provider."""
+    """The batches by id, in order of creation. New ones belong to the first provider."""
 
     def __init__(self, services: Sequence[Service], now: Now, files: Files) -> None:
         super().__init__(
@@ -125,21 +125,21 @@ class Batches(Collection[BatchView]):
         scenario, dialect = service.state.scenario, service.dialect
         _check("status", status, status in [*Status], ", ".join(Status), "in_progress")
         at = _past(created, now)
-        if isinstance(requests, str) and requests in self._files:
-            file = self._files[requests]
-            uploaded = service.state.files.retrieve(requests, now).created
-            if uploaded > at:
-                raise UsageError(
-                    f"{requests} is younger than the batch that reads it.",
-                    f"The file was created at {moment_text(uploaded)}, "
-                    f"the batch at {moment_text(at)}.",
-                    "Add the file with the created=… of the batch, or an earlier one.",
-                )
-        else:
+        files = service.state.files
+        file = files.get(requests, now) if isinstance(requests, str) else None
+        if file is None:
             if not isinstance(requests, str | Path | bytes):
                 requests = b"".join(json.dumps(line).encode() + b"\n" for line in requests)
-            file = self._files.add(requests, created=moments.as_datetime(at))
-        endpoint = endpoint or _first_url(file.content) or dialect.endpoints[0]
+            added = self._files.add(requests, created=moments.as_datetime(at))
+            file = files.retrieve(added.id, now)
+        elif file.created > at:
+            raise UsageError(
+                f"{file.id} is younger than the batch that reads it.",
+                f"The file was created at {moment_text(file.created)}, "
+                f"the batch at {moment_text(at)}.",
+                "Add the file with the created=… of the batch, or an earlier one.",
+            )
+        endpoint = endpoint or _first_url(bytes(file.read())) or dialect.endpoints[0]
         known = ", ".join(map(repr, dialect.endpoints))
         _check("endpoint", endpoint, endpoint in dialect.endpoints, known, dialect.endpoints[0])
         window, windows = completion_window, dialect.window
@@ -202,7 +202,7 @@ def _life(status: Status, age: int, usual: Durations, window: int) -> tuple[Dura
             worked = cancelled = age - min(cancelling or 0, age) // 2
         case Status.CANCELLED:
             worked = cancelled = min(max(age - (cancelling or 0), 0), window) // 2
-        case _:
+        case Status.IN_PROGRESS:
             pass
     validating = min(validating, worked // 2)
     return Durations(validating, worked - validating + work_left, finalizing), cancelled

@@ -152,6 +152,6 @@ def _merged(events: Sequence[Event]) -> Event:
         events[0].what,
         sorted(chain.from_iterable(event.moments for event in events)),
         max(event.until for event in events),
-        frozenset().union(*(event.ids for event in events)),
-        frozenset().union(*(event.durations for event in events)),
+        frozenset[str]().union(*(event.ids for event in events)),
+        frozenset[int]().union(*(event.durations for event in events)),
     )

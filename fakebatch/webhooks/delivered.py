@@ -25,13 +25,7 @@ Handler = Callable[[bytes, Mapping[str, str]], object]
 
 
 class DeliveredWebhooks(Webhooks):
-    """The webhooks of a fake. Each event is handed out once: by `due`, or to a target.
-
-    Args:
-        state: whose batches end.
-        clock: the time, in microseconds since the epoch.
-        observers: of the calls that are handled; the sender looks for events after each change.
-    """
+    """The webhooks of a fake. Each event is handed out once: by `due`, or to a target."""
 
     def __init__(
         self,
