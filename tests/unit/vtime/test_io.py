@@ -1,4 +1,4 @@
-"""An answer that is owed from outside holds time; a connection that owes nothing does not."""
+"""A pending answer from outside holds time; a connection without a question does not."""
 
 from __future__ import annotations
 
@@ -305,7 +305,7 @@ def io_clock() -> Iterator[Clock]:
     clock.stop()
 
 
-# --- connections that owe nothing
+# --- connections without a question
 
 
 async def an_idle_stream(server: Server, sleeps: int) -> None:
@@ -348,7 +348,7 @@ IDLE = {
 
 
 @pytest.mark.parametrize("idles", IDLE.values(), ids=IDLE)
-def test_a_connection_that_owes_nothing_holds_nothing(
+def test_a_connection_without_a_question_holds_nothing(
     idles: Callable[[Server, int], None], clock: Clock, server: Server
 ) -> None:
     """A thousand sleeps beside it stand still for none: at 5 ms each they would take 5 s."""
@@ -425,7 +425,7 @@ def test_an_answer_that_does_not_come_is_named(
         f"{server.address[1]}, and now goes on."
     )
     assert known == (
-        "While an answer is owed by a real socket or child process, no virtual time passes."
+        "While an answer from a real socket or a child process is pending, no virtual time passes."
     )
     assert to_do == (
         "Let it answer sooner, or say how long to wait: io_wait='1s' of FakeBatch and the marker."
