@@ -75,14 +75,14 @@ def pending_answers(
         by_python: whether Python code reads it; else whoever waits for it has written to it.
     """
     known = _known(fd)
-    # Who waits to write has written more than was read.
-    waits_unseen = events & EVENT_WRITE if by_python or known.by_python else events
+    # Nobody has seen what C code asks; and who waits to write has written more than was read.
+    unseen = events & EVENT_WRITE if by_python or known.by_python else events
     answer = known.answer if events & EVENT_READ else None
-    if not (answer or waits_unseen) or _answered_inside(fd):
+    if not (answer or unseen) or _answered_inside(fd):
         return
     if answer:
         yield answer
-    if waits_unseen:
+    if unseen:
         who, answer = known.wait
         if answer is None or who != waiter:
             answer = PendingAnswer(lambda: _name(fd))
@@ -108,14 +108,13 @@ def _answered_inside(fd: int) -> bool:
         with _socket_at(fd) as sock:
             if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 return True
-            try:
+            with suppress(OSError):
                 peer = sock.getpeername()
-            except OSError:
-                return False  # it is being connected
+                # A socketpair has no names: both ends are here.
+                return not peer or _address(peer) in _inside
+            return False  # it is being connected
     except OSError:
         return True
-    # A socketpair has no names: both ends are here.
-    return not peer or _address(peer) in _inside
 
 
 def _address(name: Any) -> Any:

@@ -58,7 +58,7 @@ def choose(start: int | None) -> WallClock:
     """
     if travellers := getattr(sys.modules.get("time_machine"), "traveller_stack", None):
         return _travelling(travellers, start)
-    frozen = is_frozen()
+    frozen = bool(_api.freeze_factories)
     held: AbstractContextManager[object] = nullcontext()
     if start is not None or not frozen:
         # The empty prefix makes freezegun's own scan skip every module. That scan fetches every
@@ -73,11 +73,6 @@ def choose(start: int | None) -> WallClock:
 
 
 # --- a freeze
-
-
-def is_frozen() -> bool:
-    """Whether time is frozen, by whomever."""
-    return bool(_api.freeze_factories)
 
 
 def fakes() -> dict[Any, Any]:
