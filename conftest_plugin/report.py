@@ -47,7 +47,7 @@ def pytest_runtest_makereport(
 
 def _fakes() -> list[FakeBatch]:
     module = sys.modules.get("fakebatch.fake")
-    return [] if module is None else module.entered()
+    return [] if module is None else [*module.entered]
 
 
 def _used(before: dict[FakeBatch, int]) -> list[FakeBatch]:

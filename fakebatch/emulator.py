@@ -19,8 +19,8 @@ from fakebatch.inspection.checks import Checks, hits, unused, used_rules
 from fakebatch.inspection.journal import Journal, Recorder, Recording
 from fakebatch.report.events import history
 from fakebatch.report.text import timeline
-from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.fluent import Rules
+from fakebatch.rules.loading import Incident
 from fakebatch.rules.scenario import Place, Scenario
 from fakebatch.service import Service, State
 from fakebatch.vtime import moments
@@ -166,7 +166,7 @@ class Emulator(Checks, Rules):
         return self._service.dialect
 
     def incident(self, which: Incident, **parameters: Any) -> None:
-        """Let a known incident happen: its name, a Scenario, a file, or several as a tuple.
+        """Make a known incident happen: its name, a Scenario, a file, or several as a tuple.
 
         `fakebatch incidents` lists the names, `fakebatch incidents NAME` the parameters of one.
 

@@ -24,7 +24,7 @@ from rich.progress import (
 
 from fakebatch.cli.run import Batch, Refused, Run
 from fakebatch.errors import FakeBatchError
-from fakebatch.rules import catalogue
+from fakebatch.rules import loading
 from fakebatch.rules.loading import schema as scenario_schema
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -156,12 +156,12 @@ def incidents(
 ) -> None:
     """List the known incidents, or show one of them."""
     if name is None:
-        for incident in catalogue.known().values():
+        for incident in loading.known().values():
             console.print(incident.name, style="bold", markup=False)
             _print(_prose(incident.what))
         return
     try:
-        incident = catalogue.named(name)
+        incident = loading.named(name)
     except FakeBatchError as error:
         _fail(error)
     values = incident.parameters

@@ -7,6 +7,7 @@ are not postponed. OpenAI's values are in openai.toml.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Self
 
 from fakebatch.dialects.errors import ErrorCode, ErrorKind, ErrorTemplate
@@ -327,6 +328,7 @@ class Dialect:
         return self.snapshots.get(model, model)
 
 
+@lru_cache  # a large batch asks it of each of its lines
 def canonical(endpoint: str) -> str:
     """What an endpoint is called whichever way it is spelt: `/v4/x` and `/x` are `/v1/x`."""
     return "/v1" + _VERSION.sub("", endpoint, count=1)

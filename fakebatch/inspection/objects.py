@@ -228,7 +228,7 @@ class Lines(Sequence[Line]):
         if isinstance(at, slice):
             return [self[index] for index in range(len(self))[at]]
         index = self._index(at) if isinstance(at, str) else range(len(self))[at]
-        batch, outcome = self._batch, self._batch.outcome(index).result
+        batch, outcome = self._batch, self._batch.outcomes.by_line[index].result
         finishes = self._finishes(index)
         file_id = batch.error_file_id if leaves(batch, "errors") else None
         if finishes and (not isinstance(outcome, Fail) or outcome.file == "output"):
@@ -259,7 +259,7 @@ class Lines(Sequence[Line]):
     @cached_property
     def _places(self) -> dict[int, int]:
         """Where each line is in the order in which they finish."""
-        return {index: place for place, index in enumerate(self._batch.order)}
+        return {index: place for place, index in enumerate(self._batch.outcomes.order)}
 
     @cached_property
     def _indices(self) -> dict[str | None, int]:

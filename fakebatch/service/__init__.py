@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fakebatch.batch.batch import Batch
+from fakebatch.batch.input_file import ASKS, is_plausible_model
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.matching import RuleMatcher
 from fakebatch.batch.responding import LineResponse, respond
-from fakebatch.batch.validation import ASKS, is_plausible_model
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from fakebatch import replies
 from fakebatch.batch.batch import Batch, BatchCreateParams
+from fakebatch.batch.input_file import BatchError
 from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.validation import BatchError
 from fakebatch.dialects import APIError, ErrorCode, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.ids import Mint

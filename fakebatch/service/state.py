@@ -10,9 +10,8 @@ from threading import RLock
 from typing import Any, Generic, TypeVar
 
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.lifecycle import TERMINAL
+from fakebatch.batch.lifecycle import NEVER, TERMINAL
 from fakebatch.batch.output_file import result_files
-from fakebatch.batch.progress import NEVER
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import UsageError

@@ -20,7 +20,7 @@ from fakebatch.durations import SECOND
 from fakebatch.vtime import callsite, io
 from fakebatch.vtime.callsite import is_harness
 from fakebatch.vtime.patches import Patch, Real, wrap
-from fakebatch.vtime.scheduler import Waiter, for_this_thread
+from fakebatch.vtime.scheduler import Waiter, for_this_thread, waiting_for
 from fakebatch.vtime.watchdog import PendingAnswer
 
 _RESOLUTION = time.get_clock_info("monotonic").resolution
@@ -66,12 +66,9 @@ def select(
     if loop is None or getattr(loop, "_selector", None) is not selector:
         if is_harness(sys._getframe(2).f_globals.get("__name__", "")):
             return real_select(selector, timeout)
-        return io.call_when_ready(
-            scheduler,
-            {key.fd: key.events for key in (selector.get_map() or {}).values()},
-            timeout,
-            lambda ready: real_select(selector, timeout if ready else 0),
-        )
+        files = {key.fd: key.events for key in (selector.get_map() or {}).values()}
+        with io.when_ready(files, timeout) as ready:
+            return real_select(selector, timeout if ready else 0)
     if events := real_select(selector, 0):
         return events
     loop._clock_resolution = 1 / SECOND  # its own is so small that floats may swallow it
@@ -150,5 +147,5 @@ async def wait_for_data(real_wait: Real, reader: Any, *args: Any) -> Any:
     pipe = getattr(reader, "_transport", None)
     if isinstance(pipe, asyncio.Transport) or not isinstance(pipe, asyncio.ReadTransport):
         return await real_wait(reader, *args)
-    with io.waiting_for("the output of a child process"):
+    with waiting_for("the output of a child process"):
         return await real_wait(reader, *args)

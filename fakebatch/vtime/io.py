@@ -17,19 +17,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from os import fstat
 from selectors import EVENT_READ, EVENT_WRITE
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import Any
 
 from fakebatch.vtime.callsite import is_harness
 from fakebatch.vtime.patches import Patch, Real, wrap
-from fakebatch.vtime.scheduler import Scheduler, Waiter, for_this_thread
+from fakebatch.vtime.scheduler import Waiter, for_this_thread, waiting_for
 from fakebatch.vtime.watchdog import PendingAnswer
 
-_T = TypeVar("_T")
 # Windows has none.
 _real_poll: Any = getattr(select, "poll", None)
 _POLLIN, _POLLOUT = getattr(select, "POLLIN", 1), getattr(select, "POLLOUT", 4)
@@ -45,10 +44,8 @@ class _Socket:
     """It was accepted here: what is written to it is an answer."""
     answer: PendingAnswer | None = None
     """It was written to, and not read from since."""
-    waits: dict[int, tuple[object, PendingAnswer]] = field(
-        default_factory=dict[int, tuple[object, PendingAnswer]]
-    )
-    """By event, who waits until C code can read it, or until it can be written to."""
+    wait: tuple[object, PendingAnswer | None] = None, None
+    """Who waits until C code can read it, or until it can be written to, and for what."""
 
 
 _sockets: dict[int, _Socket] = {}
@@ -79,20 +76,19 @@ def pending_answers(
         by_python: whether Python code reads it; else whoever waits for it has written to it.
     """
     known = _known(fd)
-    asked = known.answer if events & EVENT_READ else None
-    # Who waits to write has written more than was read; who waits for C code has asked, unseen.
-    waits_for = events & EVENT_WRITE if by_python or known.by_python else events
-    if not (asked or waits_for) or _answered_inside(fd):
+    # Who waits to write has written more than was read.
+    waits_unseen = events & EVENT_WRITE if by_python or known.by_python else events
+    answer = known.answer if events & EVENT_READ else None
+    if not (answer or waits_unseen) or _answered_inside(fd):
         return
-    if asked:
-        yield asked
-    for event in (EVENT_READ, EVENT_WRITE):
-        if waits_for & event:
-            who, answer = known.waits.get(event, (None, None))
-            if answer is None or who != waiter:
-                answer = PendingAnswer(lambda: _name(fd))
-                known.waits[event] = waiter, answer
-            yield answer
+    if answer:
+        yield answer
+    if waits_unseen:
+        who, answer = known.wait
+        if answer is None or who != waiter:
+            answer = PendingAnswer(lambda: _name(fd))
+            known.wait = waiter, answer
+        yield answer
 
 
 @contextmanager
@@ -138,30 +134,17 @@ def _name(fd: int) -> str:
 
 
 class _Files(Waiter):
-    """A thread that waits for descriptors, in real time, and then makes a call."""
+    """A thread that waits for descriptors, in real time."""
 
-    def __init__(
-        self, events: dict[int, int], seconds: float | None, call: Callable[[bool], Any]
-    ) -> None:
+    def __init__(self, events: dict[int, int]) -> None:
         super().__init__(None)
-        self._events, self._seconds, self._call = events, seconds, call
+        self._events = events
         self._thread = get_ident()
-        self._is_over = False
-        self.result: Any = None
-
-    def block(self) -> None:
-        """Poll in real time."""
-        milliseconds = None if self._seconds is None else math.ceil(self._seconds * 1000)
-        ready = is_ready(self._events, milliseconds)
-        if ready:
-            for fd in self._events:
-                _known(fd).waits.clear()  # the next wait is for another answer
-        self._is_over = True  # before anything is read: what is read is ready no more
-        self.result = self._call(ready)
+        self.is_over = False
 
     def blocked(self) -> bool:
         """Whether none is ready."""
-        return not (self._is_over or is_ready(self._events))
+        return not (self.is_over or is_ready(self._events))
 
     def watches_files(self) -> bool:
         """It does nothing else."""
@@ -184,42 +167,39 @@ def is_ready(events: dict[int, int], milliseconds: float | None = 0) -> bool:
     return bool(poll.poll(milliseconds))
 
 
-def call_when_ready(
-    scheduler: Scheduler,
-    events: dict[int, int],
-    seconds: float | None,
-    call: Callable[[bool], _T],
-) -> _T:
-    """Make a call that may block once a descriptor is ready, and let others go on until then.
+@contextmanager
+def when_ready(events: dict[int, int], seconds: float | None) -> Generator[bool]:
+    """Let others go on until a descriptor is ready; the block may then use it without waiting.
 
     Args:
-        scheduler: the one by which the calling thread lives.
-        events: what the call waits for, by descriptor.
+        events: what is waited for, by descriptor.
         seconds: for how long, in real time.
-        call: takes whether one has become ready in time.
+
+    Yields:
+        Whether one is ready; also where nobody else could go on, and the block may wait by itself.
     """
-    if scheduler.scope.alone() or _real_poll is None:
-        return call(True)  # which waits by itself
-    waiter = _Files(events, seconds, call)
-    scheduler.wait(waiter)
-    result: _T = waiter.result
-    return result
+    scheduler = for_this_thread()
+    if scheduler is None or seconds == 0 or scheduler.scope.alone() or _real_poll is None:
+        yield True
+        return
+    waiter = _Files(events)
+    with scheduler.blocked(waiter):
+        ready = is_ready(events, None if seconds is None else math.ceil(seconds * 1000))
+        for fd in events if ready else ():
+            _known(fd).wait = None, None  # the next wait is for another answer
+        waiter.is_over = True  # before anything is read: what is read is ready no more
+        yield ready
 
 
 def _select(real_select: Real, readers: Any, writers: Any, errors: Any, timeout: Any = None) -> Any:
-    scheduler = for_this_thread()
-    if scheduler is None or timeout == 0 or _called_by_harness():
+    if for_this_thread() is None or _called_by_harness():
         return real_select(readers, writers, errors, timeout)
     files: dict[int, int] = {}
     for event, objects in ((EVENT_READ, readers), (EVENT_WRITE, writers)):
         for fd in map(_fileno, objects):
             files[fd] = files.get(fd, 0) | event
-    return call_when_ready(
-        scheduler,
-        files,
-        timeout,
-        lambda ready: real_select(readers, writers, errors, timeout if ready else 0),
-    )
+    with when_ready(files, timeout) as ready:
+        return real_select(readers, writers, errors, timeout if ready else 0)
 
 
 class _Poll:
@@ -244,13 +224,8 @@ class _Poll:
 
     def poll(self, timeout: float | None = None) -> Any:
         """Wait for some milliseconds."""
-        scheduler = for_this_thread()
-        if scheduler is None or timeout == 0:
-            return self._real.poll(timeout)
-        seconds = None if timeout is None else timeout / 1000
-        return call_when_ready(
-            scheduler, self._files, seconds, lambda ready: self._real.poll(timeout if ready else 0)
-        )
+        with when_ready(self._files, None if timeout is None else timeout / 1000) as ready:
+            return self._real.poll(timeout if ready else 0)
 
 
 def _poll(real_poll: Real) -> Any:
@@ -280,46 +255,35 @@ def write(real_write: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:
 
 def read(real_read: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:
     """Read from a socket: it has been answered."""
-    scheduler = for_this_thread()
-    if scheduler is None:
+    fd = sock.fileno()
+    if for_this_thread() is None or fd < 0:
         return real_read(sock, *args, **kwargs)
-    known = _known(sock.fileno())
+    known = _known(fd)
     known.by_python = True
-
-    def call() -> Any:
+    decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending()
+    with nullcontext() if decrypted else _when_readable(sock):
         result = real_read(sock, *args, **kwargs)
         known.answer = None
         return result
 
-    decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending()
-    return call() if decrypted else _call_when_readable(scheduler, sock, call)
-
 
 def accept(real_accept: Real, sock: Any) -> Any:
     """Accept a connection, whose other end has nothing to wait for outside."""
-    scheduler = for_this_thread()
-    if scheduler is None:
+    if for_this_thread() is None or sock.fileno() < 0:
         return real_accept(sock)
-
-    def call() -> Any:
+    with _when_readable(sock):
         connection, address = real_accept(sock)
         _known(connection.fileno()).served = True
         _inside.add(_address(connection.getsockname()))
         return connection, address
 
-    return _call_when_readable(scheduler, sock, call)
 
-
-def _call_when_readable(scheduler: Scheduler, sock: Any, call: Callable[[], _T]) -> _T:
-    def call_in_time(ready: bool) -> _T:
+@contextmanager
+def _when_readable(sock: Any) -> Generator[None]:
+    with when_ready({sock.fileno(): EVENT_READ}, sock.gettimeout()) as ready:
         if not ready:
             raise TimeoutError("timed out")
-        return call()
-
-    timeout = sock.gettimeout()
-    if timeout == 0:
-        return call()
-    return call_when_ready(scheduler, {sock.fileno(): EVENT_READ}, timeout, call_in_time)
+        yield
 
 
 def do_handshake(real_handshake: Real, sock: Any, *args: Any) -> Any:
@@ -338,12 +302,6 @@ def close(real_close: Real, sock: Any) -> Any:
 
 
 # --- child processes
-
-
-def waiting_for(name: str) -> AbstractContextManager[None]:
-    """Let time stand still for an answer, if the calling thread lives in virtual time."""
-    scheduler = for_this_thread()
-    return nullcontext() if scheduler is None else scheduler.waiting_for(name)
 
 
 def wait_for_child(real_wait: Real, process: Any, *args: Any, **kwargs: Any) -> Any:

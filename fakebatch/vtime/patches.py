@@ -49,12 +49,3 @@ def apply(patches: Iterable[Patch], undo: ExitStack) -> None:
         else:  # inherited
             undo.callback(delattr, owner, name)
         setattr(owner, name, value)
-
-
-def missing(private: Iterable[tuple[Any, str]]) -> list[str]:
-    """Those private names, each with its owner, that this version of a library does not have."""
-    return [
-        f"{getattr(owner, '__name__', 'a module')}.{name}"
-        for owner, name in private
-        if not hasattr(owner, name)
-    ]

@@ -20,7 +20,7 @@ from importlib.machinery import ExtensionFileLoader, SourceFileLoader, Sourceles
 from importlib.util import LazyLoader
 from itertools import chain
 from threading import RLock, get_ident
-from types import FunctionType, MappingProxyType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 from zipimport import zipimporter
 
@@ -67,7 +67,7 @@ class Rebinding:
     def __init__(
         self,
         fakes: Mapping[Any, Any],
-        on_import: Mapping[str, Callable[[ModuleType], object]] = MappingProxyType({}),
+        on_import: Mapping[str, Callable[[ModuleType], object]],
     ) -> None:
         self._alive = dict(fakes)  # no id below may come to mean something else
         self._fakes = {id(real): fake for real, fake in fakes.items()}

@@ -114,6 +114,27 @@ def for_this_thread() -> Scheduler | None:
     return current if current is not None and get_ident() in current.scope.living else None
 
 
+@contextmanager
+def waiting_for(name: str) -> Generator[None]:
+    """Let virtual time stand still while a child process, or another answer, is waited for.
+
+    Args:
+        name: how a warning names it.
+    """
+    scheduler = for_this_thread()
+    if scheduler is None:
+        yield
+        return
+    answer = PendingAnswer(lambda: name)
+    scheduler.awaited.add(answer)
+    try:
+        yield
+    finally:
+        scheduler.awaited.discard(answer)
+        if get_ident() not in scheduler.scope.living:
+            scheduler.pass_on()
+
+
 class Scheduler:
     """Virtual time, shared by all clocks that run and all threads of its scope.
 
@@ -238,10 +259,16 @@ class Scheduler:
     # --- blocking
 
     def wait(self, waiter: Waiter) -> None:
-        """Block the calling thread until its waiter is woken, then raise its error.
+        """Block the calling thread until its waiter is woken, then raise its error."""
+        with self.blocked(waiter):
+            waiter.block()
 
-        A thread that another one has woken waits for its turn. One that has got an answer from
-        outside goes on at once: virtual time has stood still for it, and so has everybody else.
+    @contextmanager
+    def blocked(self, waiter: Waiter) -> Generator[None]:
+        """Count the calling thread as blocked as long as its waiter is.
+
+        A thread that another one has woken waits for its turn at the end. One that has got an
+        answer from outside goes on at once: virtual time, and everybody else, has waited for it.
         """
         was_pending = any(not answer.expired for answer in waiter.pending())
         ident = get_ident()
@@ -257,7 +284,7 @@ class Scheduler:
                 self.pass_on()
                 if waiter.blocked():
                     self._watchdog.watch()
-            waiter.block()
+            yield
         finally:
             with self.mutex:
                 self.switches += 1
@@ -265,7 +292,7 @@ class Scheduler:
         if waiter.error is not None:
             raise waiter.error
         while self.warnings:
-            warnings.warn(self.warnings.pop(), FakeBatchWarning, stacklevel=4)
+            warnings.warn(self.warnings.pop(), FakeBatchWarning, stacklevel=5)
         if not waiter.woken and not was_pending and not self.pending_answers():
             self.take_turn(waiter.order)
 
@@ -307,7 +334,7 @@ class Scheduler:
         waiter.wake()
         return True
 
-    # --- threads and child processes
+    # --- threads
 
     def begin_thread(self, newborn: object) -> None:
         """Count the calling thread as one of the scope; it runs as soon as its starter waits."""
@@ -329,18 +356,6 @@ class Scheduler:
             yield
         finally:
             self._preferred.discard(get_ident())
-
-    @contextmanager
-    def waiting_for(self, name: str) -> Generator[None]:
-        """Let time stand still while a child process, or another answer, is waited for."""
-        answer = PendingAnswer(lambda: name)
-        self.awaited.add(answer)
-        try:
-            yield
-        finally:
-            self.awaited.discard(answer)
-            if get_ident() not in self.scope.living:
-                self.pass_on()
 
     # --- the end
 

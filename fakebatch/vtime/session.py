@@ -17,7 +17,7 @@ from typing import Any
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.vtime import event_loops, io, scheduler, threads, unsupported, wall_clock
-from fakebatch.vtime.patches import Patch, apply, missing, wrap
+from fakebatch.vtime.patches import Patch, apply, wrap
 from fakebatch.vtime.rebinding import Rebinding
 from fakebatch.vtime.scheduler import Hooks, Scheduler
 
@@ -110,17 +110,17 @@ def replacements() -> list[Patch]:
         *wrap(asyncio.Runner, "run", unsupported.run),
         *event_loops.replacements(),
         *io.replacements(),
-        *(() if missing(threads.PRIVATE) else threads.replacements()),
+        *(() if unsupported.missing("threading", "queue") else threads.replacements()),
     ]
 
 
 def _of_trio(module: Any) -> list[Patch]:
+    if names := unsupported.missing("trio"):
+        what_came = f"trio was to run, and the virtual clock does not find {', '.join(names)}"
+        return unsupported.refuse(module, "run", what_came, "Run this test on asyncio")
     # Slow to import: only where the code under test has imported trio.
     from fakebatch.vtime import trio  # noqa: PLC0415
 
-    if names := missing(trio.PRIVATE):
-        what_came = f"trio was to run, and the virtual clock does not find {', '.join(names)}"
-        return unsupported.refuse(module, "run", what_came, "Run this test on asyncio")
     return trio.replacements()
 
 

@@ -26,15 +26,16 @@ from fakebatch.vtime import scheduler as scheduling
 from fakebatch.vtime.callsite import is_harness
 from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.patches import Patch, Real, wrap
-from fakebatch.vtime.scheduler import ClockStopped, Scheduler, Sleeper, Waiter, for_this_thread
+from fakebatch.vtime.scheduler import (
+    ClockStopped,
+    Scheduler,
+    Sleeper,
+    Waiter,
+    for_this_thread,
+    waiting_for,
+)
 from fakebatch.vtime.thread_scope import Jobs
 
-PRIVATE: list[tuple[Any, str]] = [
-    *((threading.Condition, name) for name in ("_is_owned", "_release_save", "_acquire_restore")),
-    (threading, "_time"),
-    (queue, "time"),
-]
-"""Without these a timeout of threading or of a queue is one of real seconds."""
 _QUEUE = getattr(queue, "_PySimpleQueue", queue.SimpleQueue)
 """queue.SimpleQueue in Python: whoever waits in it waits in a Condition."""
 
@@ -157,7 +158,7 @@ def join(real_join: Real, thread: threading.Thread, timeout: float | None = None
     """Wait until a thread has ended or a virtual timeout has passed."""
     scheduler = for_this_thread()
     if scheduler is not None and thread in scheduler.scope.helpers:
-        with scheduler.waiting_for(f"the thread {thread.name!r}"):
+        with waiting_for(f"the thread {thread.name!r}"):
             real_join(thread, timeout)
         return
     if scheduler is not None and thread in _alive:

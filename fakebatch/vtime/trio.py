@@ -24,36 +24,21 @@ from fakebatch.vtime.thread_scope import Jobs
 from fakebatch.vtime.watchdog import PendingAnswer
 
 _core: Any = trio._core
-_run: Any = getattr(_core, "_run", None)
-_Clock: Any = getattr(_run, "SystemClock", None)
-PRIVATE: list[tuple[Any, str]] = [
-    (_core, "_thread_cache"),
-    (trio, "_socket"),
-    *((_run, name) for name in ("GLOBAL_RUN_CONTEXT", "setup_runner")),
-    *((_Clock, name) for name in ("current_time", "deadline_to_sleep_time")),
-    (getattr(_run, "Deadlines", None), "expire"),
-    *((getattr(_run, "Runner", None), name) for name in ("entry_queue", "runq", "io_manager")),
-    *(
-        (getattr(_run, "TheIOManager", None), name)
-        for name in ("get_events", "process_events", "force_wakeup")
-    ),
-]
-"""Without these a run of trio has no virtual time."""
+_run: Any = _core._run
 _JOBS = "trio's threads"
 
 
 def replacements() -> list[Patch]:
     """What to patch in trio."""
-    cache = _core._thread_cache
     return [
-        *wrap(_Clock, "current_time", current_time),
-        *wrap(_Clock, "deadline_to_sleep_time", deadline_to_sleep_time),
+        *wrap(_run.SystemClock, "current_time", current_time),
+        *wrap(_run.SystemClock, "deadline_to_sleep_time", deadline_to_sleep_time),
         *wrap(_run, "setup_runner", setup_runner),
         # trio shuffles tasks on purpose; this switch is there for pytest-trio and Hypothesis.
         Patch(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
         Patch(_run, "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
-        *wrap(cache.ThreadCache, "start_thread_soon", start_thread_soon),
-        *wrap(cache.WorkerThread, "_handle_job", handle_job),
+        *wrap(_core._thread_cache.ThreadCache, "start_thread_soon", start_thread_soon),
+        *wrap(_core._thread_cache.WorkerThread, "_handle_job", handle_job),
         *wrap(vars(trio)["_socket"]._SocketType, "_nonblocking_helper", nonblocking_helper),
         *wrap(trio.Process, "wait", io.await_child),
     ]

@@ -7,12 +7,50 @@ import sys
 import warnings
 from asyncio import AbstractEventLoop, BaseEventLoop
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from fakebatch.errors import FakeBatchWarning, UsageError
-from fakebatch.vtime import threads, wall_clock
-from fakebatch.vtime.patches import Patch, Real, missing, wrap
+from fakebatch.vtime import wall_clock
+from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import for_this_thread
+
+PRIVATE: dict[str, tuple[str, ...]] = {
+    "freezegun.api": (
+        *("freeze_factories", "_should_use_real_time", "FakeDatetime._time_to_freeze"),
+        *(f"{kind}_{name}" for name in wall_clock.FUNCTIONS for kind in ("real", "fake")),
+    ),
+    "threading": (
+        "_time",
+        *(f"Condition.{name}" for name in ("_is_owned", "_release_save", "_acquire_restore")),
+    ),
+    "queue": ("time",),
+    "trio": (
+        *("_core._thread_cache", "_socket._SocketType", "_core._run.GLOBAL_RUN_CONTEXT"),
+        *("_core._run.setup_runner", "_core._run.Deadlines.expire"),
+        *(f"_core._run.SystemClock.{name}" for name in ("current_time", "deadline_to_sleep_time")),
+        *(f"_core._run.Runner.{name}" for name in ("entry_queue", "runq", "io_manager")),
+        *(
+            f"_core._run.TheIOManager.{name}"
+            for name in ("get_events", "process_events", "force_wakeup")
+        ),
+    ),
+}
+"""By module, the names without which its time cannot be moved. Without freezegun's there is no
+virtual clock, without those of threading and queue their timeouts are real, without trio's it is
+refused."""
+
+
+def missing(*modules: str) -> list[str]:
+    """Those private names that loaded modules do not have."""
+    names: list[str] = []
+    for module in modules:
+        for name in PRIVATE[module]:
+            try:
+                attrgetter(name)(sys.modules[module])
+            except AttributeError:
+                names.append(f"{module}.{name}")
+    return names
 
 
 def check() -> None:
@@ -32,13 +70,13 @@ def check() -> None:
     if loop := asyncio._get_running_loop():  # noqa: SLF001 - the public one raises
         check_loop(loop)
     python = f"Python {sys.version.split()[0]}"
-    if names := missing(wall_clock.PRIVATE):
+    if names := missing("freezegun.api"):
         raise UsageError(
             f"the virtual clock does not find {', '.join(names)}.",
             f"It knows freezegun 1.5.5; this is {python}.",
             "Use clock='real', and tell us the versions you have.",
         )
-    if names := [name for name in missing(threads.PRIVATE) if name not in _warned]:
+    if names := [name for name in missing("threading", "queue") if name not in _warned]:
         _warned.update(names)
         warnings.warn(
             f"fakebatch: the virtual clock does not find {', '.join(names)}.\n"

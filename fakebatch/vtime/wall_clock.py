@@ -23,20 +23,14 @@ from fakebatch.vtime.patches import Patch
 from fakebatch.vtime.scheduler import for_this_thread
 
 _api: Any = freezegun.api
-_FUNCTIONS = (
+FUNCTIONS = (
     *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
     *("gmtime", "localtime", "strftime"),
 )
+"""What freezegun replaces in `time`."""
 _READS = 100_000
 """Times that a line may read the clock in a row, with neither a call nor a sleep between."""
 _EPOCH, _MICROSECOND = _api.real_datetime(1970, 1, 1), timedelta(microseconds=1)
-
-PRIVATE: list[tuple[Any, str]] = [
-    (_api, "freeze_factories"),
-    (_api, "_should_use_real_time"),
-    *((_api, f"{kind}_{name}") for name in _FUNCTIONS for kind in ("real", "fake")),
-]
-"""Without these the wall clock cannot be moved."""
 
 
 class WallClock(NamedTuple):
@@ -89,7 +83,7 @@ def is_frozen() -> bool:
 def fakes() -> dict[Any, Any]:
     """What freezegun puts in the place of each time function and class."""
     names = vars(_api)
-    functions = {names[f"real_{name}"]: names[f"fake_{name}"] for name in _FUNCTIONS}
+    functions = {names[f"real_{name}"]: names[f"fake_{name}"] for name in FUNCTIONS}
     return functions | {_api.real_date: _api.FakeDate, _api.real_datetime: _api.FakeDatetime}
 
 

@@ -7,8 +7,7 @@ import httpx
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fakebatch.batch.input_file import looks_like_jsonl
-from fakebatch.batch.validation import validate
+from fakebatch.batch.input_file import looks_like_jsonl, validate
 from fakebatch.dialects import OPENAI
 from fakebatch.wire.params import parts
 from support.by_hand import CHAT, ByHand, jsonl, request

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakebatch.batch.batch import BatchCreateParams
+from fakebatch.batch.input_file import validate
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Status
-from fakebatch.batch.validation import validate
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError

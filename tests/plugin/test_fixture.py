@@ -169,7 +169,7 @@ def test_a_refusal_that_nobody_expects_fails_the_test(pytester: pytest.Pytester)
     result.stdout.fnmatch_lines(
         [
             "*GET https://example.com/ was refused: nothing leaves this machine.",
-            "*Emulated are: https://api.openai.com/v1; no respx router of yours answered.",
+            "*fakebatch emulates https://api.openai.com/v1; no route of yours matched.",
             "*Mock it with respx, or give the client an emulated base_url.",
         ],
         consecutive=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fakebatch.batch.validation import Validation, validate
+from fakebatch.batch.input_file import Validation, validate
 from fakebatch.dialects import OPENAI, Limits
 from support.batches import CHAT, request
 

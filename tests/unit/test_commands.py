@@ -17,8 +17,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fakebatch.cli.commands import app
-from fakebatch.rules.catalogue import known
-from fakebatch.rules.loading import read, schema
+from fakebatch.rules.loading import known, read, schema
 from support.client import chat, jsonl
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

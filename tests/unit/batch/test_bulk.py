@@ -189,7 +189,7 @@ def test_beside_lines_that_rules_meet_the_others_are_plain(
         return noted
 
     monkeypatch.setattr(bulk, "output", noting)
-    finished = fast.order[: fast.finished(fast.end.at)]
+    finished = fast.outcomes.order[: fast.finished(fast.end.at)]
 
     assert results(fast) == expected
     assert {*written} == {*finished} - {3}

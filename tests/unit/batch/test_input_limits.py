@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from fakebatch.batch.validation import validate
+from fakebatch.batch.input_file import validate
 from fakebatch.dialects import OPENAI, Limits
 from support.batches import CHAT, jsonl, request
 from support.validations import (

@@ -158,7 +158,7 @@ def test_lines_are_written_in_the_order_they_finished() -> None:
     """Files are shuffled by the seed, and both keep the one order of finishing."""
     unlucky = ("r-1", "r-4", "r-7")
     made = batch(scenario=failing(*unlucky))
-    order = [f"r-{index}" for index in made.order]
+    order = [f"r-{index}" for index in made.outcomes.order]
     left = results(made)
     assert order != sorted(order)
     assert [id_ for id_ in order if id_ not in unlucky] == ids(bytes(left.output))
@@ -245,7 +245,7 @@ BAD_ANSWERS: dict[str, tuple[Any, list[str]]] = {
         lambda _: None,
         [
             "fakebatch: The reply to custom_id 'r-0' is None.",
-            "A reply is a text or a whole response body (a dict).",
+            "A reply is a string or a whole response body (a dict).",
             "Let the callable return one of these; it must not be a coroutine function.",
         ],
     ),

@@ -95,7 +95,7 @@ def test_a_provider_may_be_elsewhere(host: str) -> None:
     with FakeBatch(dialect="moonshot", base_url=host) as fake:
         assert fake.base_url == host
         assert "errors" not in batch_of(openai.OpenAI(base_url=host)).to_dict()
-        with pytest.raises(RefusedRequest, match="Emulated are: http"):
+        with pytest.raises(RefusedRequest, match="fakebatch emulates http"):
             httpx.get("https://api.moonshot.cn/v1/batches")
 
 

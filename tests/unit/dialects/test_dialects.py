@@ -10,9 +10,9 @@ import pytest
 from pydantic import TypeAdapter
 
 import fakebatch
+from fakebatch.batch.input_file import ASKS
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.output_file import UNFINISHED
-from fakebatch.batch.validation import ASKS
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, ErrorCode, ErrorKind, canonical, choose
 from fakebatch.dialects.dialect import BatchStatus, OperationName, UnfinishedCode
 from fakebatch.durations import microseconds

@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 
 from fakebatch import Scenario, UsageError
 from fakebatch.cli.commands import app
-from fakebatch.rules.catalogue import known
-from fakebatch.rules.loading import dump, read
+from fakebatch.rules.loading import dump, known, read
 
 BAD_NIGHT = Path(__file__).parents[3] / "examples/bad-night.toml"
 
