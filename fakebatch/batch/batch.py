@@ -55,7 +55,7 @@ class Batch:
     """When a batch is in which status, and what becomes of its lines.
 
     Looking never changes it; a cancel makes another one, with the same past. It pickles without
-    what was made of it. Moments are microseconds since the epoch.
+    the values derived from it. Moments are microseconds since the epoch.
     """
 
     id: str

@@ -109,7 +109,7 @@ def results(batch: Batch) -> Results:
     A batch that failed, or never began to run, leaves nothing.
 
     Raises:
-        UsageError: an answer given by the test is none.
+        UsageError: a reply of the test is not an answer.
     """
     return batch.once("results", lambda: _Writer(batch).results())
 

@@ -139,7 +139,7 @@ def result_lines(
     """The result line of a request with its line end: none, several or broken if corrupted.
 
     Raises:
-        UsageError: an answer given by the test is no JSON.
+        UsageError: a reply of the test is not JSON.
     """
     seed, forms, how = batch.mint.line(line.index), batch.dialect.ids, batch.overrides.result_files
     ids = formed(forms.line, seed, at), formed(forms.request, seed, at)
@@ -186,7 +186,7 @@ def encoded(custom_id: str | None, wire: dict[str, Any], *, raw: bool = False) -
     """The bytes of a result line, without its line end.
 
     Raises:
-        UsageError: an answer given by the test is no JSON.
+        UsageError: a reply of the test is not JSON.
     """
     try:
         return _ENCODERS[raw].encode(wire).encode(errors="surrogatepass")

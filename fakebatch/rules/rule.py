@@ -67,7 +67,7 @@ def as_given(value: Any) -> Any:
     """A duration in the words it was given; a timedelta as text.
 
     Raises:
-        UsageError: it is no duration.
+        UsageError: it is not a duration.
     """
     span = microseconds(value)
     return durations.text(span) if isinstance(value, timedelta) else value
@@ -106,6 +106,9 @@ IN_PYTHON_ALONE = WithJsonSchema({"not": {}})
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def verb(example: str) -> Callable[[type[T]], type[T]]:
     """Make a class a verb: frozen, with no field but its own.
+
+    Its values are checked, and lists become tuples, where a test or a file writes the verb
+    (`validated`). The class itself takes what it is called with.
 
     Args:
         example: how a test writes it; shown where it is written wrongly.
@@ -176,7 +179,7 @@ class Rule:
     """The verbs of the family: the fields that its class declares."""
 
     def __init_subclass__(cls) -> None:
-        if "verbs" not in vars(cls):  # a dataclass with slots is made twice, the second time of it
+        if "verbs" not in vars(cls):  # slots=True makes the class again, out of this one's names
             cls.verbs = tuple(get_annotations(cls))
         exactly_one: Any = {"oneOf": [{"required": [name]} for name in cls.verbs]}
         cls.__pydantic_config__ = {**CONFIG, "json_schema_extra": exactly_one}
