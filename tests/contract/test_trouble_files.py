@@ -10,6 +10,7 @@ import pytest
 from fakebatch import FakeBatch
 from support.client import Driver, chat
 
+pytestmark = pytest.mark.sync
 TEN = [chat(f"r{number}") for number in range(10)]
 
 

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import pytest
 
 from fakebatch import FakeBatchError, UsageError
-from fakebatch.inspection.endless import CLOSING
+from fakebatch.inspection.endless import CLOSING, Endless
 from fakebatch.rules.scenario import Scenario
 from support.waiting import DAY, HOUR, STALLS, Run, outage
 
 
 def test_a_million_sleeps_are_enough() -> None:
     """Of one waiter, after the last change: a poll each 10 ms may take two hours and more."""
-    run = Run(STALLS["validating"])
+    assert signature(Endless).parameters["max_sleeps"].default == 1_000_000
+
+
+def test_who_sleeps_more_often_is_ended() -> None:
+    """The message says how often, since when, and where the limit is set."""
+    run = Run(STALLS["validating"], max_sleeps=10_000)
     path = run.create()
     run.call(path)
     with pytest.raises(FakeBatchError) as caught:
         while True:
             run.sleep(0.01)
     came, known, to_do = str(caught.value).splitlines()
-    assert run.elapsed == pytest.approx(10_000)
+    assert run.elapsed == pytest.approx(100)
     assert came == "fakebatch: the wait at app.py:7 never ends."
-    assert known.startswith("It has slept 1,000,000 times since 2026-08-19T14:41:14Z, and nothing")
+    assert known.startswith("It has slept 10,000 times since 2026-08-19T14:41:14Z, and nothing")
     assert known.endswith(f" has changed. {path[9:]} is 'validating'.")
-    assert to_do.endswith("FakeBatch(max_sleeps=2_000_000).")
+    assert to_do.endswith("FakeBatch(max_sleeps=20_000).")
 
 
 def sleeps_until_ended(run: Run, **options: Any) -> int:

@@ -120,7 +120,7 @@ NO_SPINS: dict[str, Callable[[Run, int], object]] = {
     "what changes in between": lambda run, n: run.upload() if n % 100 == 0 else run.call("/files"),
     "many files uploaded at once": lambda run, _: run.upload(),
     "many questions at once": lambda run, _: run.call(
-        "/embeddings", "POST", {"model": "m", "input": "a"}
+        "/embeddings", "POST", {"model": "m", "input": "a", "dimensions": 8}
     ),
 }
 
