@@ -21,9 +21,9 @@ _STDLIB, _LIBRARIES = (
     tuple(_folder(sysconfig.get_path(name)) for name in names)
     for names in (("stdlib", "platstdlib"), ("purelib", "platlib"))
 )
-_CARRIERS = frozenset({"openai", "httpx", "httpx2", "httpcore", "httpcore2", "respx", "anyio"})
+_CLIENTS = frozenset({"openai", "httpx", "httpx2", "httpcore", "httpcore2", "respx", "anyio"})
 """Libraries between a call and its answer: seldom who makes it."""
-_CARRIED = 3
+_CLIENT = 3
 
 
 HARNESS = frozenset(
@@ -88,7 +88,7 @@ def _innermost(frames: Iterable[FrameType]) -> str:
     # of equals the innermost; but of carriers the outermost, which is what somebody called
     nearest = min(map(_distance, inwards))
     equals = [frame for frame in inwards if _distance(frame) == nearest]
-    frame = equals[0 if nearest == _CARRIED else -1]
+    frame = equals[0 if nearest == _CLIENT else -1]
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
@@ -98,5 +98,5 @@ def _distance(frame: FrameType) -> int:
     if is_users(frame):
         return 1 if file.startswith("<") else 0
     if file.startswith(_LIBRARIES):  # which may lie within the standard library
-        return _CARRIED if module.partition(".")[0] in _CARRIERS else 2
+        return _CLIENT if module.partition(".")[0] in _CLIENTS else 2
     return 4 if file.startswith(_STDLIB) else 5
