@@ -1,4 +1,4 @@
-"""Where the code under test sleeps: the innermost frame that belongs to the user."""
+"""Who calls: the line of the user's code that a message names, and modules that keep real time."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def is_harness(module: str) -> bool:
 
 
 def caller(depth: int) -> str:
-    """The name of the module whose code has called the function that asks, or one further out."""
+    """The name of the module that called the function that asks (1), or called its caller (2)."""
     return str(sys._getframe(depth + 1).f_globals.get("__name__", ""))  # noqa: SLF001 - the only way
 
 

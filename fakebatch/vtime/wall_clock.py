@@ -77,7 +77,7 @@ def choose(start: int | None) -> WallClock:
 
 def fakes() -> dict[Any, Any]:
     """What freezegun puts in the place of each time function and class."""
-    names = vars(_api)
+    names: dict[str, Any] = vars(_api)
     functions = {names[f"real_{name}"]: names[f"fake_{name}"] for name in FUNCTIONS}
     return functions | {_api.real_date: _api.FakeDate, _api.real_datetime: _api.FakeDatetime}
 
