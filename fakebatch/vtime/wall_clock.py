@@ -77,9 +77,8 @@ def choose(start: int | None) -> WallClock:
 
 def fakes() -> dict[Any, Any]:
     """What freezegun puts in the place of each time function and class."""
-    functions: dict[Any, Any] = {
-        getattr(_api, f"real_{name}"): getattr(_api, f"fake_{name}") for name in FUNCTIONS
-    }
+    names: dict[str, Any] = vars(_api)
+    functions = {names[f"real_{name}"]: names[f"fake_{name}"] for name in FUNCTIONS}
     return functions | {_api.real_date: _api.FakeDate, _api.real_datetime: _api.FakeDatetime}
 
 

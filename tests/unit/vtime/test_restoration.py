@@ -121,7 +121,7 @@ def test_a_start_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatc
     def fail(_: object) -> None:
         raise ValueError
 
-    monkeypatch.setattr(rebinding.Rebinding, "make", fail)
+    monkeypatch.setattr(rebinding.Rebinding, "apply", fail)
     with pytest.raises(ValueError, match=r"^$"):
         Clock().start()
 
