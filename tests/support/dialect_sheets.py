@@ -25,9 +25,10 @@ EVIDENCE_PAGE = DOCS / "evidence" / "dialects.md"
 MARK = "<!-- tests/support/dialect_sheets.py writes the rest of this page -->\n"
 EVIDENCE_HEAD = """# Evidence for the dialects
 
-How each provider differs from OpenAI, how that is known (*documented*, *observed* or *inferred*) and from which
-source. [dialects.md](../dialects.md) shows how to use a dialect; [fidelity.md](fidelity.md) has the evidence for
-OpenAI's own behaviour. `python tests/support/dialect_sheets.py` writes this page.
+How each provider differs from OpenAI, how that is known (*documented*, *observed* or *inferred*)
+and from which source. [dialects.md](../dialects.md) shows how to use a dialect,
+[fidelity.md](fidelity.md) has the evidence for OpenAI's own behaviour.
+`python tests/support/dialect_sheets.py` writes this page.
 """
 
 COPIES = [each for each in DIALECTS.values() if each is not OPENAI]
@@ -112,7 +113,7 @@ def _providers() -> Iterator[str]:
 
 def _unsupported() -> Iterator[str]:
     yield "## Providers without a dialect\n"
-    yield "Their batch APIs are different ones. `FakeBatch(dialect=…)` raises an error that says why.\n"
+    yield "Their batch APIs are different. `FakeBatch(dialect=…)` raises an error that says why.\n"
     yield from (f"- `{name}`: {reason}" for name, reason in unsupported().items())
     yield ""
 
