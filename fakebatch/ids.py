@@ -1,6 +1,6 @@
 """Ids and chance: everything that looks random follows from the seed, here and nowhere else.
 
-The forms are those seen on the wire in 2025 and 2026 (docs/fidelity.md, "Ids").
+The forms are those seen on the wire in 2025 and 2026 (docs/evidence/fidelity.md, "Ids").
 """
 
 from __future__ import annotations
