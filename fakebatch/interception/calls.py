@@ -72,7 +72,7 @@ def response_for(reply: Reply, request: Any, library: ModuleType, stack: str) ->
     else:  # httpx would decode a ByteStream here, and not where the client reads it
         pieces = play(reply.script.body if reply.script else None, reply, request)
         stream = _stream_class(library)(pieces, stack)
-    headers = [(name.encode(), value.encode()) for name, value in reply.framed_headers.items()]
+    headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
     return library.Response(reply.status, headers=headers, stream=stream)
 
 
@@ -198,7 +198,9 @@ def recorded(
     body = message.body if message.pieces is None and len(message.body) <= KEPT_BYTES else None
     if isinstance(response, Reply):
         if response.pieces is not None or len(response.body) > KEPT_BYTES:
-            response = Reply(response.status, {**response.headers, **_LEFT_OUT}, b"")
+            headers = {**response.headers, **_LEFT_OUT}
+            headers.pop("content-length", None)
+            response = Reply(response.status, headers, b"")
     elif response is not None and isinstance(response.stream, httpx.ByteStream):
         response.read()  # as respx does; a stream of the test's own is left for the client
     return RecordedCall(request.method, request.url, request.headers, body, response)

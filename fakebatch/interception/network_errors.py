@@ -76,9 +76,10 @@ def play(script: Iterable[Step] | None, reply: Reply, request: Any) -> Iterator[
                 yield from _silence(phase, timeouts.get(phase))
             case Broken("incomplete"):
                 missing = f"received {received} bytes, expected {len(reply.body)}"
-                if reply.framing == "chunked":
+                framing = None if reply.script is None else reply.script.framing
+                if framing == "chunked":
                     missing = "incomplete chunked read"
-                if reply.framing != "close":  # else the client cannot know that more should come
+                if framing != "close":  # else the client cannot know that more should come
                     message = _INCOMPLETE.format(missing)
                     yield _raising(httpcore.RemoteProtocolError, message, message)
             case Broken(kind):

@@ -100,14 +100,14 @@ class App:
                 reply, about, done = self._answer(call)
             hit, reply = attempt.hit, altered(attempt, reply, now, partial(self._usual_error, call))
             self.faults.end(attempt, reply)
-        status = reply.status if reply.script is None or reply.arrives else None
+        status = reply.status if reply.script is None or reply.script.sends_head else None
         changes = done and request.method != "GET"
         handled = Handled(request, operation, about, reply, hit, changes, now, status)
         for observe in self._observers:
             observe(handled)
-        own = {"request_id": request_id, "milliseconds": 20 + digest[-1]}
-        headers = {name: value.format_map(own) for name, value in state.dialect.headers.items()}
-        return reply._replace(headers={**headers, **reply.headers})
+        values = {"request_id": request_id, "milliseconds": 20 + digest[-1]}
+        headers = {name: value.format_map(values) for name, value in state.dialect.headers.items()}
+        return reply._replace(headers={**headers, **reply.headers, **_framing_header(reply)})
 
     def _answer(self, call: Call) -> tuple[Reply, str, bool]:
         """The service's own reply, the id it is about, and whether the call was carried out."""
@@ -179,6 +179,16 @@ _NOT_FOUND = {
     "models": ErrorKind.NO_SUCH_MODEL,
 }
 """What a 404 says, by the first part of the path."""
+
+
+def _framing_header(reply: Reply) -> dict[str, str]:
+    """The header that says where the body ends."""
+    framing = "content-length" if reply.script is None else reply.script.framing
+    if framing == "chunked" or reply.pieces is not None:
+        return {"transfer-encoding": "chunked"}
+    if framing == "close":
+        return {"connection": "close"}
+    return {"content-length": str(len(reply.body))}
 
 
 def masked(key: str) -> str:
