@@ -41,7 +41,7 @@ def pytest_runtest_makereport(
         report.sections.extend(_noted(fakes))
     if call.excinfo is not None:
         for fake in fakes:  # what broke off, or was expected to fail, need not have met every rule
-            fake.broke_off = True
+            fake._broke_off = True  # noqa: SLF001
     return report
 
 
@@ -69,7 +69,7 @@ def _noted(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
 
 
 def _never_used(fake: FakeBatch) -> str:
-    return "\n".join(fake.never_used)
+    return "\n".join(fake._never_used)  # noqa: SLF001
 
 
 def _text(draw: Callable[[], str]) -> str:

@@ -83,9 +83,8 @@ class DeliveredWebhooks(Webhooks):
         if self.sender.called not in self._observers:
             self._observers.append(self.sender.called)
         self.sender.deliver_to(partial(_is_accepted, target), parameters)
-        error = self.sender.error()
-        if error is not None:
-            raise error
+        if self.sender.errors:
+            raise self.sender.errors.pop()
 
 
 def _is_accepted(target: str | Handler, delivery: Delivery) -> bool:

@@ -47,7 +47,8 @@ class Sender:
         self._changed = Condition()
         self._news = 0
         self._resting = self._closed = False
-        self._error: FakeBatchError | None = None
+        self.errors: list[FakeBatchError] = []
+        """What went wrong, such as a handler that raised: the first error that nobody took yet."""
 
     def deliver_to(self, target: Target, parameters: Mapping[str, Any]) -> None:
         """Deliver everything to this target from now on; what is due before this returns.
@@ -85,11 +86,6 @@ class Sender:
             self._thread.join()
             self._thread, self._closed = None, False
 
-    def error(self) -> FakeBatchError | None:
-        """What went wrong first, such as a handler that raised. It is returned once."""
-        error, self._error = self._error, None
-        return error
-
     def _work(self) -> None:
         scheduler = for_this_thread()
         try:
@@ -97,10 +93,14 @@ class Sender:
                 while (attempt := self._next()) is not None:
                     self._deliver(attempt)
         except FakeBatchError as error:  # nobody is left to move the clock
-            self._error = self._error or error
+            self._fail(error)
         finally:
             self._closed = True
             self.look()
+
+    def _fail(self, error: FakeBatchError) -> None:
+        if not self.errors:
+            self.errors.append(error)
 
     def _next(self) -> Attempt | None:
         """The next attempt as soon as it is due; None: the sender is closed."""
@@ -162,16 +162,17 @@ class Sender:
         except SystemExit:  # the clock has stopped
             raise
         except FakeBatchError as error:
-            self._error = self._error or error
+            self._fail(error)
         except BaseException as error:  # noqa: BLE001  # pytest.fail raises one
-            if is_genuine and self._error is None:  # others a handler may refuse by raising
+            if is_genuine:  # a handler may refuse others by raising
                 event = attempt.event
-                self._error = FakeBatchError(
+                failure = FakeBatchError(
                     f"your webhook handler raised {error!r}.",
                     f"It got {event.type} of {event.batch_id}; an exception counts as a bug.",
                     "Fix it, or let it return a status such as 500 to get the webhook again.",
                 )
-                self._error.__cause__ = error
+                failure.__cause__ = error
+                self._fail(failure)
         pace = state.dialect.pace
         at = self._clock() + (pace.webhook_retry << attempt.retries)
         with state.lock:

@@ -196,11 +196,11 @@ def test_the_history_is_that_of_an_immediate_answer(
     histories = []
     for delay in DELAYS if timeout == 60 else (0, 20):
         clock = Clock()
-        clock.start()
+        clock._start()
         try:
             histories.append(history(clock, backend, ask, server, late(delay), timeout))
         finally:
-            clock.stop()
+            clock._stop()
 
     assert (0.1, "answered") in histories[0]
     assert (1.1, "answered again") in histories[0]
@@ -217,7 +217,7 @@ def sleep_often(times: int) -> None:
 def test_time_stands_still_for_a_thread_that_reads_a_socket(server: Server, delay: int) -> None:
     """Beside threads that sleep."""
     clock = Clock()
-    clock.start()
+    clock._start()
     try:
         with ThreadPoolExecutor(3) as pool:
             sleeps = pool.submit(sleep_often, 20)
@@ -226,7 +226,7 @@ def test_time_stands_still_for_a_thread_that_reads_a_socket(server: Server, dela
             at = clock.elapsed
             sleeps.result()
     finally:
-        clock.stop()
+        clock._stop()
 
     assert (at, clock.elapsed) == (90.0, 1200.0)
 
@@ -235,9 +235,9 @@ def test_time_stands_still_for_a_thread_that_reads_a_socket(server: Server, dela
 def io_clock() -> Iterator[Clock]:
     """A clock that waits for the real world for a tenth of a second."""
     clock = Clock(io_wait="0.1s")
-    clock.start()
+    clock._start()
     yield clock
-    clock.stop()
+    clock._stop()
 
 
 # --- connections that owe nothing
