@@ -76,6 +76,12 @@ class ResultFile:
         made = results(self.batch)
         return made.output if self.kind == "output" else made.errors
 
+    def __len__(self) -> int:
+        return len(self.read())
+
+    def __bytes__(self) -> bytes:
+        return bytes(self.read())
+
 
 def result_files(batch: Batch) -> list[ResultFile]:
     """The files a batch leaves when it ends.

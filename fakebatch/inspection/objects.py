@@ -103,7 +103,7 @@ class FileView(ObjectView):
     @property
     def content(self) -> bytes:
         """The bytes a client would download."""
-        return bytes(self._state.files.retrieve(self.id, self._now()).read())
+        return bytes(self._state.files.retrieve(self.id, self._now()).content)
 
     @property
     def written_by(self) -> str:

@@ -139,7 +139,7 @@ class Batches(Collection[BatchView]):
                 f"the batch at {moment_text(at)}.",
                 "Add the file with the created=… of the batch, or an earlier one.",
             )
-        endpoint = endpoint or _first_url(bytes(file.read())) or dialect.endpoints[0]
+        endpoint = endpoint or _first_url(bytes(file.content)) or dialect.endpoints[0]
         known = ", ".join(map(repr, dialect.endpoints))
         _check("endpoint", endpoint, endpoint in dialect.endpoints, known, dialect.endpoints[0])
         window, windows = completion_window, dialect.window

@@ -117,7 +117,7 @@ class Service:
         webhooks = max((attempt.at for attempt in [*state.undelivered]), default=0)
         return Future(
             settles=max(
-                max(webhooks, *settled, *(file.settles(dialect) for file in files), 0) + released,
+                max(webhooks, *settled, *map(self._settles, files), 0) + released,
                 state.file_creations.frees(limits.uploads_per_minute),
                 state.batch_creations.frees(limits.creates_per_hour),
             ),
@@ -134,5 +134,12 @@ class Service:
         ) or any(
             start < at <= end
             for file in self.state.files.ever()
-            for at in (file.settles(self.dialect), file.expires or 0)
+            for at in (self._settles(file), file.expires or 0)
         )
+
+    def _settles(self, file: FileRecord) -> int:
+        """When a file can be found and has its last status."""
+        is_result = file.purpose == self.dialect.results_purpose
+        processed = 0 if is_result else max(self.dialect.files.statuses.values()) * SECOND
+        changes = file.overrides
+        return file.created + max(changes.found_after, changes.ready_after, processed)

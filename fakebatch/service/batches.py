@@ -16,6 +16,7 @@ from fakebatch.ids import Mint
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service.records import INPUT_PURPOSE, FileRecord, TokenShare
 from fakebatch.service.state import State
+from fakebatch.service.view import file_status
 
 
 class Batches:
@@ -54,7 +55,7 @@ class Batches:
             facts = {"value": params.completion_window, "known": dialect.window.known}
             refused = BatchError(ErrorCode.BAD_WINDOW, facts)
         file = self._input_file(params.input_file_id, created)
-        content = None if file is None else bytes(file.read())
+        content = None if file is None else bytes(file.content)
         earlier = self._earlier()
         mint, ids = Mint(state.mint.digest("batch", number, size=32)), dialect.ids
         batch = Batch(
@@ -88,7 +89,7 @@ class Batches:
             return None
         if file.purpose != INPUT_PURPOSE:
             raise APIError(ErrorKind.WRONG_PURPOSE, id=file_id, purpose=file.purpose)
-        status = file.status(dialect, now)
+        status = file_status(file, dialect, now)
         if status != [*dialect.files.statuses][-1]:
             raise APIError(ErrorKind.FILE_NOT_READY, id=file_id, status=status)
         return file

@@ -190,7 +190,7 @@ def file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
         "content-type": "application/octet-stream",
         "content-disposition": disposition,
     }
-    content = file.read()
+    content = file.content if isinstance(file.content, bytes) else file.content.read()
     if isinstance(content, bytes):
         return Reply(200, headers, content)
     return Reply(200, headers, b"", pieces=content)

@@ -213,5 +213,5 @@ def test_an_unknown_choice_is_refused() -> None:
     assert str(caught.value).split("\n") == [
         "fakebatch: unused_rules='quiet' is unknown.",
         "Known are 'error', 'warn', 'ignore'.",
-        "Leave it out, and rules that were never used are an error.",
+        "Leave it out to make rules that were never used an error.",
     ]
