@@ -108,7 +108,7 @@ class FileView(ObjectView):
     @property
     def written_by(self) -> str:
         """The id of the batch that wrote it; else "files.create", or "files.add" by the test."""
-        for batch in self._state.batches.all(self._now()):
+        for batch in self._state.batches.existing(self._now()):
             if self.id in (batch.output_file_id, batch.error_file_id):
                 return batch.id
         return "files.create" if self._journal.count("files.create", id=self.id) else "files.add"
@@ -145,7 +145,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
     def __iter__(self) -> Iterator[str]:
         now = self._now()
         for service in self._services:
-            yield from (record.id for record in getattr(service.state, self._kind).all(now))
+            yield from (record.id for record in getattr(service.state, self._kind).existing(now))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -87,7 +87,7 @@ class Files:
         with state.lock:
             limit = dialect.limits.batch_files
             if is_input and limit is not None:
-                inputs = [f for f in state.files.all(created) if f.purpose == INPUT_PURPOSE]
+                inputs = [f for f in state.files.existing(created) if f.purpose == INPUT_PURPOSE]
                 if len(inputs) >= limit:
                     raise APIError(ErrorKind.TOO_MANY_FILES, limit=limit)
             number = state.next_number()
@@ -120,7 +120,7 @@ class Files:
 
     def _unused_name(self, filename: str, now: int) -> str:
         """The file name, with a number if another file has it."""
-        taken = {file.filename for file in self._state.files.all(now)}
+        taken = {file.filename for file in self._state.files.existing(now)}
         stem, dot, end = filename.rpartition(".")
         numbered = (f"{stem or end} ({number}){dot}{end if dot else ''}" for number in count(1))
         return next(name for name in chain([filename], numbered) if name not in taken)
@@ -186,7 +186,7 @@ class Uploads:
     def complete(
         self, id_: str, part_ids: Sequence[str], now: int, *, digest: str | None = None
     ) -> tuple[UploadRecord, FileRecord]:
-        """Create a file from the parts in the order of `part_ids`. An error leaves the upload pending.
+        """Create a file from the parts in the order of `part_ids`. After an error it is pending.
 
         `created_at` of the File is that of the Upload (observed). Other parts are dropped.
 

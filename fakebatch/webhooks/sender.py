@@ -126,7 +126,7 @@ class Sender:
         """How long before its end the event of a batch comes, in microseconds."""
         number, end = 1, batch.end
         if self._state.scenario.on_webhook:  # else no rule asks for it
-            number += sum(other.end.at < end.at for other in self._state.batches.ever())
+            number += sum(other.end.at < end.at for other in self._state.batches.all())
         return microseconds(self._arrival(number, f"batch.{end.status}").early)
 
     def _arrival(self, number: int, event: str) -> Deliver:
