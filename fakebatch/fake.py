@@ -190,7 +190,7 @@ class FakeBatch(Emulator, Clients):
     def restore(self, saved: Snapshot) -> None:
         """Go back to a snapshot in everything but the clock, which keeps its time."""
         super().restore(saved)
-        self.webhooks.sender.look()
+        self.webhooks.sender.wake()
 
     def _elapsed(self, now: int) -> int:  # noqa: ARG002  # the clock has a line of its own
         return microseconds(self.clock.elapsed)  # to which a freeze within the test adds nothing
