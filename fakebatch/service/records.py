@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fakebatch.batch.lifecycle import NEVER
 from fakebatch.batch.output_file import ResultFile
@@ -93,12 +92,8 @@ class Event(NamedTuple):
     body: bytes
 
 
-class Kind(Enum):
-    """Whether a copy of a webhook is genuine; if not, a receiver has to refuse it."""
-
-    GENUINE = auto()
-    FORGED = auto()
-    STALE = auto()
+Kind = Literal["genuine", "forged", "stale"]
+"""Of a copy of a webhook. A receiver has to refuse those that are not genuine."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,4 +1,4 @@
-"""What a client sees: functions from a record and the time to the JSON objects of the API."""
+"""The JSON objects of the API: pure functions of a record and the time."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def file_status(file: FileRecord, dialect: Dialect, now: int) -> str:
 
 
 def uploaded_file(file: FileRecord, dialect: Dialect, now: int) -> Wire:
-    """The answer to `files.create`."""
+    """The response to `files.create`."""
     wire = file_object(file, dialect, now)
     return render(dialect.shapes.upload, {**wire, "file": wire}) if dialect.shapes.upload else wire
 
 
 def deleted_file(id_: str, dialect: Dialect) -> Wire:
-    """The answer to the deletion of a file."""
+    """The response to `files.delete`."""
     return render(dialect.shapes.deleted, {"object": "file", "deleted": True, "id": id_})
 
 
@@ -92,7 +92,7 @@ def model_object(id_: str) -> Wire:
 
 
 def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
-    """A list of objects; without any, both ids are null."""
+    """A page of a listing; if it is empty, both ids are null."""
     last = data[-1]["id"] if data else None
     facts = {
         "object": "list",
@@ -107,7 +107,7 @@ def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
 
 
 def batch_object(batch: Batch, now: int) -> Wire:
-    """A Batch object at `now`, in the shape and the order of the wire; null is what is unset."""
+    """A Batch object at `now`, with the fields of the dialect; those that are not set are null."""
     params, dialect = batch.params, batch.dialect
     status = batch.status(now)
     validating = status is Status.VALIDATING
@@ -157,7 +157,7 @@ def batch_object(batch: Batch, now: int) -> Wire:
 
 
 def _result(batch: Batch, id_: str) -> str:
-    """How a batch names a result file: by its id, or by where it is."""
+    """How a batch refers to a result file: by its id, or by a URL."""
     if not batch.dialect.results_url:
         return id_
     base = batch.dialect.base_urls[0]
@@ -165,7 +165,7 @@ def _result(batch: Batch, id_: str) -> str:
 
 
 def errors(batch: Batch, status: Status) -> list[Wire]:
-    """The entries of `errors` at a status: those of validation, else those the test asked for."""
+    """The entries of `errors` at a status: those of validation, else those of a rule."""
     if status is Status.VALIDATING:
         return []
     dialect, entries = batch.dialect, list[Wire]()
@@ -187,7 +187,7 @@ def errors(batch: Batch, status: Status) -> list[Wire]:
 
 
 def _usual_message(code: str, batch: Batch) -> str:
-    """The provider's own message with a code; where it has none, the code."""
+    """The provider's message for a code; if it has none, the code."""
     templates = [each for each in batch.dialect.batch_errors.values() if each.code == code]
     if not templates:
         return code
@@ -197,7 +197,7 @@ def _usual_message(code: str, batch: Batch) -> str:
     return templates[0].message_for(facts)
 
 
-# --- what rules of the test change
+# --- what the rules of `on_batch` change
 
 _MOMENTS: dict[str, Callable[[int], Any]] = {
     "milliseconds": lambda at: at * 1_000,
@@ -208,7 +208,7 @@ _MOMENTS: dict[str, Callable[[int], Any]] = {
 
 
 def _overridden(wire: Wire, batch: Batch, now: int) -> Wire:
-    """The object of a batch with wrong counts, other statuses, fields or moments."""
+    """A Batch object with other counts, statuses, fields or moments."""
     override, fail = batch.overrides.override, batch.overrides.fail
     if "request_counts" in wire:
         wire["request_counts"] = _miscounted(wire["request_counts"], batch, now)

@@ -145,9 +145,9 @@ class Sender:
         if state.lost_events < arrival.lost:
             state.lost_events += 1
             return
-        kinds = [Kind.FORGED] * arrival.forged
-        kinds += [Kind.GENUINE] * (1 + arrival.duplicates)
-        kinds += [Kind.STALE] * arrival.stale
+        kinds: list[Kind] = ["forged"] * arrival.forged
+        kinds += ["genuine"] * (1 + arrival.duplicates)
+        kinds += ["stale"] * arrival.stale
         for kind in kinds:
             state.deliveries += 1
             drawn = int.from_bytes(state.mint.digest("webhook lateness", state.deliveries))
@@ -155,7 +155,7 @@ class Sender:
             state.undelivered.append(Attempt(at, state.deliveries, event, kind, first=at))
 
     def _deliver(self, attempt: Attempt) -> None:
-        state, is_genuine = self._state, attempt.kind is Kind.GENUINE
+        state, is_genuine = self._state, attempt.kind == "genuine"
         accepted = True
         try:
             message = self._outbox.signed(attempt.event, attempt.kind, self._clock())

@@ -50,7 +50,7 @@ class Webhooks:
     def due(self) -> list[Delivery]:
         """The webhooks that are due and were not returned or sent before, in order."""
         now = self._clock()
-        return [self._outbox.signed(event, Kind.GENUINE, now) for event in self._outbox.due(now)]
+        return [self._outbox.signed(event, "genuine", now) for event in self._outbox.due(now)]
 
 
 class Outbox:
@@ -97,8 +97,8 @@ class Outbox:
 
     def signed(self, event: Event, kind: Kind, now: int) -> Delivery:
         """An event as it is sent at `now`."""
-        secret = _secret(self.state.mint, "forged") if kind is Kind.FORGED else self.secret
-        timestamp = str((now - STALE if kind is Kind.STALE else now) // SECOND)
+        secret = _secret(self.state.mint, "forged") if kind == "forged" else self.secret
+        timestamp = str((now - STALE if kind == "stale" else now) // SECOND)
         message = f"{event.webhook_id}.{timestamp}.".encode() + event.body
         key = b64decode(secret.removeprefix(PREFIX))
         signature = b64encode(hmac.new(key, message, sha256).digest()).decode()

@@ -139,11 +139,8 @@ class App:
 
     def _usual_error(self, call: Call, status: int) -> Reply:
         """The error that the provider usually sends with a status."""
-        dialect, kind = self.service.state.dialect, None
-        if status == 401:
-            kind = ErrorKind.WRONG_KEY
-        elif status == 404:
-            kind = _NOT_FOUND.get(call.request.path.split("/")[1])
+        dialect, resource = self.service.state.dialect, call.request.path.split("/")[1]
+        kind = {401: ErrorKind.WRONG_KEY, 404: _NOT_FOUND.get(resource)}.get(status)
         if kind is None:
             errors = dialect.line_errors
             template = errors.get(status) or errors[400 if status < 500 else 500]
