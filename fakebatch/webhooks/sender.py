@@ -145,10 +145,10 @@ class Sender:
         if state.lost_events < arrival.lost:
             state.lost_events += 1
             return
-        kinds: list[Kind] = ["forged"] * arrival.forged
-        kinds += ["genuine"] * (1 + arrival.duplicates)
-        kinds += ["stale"] * arrival.stale
-        for kind in kinds:
+        forged: list[Kind] = ["forged"] * arrival.forged
+        genuine: list[Kind] = ["genuine"] * (1 + arrival.duplicates)
+        stale: list[Kind] = ["stale"] * arrival.stale
+        for kind in (*forged, *genuine, *stale):
             state.deliveries += 1
             drawn = int.from_bytes(state.mint.digest("webhook lateness", state.deliveries))
             at = self._clock() + drawn % (microseconds(arrival.scatter) + 1)
