@@ -165,7 +165,7 @@ def wire_line(
     else:
         shape = shapes.answered if response.succeeded else shapes.failed or shapes.answered
     has_no_answer = response.status is None and response.error is None
-    facts = {
+    values = {
         "id": ids[0],
         "custom_id": custom_id,
         # a line that nobody answered has no request either (observed, ellmer #830)
@@ -175,7 +175,7 @@ def wire_line(
         "error": response.body if has_no_answer else response.error,
         "body_text": json.dumps(response.body) if "body_text" in shapes.answered else "",
     }
-    return render(shape, facts)
+    return render(shape, values)
 
 
 # json.dumps would make one for each line

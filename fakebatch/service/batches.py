@@ -52,8 +52,8 @@ class Batches:
         number, nth, models = state.next_number(), len(state.batches) + 1, state.batch_models
         refused = None
         if not (dialect.window.refused or dialect.window.allows(params.completion_window)):
-            facts = {"value": params.completion_window, "known": dialect.window.known}
-            refused = BatchError(ErrorCode.BAD_WINDOW, facts)
+            values = {"value": params.completion_window, "known": dialect.window.known}
+            refused = BatchError(ErrorCode.BAD_WINDOW, values)
         file = self._input_file(params.input_file_id, created)
         content = None if file is None else bytes(file.content)
         earlier = self._earlier()
@@ -126,8 +126,8 @@ class Batches:
             if waiting + share.tokens <= limits.enqueued_tokens:
                 state.quota = (*state.quota, share)
                 return batch
-        facts = {"model": share.model, "limit": limits.enqueued_tokens}
-        return replace(batch, refused=BatchError(ErrorCode.OVER_QUOTA, facts))
+        values = {"model": share.model, "limit": limits.enqueued_tokens}
+        return replace(batch, refused=BatchError(ErrorCode.OVER_QUOTA, values))
 
     def keep(self, batch: Batch) -> Batch:
         """Store a batch; its result files follow when it has ended."""

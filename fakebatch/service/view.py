@@ -24,7 +24,7 @@ LEAVES_FILES = TERMINAL - {Status.FAILED}
 
 def file_object(file: FileRecord, dialect: Dialect, now: int) -> Wire:
     """A File object."""
-    facts = {
+    values = {
         "object": "file",
         "id": file.id,
         "purpose": file.purpose,
@@ -35,7 +35,7 @@ def file_object(file: FileRecord, dialect: Dialect, now: int) -> Wire:
         "status": file_status(file, dialect, now),
         "status_details": None,
     }
-    return render(dialect.shapes.file, facts)
+    return render(dialect.shapes.file, values)
 
 
 def file_status(file: FileRecord, dialect: Dialect, now: int) -> str:
@@ -94,7 +94,7 @@ def model_object(id_: str) -> Wire:
 def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
     """A page of a listing; if it is empty, both ids are null."""
     last = data[-1]["id"] if data else None
-    facts = {
+    values = {
         "object": "list",
         "data": list(data),
         "data_or_null": list(data) or None,
@@ -103,7 +103,7 @@ def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
         "has_more": has_more,
         "next": last if has_more else None,
     }
-    return render(listing.shape, facts)
+    return render(listing.shape, values)
 
 
 def batch_object(batch: Batch, now: int) -> Wire:
@@ -124,7 +124,7 @@ def batch_object(batch: Batch, now: int) -> Wire:
     counts = {"total": counted.total, "completed": counted.completed, "failed": counted.failed}
     lost = counted.total - counted.completed if status in TERMINAL else counted.failed
     begun = () if validating else batch.timeline.marks[1:]
-    facts = {
+    values = {
         "id": batch.id,
         "object": "batch",
         "endpoint": params.endpoint,
@@ -152,7 +152,7 @@ def batch_object(batch: Batch, now: int) -> Wire:
         },
         "metadata": None if params.metadata is None else dict(params.metadata),
     }
-    wire = render(dialect.shapes.batch, facts)
+    wire = render(dialect.shapes.batch, values)
     return wire if batch.is_usual else _overridden(wire, batch, now)
 
 
@@ -171,13 +171,13 @@ def errors(batch: Batch, status: Status) -> list[Wire]:
     dialect, entries = batch.dialect, list[Wire]()
     for error in batch.errors:
         template = dialect.batch_errors[error.code]
-        facts = {
+        values = {
             "code": template.code,
-            "message": template.message_for(error.facts),
-            "param": template.param_for(error.facts),
+            "message": template.message_for(error.values),
+            "param": template.param_for(error.values),
             "line": error.line,
         }
-        entries.append(render(dialect.shapes.entry, facts))
+        entries.append(render(dialect.shapes.entry, values))
     if not entries and batch.overrides.fail is not None:
         for entry in batch.overrides.fail.entries:
             message = entry.message or _usual_message(entry.code, batch)
@@ -191,10 +191,10 @@ def _usual_message(code: str, batch: Batch) -> str:
     templates = [each for each in batch.dialect.batch_errors.values() if each.code == code]
     if not templates:
         return code
-    facts: defaultdict[str, object] = defaultdict(str)
+    values: defaultdict[str, object] = defaultdict(str)
     limit = batch.dialect.limits.enqueued_tokens or 90_000
-    facts.update(model=batch.validation.model, id=batch.params.input_file_id, limit=limit)
-    return templates[0].message_for(facts)
+    values.update(model=batch.validation.model, id=batch.params.input_file_id, limit=limit)
+    return templates[0].message_for(values)
 
 
 # --- what the rules of `on_batch` change

@@ -119,7 +119,7 @@ class App:
                 refuse_route(request, dialect)
             return *operation.reply(self.service, request, id_, now), True
         except APIError as error:
-            return self._error(call, dialect.errors[error.kind], error.facts), id_, False
+            return self._error(call, dialect.errors[error.kind], error.values), id_, False
 
     def _check_key(self, request: Request, id_: str) -> None:
         dialect, key = self.service.state.dialect, ""
@@ -149,13 +149,13 @@ class App:
         values = {"id": call.id, "key": masked(call.request.key)}
         return self._error(call, replace(template, status=status), values)
 
-    def _error(self, call: Call, template: ErrorTemplate, facts: Mapping[str, object]) -> Reply:
+    def _error(self, call: Call, template: ErrorTemplate, values: Mapping[str, object]) -> Reply:
         """An error response in the provider's words and shape."""
         status, shapes = template.status, self.service.state.dialect.shapes
-        values = {
-            "message": template.message_for(facts),
+        error = {
+            "message": template.message_for(values),
             "type": template.type,
-            "param": template.param_for(facts),
+            "param": template.param_for(values),
             "code": template.code,
             "code_or_status": template.code or str(status),
             "status": status,
@@ -166,7 +166,7 @@ class App:
         # the provider checks the key before it looks at the route
         if call.request.path.startswith("/files") and status != 401:
             shape = shapes.error_of_files or shape
-        reply = json_reply(status, render(shape, values), end="\n")
+        reply = json_reply(status, render(shape, error), end="\n")
         return reply._replace(headers={**reply.headers, **template.headers})
 
 

@@ -46,8 +46,8 @@ def batch_params(body: Mapping[str, Any], dialect: Dialect) -> BatchCreateParams
     endpoint = one_of(text(params, "endpoint"), "endpoint", dialect.endpoints)
     completion_window = text(params, "completion_window")
     if window.refused and not window.allows(completion_window):
-        facts = {"value": completion_window, "known": window.known}
-        raise APIError(ErrorKind.BAD_VALUE, name="completion_window", **facts)
+        values = {"value": completion_window, "known": window.known}
+        raise APIError(ErrorKind.BAD_VALUE, name="completion_window", **values)
     output_expiry = "output_expires_after"
     model: Any = params
     for key in dialect.model_field.split("."):
@@ -139,16 +139,16 @@ def metadata(value: object, limits: Limits) -> dict[str, str] | None:
         return None
     pairs: dict[str, str] = typed(value, "metadata", "an object")
     if len(pairs) > limits.metadata_pairs:
-        facts = {"name": "metadata", "most": limits.metadata_pairs, "got": len(pairs)}
-        raise APIError(ErrorKind.TOO_MANY_PROPERTIES, **facts)
+        values = {"name": "metadata", "most": limits.metadata_pairs, "got": len(pairs)}
+        raise APIError(ErrorKind.TOO_MANY_PROPERTIES, **values)
     for key, item in pairs.items():
         if len(key) > limits.metadata_key:
-            facts = {"name": "metadata", "most": limits.metadata_key, "got": len(key)}
-            raise APIError(ErrorKind.KEY_TOO_LONG, **facts)
+            values = {"name": "metadata", "most": limits.metadata_key, "got": len(key)}
+            raise APIError(ErrorKind.KEY_TOO_LONG, **values)
         name = f"metadata.{key}"
         if len(typed(item, name, "a string")) > limits.metadata_value:
-            facts = {"name": name, "most": limits.metadata_value, "got": len(item)}
-            raise APIError(ErrorKind.STRING_TOO_LONG, **facts)
+            values = {"name": name, "most": limits.metadata_value, "got": len(item)}
+            raise APIError(ErrorKind.STRING_TOO_LONG, **values)
     return pairs
 
 

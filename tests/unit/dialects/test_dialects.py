@@ -45,7 +45,7 @@ def test_every_error_is_raised_with_what_its_words_name() -> None:
             if not (isinstance(call, ast.Call) and ast.unparse(call.func) == "APIError"):
                 continue
             names = {keyword.arg for keyword in call.keywords}
-            if None not in names:  # **facts
+            if None not in names:  # **values
                 kind = ErrorKind[ast.unparse(call.args[0]).removeprefix("ErrorKind.")]
                 words = f"{OPENAI.errors[kind].message}{OPENAI.errors[kind].param}"
                 assert {name for _, name, *_ in Formatter().parse(words) if name} <= names, kind
