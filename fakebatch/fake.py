@@ -142,7 +142,7 @@ class FakeBatch(Emulator, Clients):
         with ExitStack() as stack:
             _refuse_other_threads(stack)
             stack.enter_context(dummy_environment(self._environment))
-            stack.enter_context(seeded_random(self._service.state.mint))
+            stack.enter_context(seeded_random(self._service.state.id_factory))
             stack.enter_context(unresolvable(self._sites.hosts, self._lost_errors))
             stack.enter_context(installed(self.router, self._lost_errors))
             stack.enter_context(shared_tls_context())

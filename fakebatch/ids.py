@@ -26,7 +26,7 @@ _KEY_LENGTH = 64  # of blake2b
 
 
 @dataclass(frozen=True, slots=True)
-class Mint:
+class IdFactory:
     """Makes ids and draws numbers: the same seed and the same parts always give the same."""
 
     seed: bytes
@@ -44,12 +44,12 @@ class Mint:
         """64 bytes for a request line: half for the ids of its result, half for its response."""
         return _hashed(self.seed, b"line\x1f%d" % (-1 if index is None else index), 64)
 
-    def made(self, form: str, at: int, *parts: object) -> str:
+    def new(self, form: str, at: int, *parts: object) -> str:
         """A new id, created at `at`, in a form such as `batch_{stamp}`; see FORMS.
 
         After the prefix `base64:` the rest of the form is encoded.
         """
-        return formed(form, self.digest(form, *parts, size=64), at)
+        return format_id(form, self.digest(form, *parts, size=64), at)
 
     def share(self, *parts: object) -> float:
         """A number from 0 to less than 1."""
@@ -81,14 +81,14 @@ _states: dict[object, tuple[Any, ...]] = {}
 
 
 @contextmanager
-def seeded_random(mint: Mint) -> Generator[None]:
+def seeded_random(id_factory: IdFactory) -> Generator[None]:
     """Seed the module `random`, from which clients draw the jitter of retries; restore its state.
 
     Blocks may end in any order: the last to end restores the state before the first.
     """
     block = object()
     _states[block] = random.getstate()
-    random.seed(mint.digest("random"))
+    random.seed(id_factory.digest("random"))
     try:
         yield
     finally:
@@ -161,19 +161,19 @@ FORMS: dict[str, Callable[[str, int], str]] = {
 24, `hex` 32 hex digits, `hex24` and `hex16` fewer, `ulid` a ULID in lower case.
 """
 
-Make = Callable[[str, int], str]
+MakeId = Callable[[str, int], str]
 
 
-def formed(form: str, digest: bytes, at: int) -> str:
+def format_id(form: str, digest: bytes, at: int) -> str:
     """The id in a form for 64 bytes of digest, created at `at`."""
-    return maker(form)(digest.hex(), at)
+    return id_maker(form)(digest.hex(), at)
 
 
 @lru_cache(maxsize=256)
-def maker(form: str) -> Make:
+def id_maker(form: str) -> MakeId:
     """A function that makes ids of a form from the hex digits of a digest and a moment."""
     if form.startswith("base64:"):
-        inner = maker(form.removeprefix("base64:"))
+        inner = id_maker(form.removeprefix("base64:"))
         return lambda digits, at: b64encode(inner(digits, at).encode()).decode()
     pieces = [(text, FORMS[name] if name else None) for text, name, *_ in Formatter().parse(form)]
     match pieces:

@@ -12,7 +12,7 @@ from fakebatch.batch.matching import RuleMatcher
 from fakebatch.batch.responding import LineResponse, respond
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.request_line import RequestLine
 from fakebatch.service.batches import Batches
 from fakebatch.service.files import Files, Uploads
@@ -82,10 +82,10 @@ class Service:
         if all(body.get(name) is None for name in asks):
             raise APIError(ErrorKind.MISSING, name=asks[0])
         self.check_model(line.model)
-        mint = Mint(state.mint.digest("direct", state.next_number(), size=32))
-        outcome = RuleMatcher(state.scenario, 1, mint).outcome(line)
+        id_factory = IdFactory(state.id_factory.digest("direct", state.next_number(), size=32))
+        outcome = RuleMatcher(state.scenario, 1, id_factory).outcome(line)
         state.hit("on", outcome.rules)
-        return respond(line, outcome.result, state.dialect, mint, now)
+        return respond(line, outcome.result, state.dialect, id_factory, now)
 
     def check_model(self, model: str) -> None:
         """Check that a model exists.

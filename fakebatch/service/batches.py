@@ -12,7 +12,7 @@ from fakebatch.batch.input_file import BatchError
 from fakebatch.batch.lifecycle import Status
 from fakebatch.dialects import APIError, ErrorCode, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service.records import INPUT_PURPOSE, FileRecord, TokenShare
 from fakebatch.service.state import State
@@ -57,18 +57,18 @@ class Batches:
         file = self._input_file(params.input_file_id, created)
         content = None if file is None else bytes(file.content)
         earlier = self._earlier()
-        mint, ids = Mint(state.mint.digest("batch", number, size=32)), dialect.ids
+        id_factory, ids = IdFactory(state.id_factory.digest("batch", number, size=32)), dialect.ids
         batch = Batch(
-            id=state.mint.made(ids.batch, created, number),
+            id=state.id_factory.new(ids.batch, created, number),
             created=created,
             params=params,
             content=content,
             scenario=scenario,
             dialect=dialect,
             models=models,
-            mint=mint,
-            output_file_id=mint.made(ids.output or ids.file, created, "output"),
-            error_file_id=mint.made(ids.errors or ids.file, created, "errors"),
+            id_factory=id_factory,
+            output_file_id=id_factory.new(ids.output or ids.file, created, "output"),
+            error_file_id=id_factory.new(ids.errors or ids.file, created, "errors"),
             number=number,
             nth=nth,
             earlier=earlier,

@@ -104,7 +104,7 @@ class Files:
                 if changes.expires_after is not None:
                     lifetime = changes.expires_after
             file = FileRecord(
-                id=state.mint.made(dialect.ids.file, created, number),
+                id=state.id_factory.new(dialect.ids.file, created, number),
                 number=number,
                 purpose=purpose,
                 filename=self._unused_name(filename, created)
@@ -159,7 +159,7 @@ class Uploads:
         number = state.next_number()
         return self._put(
             UploadRecord(
-                id=state.mint.made("upload_{stamp}", now, number),
+                id=state.id_factory.new("upload_{stamp}", now, number),
                 params=params,
                 created=now,
                 expires=now + state.dialect.pace.keeps_uploads,
@@ -179,7 +179,7 @@ class Uploads:
             total = sum(map(len, upload.parts.values())) + len(content)
             if len(content) > limits.part_bytes or total > limits.upload_bytes:
                 raise APIError(ErrorKind.FILE_TOO_LARGE)
-            part_id = state.mint.made("part_{stamp}", now, state.next_number())
+            part_id = state.id_factory.new("part_{stamp}", now, state.next_number())
             self._put(replace(upload, parts={**upload.parts, part_id: content}))
         return part_id
 

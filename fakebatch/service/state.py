@@ -15,7 +15,7 @@ from fakebatch.batch.output_file import result_files
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import UsageError
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.rules.files import FileOverrides
 from fakebatch.rules.scenario import Place, Scenario
 from fakebatch.service.records import Attempt, FileRecord, TokenShare, UploadRecord
@@ -171,7 +171,7 @@ class State:
         self.revision = 0
         """How many changes were made by calls; changes that come with time do not count."""
         self.native = dialect
-        self.mint = Mint(seed)
+        self.id_factory = IdFactory(seed)
         self.models = models
         self.dialect = dialect
         """The provider, with the limits of the scenario."""

@@ -150,7 +150,7 @@ class Sender:
         stale: list[Kind] = ["stale"] * arrival.stale
         for kind in (*forged, *genuine, *stale):
             state.deliveries += 1
-            drawn = int.from_bytes(state.mint.digest("webhook lateness", state.deliveries))
+            drawn = int.from_bytes(state.id_factory.digest("webhook lateness", state.deliveries))
             at = self._clock() + drawn % (microseconds(arrival.scatter) + 1)
             state.undelivered.append(Attempt(at, state.deliveries, event, kind, first=at))
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER
 from fakebatch.durations import SECOND
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.service.records import Event, Kind
 from fakebatch.service.state import State
 
@@ -58,7 +58,7 @@ class Outbox:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.secret = _secret(state.mint)
+        self.secret = _secret(state.id_factory)
 
     def due(self, now: int, early: Callable[[Batch], int] = lambda _: 0) -> list[Event]:
         """The events that are due and were not returned before, in order.
@@ -88,7 +88,7 @@ class Outbox:
                     state.sent_events.add(id_)
                     ended.append(batch)
         ended.sort(key=lambda batch: (batch.end.at, batch.number))
-        return [_event(batch, state.mint) for batch in ended]
+        return [_event(batch, state.id_factory) for batch in ended]
 
     def next_look(self) -> int:
         """The moment before which no event is due, unless a batch is created or cancelled."""
@@ -97,7 +97,7 @@ class Outbox:
 
     def signed(self, event: Event, kind: Kind, now: int) -> Delivery:
         """An event as it is sent at `now`."""
-        secret = _secret(self.state.mint, "forged") if kind == "forged" else self.secret
+        secret = _secret(self.state.id_factory, "forged") if kind == "forged" else self.secret
         timestamp = str((now - STALE if kind == "stale" else now) // SECOND)
         message = f"{event.webhook_id}.{timestamp}.".encode() + event.body
         key = b64decode(secret.removeprefix(PREFIX))
@@ -112,20 +112,20 @@ class Outbox:
         return Delivery(event.type, event.batch_id, event.body, headers)
 
 
-def _event(batch: Batch, mint: Mint) -> Event:
+def _event(batch: Batch, id_factory: IdFactory) -> Event:
     """The event of a batch that has ended. Its data has only the id of the batch."""
     end = batch.end
     body = {
         "object": "event",
-        "id": mint.made("evt_{stamp}", end.at, batch.number),
+        "id": id_factory.new("evt_{stamp}", end.at, batch.number),
         "type": f"batch.{end.status}",
         "created_at": end.at // SECOND,
         "data": {"id": batch.id},
     }
-    webhook_id = mint.made("wh_{stamp}", end.at, batch.number)
+    webhook_id = id_factory.new("wh_{stamp}", end.at, batch.number)
     return Event(webhook_id, f"batch.{end.status}", batch.id, json.dumps(body).encode())
 
 
-def _secret(mint: Mint, *parts: object) -> str:
+def _secret(id_factory: IdFactory, *parts: object) -> str:
     """A signing secret in the form of the service's own."""
-    return PREFIX + b64encode(mint.digest("webhook secret", *parts, size=32)).decode()
+    return PREFIX + b64encode(id_factory.digest("webhook secret", *parts, size=32)).decode()

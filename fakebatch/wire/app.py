@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fakebatch.dialects import APIError, ErrorKind, ErrorTemplate, render
 from fakebatch.errors import UsageError
-from fakebatch.ids import formed, signature
+from fakebatch.ids import format_id, signature
 from fakebatch.service import Service
 from fakebatch.wire.faults import Faults, Hit, altered
 from fakebatch.wire.messages import NO_REPLY, Reply, Request, json_reply
@@ -88,8 +88,8 @@ class App:
         """
         state, now = self.service.state, self._clock()
         number, has_faults = state.begin_call(now), bool(state.scenario.on_call)
-        digest = state.mint.digest("call", number, size=64)
-        request_id = formed(state.dialect.ids.call, digest, now)
+        digest = state.id_factory.digest("call", number, size=64)
+        request_id = format_id(state.dialect.ids.call, digest, now)
         call = Call(request, operation, id_, now, request_id)
         if operation is None or not has_faults:
             (reply, about, done), hit = self._answer(call), None

@@ -214,7 +214,7 @@ class Faults:
             in_turn = rule.nth in (None, count.matched)
         else:
             in_turn = count.matched >= (rule.nth or 1) and count.hit < rule.times
-        draw = self._state.mint.share
+        draw = self._state.id_factory.share
         due = in_turn and (chance is None or draw("call", place, count.matched) < chance)
         count.hit += due
         return due
