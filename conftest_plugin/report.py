@@ -40,7 +40,7 @@ def pytest_runtest_makereport(
         report.sections.extend(_unused_rules(fakes))
     if call.excinfo is not None:
         for fake in fakes:  # a test that failed need not have used every rule
-            fake.broke_off = True
+            fake._broke_off = True  # noqa: SLF001
     return report
 
 
@@ -63,7 +63,7 @@ def _timelines(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
 def _unused_rules(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
     # for a test that passed, pytest -rP only shows sections with "teardown" in their titles
     for fake in fakes:
-        rules = _text(fake, lambda fake: "\n".join(fake.never_used))
+        rules = _text(fake, lambda fake: "\n".join(fake._never_used))  # noqa: SLF001
         if rules:
             yield f"fakebatch teardown, never used: {fake.base_url}", rules
 

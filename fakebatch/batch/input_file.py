@@ -116,7 +116,7 @@ class BatchError:
     """One entry of `batch.errors`: what is wrong, and with which line (from 1)."""
 
     code: ErrorCode
-    facts: Mapping[str, Any]
+    values: Mapping[str, Any]
     line: int | None = None
 
 
@@ -156,8 +156,8 @@ def validate(
             bad.append(BatchError(*problem, lines.numbers[index]))
 
     def beyond(code: ErrorCode, count: int, limit: int) -> list[BatchError]:
-        facts = {"limit": limit, "model": checks.first_model or "requested"}
-        return [BatchError(code, facts)] if count > limit else []
+        values = {"limit": limit, "model": checks.first_model or "requested"}
+        return [BatchError(code, values)] if count > limit else []
 
     errors = (
         *beyond(ErrorCode.EMPTY, -len(lines), -1),
@@ -242,8 +242,8 @@ def _problem_of_types(line: dict[str, Any], required: Sequence[str]) -> Problem:
             if name in required:
                 return ErrorCode.MISSING, {"name": name, "param": name}
         elif not isinstance(value, kind):
-            facts = {"name": name, "wanted": JSON_TYPES[kind], "got": json_type(value)}
-            return ErrorCode.BAD_TYPE, facts
+            values = {"name": name, "wanted": JSON_TYPES[kind], "got": json_type(value)}
+            return ErrorCode.BAD_TYPE, values
     return None
 
 

@@ -20,7 +20,7 @@ from fakebatch.rules.lines import LineRule
 from fakebatch.rules.rule import Selection
 from fakebatch.rules.scenario import Place
 from fakebatch.rules.webhooks import WebhookRule
-from fakebatch.service import Service, known_batches, known_files
+from fakebatch.service import Service, existing_batches, existing_files
 from fakebatch.wire.faults import Faults
 
 __tracebackhide__ = True  # the traceback of a failed assertion ends in the test
@@ -108,7 +108,7 @@ def all_downloaded(services: Sequence[Service], recorder: Recorder) -> Iterator[
     missing = [
         (file, file.content)
         for service in services
-        for file in service.state.files.ever()
+        for file in service.state.files.all()
         if isinstance(file.content, ResultFile) and file.id not in complete
     ]
     if missing:
@@ -145,7 +145,7 @@ def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> I
     """The most batches of one endpoint and input that were created while all could succeed."""
     same_input: dict[tuple[str, bytes | str], tuple[Batch, ...]] = {}
     most: tuple[Batch, ...] = ()
-    for batch in known_batches(services, now):
+    for batch in existing_batches(services, now):
         content = batch.params.input_file_id if batch.content is None else batch.content
         earlier = same_input.get((batch.params.endpoint, content), ())
         alive = (each for each in earlier if each.status(batch.created) not in UNSUCCESSFUL)
@@ -172,7 +172,7 @@ def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> I
 
 def no_leftover_files(services: Sequence[Service], now: int) -> Iterator[Finding]:
     """Files that still exist."""
-    files = [*known_files(services, now)]
+    files = [*existing_files(services, now)]
     if files:
         yield Finding(
             "no_leftover_files",
@@ -194,7 +194,7 @@ def min_poll_interval(
     for run in recorder.runs():
         if isinstance(run.what, Called) and run.what[::2] == ("batches.retrieve", 200):
             polls[run.what.id] += run.moments
-    for batch in known_batches(services, now):
+    for batch in existing_batches(services, now):
         moments = sorted(polls[batch.id])
         if batch.end.status in TERMINAL:  # polls after the one that saw the end do not count
             moments = moments[: bisect_left(moments, batch.end.at) + 1]
@@ -223,7 +223,7 @@ def used_rules(
     rules = unused(services, faults, selections, of_incidents=False)
     if rules:
         states = [service.state for service in services]
-        batches = [batch for state in states for batch in state.batches.ever()]
+        batches = [batch for state in states for batch in state.batches.all()]
         lines = (line for batch in batches for line in batch.readable_lines)
         custom_ids = [repr(line.custom_id) for line in islice(lines, SHOWN + 1)]
         if len(custom_ids) > SHOWN:
@@ -274,7 +274,7 @@ def hits(services: Sequence[Service], place: Place) -> int:
     count = sum(service.state.hits.get(place, 0) for service in services)
     if family == LineRule.family:
         rule = services[0].state.scenario.on[index : index + 1]
-        batches = (batch for service in services for batch in service.state.batches.ever())
+        batches = (batch for service in services for batch in service.state.batches.all())
         same = (batch for batch in batches if batch.scenario.on[index : index + 1] == rule)
         count += sum(batch.rule_hits[index] for batch in same)
     return count

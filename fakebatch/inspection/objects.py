@@ -103,12 +103,12 @@ class FileView(ObjectView):
     @property
     def content(self) -> bytes:
         """The bytes that a client would download."""
-        return bytes(self._state.files.retrieve(self.id, self._now()).read())
+        return bytes(self._state.files.retrieve(self.id, self._now()).content)
 
     @property
     def written_by(self) -> str:
         """The id of the batch that wrote it, else "files.create" (uploaded) or "files.add"."""
-        for batch in self._state.batches.all(self._now()):
+        for batch in self._state.batches.existing(self._now()):
             if self.id in (batch.output_file_id, batch.error_file_id):
                 return batch.id
         return "files.create" if self._journal.count("files.create", id=self.id) else "files.add"
@@ -145,7 +145,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
     def __iter__(self) -> Iterator[str]:
         now = self._now()
         for service in self._services:
-            yield from (record.id for record in getattr(service.state, self._kind).all(now))
+            yield from (record.id for record in getattr(service.state, self._kind).existing(now))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -140,7 +140,7 @@ class Batches(Collection[BatchView]):
                 f"the batch at {moment_text(at)}.",
                 "Add the file with the created=… of the batch, or an earlier one.",
             )
-        first = parsed_object(bytes(file.read()).partition(b"\n")[0]) or {}
+        first = parsed_object(bytes(file.content).partition(b"\n")[0]) or {}
         endpoint = endpoint or str(first.get("url", dialect.endpoints[0]))
         known = ", ".join(map(repr, dialect.endpoints))
         _check("endpoint", endpoint, endpoint in dialect.endpoints, known, dialect.endpoints[0])
@@ -253,7 +253,7 @@ def _past(created: moments.Moment, now: int) -> int:
 
 
 def _refused(kind: str, refusal: APIError, service: Service) -> UsageError:
-    message = service.dialect.errors[refusal.kind].message_for(refusal.facts)
+    message = service.dialect.errors[refusal.kind].message_for(refusal.values)
     return UsageError(
         f"The service would have refused this {kind}.",
         f"Its error would have been: {message}",

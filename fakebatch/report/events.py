@@ -13,7 +13,7 @@ from fakebatch.batch.lifecycle import Status
 from fakebatch.inspection.checks import downloaded, hits
 from fakebatch.inspection.journal import Called, Recorder, Run, Slept
 from fakebatch.rules.lines import Echo, Replay, Reply
-from fakebatch.service import Service, known_batches
+from fakebatch.service import Service, existing_batches
 from fakebatch.wire.faults import Faults
 
 
@@ -76,7 +76,7 @@ def history(
     Raises:
         UsageError: a rule of the test cannot be applied.
     """
-    batches = tuple(known_batches(services, now))
+    batches = tuple(existing_batches(services, now))
     injected = [
         str(rule)
         for place, rule in services[0].state.scenario.rules
