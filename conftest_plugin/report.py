@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fakebatch import FakeBatch
 
 _BEFORE = pytest.StashKey[dict["FakeBatch", int]]()
-_TOLD = pytest.StashKey[bool]()
+_SHOWN = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,7 +22,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if module := sys.modules.get("fakebatch.fake"):
         module.latest.clear()
     item.stash[_BEFORE] = {fake: fake.journal.count() for fake in _fakes()}
-    item.stash[_TOLD] = False
+    item.stash[_SHOWN] = False
 
 
 @pytest.hookimpl(wrapper=True)
@@ -31,11 +31,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """The first report of a failure gets the timelines; that of a good end, what was noted."""
     report = yield
-    if item.stash.get(_TOLD, True):
+    if item.stash.get(_SHOWN, True):
         return report
     fakes = _used(item.stash[_BEFORE])
     if report.failed:
-        item.stash[_TOLD] = True
+        item.stash[_SHOWN] = True
         report.sections.extend(_sections(fakes))
     elif report.when == "teardown":
         report.sections.extend(_noted(fakes))
@@ -47,7 +47,7 @@ def pytest_runtest_makereport(
 
 def _fakes() -> list[FakeBatch]:
     module = sys.modules.get("fakebatch.fake")
-    return [] if module is None else module.entered()
+    return [] if module is None else [*module.entered]
 
 
 def _used(before: dict[FakeBatch, int]) -> list[FakeBatch]:
@@ -57,25 +57,25 @@ def _used(before: dict[FakeBatch, int]) -> list[FakeBatch]:
 def _sections(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
     for number, fake in enumerate(fakes, 1):
         which = f" {number} of {len(fakes)}" if len(fakes) > 1 else ""
-        yield f"fakebatch timeline{which}: {fake.base_url}", _told(fake.timeline)
+        yield f"fakebatch timeline{which}: {fake.base_url}", _text(fake.timeline)
 
 
 def _noted(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
     # of a test that passed pytest shows (-rP) only sections with "teardown" in their titles
     for fake in fakes:
-        told = _told(partial(_never_used, fake))
-        if told:
-            yield f"fakebatch teardown, never used: {fake.base_url}", told
+        rules = _text(partial(_never_used, fake))
+        if rules:
+            yield f"fakebatch teardown, never used: {fake.base_url}", rules
 
 
 def _never_used(fake: FakeBatch) -> str:
     return "\n".join(fake.never_used)
 
 
-def _told(tell: Callable[[], str]) -> str:
+def _text(draw: Callable[[], str]) -> str:
     from fakebatch.errors import FakeBatchError  # noqa: PLC0415
 
     try:
-        return tell()
+        return draw()
     except (Exception, FakeBatchError) as error:  # noqa: BLE001  # a rule of the test may be wrong
         return f"There is no timeline: {error}"

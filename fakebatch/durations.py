@@ -57,34 +57,22 @@ def microseconds(value: Duration) -> int:
     Raises:
         UsageError: the value is no duration, or is negative or not finite.
     """
-    seconds = _seconds(value)
-    if seconds is None or not 0 <= seconds < LONGEST:
-        raise UsageError(
-            f"{value!r} is not a duration.",
-            f"A duration is {type_names}; never negative.",
-            "Write for example 90, timedelta(minutes=1.5) or '1m30s'.",
-        )
-    return round(seconds * SECOND)
-
-
-def _seconds(value: object) -> float | None:
-    match value:
-        case bool():
-            return None
-        case int() | float():
-            return value
-        case timedelta():
-            return value.total_seconds()
-        case str():
-            return _seconds_of_text(value.replace(" ", ""))
-        case _:
-            return None
-
-
-def _seconds_of_text(text: str) -> float | None:
-    found = _TEXT.fullmatch(text)
-    if not text or found is None:
-        return None
-    return sum(
-        float(n) * size for n, size in zip(found.groups(), _UNITS.values(), strict=True) if n
+    seconds: object = value
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+    elif isinstance(value, str):
+        parts = _TEXT.fullmatch(value.replace(" ", ""))
+        if parts and parts[0]:
+            pairs = zip(parts.groups("0"), _UNITS.values(), strict=True)
+            seconds = sum(float(number) * unit for number, unit in pairs)
+    if (
+        isinstance(seconds, int | float)
+        and not isinstance(seconds, bool)
+        and 0 <= seconds < LONGEST
+    ):
+        return round(seconds * SECOND)
+    raise UsageError(
+        f"{value!r} is not a duration.",
+        f"A duration is {type_names}; never negative.",
+        "Write for example 90, timedelta(minutes=1.5) or '1m30s'.",
     )

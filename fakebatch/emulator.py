@@ -8,27 +8,30 @@ and webhooks that are brought.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
 
-from fakebatch.dialects import Dialect
+from fakebatch.dialects import Dialect, choose
 from fakebatch.errors import FakeBatchWarning, RefusedRequest, UsageError
-from fakebatch.journal import Called, Journal, Noted
+from fakebatch.inspection import seeding
+from fakebatch.inspection.checks import Checks, hits, unused, used_rules
+from fakebatch.inspection.journal import Journal, Recorder, Recording
+from fakebatch.report.events import history
+from fakebatch.report.text import timeline
 from fakebatch.rules.fluent import Rules
 from fakebatch.rules.loading import Incident
-from fakebatch.rules.scenario import AnyRule, Place, Scenario
-from fakebatch.service import State
-from fakebatch.testing import placing
-from fakebatch.testing.asserting import Asserting
-from fakebatch.testing.timeline import Notes, timeline
-from fakebatch.testing.unused import checked, complaint, hits, injected, unused, words
+from fakebatch.rules.scenario import Place, Scenario
+from fakebatch.service import Service, State
 from fakebatch.vtime import moments
 from fakebatch.webhooks.webhooks import Webhooks
-from fakebatch.wire.app import App, Handled
+from fakebatch.wire.app import App, Handled, Sites
 from fakebatch.wire.faults import Faults
 from fakebatch.wire.messages import Reply, Request
 from fakebatch.wire.operations import OPERATIONS
-from fakebatch.wire.sites import DialectChoice, Sites, providers, services
+
+DialectChoice = str | Path | Dialect
+"""A dialect by its name, as a TOML file, or as a value."""
 
 UnusedRules = Literal["error", "warn", "ignore"]
 
@@ -37,10 +40,10 @@ class Snapshot(NamedTuple):
     """The state of an Emulator at one moment."""
 
     services: tuple[State, ...]
-    journal: Noted
+    recording: Recording
 
 
-class Emulator(Asserting, Rules):
+class Emulator(Checks, Rules):
     """The providers, what shall happen to their calls and batches, and what has happened.
 
     Args:
@@ -80,39 +83,50 @@ class Emulator(Asserting, Rules):
         super().__init__()
         for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
             if isinstance(several, str):
-                raise _no_list(name, several)
+                raise UsageError(
+                    f"{name}={several!r} is one string.",
+                    f"{name} takes a list of strings.",
+                    f"Write {name}=[{several!r}].",
+                )
         self.dialects = providers(dialect, dialects, base_url, limits)
         """The providers that are emulated, as values."""
-        self._services = services(self.dialects, seed=str(seed).encode(), models=models)
+        known_models = None if models is None else frozenset(models)
+        self._services = [
+            # the first makes ids as if it were alone; no two make the same ones
+            Service(dialect, seed=f"{seed}{f'/{n}' if n else ''}".encode(), models=known_models)
+            for n, dialect in enumerate(self.dialects)
+        ]
         self._service = self._services[0]
         self._clock = clock
         self._began = clock()
-        self.journal = Journal([operation.name for operation in OPERATIONS])
+        self._recorder = Recorder()
+        self.journal = Journal(self._recorder, [operation.name for operation in OPERATIONS])
         """The calls that were made, and the sleeps between them."""
-        self.files = placing.Files(self._services, self.now, self.journal)
+        self.files = seeding.Files(self._services, self.now, self.journal)
         """The files by id, in order of creation; result files are among them once they exist."""
-        self.batches = placing.Batches(self._services, self.now, self.files)
+        self.batches = seeding.Batches(self._services, self.now, self.files)
         """The batches by id, in order of creation."""
         self.webhooks = Webhooks(self._service.state, clock)
         """What the service tells of batches that have ended: `due`, `secret`."""
-        self.faults = Faults(self._service.state)
+        self.faults = Faults(self._service.state, self._elapsed)
         """What `on_call` let go wrong: the requests that were hit are `fired`."""
+        self._observers: list[Callable[[Handled], object]] = [self._recorder.note]
+        """Each is called with every request that was handled."""
         keys = None if api_keys is None else frozenset(api_keys)
         apps = [
-            App(
-                service,
-                clock=clock,
-                api_keys=keys,
-                faults=self.faults,
-                elapsed=self._elapsed,
-                noted=self._noted,
-            )
+            App(service, clock=clock, api_keys=keys, faults=self.faults, observers=self._observers)
             for service in self._services
         ]
         self._sites = Sites(apps, prefix)
         self.base_url = self.dialects[0].base_urls[0].replace("*", "fakebatch")
         """Where clients find the service: `https://api.openai.com/v1`."""
-        self.unused_rules = checked(unused_rules)
+        if unused_rules not in get_args(UnusedRules):
+            raise UsageError(
+                f"unused_rules={unused_rules!r} is unknown.",
+                f"Known are {', '.join(map(repr, get_args(UnusedRules)))}.",
+                "Leave it out, and rules that were never used are an error.",
+            )
+        self.unused_rules = unused_rules
         """"error", "warn" or "ignore": what to do at the end about rules that nothing met."""
         self.broke_off = False
         """Whether the test failed: then it need not have met every rule."""
@@ -166,22 +180,26 @@ class Emulator(Asserting, Rules):
 
     def hits(self, place: Place) -> int:
         """How often the rule at a place of the scenario met something."""
-        return hits(self._services, self.faults, place)
+        return hits(self._services, place)
 
     def snapshot(self) -> Snapshot:
         """All files and batches, what shall happen to new ones, and the journal: for `restore`."""
-        saved = tuple(service.snapshot() for service in self._services)
-        return Snapshot(saved, self.journal.snapshot())
+        saved = tuple(service.state.copy() for service in self._services)
+        return Snapshot(saved, self._recorder.snapshot())
 
     def restore(self, saved: Snapshot) -> None:
         """As if nothing had been done since the snapshot; the clock alone goes on."""
         for service, was in zip(self._services, saved.services, strict=True):
-            service.restore(was)
-        self.journal.restore(saved.journal)
+            service.state.restore(was)
+        self._recorder.restore(saved.recording)
 
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""
-        return timeline(self._services, self.journal, self._notes(), self._began, self.now())
+        now, services, recorder = self.now(), self._services, self._recorder
+        rules = self._unused()
+        return timeline(
+            history(services, recorder, self.faults, unused=rules, began=self._began, now=now)
+        )
 
     def check_rules(self, *, stacklevel: int = 2) -> None:
         """Raise or warn if nothing has met a rule of the test, or a selection got no verb.
@@ -194,11 +212,9 @@ class Emulator(Asserting, Rules):
         """
         if self.unused_rules == "ignore" or self.broke_off:
             return
-        incidental = self._service.state.incidental
-        rules = unused(self._services, self.faults)
-        unmet = words((rule for place, rule in rules if place not in incidental), self._selections)
-        if unmet:
-            error = complaint(unmet, self._services)
+        rules = used_rules(self._services, self.faults, self._selections, self._began)
+        for finding in rules:
+            error = UsageError(*finding.message)
             if self.unused_rules == "error":
                 raise error
             warnings.warn(FakeBatchWarning(str(error)), stacklevel=stacklevel)
@@ -214,36 +230,32 @@ class Emulator(Asserting, Rules):
         """The time since the start at a moment, both in microseconds."""
         return now - self._began
 
-    def _noted(self, handled: Handled) -> None:
-        """Called with every request."""
-        request, operation, id_, _, hit, done, at, status = handled
-        name = operation.name if operation else f"{request.method} {request.path}"
-        called = Called(name, id_, status, None if hit is None else str(hit.rule))
-        self.journal.called(at, called, changes=done and request.method != "GET")
-
-    def _notes(self) -> Notes:
-        absorbed = (hit.rule for hit in self.faults.fired if hit.absorbed)
-        return Notes(
-            _sentences(injected(self._services, self.faults)),
-            _sentences(absorbed),
-            self._unmet(),
-        )
-
-    def _unmet(self) -> tuple[str, ...]:
+    def _unused(self) -> tuple[str, ...]:
         """The rules that nothing met, and the selections without a verb, as the test has them."""
         if self.unused_rules == "ignore":
             return ()
-        rules = (rule for _, rule in unused(self._services, self.faults))
-        return words(rules, self._selections)
+        return tuple(unused(self._services, self.faults, self._selections))
 
 
-def _sentences(rules: Iterable[AnyRule]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(str, rules)))
+def providers(
+    dialect: DialectChoice | None,
+    dialects: list[DialectChoice] | None,
+    base_url: str | None,
+    limits: dict[str, int] | None,
+) -> tuple[Dialect, ...]:
+    """The dialects that the arguments of an Emulator name.
 
-
-def _no_list(name: str, value: str) -> UsageError:
-    return UsageError(
-        f"{name}={value!r} is a text.",
-        f"{name} takes a list of texts.",
-        f"Write {name}=[{value!r}].",
-    )
+    Raises:
+        UsageError: there is no such dialect, or `dialects` is empty or not alone.
+    """
+    if dialects is None:
+        choices = ["openai" if dialect is None else dialect]
+    elif dialect is None and base_url is None and dialects:
+        choices = dialects
+    else:
+        raise UsageError(
+            f"dialects={dialects!r} came with dialect={dialect!r} and base_url={base_url!r}.",
+            "Several dialects are told apart by their own addresses; the list needs at least one.",
+            "Pass dialects alone; to move one to another address, pass a Dialect or a TOML file.",
+        )
+    return tuple(choose(each, base_url=base_url, limits=limits) for each in choices)

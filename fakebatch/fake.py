@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from contextlib import ExitStack
 from datetime import datetime
 from inspect import signature
-from types import TracebackType
 from typing import Self
 from weakref import WeakKeyDictionary
 
-from fakebatch import active
 from fakebatch.durations import Duration, microseconds
-from fakebatch.emulator import Emulator, Snapshot, UnusedRules
-from fakebatch.endless import Endless
+from fakebatch.emulator import DialectChoice, Emulator, Snapshot, UnusedRules
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.ids import seeded_random
-from fakebatch.interception import (
+from fakebatch.inspection.endless import Endless
+from fakebatch.interception.clients import Clients
+from fakebatch.interception.dns import unresolvable
+from fakebatch.interception.environment import (
     DUMMY_KEY,
     WEBHOOKS,
-    Clients,
-    EmulatedRouter,
-    LostErrors,
     dummy_environment,
-    installed,
-    is_loopback,
     shared_tls_context,
-    unresolvable,
 )
+from fakebatch.interception.lost_errors import LostErrors
+from fakebatch.interception.mockers import installed
+from fakebatch.interception.router import EmulatedRouter
 from fakebatch.rules.loading import Incident
 from fakebatch.vtime import Clock, moments
 from fakebatch.vtime.clock import Sleep
 from fakebatch.webhooks.delivered import DeliveredWebhooks
-from fakebatch.wire.app import Handled
-from fakebatch.wire.sites import DialectChoice
 
 
 class FakeBatch(Emulator, Clients):
@@ -98,14 +94,15 @@ class FakeBatch(Emulator, Clients):
             unused_rules=unused_rules,
         )
         self._lost_errors = LostErrors()
-        self.webhooks: DeliveredWebhooks = DeliveredWebhooks(self._service.state, moments.now)
+        self.webhooks: DeliveredWebhooks = DeliveredWebhooks(
+            self._service.state, moments.now, self._observers
+        )
         """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
-        self._sender = self.webhooks.sender
         self.clock = Clock(
             clock,
             start=start,
             before_sleep=self._before_sleep,
-            after_sleep=self.journal.slept,
+            after_sleep=self._recorder.sleep,
             io_wait=io_wait,
         )
         """The time everybody sees, and the way to move it."""
@@ -117,70 +114,62 @@ class FakeBatch(Emulator, Clients):
             max_sleeps=max_sleeps,
             max_elapsed=max_elapsed,
         )
+        self._observers.append(self._endless.called)
         self.router = EmulatedRouter(self._sites)
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
         self._ready_key = api_keys[0] if api_keys else DUMMY_KEY
-        self._environment = {
-            **{name: DUMMY_KEY for each in self.dialects for name in each.environment},
-            WEBHOOKS: self.webhooks.secret,
-        }
+        names = [name for dialect in self.dialects for name in dialect.environment]
+        self._environment = {**dict.fromkeys(names, DUMMY_KEY), WEBHOOKS: self.webhooks.secret}
         self._active = ExitStack()
         self._entered = self._has_ended_a_wait = False
-        self._began = self._left = 0
+        self._left = 0
 
     @property
     def never_used(self) -> tuple[str, ...]:
         """After the end, the rules that nothing had met, in the words of the test."""
-        return () if self._entered else self._unmet()
+        return () if self._entered else self._unused()
 
     def __enter__(self) -> Self:
         if self._entered:
             raise UsageError(
                 "This FakeBatch is active already.",
-                "It was entered by `with` or by the fixture, and is not left yet.",
-                "Use it as it is, or make another one: with FakeBatch() as inner.",
+                "It was entered by `with` or by the fixture, and has not been left yet.",
+                "Use it as it is, or make another: with FakeBatch() as inner.",
             )
-        hosts = frozenset(host for host in self._sites.hosts if not is_loopback(host))
         with ExitStack() as stack:
-            stack.enter_context(active.in_this_thread())
+            _refuse_other_threads(stack)
             stack.enter_context(dummy_environment(self._environment))
             stack.enter_context(seeded_random(self._service.state.mint))
-            stack.enter_context(unresolvable(hosts, self._lost_errors))
+            stack.enter_context(unresolvable(self._sites.hosts, self._lost_errors))
             stack.enter_context(installed(self.router, self._lost_errors))
             stack.enter_context(shared_tls_context())
             self.clock.start()
             stack.callback(self.clock.stop)
-            self._endless.start()
-            stack.callback(self._endless.stop)
+            self._endless.reset()
+            stack.callback(self._endless.reset)
             self._has_ended_a_wait = False
-            stack.callback(self._sender.close)
+            stack.callback(self.webhooks.sender.close)
             self.router.belong_to_this_process()
             self._active = stack.pop_all()
             self._entered = True
         self._began = moments.now()
-        _ENTERED[self] = None
+        entered[self] = None
         if "PYTEST_CURRENT_TEST" in os.environ:
             latest.append(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._left, self._entered = moments.now(), False
         self._active.close()
         unheard = self._lost_errors.lost()
-        lost = self._sender.error() or unheard
+        lost = self.webhooks.sender.error() or unheard
         if lost is not None and not isinstance(error, FakeBatchError):
             raise lost
         if error is None:
             self.check_rules(stacklevel=3)
 
     def _before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
-        sender = self._sender
-        error = sender.error() if sender.unreported else self._endless.before_sleep(sleep)
+        error = self.webhooks.sender.error() or self._endless.before_sleep(sleep)
         # the first alone: those who wait beside it get errors of their own, which nobody looks at
         if error is not None and not self._has_ended_a_wait:
             self._has_ended_a_wait = True
@@ -194,29 +183,35 @@ class FakeBatch(Emulator, Clients):
     def restore(self, saved: Snapshot) -> None:
         """As if nothing had been done since the snapshot; the clock alone goes on."""
         super().restore(saved)
-        self._sender.look()
+        self.webhooks.sender.look()
 
     def _elapsed(self, now: int) -> int:  # noqa: ARG002  # the clock has a line of its own
         return microseconds(self.clock.elapsed)  # to which a freeze within the test adds nothing
 
-    def _noted(self, handled: Handled) -> None:
-        super()._noted(handled)
-        if handled.done and handled.request.method != "GET":
-            self._sender.look()
-        self._endless.called(handled)
+
+entered_in: list[threading.Thread] = []
+"""The thread of each fake that is active."""
 
 
-_ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
+def _refuse_other_threads(stack: ExitStack) -> None:
+    here = threading.current_thread()
+    entered_in.append(here)  # before it looks, so that of threads that enter at once one succeeds
+    stack.callback(entered_in.remove, here)
+    # what a thread has left active at its end keeps nobody out
+    first = next(thread for thread in [*entered_in] if thread is here or thread.is_alive())
+    if first is not here:
+        raise UsageError(
+            f"Thread {here.name!r} entered a FakeBatch while one is active in {first.name!r}.",
+            "A process has one clock and one set of patched HTTP stacks, for all of its threads.",
+            "Use the active one from every thread, or run tests in processes: pytest-xdist, -n 2.",
+        )
 
+
+entered: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
+"""The fakes that are or were active and still exist, in the order they became so."""
 
 latest: deque[FakeBatch] = deque(maxlen=8)
 """The last fakes of a test, kept for its report: a `with FakeBatch()` leaves nobody to hold one."""
-
-
-def entered() -> list[FakeBatch]:
-    """The fakes that are or were active and still exist, in the order they became so."""
-    return [*_ENTERED]
-
 
 KEYWORDS = tuple(name for name in signature(FakeBatch).parameters)
 """What FakeBatch, and so the marker, can be told."""

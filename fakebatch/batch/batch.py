@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import get_ident
@@ -16,6 +18,7 @@ from fakebatch.batch.once import Once, made_once, made_once_and_shared
 from fakebatch.dialects import Dialect, ErrorCode
 from fakebatch.durations import microseconds
 from fakebatch.ids import Mint
+from fakebatch.request_line import RequestLine
 from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations, ResultFiles, Schedule
 from fakebatch.rules.rule import overlaid
 from fakebatch.rules.scenario import Scenario
@@ -169,6 +172,29 @@ class Batch:
         """
         lines = NO_LINES if self.fails else self.lines
         return outcomes_of(lines, self.scenario, self.mint, self.earlier)
+
+    @property
+    def readable_lines(self) -> Iterator[RequestLine]:
+        """The request lines that can be read, also of a batch that fails."""
+        for index in range(len(self.lines)):
+            with suppress(ValueError, LookupError, TypeError):
+                yield self.lines.request(index)
+
+    @cached_property
+    def rule_hits(self) -> Counter[int]:
+        """How many lines each rule of `on` selects, by its index, whether they will run or not."""
+        if not self.fails:
+            return Counter(rule for outcome in self.outcomes.by_line for rule in outcome.rules)
+        # No predicate is called, and no fraction is drawn, for a batch that never runs.
+        return Counter(
+            index
+            for line in self.readable_lines
+            for index, rule in enumerate(self.scenario.on)
+            if rule.where is None
+            and rule.fraction is None
+            and rule.matches(line)
+            and (rule.times is None or self.earlier.get(line.custom_id or "", 0) < rule.times)
+        )
 
     # --- its life
 

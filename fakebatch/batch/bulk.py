@@ -20,7 +20,7 @@ from fakebatch.batch.responding import LineResponse, encoded, wire_line
 from fakebatch.dialects import canonical
 from fakebatch.durations import SECOND
 from fakebatch.ids import maker
-from fakebatch.replies import Charge, chat
+from fakebatch.replies import Usage, chat
 from fakebatch.rules.lines import Echo
 
 _LINE, _REQUEST, _ANSWER, _CUSTOM_ID, _TEXT = (f"\x01{number}" for number in range(5))
@@ -33,7 +33,7 @@ _MARKS = (
 """What stands in a template for each value; no id or model holds such a sign."""
 _MARK = re.compile(b"|".join(map(re.escape, _MARKS)))
 
-WriteLine = Callable[[int], tuple[bytes, Charge] | None]
+WriteLine = Callable[[int], tuple[bytes, Usage] | None]
 """The result line of the request at an index, with its line end, and what its answer was charged
 for; None if the request demands more than a text."""
 
@@ -58,7 +58,7 @@ def output(batch: Batch) -> WriteLine | None:
     line_id, request_id = maker(forms.line), maker(forms.request)
     templates: dict[str, Template] = {}
 
-    def write(index: int) -> tuple[bytes, Charge] | None:
+    def write(index: int) -> tuple[bytes, Usage] | None:
         request = parsed(content[starts[index] : ends[index]])
         plain = chat.plain(request["body"], own_text)
         if plain is None:
@@ -74,7 +74,7 @@ def output(batch: Batch) -> WriteLine | None:
         texts = _quoted(request["custom_id"]), own_quoted or _quoted(text)
         counts = prompt, completion, prompt + completion
         values = (*map(str.encode, ids), *texts, *counts)
-        return line % in_order(values), (prompt, completion, 0, 0)
+        return line % in_order(values), Usage(prompt, completion)
 
     return write
 

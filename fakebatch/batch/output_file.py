@@ -13,7 +13,7 @@ from fakebatch.batch import bulk
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.matching import LineOutcome, Result
-from fakebatch.batch.responding import LINE_ENDS, LineResponse, question_of, respond, result_lines
+from fakebatch.batch.responding import LINE_ENDS, LineResponse, model_request, respond, result_lines
 from fakebatch.rules.lines import Duplicate, Echo, Fail, Reply
 
 UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
@@ -119,7 +119,7 @@ class _Lines(NamedTuple):
 
     output: bytes
     errors: bytes
-    charge: replies.Charge
+    charge: replies.Usage
 
 
 class _Writer:
@@ -203,6 +203,6 @@ class _Writer:
         """The same without the line of the output file, and without making more than that takes."""
         if index not in self.lost and self.outcomes[index] == LineOutcome(Echo()):
             batch, line = self.batch, self.lines.request(index)
-            question = question_of(line, batch.dialect, batch.mint, self.at)
-            return _Lines(b"", b"", replies.charged(question))
+            request = model_request(line, batch.dialect, batch.mint, self.at)
+            return _Lines(b"", b"", replies.echo_usage(request))
         return self.write(index)._replace(output=b"")

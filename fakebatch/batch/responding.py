@@ -13,7 +13,7 @@ from typing import Any
 from fakebatch import replies
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.matching import Result, failed, name
-from fakebatch.dialects import Dialect, Shapes, canonical, shaped
+from fakebatch.dialects import Dialect, Shapes, canonical, render
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.ids import Mint, formed
@@ -60,27 +60,20 @@ def respond(
     """
     if isinstance(result, Fail | Hang):
         return _failure(NO_RESPONSE if isinstance(result, Hang) else result, dialect)
-    question = question_of(line, dialect, mint, now)
+    request = model_request(line, dialect, mint, now)
     if isinstance(result, Echo):
-        return LineResponse(200, replies.followed(question, result.then))
+        return LineResponse(200, replies.echo(request, result.then))
     if isinstance(result, Malformed):
-        return LineResponse(200, replies.spoiled(question, result.how))
+        return LineResponse(200, replies.malform(request, result.how))
     answer = result.answer
     if callable(answer):
         try:
             answer = answer(line)
         except Exception as error:
             raise failed("The callable that replies", line, error) from error
-    if isinstance(answer, str):
-        try:
-            answer = replies.worded(question, answer)
-        except ValueError as error:
-            raise UsageError(
-                f"The reply {answer!r} cannot answer {name(line)}.",
-                f"Its endpoint is {line.url}: {error}",
-                "Give the whole response body as a dict.",
-            ) from error
     match answer:
+        case str():
+            return LineResponse(200, replies.worded(request, answer))
         case Mapping():
             return LineResponse(200, answer)
         case _:
@@ -91,10 +84,18 @@ def respond(
             )
 
 
-def question_of(line: RequestLine, dialect: Dialect, mint: Mint, now: int) -> replies.Question:
-    """What a model is asked by a request, at `now`."""
-    key, model = mint.line(line.index)[32:], dialect.snapshot(line.model)
-    return replies.Question(canonical(line.url), dict(line.body), key, now // SECOND, model)
+def model_request(
+    line: RequestLine, dialect: Dialect, mint: Mint, now: int
+) -> replies.ModelRequest:
+    """What a default reply to a request depends on, at `now`."""
+    return replies.ModelRequest(
+        endpoint=canonical(line.url),
+        body=dict(line.body),
+        key=mint.line(line.index)[32:],
+        created=now // SECOND,
+        model=dialect.snapshot(line.model),
+        name=name(line),
+    )
 
 
 def _failure(fail: Fail, dialect: Dialect) -> LineResponse:
@@ -111,7 +112,7 @@ def _failure(fail: Fail, dialect: Dialect) -> LineResponse:
     else:
         templates = dialect.line_errors
         template = templates.get(fail.status) or templates[400 if fail.status < 500 else 500]
-        error = {"message": fail.message or template.message, "type": template.type}
+        error = {"message": fail.message or template.message_for({}), "type": template.type}
         body = {"error": {**error, "param": None, "code": fail.code or template.code}}
     error = body.get("error", body)
     match fail.shape:
@@ -174,7 +175,7 @@ def wire_line(
         "error": response.body if has_no_answer else response.error,
         "body_text": json.dumps(response.body) if "body_text" in shapes.answered else "",
     }
-    return shaped(shape, facts)
+    return render(shape, facts)
 
 
 # json.dumps would make one for each line

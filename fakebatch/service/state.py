@@ -1,161 +1,216 @@
-"""State: all that changes at one provider, as one value. A snapshot is a copy of it."""
+"""State: everything that changes at one provider, as one value. A snapshot is a copy of it."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, insort
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from enum import Enum, auto
-from itertools import takewhile
 from threading import RLock
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Generic, TypeVar
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER, TERMINAL
 from fakebatch.batch.output_file import result_files
-from fakebatch.dialects import Dialect
+from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import UsageError
 from fakebatch.ids import Mint
 from fakebatch.rules.files import FileOverrides
-from fakebatch.rules.scenario import FAMILIES, Place, Scenario
-from fakebatch.service.store import FileRecord, Store, UploadRecord
+from fakebatch.rules.scenario import Place, Scenario
+from fakebatch.service.records import Attempt, FileRecord, TokenShare, UploadRecord
+
+Position = tuple[int, int, int, str]
+"""Moment, number, how many records came before, id: the sort key of a listing."""
+
+RecordT = TypeVar("RecordT", FileRecord, Batch, UploadRecord)
 
 
+class Store(Generic[RecordT]):
+    """Records in order. A deleted one keeps its place, so that paging goes on past it.
+
+    Writers hold the lock of the state. Readers hold none: to learn whether a batch exists, all its
+    lines may have to be read.
+
+    Args:
+        missing: the error of a call that names a record which is not there.
+    """
+
+    def __init__(self, missing: ErrorKind) -> None:
+        self._missing = missing
+        self._records: dict[str, RecordT] = {}
+        self._positions: dict[str, Position] = {}
+        self._order: list[Position] = []
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._records
+
+    def copy(self) -> Store[RecordT]:
+        """Another store of the same records."""
+        other = Store[RecordT](self._missing)
+        other._records, other._positions = self._records.copy(), self._positions.copy()
+        other._order = self._order.copy()
+        return other
+
+    def put(self, record: RecordT) -> None:
+        """Keep a record, or the successor of the one that has the same id."""
+        is_new = record.id not in self._records
+        self._records[record.id] = record
+        if is_new:
+            position = (record.created, record.number, len(self._records), record.id)
+            self._positions[record.id] = position
+            insort(self._order, position)
+
+    def current(self, id_: str) -> RecordT | None:
+        """The record of this id, whether a client can see it or not."""
+        return self._records.get(id_)
+
+    def get(self, id_: str, now: int) -> RecordT | None:
+        """The record that a client sees under this id at `now`, if there is one."""
+        record = self._records.get(id_)
+        return record if record is not None and record.exists(now) else None
+
+    def retrieve(self, id_: str, now: int) -> RecordT:
+        """The record that a client sees under this id at `now`.
+
+        Raises:
+            APIError: there is none.
+        """
+        record = self.get(id_, now)
+        if record is None:
+            raise APIError(self._missing, id=id_)
+        return record
+
+    def ever(self) -> Iterator[RecordT]:
+        """Every record there ever was, oldest first, whether a client can see it or not."""
+        return (self._records[id_] for *_, id_ in self._order.copy())
+
+    def all(self, now: int) -> Iterator[RecordT]:
+        """Every record that exists at `now`, oldest first."""
+        return (record for record in self.ever() if record.exists(now))
+
+    def page(
+        self,
+        now: int,
+        *,
+        after: str | None,
+        limit: int,
+        newest_first: bool = True,
+        where: Callable[[RecordT], bool] = lambda _: True,
+    ) -> tuple[list[RecordT], bool]:
+        """At most `limit` records that come after the one named, and whether more follow.
+
+        Raises:
+            APIError: no record ever had the id `after`.
+        """
+        if after is not None and after not in self._positions:
+            raise APIError(self._missing, id=after)
+        order = self._order.copy()
+        place = None if after is None else bisect_left(order, self._positions[after])
+        if newest_first:
+            order = order[:place]
+            order.reverse()
+        elif place is not None:
+            order = order[place + 1 :]
+        page: list[RecordT] = []
+        for *_, id_ in order:
+            record = self._records[id_]
+            if record.exists(now) and where(record):
+                if len(page) == limit:
+                    return page, True
+                page.append(record)
+        return page, False
+
+
+@dataclass(slots=True)
 class Rate:
-    """The calls of the last `per` microseconds."""
+    """Limits calls within any stretch of `per` microseconds."""
 
-    def __init__(self, per: int) -> None:
-        self._per = per
-        self._calls: deque[int] = deque()
+    per: int
+    calls: deque[int] = field(default_factory=deque[int])
+    """The moments of those that were allowed, as far back as they count."""
 
     def allows(self, limit: int | None, now: int) -> bool:
         """Count a call, unless there were `limit` already."""
-        while self._calls and self._calls[0] <= now - self._per:
-            self._calls.popleft()
-        if limit is not None and len(self._calls) >= limit:
+        while self.calls and self.calls[0] <= now - self.per:
+            self.calls.popleft()
+        if limit is not None and len(self.calls) >= limit:
             return False
-        self._calls.append(now)
+        self.calls.append(now)
         return True
 
     def frees(self, limit: int | None) -> int:
         """When none of these calls counts any more; 0 while there is room for another."""
-        return 0 if limit is None or len(self._calls) < limit else self._calls[-1] + self._per
+        return 0 if limit is None or len(self.calls) < limit else self.calls[-1] + self.per
 
     def copy(self) -> Rate:
         """The same calls, counted by another."""
-        other = Rate(self._per)
-        other._calls.extend(self._calls)
-        return other
-
-
-class Share(NamedTuple):
-    """What one batch takes of the quota of its model."""
-
-    batch: str
-    model: str
-    tokens: int
-
-
-class Event(NamedTuple):
-    """What a webhook says: a batch has ended."""
-
-    webhook_id: str
-    """The same in every copy and every attempt: what a receiver tells duplicates by."""
-    type: str
-    """`batch.completed`, `batch.failed`, `batch.expired` or `batch.cancelled`."""
-    batch_id: str
-    body: bytes
-
-
-class Kind(Enum):
-    """Whether a webhook is what it claims to be."""
-
-    GENUINE = auto()
-    FORGED = auto()
-    STALE = auto()
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Attempt:
-    """One attempt to deliver one copy of an event."""
-
-    at: int
-    number: int
-    event: Event = field(compare=False)
-    kind: Kind = field(compare=False)
-    first: int = field(compare=False)
-    """When the first attempt was."""
-    retries: int = field(default=0, compare=False)
-
-
-class Copyable(Protocol):
-    """What a part of the state has to be able to do."""
-
-    def copy(self) -> Self:
-        """The same, of which a change leaves the other alone."""
-        ...
+        return Rate(self.per, self.calls.copy())
 
 
 class State:
-    """What one provider knows, and what its clients and time have changed.
+    """Files, batches, uploads, counters and rules of one provider.
 
-    Records and batches are values that never change; all else that changes has `copy`, so that a
-    copy of a state is cheap, and pickles. Whoever changes it holds `lock`, for the change alone:
-    what a change takes of lines or answers is made before, because a callable of the test may make
-    it, which may call in its turn.
+    Records and batches are values that never change. Everything else that changes has a method
+    `copy`, so that a copy of the state is cheap, and can be pickled.
+
+    Hold `lock` for a change, and for nothing else. Whatever a change needs to know of lines or
+    replies is computed before: a callable of the test may compute it, and may call the API itself.
 
     Args:
-        dialect: what the provider says and allows, before the limits of a scenario.
-        seed: decides every id and shuffle.
+        dialect: the provider, before the limits of a scenario.
+        seed: every id and shuffle follows from it.
         models: the models that exist; None: every plausible name does.
     """
 
     def __init__(self, dialect: Dialect, seed: bytes, models: frozenset[str] | None = None) -> None:
         self.lock = RLock()
         self.revision = 0
-        """How often a caller has changed something: what time alone changes does not count."""
+        """How many changes calls have made. What time alone changes does not count."""
         self.native = dialect
         self.mint = Mint(seed)
         self.models = models
         self.dialect = dialect
-        """What the provider says and allows now."""
+        """The provider, with the limits of the scenario."""
         self._scenario = Scenario()
-        self.hits: dict[Place, int] = {}
+        self.hits = Counter[Place]()
         """How often the rule at a place of the scenario has met an upload, a batch that was
-        created, a webhook or a direct call."""
+        created, a webhook or a call."""
         self.incidental: frozenset[Place] = frozenset()
         """The rules that came with an incident."""
-        self.files = Store[FileRecord]()
-        self.batches = Store[Batch]()
-        self.uploads = Store[UploadRecord]()
+        self.files = Store[FileRecord](ErrorKind.NO_SUCH_FILE)
+        self.batches = Store[Batch](ErrorKind.NO_SUCH_BATCH)
+        self.uploads = Store[UploadRecord](ErrorKind.NO_SUCH_UPLOAD)
         self.batches_by_input: dict[str, tuple[str, ...]] = {}
         self.unsettled: dict[str, int] = {}
-        """Batches whose files may come, and when to look at each."""
+        """Batches whose result files are not written yet, and when to look at each."""
         self.unsettled_from = NEVER
-        """Before this moment none of them has to be looked at."""
+        """The first of these moments."""
         self.file_creations = Rate(60 * SECOND)
         self.batch_creations = Rate(3_600 * SECOND)
-        self.quota: tuple[Share, ...] = ()
-        """The shares of batches that have not ended long enough ago."""
+        self.quota: tuple[TokenShare, ...] = ()
+        """Of batches that still count: until some time after their end."""
         self.numbers = 0
-        """How many ids were made."""
+        """How many ids were made of a number."""
         self.calls_made = 0
         self.uploaded = 0
         """How many files were uploaded."""
         self.unsent_events: dict[str, int] = {}
-        """Batches whose webhook was not handed out, and when to look at each: its end is not known
-        before it is validated."""
+        """Batches whose webhook was not handed out, and when to look at each: the end of a batch is
+        not known before it is validated."""
         self.sent_events: set[str] = set()
         self.undelivered: list[Attempt] = []
-        """Attempts to deliver a webhook that are still to come."""
+        """Attempts to deliver a webhook that are still ahead."""
         self.deliveries = 0
         """How many copies of webhooks were numbered."""
         self.events = 0
         """How many webhooks were due."""
         self.lost_events = 0
-        self.calls: Copyable | None = None
-        """What the faults of calls have counted."""
+        self.calls: Any = None
+        """Counted by the rules of calls: a value that has `copy` and can be pickled."""
 
     # --- as a value
 
@@ -167,7 +222,7 @@ class State:
         return other
 
     def restore(self, saved: State) -> None:
-        """Be as when `saved` was copied, as if nothing had been done since."""
+        """Go back to a copy, as if nothing had happened since. No clock is touched."""
         with self.lock:
             self._become(saved)
             self.revision += 1
@@ -181,13 +236,13 @@ class State:
 
     def __getstate__(self) -> dict[str, Any]:
         scenarios = (self.scenario, *(batch.scenario for batch in self.batches.ever()))
-        callables = dict.fromkeys(name for one in scenarios for name in _callables(one))
+        callables = dict.fromkeys(name for each in scenarios for name in _callables(each))
         if callables:
             raise UsageError(
                 f"A state cannot be pickled while its scenario holds {', '.join(callables)}.",
                 "A callable of the test is not data.",
                 "Select lines by custom_id, index, model, endpoint, contains or fraction, and "
-                "reply with a text or a body.",
+                "reply with a string or a body.",
             )
         with self.lock:
             return {name: value for name, value in vars(self).items() if name != "lock"}
@@ -199,36 +254,29 @@ class State:
 
     @property
     def scenario(self) -> Scenario:
-        """What shall happen from now on."""
+        """The rules for whatever comes from now on."""
         return self._scenario
 
     @scenario.setter
     def scenario(self, scenario: Scenario) -> None:
         limits: dict[str, Any] = dict(scenario.limits)
         with self.lock:
-            kept = {
-                (family, index)
-                for family in FAMILIES
-                for index in range(
-                    _common(getattr(self._scenario, family), getattr(scenario, family))
-                )
-            }
-            self.hits = {place: hits for place, hits in self.hits.items() if place in kept}
+            before = dict(self._scenario.rules)
+            kept = {place for place, rule in scenario.rules if before.get(place) == rule}
+            self.hits = Counter({place: self.hits[place] for place in kept & self.hits.keys()})
             self.incidental &= kept
             self._scenario = scenario
             self.dialect = replace(self.native, limits=replace(self.native.limits, **limits))
             self.revision += 1
 
     def hit(self, family: str, indices: Iterable[int]) -> None:
-        """Count that the rules of a family at these indices have met something."""
+        """Count that rules of a family, named by their indices, have met something."""
         with self.lock:
-            for index in indices:
-                place = family, index
-                self.hits[place] = self.hits.get(place, 0) + 1
+            self.hits.update((family, index) for index in indices)
 
     @property
     def batch_models(self) -> frozenset[str] | None:
-        """The models that a batch may ask; None: every plausible name."""
+        """The models that a batch may name; None: every plausible name."""
         if self.models is not None:
             return self.models
         return frozenset(self.dialect.batch_models) or None
@@ -236,19 +284,20 @@ class State:
     # --- changes
 
     def next_number(self) -> int:
-        """A number that no other id was made of."""
+        """A new number, to make an id of."""
         with self.lock:
             self.numbers += 1
             return self.numbers
 
-    def next_call(self) -> int:
-        """The number of a call, from 1."""
+    def begin_call(self, now: int) -> int:
+        """Put result files in place that are due by now; the number of this call, from 1."""
+        self.settle(now)
         with self.lock:
             self.calls_made += 1
             return self.calls_made
 
     def put_batch(self, batch: Batch, *, instead_of: Batch | None = None) -> bool:
-        """Keep a new batch, or the successor of one; False if another one has succeeded it."""
+        """Keep a new batch, or the successor of one; False: another thread has replaced that."""
         with self.lock:
             if self.batches.current(batch.id) is not instead_of:
                 return False
@@ -265,9 +314,9 @@ class State:
             return True
 
     def settle(self, now: int) -> None:
-        """Keep the files of batches that have ended by now.
+        """Put the files of batches that have ended by now in place.
 
-        Nothing that could be seen changes: a file appears at its moment, whenever this runs.
+        Clients see no difference: a file appears at its moment, whenever this runs.
         """
         if now < self.unsettled_from:
             return
@@ -283,7 +332,7 @@ class State:
     def _settle(self, batch: Batch, now: int) -> None:
         end = batch.end if batch.exists(now) else None
         ended = end is not None and end.at <= now and end.status in TERMINAL
-        files = [*self._files_of(batch)] if ended else []
+        files = _result_records(batch) if ended else []
         with self.lock:
             if self.batches.current(batch.id) is not batch:
                 return
@@ -295,37 +344,33 @@ class State:
                 if file.id not in self.files:
                     self.files.put(file)
             if ended and batch.params.deletes_input:
-                end_at = batch.end.at
-                file_ = self.files.get(batch.params.input_file_id, end_at)
-                if file_ is not None:
-                    self.files.put(replace(file_, deleted=end_at))
-
-    def _files_of(self, batch: Batch) -> Iterator[FileRecord]:
-        seconds = batch.params.output_expires_after
-        lives = batch.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
-        end, late = batch.end.at, microseconds(batch.overrides.result_files.late or 0)
-        for content in result_files(batch):
-            output = content.kind == "output"
-            yield FileRecord(
-                id=batch.output_file_id if output else batch.error_file_id,
-                purpose=batch.dialect.results_purpose,
-                filename=f"{batch.id}_{'output' if output else 'error'}.jsonl",
-                created=end,
-                expires=None if lives is None else end + lives,
-                content=content,
-                number=batch.number,
-                overrides=FileOverrides(found_after=late),
-            )
+                input_file = self.files.get(batch.params.input_file_id, batch.end.at)
+                if input_file is not None:
+                    self.files.put(replace(input_file, deleted=batch.end.at))
 
 
-def _common(first: Iterable[object], second: Iterable[object]) -> int:
-    """How many things two sequences have in common before they differ."""
-    pairs = zip(first, second, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+def _result_records(batch: Batch) -> list[FileRecord]:
+    """The result files of a batch that has ended."""
+    seconds = batch.params.output_expires_after
+    lives = batch.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
+    end, late = batch.end.at, microseconds(batch.overrides.result_files.late or 0)
+    return [
+        FileRecord(
+            id=batch.output_file_id if content.kind == "output" else batch.error_file_id,
+            purpose=batch.dialect.results_purpose,
+            filename=f"{batch.id}_{'output' if content.kind == 'output' else 'error'}.jsonl",
+            created=end,
+            expires=None if lives is None else end + lives,
+            content=content,
+            number=batch.number,
+            overrides=FileOverrides(found_after=late),
+        )
+        for content in result_files(batch)
+    ]
 
 
 def _callables(value: object, name: str = "") -> Iterator[str]:
-    """The callables of the test in a scenario, as they are named there."""
+    """The callables of the test in a scenario: `where=is_first`."""
     if is_dataclass(value):
         for each in fields(value):
             yield from _callables(getattr(value, each.name), each.name)

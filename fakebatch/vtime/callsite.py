@@ -27,21 +27,11 @@ _CARRIED = 3
 
 
 HARNESS = frozenset(
-    [
-        "_pytest",
-        "pluggy",
-        "xdist",
-        "execnet",
-        "pytest_timeout",
-        "pytest_benchmark",
-        "hypothesis",
-        "coverage",
-        "pdb",
-        "bdb",
-        "subprocess",
-        "multiprocessing",
-        "selectors",
-    ]
+    {
+        *("_pytest", "pluggy", "xdist", "execnet", "pytest_timeout", "pytest_benchmark"),
+        *("hypothesis", "coverage", "pdb", "bdb"),
+        *("subprocess", "multiprocessing", "selectors"),
+    }
 )
 """Packages that run or watch the tests, or talk to other processes: they keep real time."""
 
@@ -49,6 +39,11 @@ HARNESS = frozenset(
 def is_harness(module: str) -> bool:
     """Whether a module keeps real time, whatever the clock shows others."""
     return module.partition(".")[0] in HARNESS
+
+
+def caller(depth: int) -> str:
+    """The name of the module whose code has called the function that asks, or one further out."""
+    return str(sys._getframe(depth + 1).f_globals.get("__name__", ""))  # noqa: SLF001 - the only way
 
 
 def is_installed(file: str) -> bool:
@@ -64,7 +59,7 @@ def is_users(frame: FrameType) -> bool:
 
 def of_this_thread() -> str:
     """The file:line at which the user's code called what is now sleeping."""
-    return _innermost(outwards(sys._getframe(1)))  # noqa: SLF001 - documented, the only way up
+    return of_frame(sys._getframe(1))  # noqa: SLF001 - documented, the only way up
 
 
 def of_frame(frame: FrameType) -> str:
@@ -74,8 +69,11 @@ def of_frame(frame: FrameType) -> str:
 
 def of_coroutine(coroutine: Any) -> str:
     """The file:line at which the user's code awaits in a suspended coroutine, or else ran it."""
-    awaited = reversed(list(_awaited(coroutine)))
-    return _innermost([*awaited, *outwards(sys._getframe(1))])  # noqa: SLF001
+    frames = [*outwards(sys._getframe(1))]  # noqa: SLF001
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        frames.insert(0, frame)
+        coroutine = coroutine.cr_await
+    return _innermost(frames)
 
 
 def outwards(frame: FrameType | None) -> Iterator[FrameType]:
@@ -83,12 +81,6 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
-
-
-def _awaited(coroutine: Any) -> Iterator[FrameType]:
-    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
-        yield frame
-        coroutine = coroutine.cr_await
 
 
 def _innermost(frames: Iterable[FrameType]) -> str:

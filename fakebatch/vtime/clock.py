@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Hashable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from fakebatch import durations
@@ -13,8 +14,7 @@ from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.vtime import moments
 
 if TYPE_CHECKING:
-    from fakebatch.vtime.scheduler import Hooks
-    from fakebatch.vtime.session import Session
+    from fakebatch.vtime.scheduler import Scheduler
 
 
 class Sleep(NamedTuple):
@@ -46,8 +46,8 @@ class Clock:
         before_sleep: called before each virtual sleep; the error it returns is raised in the
             sleeper. `Sleep.end` counts from the start of this clock.
         after_sleep: called with the wall clock, in microseconds, before and after each sleep.
-        io_wait: real time for which virtual time stands still while a real socket owes an answer or
-            a child process is waited for; then a warning names it, and time goes on.
+        io_wait: real time for which virtual time stands still while an answer from a real socket
+            or a child process is pending; then a warning names it, and time goes on.
 
     Raises:
         UsageError: an argument means nothing.
@@ -72,10 +72,14 @@ class Clock:
         self._start = None if start is None else moments.microseconds(start)
         self._before_sleep, self._after_sleep = before_sleep, after_sleep
         self._io_wait = durations.microseconds(io_wait)
-        self._session: Session | None = None
-        self._hooks: Hooks
-        self._running = False
-        self._since = self._elapsed = 0
+        self._scheduler: Scheduler | None = None
+        self._leave: Callable[[], None] = lambda: None
+        self._since: int | None = None
+        self._elapsed = 0
+        self.read: Callable[[], int] = moments.now
+        """The wall clock in microseconds since 1970, the same for every thread.
+
+        `start` and `stop` exchange the function: look it up at each call, and do not keep it."""
 
     @property
     def mode(self) -> str:
@@ -85,7 +89,7 @@ class Clock:
     @property
     def now(self) -> datetime:
         """The wall clock as the code under test sees it, aware and in UTC."""
-        return moments.as_datetime(moments.now())
+        return moments.as_datetime(self.read())
 
     @property
     def elapsed(self) -> float:
@@ -99,24 +103,32 @@ class Clock:
             UsageError: something owns time that cannot be moved, or a clock of another kind runs.
         """
         if self.mode == "real":
-            _refuse_to_be_real_in_virtual_time()
+            scheduling = sys.modules.get("fakebatch.vtime.scheduler")
+            if scheduling is not None and scheduling.current is not None:
+                raise UsageError(
+                    "a clock with mode 'real' was started inside another.",
+                    "A clock that moves time is running; there is only one time.",
+                    "Leave the mode out to join it, or stop it first.",
+                )
+            self._since = self.read()
         else:
-            # Not at the top: it imports asyncio and freezegun, and most tests need neither.
+            # Not at the top: they import asyncio and freezegun, and most tests need neither.
+            from fakebatch.vtime import session  # noqa: PLC0415
             from fakebatch.vtime.scheduler import Hooks  # noqa: PLC0415
-            from fakebatch.vtime.session import Session  # noqa: PLC0415
 
-            self._session = Session.join(self._wanted, self._start, self._io_wait)
-            line = self._session.scheduler.line
-            self._hooks = Hooks(line, self._before_sleep, self._after_sleep)
-            self._session.scheduler.hooks.append(self._hooks)
-        self._since, self._running = self._reading(), True
+            self._scheduler = session.join(self._wanted, self._start, self._io_wait)
+            self._since = self._scheduler.now
+            hooks = Hooks(self._since, self._before_sleep, self._after_sleep)
+            self._scheduler.hooks.append(hooks)
+            self._leave = partial(session.leave, self._scheduler, hooks)
+            self.read = self._scheduler.wall.now
 
     def stop(self) -> None:
         """Put everything back as it was before the start; `elapsed` stays readable."""
-        self._elapsed, self._running = self._elapsed_us(), False
-        session, self._session = self._session, None
-        if session is not None:
-            session.leave(self._hooks)
+        self._elapsed, self._since = self._elapsed_us(), None
+        leave, self._leave = self._leave, lambda: None
+        self._scheduler, self.read = None, moments.now
+        leave()
 
     def advance(self, duration: Duration) -> None:
         """Move time forward, waking everybody who sleeps on the way.
@@ -124,7 +136,7 @@ class Clock:
         Raises:
             UsageError: the clock is real or does not run, or the duration means nothing.
         """
-        self._movable().scheduler.advance(durations.microseconds(duration))
+        self._movable().advance(durations.microseconds(duration))
 
     def move_to(self, moment: moments.Moment) -> None:
         """Move time forward to a moment, waking everybody who sleeps on the way.
@@ -132,36 +144,26 @@ class Clock:
         Raises:
             UsageError: the clock is real or does not run, or the moment means nothing or is past.
         """
-        distance = moments.microseconds(moment) - moments.now()
+        distance = moments.microseconds(moment) - self.read()
         if distance < 0:
             raise UsageError(
                 f"the clock was asked to move back to {moment}.",
                 f"It shows {self.now.isoformat()}, and time never goes backwards.",
                 "Give an earlier start instead: start='…'.",
             )
-        self._movable().scheduler.advance(distance)
-
-    def _reading(self) -> int:
-        return self._session.scheduler.line if self._session else moments.now()
+        self._movable().advance(distance)
 
     def _elapsed_us(self) -> int:
-        return self._reading() - self._since if self._running else self._elapsed
+        if self._since is None:
+            return self._elapsed
+        now = self.read() if self._scheduler is None else self._scheduler.now
+        return now - self._since
 
-    def _movable(self) -> Session:
-        if self._session is None:
+    def _movable(self) -> Scheduler:
+        if self._scheduler is None:
             raise UsageError(
                 "a clock was asked to move that does not run or is real.",
                 f"Its mode is {self.mode!r}; a running 'virtual' or 'manual' clock can be moved.",
                 "Move it between start and stop, with clock='virtual' or clock='manual'.",
             )
-        return self._session
-
-
-def _refuse_to_be_real_in_virtual_time() -> None:
-    session = sys.modules.get("fakebatch.vtime.scheduler")
-    if session is not None and session.current is not None:
-        raise UsageError(
-            "a clock with mode 'real' was started inside another.",
-            "A clock that moves time is running; there is only one time.",
-            "Leave the mode out to join it, or stop it first.",
-        )
+        return self._scheduler

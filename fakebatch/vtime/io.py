@@ -1,8 +1,9 @@
 """Answers from outside of virtual time: sockets, pipes and child processes.
 
-An answer is owed once bytes were written to a socket and none were read from it since. While one is
-owed and somebody waits for it, time stands still: else a database that answers after 20 ms would be
-too late for every timeout. A connection that owes nothing, such as a pooled one, holds nothing.
+An answer is pending once bytes were written to a socket and none were read from it since. While one
+is pending and somebody waits for it, time stands still: else a database that answers after 20 ms
+would be too late for every timeout. A connection without a question, such as a pooled one, holds
+nothing up.
 """
 
 from __future__ import annotations
@@ -13,63 +14,59 @@ import socket
 import ssl
 import stat
 import subprocess
-import sys
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from os import fstat
-from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
+from selectors import EVENT_READ, EVENT_WRITE
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import Any
 
-from fakebatch.vtime.callsite import is_harness
-from fakebatch.vtime.scheduler import Scheduler, Waiter, for_this_thread
-from fakebatch.vtime.watchdog import Debt
+from fakebatch.vtime.callsite import caller, is_harness
+from fakebatch.vtime.patches import Patch, Real, wrap
+from fakebatch.vtime.scheduler import Waiter, for_this_thread, waiting_for
+from fakebatch.vtime.watchdog import PendingAnswer
 
-_T = TypeVar("_T")
-Patch = tuple[Any, str, Any]
-"""What to replace: the owner, the name, the new value."""
-
-_WRITES = ("send", "sendall", "sendto", "sendmsg")
-_READS = ("recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into")
+# Windows has none.
+_real_poll: Any = getattr(select, "poll", None)
+_POLLIN, _POLLOUT = getattr(select, "POLLIN", 1), getattr(select, "POLLOUT", 4)
 
 
 @dataclass(slots=True)
-class _Sockets:
-    """What is known of descriptors, by their numbers."""
+class _Socket:
+    """What is known of a descriptor."""
 
-    debts: dict[int, Debt] = field(default_factory=dict[int, Debt])
-    """Of those that were written to and not read from since."""
-    handled: set[int] = field(default_factory=set[int])
-    """Python code reads and writes them, so that `debts` tells everything."""
-    served: set[int] = field(default_factory=set[int])
-    """They were accepted here: what they write is an answer."""
-    inside: set[Any] = field(default_factory=set[Any])
-    """The addresses at which threads of the scope accept."""
-    waits: dict[tuple[int, int], tuple[object, Debt]] = field(
-        default_factory=dict[tuple[int, int], tuple[object, Debt]]
-    )
-    """Debts of those that C code uses or that are full, by descriptor and event, with who waits."""
-
-    def forget(self, fd: int) -> None:
-        """A descriptor is closed; another socket may get its number."""
-        self.debts.pop(fd, None)
-        self.handled.discard(fd)
-        self.served.discard(fd)
-        for event in (EVENT_READ, EVENT_WRITE):
-            self.waits.pop((fd, event), None)
+    by_python: bool = False
+    """Python code reads and writes it, so that `answer` tells everything."""
+    served: bool = False
+    """It was accepted here: what is written to it is an answer."""
+    answer: PendingAnswer | None = None
+    """It was written to, and not read from since."""
+    wait: tuple[object, PendingAnswer | None] = None, None
+    """Who waits until C code can read it, or until it can be written to, and for what."""
 
 
-_sockets = _Sockets()
+_sockets: dict[int, _Socket] = {}
+"""By descriptor."""
+_inside: set[Any] = set()
+"""The addresses at which threads of the scope accept connections."""
 
 
 def forget_all() -> None:
-    """A new clock begins."""
-    _sockets.__init__()  # type: ignore[misc]
+    """A new session of clocks begins."""
+    _sockets.clear()
+    _inside.clear()
 
 
-def debts_of(fd: int, events: int, waiter: object, by_python: bool) -> Iterable[Debt]:
-    """The answers that somebody who waits for a descriptor is owed.
+def _known(fd: int) -> _Socket:
+    return _sockets.setdefault(fd, _Socket())
+
+
+def pending_answers(
+    fd: int, events: int, waiter: object, *, by_python: bool
+) -> Iterable[PendingAnswer]:
+    """The answers for which somebody waits at a descriptor.
 
     Args:
         fd: the descriptor.
@@ -77,40 +74,47 @@ def debts_of(fd: int, events: int, waiter: object, by_python: bool) -> Iterable[
         waiter: tells one wait from the next.
         by_python: whether Python code reads it; else whoever waits for it has written to it.
     """
-    debt = _sockets.debts.get(fd)
-    if debt is not None and events & EVENT_READ and not _answered_inside(fd):
-        yield debt
-    foreign = not by_python and fd not in _sockets.handled
-    for event in (EVENT_READ if foreign else 0, EVENT_WRITE):
-        if events & event and not _answered_inside(fd):
-            known, debt = _sockets.waits.get((fd, event), (None, None))
-            if debt is None or known != waiter:
-                debt = Debt(lambda: _name(fd))
-                _sockets.waits[fd, event] = waiter, debt
-            yield debt
+    known = _known(fd)
+    # Nobody has seen what C code asks; and who waits to write has written more than was read.
+    unseen = events & EVENT_WRITE if by_python or known.by_python else events
+    answer = known.answer if events & EVENT_READ else None
+    if not (answer or unseen) or _answered_inside(fd):
+        return
+    if answer:
+        yield answer
+    if unseen:
+        who, answer = known.wait
+        if answer is None or who != waiter:
+            answer = PendingAnswer(lambda: _name(fd))
+            known.wait = waiter, answer
+        yield answer
+
+
+@contextmanager
+def _socket_at(fd: int) -> Generator[socket.SocketType]:
+    sock = socket.SocketType(fileno=fd)  # of C: nothing is patched there
+    try:
+        yield sock
+    finally:
+        sock.detach()
 
 
 def _answered_inside(fd: int) -> bool:
     """Whether nobody outside of virtual time can answer on a descriptor."""
     try:
         mode = fstat(fd).st_mode
-        if stat.S_ISFIFO(mode):
-            return False
         if not stat.S_ISSOCK(mode):
-            return True
-        probe = socket.SocketType(fileno=fd)  # of C: nothing is patched there
+            return not stat.S_ISFIFO(mode)
+        with _socket_at(fd) as sock:
+            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                return True
+            with suppress(OSError):
+                peer = sock.getpeername()
+                # A socketpair has no names: both ends are here.
+                return not peer or _address(peer) in _inside
+            return False  # it is being connected
     except OSError:
         return True
-    try:
-        if probe.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            return True
-        peer = probe.getpeername()
-    except OSError:
-        return False  # it is being connected
-    finally:
-        probe.detach()
-    # A socketpair has no names: both ends are here.
-    return not peer or _address(peer) in _sockets.inside
 
 
 def _address(name: Any) -> Any:
@@ -118,12 +122,8 @@ def _address(name: Any) -> Any:
 
 
 def _name(fd: int) -> str:
-    with suppress(OSError):
-        probe = socket.SocketType(fileno=fd)
-        try:
-            peer = _address(probe.getpeername())
-        finally:
-            probe.detach()
+    with suppress(OSError), _socket_at(fd) as sock:
+        peer = _address(sock.getpeername())
         return f"an answer of {peer if isinstance(peer, str) else '{}:{}'.format(*peer)}"
     return f"the descriptor {fd}"
 
@@ -131,95 +131,73 @@ def _name(fd: int) -> str:
 # --- threads that wait for sockets
 
 
-@dataclass(slots=True, eq=False)
-class _Waits(Waiter):
+class _Files(Waiter):
     """A thread that waits for descriptors, in real time."""
 
-    events: dict[int, int] = field(kw_only=True)
-    thread: int = field(default_factory=get_ident)
+    def __init__(self, events: dict[int, int]) -> None:
+        super().__init__(None)
+        self._events = events
+        self._thread = get_ident()
+        self.is_over = False
 
     def blocked(self) -> bool:
         """Whether none is ready."""
-        return not is_ready(self.events)
+        return not (self.is_over or is_ready(self._events))
 
-    def hopeless(self) -> bool:
-        """A descriptor can wake it."""
-        return False
+    def watches_files(self) -> bool:
+        """It does nothing else."""
+        return True
 
-    def debts(self) -> Iterable[Debt]:
-        """What it is owed from outside."""
-        for fd, events in self.events.items():
-            yield from debts_of(fd, events, self.thread, False)
+    def pending(self) -> Iterable[PendingAnswer]:
+        """The answers it waits for."""
+        for fd, events in self._events.items():
+            yield from pending_answers(fd, events, self._thread, by_python=False)
 
 
 def is_ready(events: dict[int, int], milliseconds: float | None = 0) -> bool:
-    """Whether one of these descriptors is ready, or becomes so in time, without reading it."""
+    """Whether one of some descriptors is ready, or becomes so in time, without reading it."""
+    if not events:
+        return False
     poll = _real_poll()
     for fd, mask in events.items():
-        reads = select.POLLIN if mask & EVENT_READ else 0
-        poll.register(fd, reads | (select.POLLOUT if mask & EVENT_WRITE else 0))
+        reads = _POLLIN if mask & EVENT_READ else 0
+        poll.register(fd, reads | (_POLLOUT if mask & EVENT_WRITE else 0))
     return bool(poll.poll(milliseconds))
 
 
-def _blocking(
-    scheduler: Scheduler,
-    events: dict[int, int],
-    seconds: float | None,
-    call: Callable[[bool], _T],
-) -> _T:
-    """Make a call once one of these descriptors is ready, and let others go on until then.
+@contextmanager
+def when_ready(events: dict[int, int], seconds: float | None) -> Generator[bool]:
+    """Let others go on until a descriptor is ready; the block may then use it without waiting.
 
     Args:
-        scheduler: the clock the calling thread lives by.
-        events: what the call waits for, by descriptor.
+        events: what is waited for, by descriptor.
         seconds: for how long, in real time.
-        call: told whether one became ready in time.
+
+    Yields:
+        Whether one is ready; also where nobody else could go on, and the block may wait by itself.
     """
-    if scheduler.scope.alone() or _real_poll is None:
-        return call(True)  # which waits by itself
-    waiter = _Waits(None, events=events)
-    owed = scheduler.holds_time(waiter.debts())
+    scheduler = for_this_thread()
+    if scheduler is None or seconds == 0 or scheduler.scope.alone() or _real_poll is None:
+        yield True
+        return
+    waiter = _Files(events)
     with scheduler.blocked(waiter):
         ready = is_ready(events, None if seconds is None else math.ceil(seconds * 1000))
-        waiter.due = True  # before anything is read: what is read is ready no more
-    for key in [(fd, event) for fd in events for event in (EVENT_READ, EVENT_WRITE)]:
-        if ready:
-            _sockets.waits.pop(key, None)  # the next wait is for another answer
-    result = call(ready)
-    if not owed:
-        scheduler.take_turn(waiter.order)
-    return result
+        for fd in events if ready else ():
+            _known(fd).wait = None, None  # the next wait is for another answer
+        waiter.is_over = True  # before anything is read: what is read is ready no more
+        yield ready
 
 
-def select_in_thread(
-    real: Callable[..., Any], selector: BaseSelector, timeout: float | None, scheduler: Scheduler
-) -> Any:
-    """Wait for the files of a selector that belongs to no event loop."""
-    files = {key.fd: key.events for key in (selector.get_map() or {}).values()}
-    return _blocking(
-        scheduler, files, timeout, lambda ready: real(selector, timeout if ready else 0)
-    )
-
-
-def _select(readers: Any, writers: Any, errors: Any, timeout: float | None = None, /) -> Any:
-    scheduler = for_this_thread()
-    if scheduler is None or timeout == 0 or _asked_by_harness():
-        return _real_select(readers, writers, errors, timeout)
+def _select(real_select: Real, readers: Any, writers: Any, errors: Any, timeout: Any = None) -> Any:
+    if for_this_thread() is None or is_harness(caller(2)):
+        return real_select(readers, writers, errors, timeout)
     files: dict[int, int] = {}
     for event, objects in ((EVENT_READ, readers), (EVENT_WRITE, writers)):
-        for it in objects:
-            fd = it if isinstance(it, int) else it.fileno()
+        for fd in map(_fileno, objects):
             files[fd] = files.get(fd, 0) | event
-    return _blocking(
-        scheduler,
-        files,
-        timeout,
-        lambda ready: _real_select(readers, writers, errors, timeout if ready else 0),
-    )
-
-
-_real_select = select.select
-_real_poll: Any = getattr(select, "poll", None)
+    with when_ready(files, timeout) as ready:
+        return real_select(readers, writers, errors, timeout if ready else 0)
 
 
 class _Poll:
@@ -229,171 +207,149 @@ class _Poll:
         self._real = _real_poll()
         self._files: dict[int, int] = {}
 
-    def register(self, file: Any, mask: int = select.POLLIN | select.POLLOUT) -> None:
+    def register(self, file: Any, mask: int = _POLLIN | _POLLOUT) -> None:
         """Watch a file."""
         self._real.register(file, mask)
-        reads = EVENT_READ if mask & select.POLLIN else 0
-        fd = file if isinstance(file, int) else file.fileno()
-        self._files[fd] = reads | (EVENT_WRITE if mask & select.POLLOUT else 0)
+        reads = EVENT_READ if mask & _POLLIN else 0
+        self._files[_fileno(file)] = reads | (EVENT_WRITE if mask & _POLLOUT else 0)
 
     modify = register
 
     def unregister(self, file: Any) -> None:
         """Watch a file no more."""
         self._real.unregister(file)
-        self._files.pop(file if isinstance(file, int) else file.fileno(), None)
+        self._files.pop(_fileno(file), None)
 
     def poll(self, timeout: float | None = None) -> Any:
-        """Wait for so many milliseconds."""
-        scheduler = for_this_thread()
-        if scheduler is None or timeout == 0:
-            return self._real.poll(timeout)
-        seconds = None if timeout is None else timeout / 1000
-        return _blocking(
-            scheduler, self._files, seconds, lambda ready: self._real.poll(timeout if ready else 0)
-        )
+        """Wait for some milliseconds."""
+        with when_ready(self._files, None if timeout is None else timeout / 1000) as ready:
+            return self._real.poll(timeout if ready else 0)
 
 
-def _poll() -> Any:
-    return _real_poll() if for_this_thread() is None or _asked_by_harness() else _Poll()
+def _poll(real_poll: Real) -> Any:
+    return real_poll() if for_this_thread() is None or is_harness(caller(2)) else _Poll()
 
 
-def _asked_by_harness() -> bool:
-    return is_harness(sys._getframe(2).f_globals.get("__name__", ""))  # noqa: SLF001 - who asks
+def _fileno(file: Any) -> int:
+    fd: int = file if isinstance(file, int) else file.fileno()
+    return fd
 
 
-def _writing(real: Callable[..., Any]) -> Callable[..., Any]:
-    def write(sock: Any, *args: Any, **kwargs: Any) -> Any:
-        result = real(sock, *args, **kwargs)
-        if for_this_thread() is not None:
-            fd = sock.fileno()
-            _sockets.handled.add(fd)
-            if fd not in _sockets.debts and fd not in _sockets.served:
-                _sockets.debts[fd] = Debt(lambda: _name(fd))
+def write(real_write: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:
+    """Write to a socket: whoever reads from it next waits for an answer."""
+    result = real_write(sock, *args, **kwargs)
+    if for_this_thread() is not None:
+        fd = sock.fileno()
+        known = _known(fd)
+        known.by_python = True
+        if known.answer is None and not known.served:
+            known.answer = PendingAnswer(lambda: _name(fd))
+    return result
+
+
+def read(real_read: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:
+    """Read from a socket: it has been answered."""
+    fd = sock.fileno()
+    if for_this_thread() is None or fd < 0:
+        return real_read(sock, *args, **kwargs)
+    known = _known(fd)
+    known.by_python = True
+    decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending()
+    with nullcontext() if decrypted else _when_readable(sock):
+        result = real_read(sock, *args, **kwargs)
+        known.answer = None
         return result
 
-    return write
 
-
-def _reading(real: Callable[..., Any]) -> Callable[..., Any]:
-    def reads(sock: Any, *args: Any, **kwargs: Any) -> Any:
-        if for_this_thread() is None:
-            return real(sock, *args, **kwargs)
-        fd = sock.fileno()
-        _sockets.handled.add(fd)
-
-        def call() -> Any:
-            result = real(sock, *args, **kwargs)
-            _sockets.debts.pop(fd, None)
-            return result
-
-        decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending()
-        return call() if decrypted else _once_readable(sock, call)
-
-    return reads
-
-
-def _accept(sock: Any) -> Any:
-    def call() -> Any:
-        connection, address = _real_accept(sock)
-        _sockets.served.add(connection.fileno())
-        _sockets.inside.add(_address(connection.getsockname()))
+def accept(real_accept: Real, sock: Any) -> Any:
+    """Accept a connection, whose other end has nothing to wait for outside."""
+    if for_this_thread() is None or sock.fileno() < 0:
+        return real_accept(sock)
+    with _when_readable(sock):
+        connection, address = real_accept(sock)
+        _known(connection.fileno()).served = True
+        _inside.add(_address(connection.getsockname()))
         return connection, address
 
-    return _real_accept(sock) if for_this_thread() is None else _once_readable(sock, call)
 
-
-def _once_readable(sock: Any, call: Callable[[], _T]) -> _T:
-    scheduler, timeout = for_this_thread(), sock.gettimeout()
-    if scheduler is None or timeout == 0:
-        return call()
-
-    def call_in_time(ready: bool) -> _T:
+@contextmanager
+def _when_readable(sock: Any) -> Generator[None]:
+    with when_ready({sock.fileno(): EVENT_READ}, sock.gettimeout()) as ready:
         if not ready:
             raise TimeoutError("timed out")
-        return call()
-
-    return _blocking(scheduler, {sock.fileno(): EVENT_READ}, timeout, call_in_time)
+        yield
 
 
-_real_accept = socket.socket.accept
+def do_handshake(real_handshake: Real, sock: Any, *args: Any) -> Any:
+    """Begin TLS: C code asks and reads the answers."""
+    fd = sock.fileno()
+    if sock.gettimeout() == 0 or _answered_inside(fd):
+        return real_handshake(sock, *args)
+    with waiting_for(_name(fd)):
+        return real_handshake(sock, *args)
 
 
-def _closing(real: Callable[..., Any]) -> Callable[..., Any]:
-    def close(sock: Any) -> Any:
-        _sockets.forget(sock.fileno())
-        return real(sock)
-
-    return close
+def close(real_close: Real, sock: Any) -> Any:
+    """Forget a descriptor: another file may get its number."""
+    _sockets.pop(sock.fileno(), None)
+    return real_close(sock)
 
 
 # --- child processes
 
 
-def waiting_for_child(name: str) -> AbstractContextManager[None]:
-    """Let time stand still for a child process, if the calling thread lives in virtual time."""
-    scheduler = for_this_thread()
-    return nullcontext() if scheduler is None else scheduler.waiting_for_child(name)
+def wait_for_child(real_wait: Real, process: Any, *args: Any, **kwargs: Any) -> Any:
+    """Let time stand still while a thread waits for a child process."""
+    with waiting_for(_child(process)):
+        return real_wait(process, *args, **kwargs)
 
 
-def _waiting(real: Callable[..., Any]) -> Callable[..., Any]:
-    def wait(process: Any, *args: Any, **kwargs: Any) -> Any:
-        with waiting_for_child(child(process)):
-            return real(process, *args, **kwargs)
-
-    return wait
+async def await_child(real_wait: Real, process: Any, *args: Any, **kwargs: Any) -> Any:
+    """Let time stand still while a task waits for a child process."""
+    with waiting_for(_child(process)):
+        return await real_wait(process, *args, **kwargs)
 
 
-def child(process: Any) -> str:
-    """How a warning names a child process."""
+def _child(process: Any) -> str:
     pid = getattr(process, "pid", None)
-    return "a process of a pool" if pid is None else f"the child process {pid}"
+    return _POOL if pid is None else f"the child process {pid}"
+
+
+_POOL = "a process of a pool"
+
+
+def submit(real_submit: Real, pool: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+    """Let time stand still until a process of a pool has done its work."""
+    future: Future[Any] = real_submit(pool, *args, **kwargs)
+    waiting = ExitStack()
+    waiting.enter_context(waiting_for(_POOL))
+    future.add_done_callback(lambda _: waiting.close())
+    return future
 
 
 def replacements() -> list[Patch]:
     """What to patch in modules that are always there."""
-    tcp, tls, popen = socket.socket, ssl.SSLSocket, subprocess.Popen
     return [
-        *((tcp, name, _writing(getattr(tcp, name))) for name in _WRITES if hasattr(tcp, name)),
-        *((tcp, name, _reading(getattr(tcp, name))) for name in _READS if hasattr(tcp, name)),
-        *((tcp, name, _closing(getattr(tcp, name))) for name in ("close", "detach")),
-        *((tls, name, _writing(getattr(tls, name))) for name in ("write", "send")),
-        *((tls, name, _reading(getattr(tls, name))) for name in ("read", "do_handshake")),
-        (socket.socket, "accept", _accept),
-        (select, "select", _select),
-        *([(select, "poll", _poll)] if _real_poll is not None else ()),
-        *((popen, name, _waiting(getattr(popen, name))) for name in ("wait", "communicate")),
+        *wrap(socket.socket, "send sendall sendto sendmsg", write),
+        *wrap(socket.socket, "recv recv_into recvfrom recvfrom_into recvmsg recvmsg_into", read),
+        *wrap(socket.socket, "accept", accept),
+        *wrap(socket.socket, "close detach", close),
+        *wrap(ssl.SSLSocket, "write send", write),
+        *wrap(ssl.SSLSocket, "read", read),
+        *wrap(ssl.SSLSocket, "do_handshake", do_handshake),
+        *wrap(select, "select", _select),
+        *wrap(select, "poll", _poll),
+        *wrap(subprocess.Popen, "wait communicate", wait_for_child),
     ]
 
 
-def _of_processes(module: Any) -> list[Patch]:
-    kind = module.BaseProcess
-    return [(kind, "join", _waiting(kind.join))]
-
-
-def _of_pools(module: Any) -> list[Patch]:
-    waits = [(module.ApplyResult, "wait"), (module.IMapIterator, "next")]
-    waits += [(module.Pool, name) for name in ("terminate", "join")]
-    return [(owner, name, _waiting(getattr(owner, name))) for owner, name in waits]
-
-
-def _of_executors(module: Any) -> list[Patch]:
-    executor = module.ProcessPoolExecutor
-    real = executor.submit
-
-    def submit(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        future = real(self, *args, **kwargs)
-        held = ExitStack()
-        held.enter_context(waiting_for_child("a process of a pool"))
-        future.add_done_callback(lambda _: held.close())  # pyright: ignore[reportUnknownLambdaType]
-        return future
-
-    return [(executor, "submit", submit)]
-
-
 LATER: dict[str, Callable[[Any], list[Patch]]] = {
-    "multiprocessing.process": _of_processes,
-    "multiprocessing.pool": _of_pools,
-    "concurrent.futures.process": _of_executors,
+    "multiprocessing.process": lambda module: wrap(module.BaseProcess, "join", wait_for_child),
+    "multiprocessing.pool": lambda module: [
+        *wrap(module.ApplyResult, "wait", wait_for_child),
+        *wrap(module.IMapIterator, "next", wait_for_child),
+        *wrap(module.Pool, "terminate join", wait_for_child),
+    ],
+    "concurrent.futures.process": lambda module: wrap(module.ProcessPoolExecutor, "submit", submit),
 }
 """What to patch in modules that may be imported at any moment, by their names."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from fakebatch.durations import SECOND
@@ -29,39 +30,22 @@ def microseconds(moment: Moment) -> int:
     Raises:
         UsageError: the value is no moment.
     """
-    match moment:
-        case bool():
-            raise _no_moment(moment)
-        case int() | float() if math.isfinite(moment):
-            return round(moment * SECOND)
-        case str():
-            return _of_datetime(_parsed(moment))
-        case datetime():
-            return _of_datetime(moment)
-        case _:
-            raise _no_moment(moment)
+    value: object = moment
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return (aware - _EPOCH) // timedelta(microseconds=1)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return round(value * SECOND)
+    raise UsageError(
+        f"{moment!r} is not a moment.",
+        "A moment is a datetime, ISO 8601 text or unix seconds; without a zone it is UTC.",
+        "Write for example '2026-01-01T12:00:00Z' or datetime(2026, 1, 1, tzinfo=UTC).",
+    )
 
 
 def as_datetime(microseconds: int) -> datetime:
     """The aware UTC datetime of a moment in microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def _parsed(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise _no_moment(text) from None
-
-
-def _of_datetime(moment: datetime) -> int:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
-
-
-def _no_moment(value: object) -> UsageError:
-    return UsageError(
-        f"{value!r} is not a moment.",
-        "A moment is a datetime, ISO 8601 text or unix seconds; without a zone it is UTC.",
-        "Write for example '2026-01-01T12:00:00Z' or datetime(2026, 1, 1, tzinfo=UTC).",
-    )

@@ -1,48 +1,55 @@
-"""What names in other modules mean while the clock runs, in those loaded and those imported then.
+"""What the names of time mean in other modules while the clock runs, and while they are imported.
 
 A module that has bound a time function or class (`from time import sleep`) is given the fake under
-that name. A module imported under the clock is given the real classes first: see imports.py.
+that name. A module that is imported under the clock executes with the real `date` and `datetime`,
+and is given the fakes afterwards: a class derived from a fake is no class of dates to whoever looks
+closely. Metaclasses conflict, Cython compares sizes (a first `import pandas` ends the process),
+tables of types do not know it.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from ctypes import string_at
+from functools import wraps
+from importlib.abc import Loader
+from importlib.machinery import ExtensionFileLoader, SourceFileLoader, SourcelessFileLoader
+from importlib.util import LazyLoader
 from itertools import chain
-from types import MappingProxyType, ModuleType
+from threading import RLock, get_ident
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
+from zipimport import zipimporter
+
+import freezegun.api
+from freezegun.api import FakeDate, FakeDatetime, real_date, real_datetime
 
 from fakebatch.vtime import callsite
-from fakebatch.vtime.imports import CLASSES, PREPARATIONS, Executed, Imports
-from fakebatch.vtime.io import Patch
-from fakebatch.vtime.wall_clock import fakes, is_frozen
+from fakebatch.vtime.patches import Patch
+from fakebatch.vtime.wall_clock import fakes
+
+CLASSES: dict[type, Any] = {real_date: FakeDate, real_datetime: FakeDatetime}
+"""The real classes, and those that stand in their place while time is frozen."""
+_REAL_CLASSES = {id(fake): real for real, fake in CLASSES.items()}
+_FAKE_CLASSES = {id(real): fake for real, fake in CLASSES.items()}
 
 _OURS = frozenset(
-    [
-        "fakebatch",
-        "conftest_plugin",
-        "freezegun",
-        "time_machine",
-        "time",
-        "datetime",
-        "_datetime",
-        "_pydatetime",
-        "threading",
-        "queue",
-    ]
+    {
+        *("fakebatch", "conftest_plugin", "freezegun", "time_machine", "time", "datetime"),
+        *("_datetime", "_pydatetime", "threading", "queue"),
+    }
 )
-"""Modules that make the clock, or hold what others see by it."""
+"""Packages that make the clock, or hold what others see by it."""
 _LEFT_ALONE = callsite.HARNESS | _OURS
 _WITH_REAL_DATES = frozenset(
-    ["pydantic", "pydantic_core", "openai", "numpy", "pandas", "sqlalchemy"]
+    {"pydantic", "pydantic_core", "openai", "numpy", "pandas", "sqlalchemy"}
 )
 """Packages that compare annotations with the datetime class itself: only functions change there."""
-_USUAL = frozenset(["sleep", *(real.__name__ for real in fakes())])
+_USUAL = frozenset({"sleep", *(real.__name__ for real in fakes())})
 """Names looked at in every library, even if they meant something else before, such as a patch."""
-
-_REAL_CLASSES = {id(fake): real for real, fake in CLASSES}
-_FAKE_CLASSES = {id(real): fake for real, fake in CLASSES}
 
 # Not vars(): it asks the object, and a lazy module would import itself to answer.
 _namespace: Callable[[object], dict[str, Any]] = vars(ModuleType)["__dict__"].__get__
@@ -60,7 +67,7 @@ class Rebinding:
     def __init__(
         self,
         fakes: Mapping[Any, Any],
-        on_import: Mapping[str, Callable[[ModuleType], object]] = MappingProxyType({}),
+        on_import: Mapping[str, Callable[[ModuleType], object]],
     ) -> None:
         self._alive = dict(fakes)  # no id below may come to mean something else
         self._fakes = {id(real): fake for real, fake in fakes.items()}
@@ -69,14 +76,11 @@ class Rebinding:
         }
         self._reals = {id(fake): real for real, fake in fakes.items()}
         self._on_import = dict(on_import)
-        self._imports = Imports(self._settle)
         self._rebound: list[tuple[dict[str, Any], Iterable[str]]] = []
-        self._imported: list[dict[str, Any]] = []
+        self._imports: dict[int, list[tuple[object, bool]]] = {}
+        """By thread: what its outermost import has executed, and whether without an error."""
+        self._lock = RLock()  # a finalizer may import something at any time
         self._is_made = False
-
-    def replacements(self) -> list[Patch]:
-        """What to patch so that modules imported from now on are known."""
-        return self._imports.replacements()
 
     def make(self) -> None:
         """Put the fakes in."""
@@ -87,7 +91,7 @@ class Rebinding:
             new = self._fake_functions if _compares_dates(package) else self._fakes
             _rebind(namespace, names, new)
         for name in PREPARATIONS.keys() & sys.modules.keys():
-            self._imports.prepare(name)
+            self._prepare(name)
 
     def undo(self) -> None:
         """Put the reals back, also where a module has bound a fake meanwhile."""
@@ -95,48 +99,140 @@ class Rebinding:
         # First those modules that sys.modules may not hold any more, or not at this moment.
         for namespace, names in self._rebound:
             _rebind(namespace, names, self._reals)
-        for namespace in self._imported:
-            _rebind(namespace, tuple(namespace), self._reals)
         for _, namespace, names in _index.bindings():
             _rebind(namespace, names, self._reals)
         self._rebound.clear()
-        self._imported.clear()
 
-    def _settle(self, executed: list[Executed]) -> None:
+    def replacements(self) -> list[Patch]:
+        """What to patch to hear of every module that is executed.
+
+        A finder in sys.meta_path would not: specs may have been found before, by hand, or by a
+        finder in front of it. And it would have to stand in the place of the module's own loader.
+        """
+        return [
+            Patch(owner, name, self._watched(vars(owner)[name]))
+            for owner, name in loading_methods()
+        ]
+
+    def _watched(self, load: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def watched(loader: Any, target: Any) -> Any:
+            with self._real_dates(target):
+                return load(loader, target)
+
+        # Warnings and tracebacks pass over the frames of the import system. This is one.
+        watched.__code__ = watched.__code__.replace(co_filename="<frozen importlib._bootstrap>")
+        return wraps(load)(watched)
+
+    @contextmanager
+    def _real_dates(self, target: object = None) -> Generator[None]:
+        """Show the real classes in `datetime`, to all threads, while a module executes."""
+        with self._lock:
+            outermost = get_ident() not in self._imports
+            executed = self._imports.setdefault(get_ident(), [])
+            _show(real=True)
+        completed = False
+        try:
+            yield
+            completed = True
+        finally:
+            executed.append((target, completed))
+            if outermost:
+                with self._lock:
+                    del self._imports[get_ident()]
+                    if not self._imports and freezegun.api.freeze_factories:
+                        _show(real=False)
+                self._settle(executed)
+
+    def _settle(self, executed: list[tuple[object, bool]]) -> None:
         """Let modules whose import has ended see what those loaded before do."""
         imported: list[str] = []
         for target, completed in executed:
             namespace = _globals(target)
             name = str(namespace.get("__name__"))
-            if namespace and _package(name) not in _OURS:
-                _rebind(namespace, tuple(namespace), self._seen_by(_package(name)))
-                self._imported.append(namespace)
+            package = _package(name)
+            if namespace and package not in _OURS:
+                if package in callsite.HARNESS or not self._is_made:
+                    new = self._reals
+                elif _compares_dates(package):
+                    new = self._fake_functions | _REAL_CLASSES
+                else:
+                    new = self._fakes | (_FAKE_CLASSES if freezegun.api.freeze_factories else {})
+                _rebind(namespace, namespace, new)
+                self._rebound.append((namespace, namespace))
             if completed and name in sys.modules:
                 imported.append(name)
         for name in imported if self._is_made else ():
-            self._imports.prepare(name)
+            self._prepare(name)
             if callback := self._on_import.pop(name, None):
                 callback(sys.modules[name])
 
-    def _seen_by(self, package: str) -> Mapping[int, Any]:
-        if package in callsite.HARNESS or not self._is_made:
-            return self._reals
-        if _compares_dates(package):
-            return self._fake_functions | _REAL_CLASSES
-        return self._fakes | (_FAKE_CLASSES if is_frozen() else {})
+    def _prepare(self, name: str) -> None:
+        if prepare := PREPARATIONS.get(name):
+            with self._real_dates(), suppress(Exception):
+                prepare(sys.modules[name])
+
+
+def loading_methods() -> Iterator[tuple[type, str]]:
+    """The methods that execute modules, with the class that defines each."""
+    loaders: list[type] = [Loader, SourceFileLoader, SourcelessFileLoader, zipimporter]
+    loaders.append(ExtensionFileLoader)
+    for loader in loaders:  # it grows meanwhile
+        loaders += type.__subclasses__(loader)
+    for owner in {base for loader in loaders for base in loader.__mro__} - {LazyLoader}:
+        if isinstance(vars(owner).get("exec_module"), FunctionType):
+            yield owner, "exec_module"
+    yield ExtensionFileLoader, "create_module"  # executes those of a single phase
+
+
+def _show(*, real: bool) -> None:
+    for real_class, fake in CLASSES.items():
+        old, new = (fake, real_class) if real else (real_class, fake)
+        if vars(dt)[real_class.__name__] is old:
+            setattr(dt, real_class.__name__, new)
+
+
+# --- libraries that would refuse a fake, or keep it
+
+
+def _core_schema(_: type, source: Any, handler: Callable[[Any], Any]) -> Any:
+    return handler(_REAL_CLASSES.get(id(source), source))
+
+
+for _fake in CLASSES.values():
+    # Pydantic asks for it where a field of a model that is defined under the clock names the fake.
+    # It stays for good: such a model may live on, and be derived from.
+    _fake.__get_pydantic_core_schema__ = classmethod(_core_schema)
+
+
+def _know_fakes(sqltypes: Any) -> None:
+    """SQLAlchemy finds the type of a column by the class of a value, or of an annotation."""
+    for real, fake in CLASSES.items():
+        sqltypes._type_map[fake] = sqltypes._type_map[real]  # noqa: SLF001 - has no public name
+
+
+PREPARATIONS: dict[str, Callable[[Any], object]] = {
+    # These two keep the classes that they see when they first take a time.
+    "cryptography.x509": lambda x509: x509.InvalidityDate(real_datetime(2000, 1, 1)).public_bytes(),
+    "polars": lambda polars: [polars.lit(real(2000, 1, 1)) for real in CLASSES],
+    "sqlalchemy.sql.sqltypes": _know_fakes,
+}
+"""What to do, while the classes are real, with a module that was imported."""
+
+
+# --- where modules have bound the names of time
+
+
+def _rebind(namespace: dict[str, Any], names: Iterable[str], new: Mapping[int, Any]) -> None:
+    for name in tuple(names):
+        value = new.get(id(namespace.get(name)))
+        if value is not None:
+            namespace[name] = value
 
 
 def _compares_dates(package: str) -> bool:
     # SDKs that are generated by Stainless, as openai's is, parse times by their annotations.
     models = _globals(sys.modules.get(f"{package}._models"))
     return package in _WITH_REAL_DATES or "construct_type" in models
-
-
-def _rebind(namespace: dict[str, Any], names: Iterable[str], new: Mapping[int, Any]) -> None:
-    for name in names:
-        value = new.get(id(namespace.get(name)))
-        if value is not None:
-            namespace[name] = value
 
 
 class _Library(NamedTuple):
@@ -153,62 +249,70 @@ class _Index:
 
     def __init__(self) -> None:
         self._ids = set[int]()
+        self._forget()
+
+    def _forget(self) -> None:
         self._libraries: dict[str, _Library] = {}
-        self._others: dict[str, bytes] = {}
-        self._names_in_others: dict[str, frozenset[str]] = {}
+        self._users: dict[str, tuple[bytes, frozenset[str]]] = {}
+        """By other modules: the ids of all their values, and the names in question."""
         self._seen: tuple[bytes, list[str]] = b"", []
 
     def look_for(self, ids: set[int]) -> None:
         """Look for these objects, too, from now on."""
         if not ids <= self._ids:
             self._ids |= ids
-            self._libraries, self._others, self._seen = {}, {}, (b"", [])
+            self._forget()
 
     def bindings(self) -> Iterator[tuple[str, dict[str, Any], frozenset[str]]]:
         """The package, the globals and the names in question of each module that has some."""
-        others: dict[str, dict[str, Any]] = {}
+        users: dict[str, dict[str, Any]] = {}
         for key, module in sys.modules.copy().items():
-            known = self._libraries.get(key)
-            if known is None or known.module is not module or known.size != len(known.namespace):
+            library = self._libraries.get(key)
+            if (
+                library is None
+                or library.module is not module
+                or library.size != len(library.namespace)
+            ):
                 namespace = _globals(module)
-                known = None if key in self._others else self._library(key, module, namespace)
-                if known is None:
-                    others[key] = namespace
+                library = None if key in self._users else self._library(key, module, namespace)
+                if library is None:
+                    users[key] = namespace
                     continue
-            if known.names:
-                yield _package(key), known.namespace, known.names
-        self._look_at(others)
-        for key, names in self._names_in_others.items():
-            # They may be gone, and others mean the same objects in their place.
-            there = names <= others[key].keys()
-            yield _package(key), others[key], names if there else self._names(others[key])
+            if library.names:
+                yield _package(key), library.namespace, library.names
+        self._look_at(users)
+        for key, (_, names) in self._users.items():
+            if names:
+                # They may be gone, and others mean the same objects in their place.
+                there = names <= users[key].keys()
+                yield _package(key), users[key], names if there else self._names_in(users[key])
 
     def _library(self, key: str, module: Any, namespace: dict[str, Any]) -> _Library | None:
-        file = str(namespace.get("__file__"))
-        if _package(key) in _LEFT_ALONE:
-            names = frozenset[str]()
-        elif key in sys.builtin_module_names or callsite.is_installed(file):
-            names = self._names(namespace) | (_USUAL & namespace.keys())
-        else:
-            return None
+        names = frozenset[str]()
+        if _package(key) not in _LEFT_ALONE:
+            file = str(namespace.get("__file__"))
+            if key not in sys.builtin_module_names and not callsite.is_installed(file):
+                return None
+            names = self._names_in(namespace) | (_USUAL & namespace.keys())
         self._libraries[key] = library = _Library(module, namespace, len(namespace), names)
         return library
 
-    def _look_at(self, others: Mapping[str, dict[str, Any]]) -> None:
-        addresses, keys = _addresses(others.values()), list(others)
+    def _look_at(self, users: Mapping[str, dict[str, Any]]) -> None:
+        """Find the names in modules that have changed since the last look."""
+        addresses, keys = ids_of_values(users.values()), list(users)
         if (addresses, keys) == self._seen:
             return
-        known, self._others, self._seen = self._others, {}, (addresses, keys)
-        known_names, self._names_in_others = self._names_in_others, {}
+        self._seen = addresses, keys
+        known, self._users = self._users, {}
         end = 0
-        for key, namespace in others.items():
+        for key, namespace in users.items():
             start, end = end, end + len(namespace) * tuple.__itemsize__
-            held = self._others[key] = addresses[start:end]
-            same = known.get(key) == held
-            if names := known_names.get(key) if same else self._names(namespace):
-                self._names_in_others[key] = names
+            ids, names = known.get(key, (b"", frozenset[str]()))
+            if ids != addresses[start:end]:
+                names = self._names_in(namespace)
+            self._users[key] = addresses[start:end], names
 
-    def _names(self, namespace: dict[str, Any]) -> frozenset[str]:
+    def _names_in(self, namespace: dict[str, Any]) -> frozenset[str]:
         items = namespace.copy().items()
         return frozenset(name for name, value in items if id(value) in self._ids)
 
@@ -216,7 +320,7 @@ class _Index:
 _index = _Index()
 
 
-def _addresses(namespaces: Iterable[dict[str, Any]]) -> bytes:
+def ids_of_values(namespaces: Iterable[dict[str, Any]]) -> bytes:
     """The id() of every value of some dicts, in a quarter of the time that id() takes.
 
     The values themselves must not be kept: a test may want to see them go.

@@ -1,236 +1,240 @@
-"""The scheduler: one line of time that moves only when every thread of its scope is blocked.
+"""The scheduler: virtual time, which moves only when every thread that lives by it is blocked.
 
-It then jumps to the earliest deadline and wakes exactly one thread. So one thread of the scope runs
-at a time, and their order is decided by deadline and registration, not by the operating system.
+It then jumps to the earliest deadline and wakes exactly one thread. So one thread runs at a time,
+and their order is decided by deadline and by who blocked first, not by the operating system.
+
+All moments and durations here are whole microseconds since the session of clocks began.
 """
 
 from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Hashable, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from threading import get_ident
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from freezegun import api as real
 
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError, FakeBatchWarning
-from fakebatch.vtime import callsite
 from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.thread_scope import ThreadScope
-from fakebatch.vtime.watchdog import Debt, Watchdog, nobody_moves_time
+from fakebatch.vtime.watchdog import PendingAnswer, Watchdog, nobody_moves_time
 
-_NO_TIME = 10
-"""From this wait of no length in a row on, each of a thread takes 1 us: a loop that waits for the
-clock to pass a moment, and computes a remainder of 0, would never see it pass."""
+if TYPE_CHECKING:
+    from fakebatch.vtime.wall_clock import WallClock
 
-
-_AT_ONCE = -1
-"""The order of a thread that begins: before all others at its moment."""
+_ZERO_SLEEPS = 10
+"""From this zero-length sleep in a row on, each takes 1 us: a loop that waits for the clock to pass
+a moment, and computes a remainder of 0, would never see it pass."""
+_BEFORE_ALL = -1
+"""The order of a thread that begins."""
 
 
 class ClockStopped(SystemExit):
-    """Ends a thread that would go on sleeping in real time, for hours."""
+    """Ends a thread that would go on to sleep in real time, maybe for hours."""
 
 
 class Hooks(NamedTuple):
-    """What a clock wants to be asked and told."""
+    """What a clock calls before and after each sleep."""
 
     since: int
-    """The point on the line at which the clock was started."""
+    """When the clock was started."""
     before_sleep: Callable[[Sleep], FakeBatchError | None]
     after_sleep: Callable[[int, int], None]
 
 
-@dataclass(slots=True, eq=False)
 class Waiter:
-    """A blocked thread: when time shall wake it, and in what order among equals."""
+    """A blocked thread: when time wakes it, and in what order among equals.
 
-    deadline: int | None
-    """On the line of time, in microseconds; None if only another thread can wake it."""
-    order: int = 0
-    moves_time: bool = True
-    """False for those whom a manual clock leaves standing."""
-    due: bool = False
+    Args:
+        deadline: when time wakes it; None if only another thread or an answer can.
+        order: the lowest of those with the same deadline wakes first; 0: as they have blocked.
+        waits: whether it waits for something else, too, that has not come.
+    """
+
+    woken = False
+    """Whether the scheduler has woken it: its time has come, or it has an error to raise."""
     error: BaseException | None = None
-    """What the thread shall raise as soon as it runs."""
+    """What the thread raises as soon as it runs."""
+
+    def __init__(
+        self, deadline: int | None, order: int = 0, waits: Callable[[], bool] = lambda: True
+    ) -> None:
+        self.deadline, self.order, self._waits = deadline, order, waits
+        self.lock = threading.Lock()
+        self.lock.acquire()
+
+    def block(self) -> None:
+        """Block the calling thread until it is woken."""
+        self.lock.acquire()
 
     def blocked(self) -> bool:
         """Whether nothing has woken the thread yet; exact at any moment, for any observer."""
-        return not self.due
-
-    def hopeless(self) -> bool:
-        """Whether only another thread of the scope, or time, could ever wake it."""
-        return True
-
-    def debts(self) -> Iterable[Debt]:
-        """What it is owed from outside."""
-        return ()
+        return not self.woken and self._waits()
 
     def wake(self) -> None:
-        """Let the thread go on: its time has come, or it has an error to raise."""
-        self.due = True
-
-    def dismiss(self) -> None:
-        """The clock stops: what is left goes on in real time."""
-        self.wake()
-
-
-def _locked() -> threading.Lock:
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
-
-
-@dataclass(slots=True, eq=False)
-class Turn(Waiter):
-    """A thread that waits on a lock of its own until all others are blocked."""
-
-    lock: threading.Lock = field(default_factory=_locked)
-
-    def wake(self) -> None:
-        """Release the lock."""
-        self.due = True
+        """Let the thread go on."""
+        self.woken = True
         if self.lock.locked():
             self.lock.release()
 
-
-@dataclass(slots=True, eq=False)
-class Sleeper(Turn):
-    """A thread that waits for time to pass."""
-
-    def dismiss(self) -> None:
-        """End the thread."""
-        self.error = ClockStopped()
+    def release(self) -> None:
+        """The clock stops: go on in real time."""
         self.wake()
+
+    def watches_files(self) -> bool:
+        """Whether a file or a socket can wake it."""
+        return False
+
+    def pending(self) -> Iterable[PendingAnswer]:
+        """The answers from outside that it waits for."""
+        return ()
+
+
+class Sleeper(Waiter):
+    """A thread that waits for time to pass, or to be notified."""
+
+    def release(self) -> None:
+        """End a thread whose sleep or timeout has not passed; others are notified in real time."""
+        if self.deadline is not None:
+            self.error = ClockStopped()
+            self.wake()
 
 
 current: Scheduler | None = None
-"""The one virtual clock that runs in this process, if any."""
+"""The scheduler of the clocks that run in this process, if any."""
 
 
 def for_this_thread() -> Scheduler | None:
-    """The clock the calling thread lives by; None if it lives in real time."""
+    """The scheduler by which the calling thread lives; None if it lives in real time."""
     return current if current is not None and get_ident() in current.scope.living else None
 
 
-class Scheduler:
-    """One running virtual clock, shared by all threads of its scope.
+@contextmanager
+def waiting_for(name: str) -> Generator[None]:
+    """Let virtual time stand still while a child process, or another answer, is waited for.
 
     Args:
+        name: how a warning names it.
+    """
+    scheduler = for_this_thread()
+    if scheduler is None:
+        yield
+        return
+    answer = PendingAnswer(lambda: name)
+    scheduler.awaited.add(answer)
+    try:
+        yield
+    finally:
+        scheduler.awaited.discard(answer)
+        if get_ident() not in scheduler.scope.living:
+            scheduler.pass_on()
+
+
+class Scheduler:
+    """Virtual time, shared by all clocks that run and all threads of its scope.
+
+    Args:
+        wall: the wall clock, which moves with it.
         manual: whether time moves by `advance` alone.
         io_wait: real seconds for which time stands still for an answer from outside.
-        move_wall: moves the wall clock by microseconds.
-        read_wall: the wall clock in microseconds.
     """
 
-    def __init__(
-        self,
-        *,
-        manual: bool,
-        io_wait: float,
-        move_wall: Callable[[int], None],
-        read_wall: Callable[[], int],
-    ) -> None:
-        self.line = 0
-        """Microseconds since the clock was started."""
+    def __init__(self, wall: WallClock, *, manual: bool, io_wait: float) -> None:
+        self.now = 0
+        self.wall = wall
         self.manual = manual
         self.io_wait = io_wait
         self.hooks: list[Hooks] = []
         """Of the clocks that run."""
-        self.moves = 0
-        """How often a thread has blocked or gone on."""
         self.scope = ThreadScope()
-        self.shifts: WeakKeyDictionary[object, Callable[[Any, float], None]] = WeakKeyDictionary()
-        """The event loops that have waited, and how all timers of each are moved."""
-        self.children: set[Debt] = set()
-        """The child processes that are waited for."""
-        self.warnings: list[str] = []
-        """What to tell the next thread that goes on."""
         self.parked: dict[int, Waiter] = {}
+        """The blocked threads, by ident."""
+        self.switches = 0
+        """How often a thread has blocked or gone on."""
+        self.loops: WeakKeyDictionary[object, Callable[[Any, float], None]] = WeakKeyDictionary()
+        """The event loops that have slept, and what moves all timers of each by seconds."""
+        self.awaited: set[PendingAnswer] = set()
+        """What is waited for otherwise than in a waiter, such as child processes."""
+        self.warnings: list[str] = []
+        """For the next thread that goes on."""
         # Reentrant: a finalizer may wait while its thread is in here.
         self.mutex = threading.RLock()
         self._began = real.real_monotonic()
-        self._ended = self._stuck = False
-        self._first: set[int] = set()
-        self._zeros: dict[int, int] = {}
-        self._move_wall, self._read_wall = move_wall, read_wall
+        self._advanced_to = 0
+        self._stopped = self._deadlocked = False
+        self._preferred: set[int] = set()
+        self._zero_sleeps: dict[int, int] = {}
         self._watchdog = Watchdog(self)
 
     @property
-    def seconds(self) -> float:
-        """Virtual seconds since the start."""
-        return self.line / SECOND
-
-    @property
     def monotonic(self) -> float:
-        """Seconds that start at the real monotonic clock."""
-        return self._began + self.line / SECOND
+        """Seconds that start at the real monotonic clock and go on in virtual time."""
+        return self._began + self.now / SECOND
 
-    def line_at(self, monotonic: float) -> int:
-        """The point on the line at which `monotonic` reads as given, or now if that is past."""
+    def at_monotonic(self, seconds: float) -> int:
+        """The moment at which `monotonic` shows some seconds, or now if that is past."""
         # round, not ceil: ceil drifts by 1 us a sleep.
-        return max(self.line, round((monotonic - self._began) * SECOND))
+        return max(self.now, round((seconds - self._began) * SECOND))
 
     def deadline(self, seconds: float) -> int:
-        """The point on the line that lies so many seconds ahead of the calling thread."""
+        """The moment some seconds from now, for the calling thread to sleep until."""
         ident = get_ident()
         if seconds > 0:
-            self._zeros.pop(ident, None)
+            self._zero_sleeps.pop(ident, None)
             # At least 1 us: a loop that waits for a remainder below it would never see it pass.
-            return self.line + max(round(seconds * SECOND), 1)
-        zeros = self._zeros[ident] = self._zeros.get(ident, 0) + 1
-        return self.line + (zeros >= _NO_TIME)
+            return self.now + max(round(seconds * SECOND), 1)
+        zeros = self._zero_sleeps[ident] = self._zero_sleeps.get(ident, 0) + 1
+        return self.now + (zeros >= _ZERO_SLEEPS)
 
     # --- sleeping
 
-    def sleep(self, deadline: int) -> None:
-        """Sleep until a point on the line.
+    def sleep(
+        self, waiter: Waiter, site: Callable[[], str], sleeper: Hashable, side_by_side: int = 1
+    ) -> None:
+        """Block the calling thread until time, or something else, wakes it.
+
+        Args:
+            waiter: what blocks.
+            site: finds the file:line that sleeps.
+            sleeper: the thread, by ident, or the event loop.
+            side_by_side: how many timers the loop has.
 
         Raises:
             FakeBatchError: the wait would never end.
         """
         __tracebackhide__ = True
-        self.permit(Sleep(deadline, callsite.of_this_thread, get_ident()))
-        duration = deadline - self.line
-        if self.may_jump():
-            self.jump(deadline)
+        if waiter.deadline is None:
+            self.wait(waiter)
+            return
+        self.permit(Sleep(waiter.deadline, site, sleeper, side_by_side))
+        duration = waiter.deadline - self.now
+        if not self.manual and self.scope.alone() and not self.pending_answers([waiter]):
+            self._jump(waiter.deadline)
         else:
-            self.wait(Sleeper(deadline, moves_time=not self.manual))
-        self.slept(duration)
-
-    def slept(self, duration: int) -> None:
-        """A sleep of so many microseconds is over."""
-        end = self._read_wall()
+            self.wait(waiter)
+            if not waiter.woken:
+                return
+        end = self.wall.now()
         for hooks in self.hooks:
             hooks.after_sleep(end - duration, end)
 
-    def advance(self, duration: int) -> None:
-        """Move time by hand, through every deadline on the way."""
-        deadline = self.line + duration
-        if not self.scope.has(get_ident()) or self.scope.alone():
-            self.jump(deadline)
-        else:
-            self.wait(Turn(deadline))
-
     def permit(self, sleep: Sleep) -> None:
-        """Ask whether a sleep may begin.
+        """Ask every clock whether a sleep may begin.
 
         Raises:
             FakeBatchError: it may not, or nobody would ever move the clock.
         """
         __tracebackhide__ = True
-        if sleep.end <= self.line:
+        if sleep.end <= self.now:
             return
         errors = [
-            hooks.before_sleep(
-                sleep._replace(end=sleep.end - hooks.since) if hooks.since else sleep
-            )
-            for hooks in self.hooks  # each counts
+            hooks.before_sleep(sleep._replace(end=sleep.end - hooks.since))
+            for hooks in self.hooks  # each of them counts its sleeps
         ]
         for error in errors:
             if error is not None:
@@ -238,154 +242,149 @@ class Scheduler:
         if self.manual and self.scope.alone():
             raise nobody_moves_time(sleep.site())
 
-    def may_jump(self) -> bool:
-        """Whether the calling thread may move time to its own deadline and just go on."""
-        return not self.manual and self.scope.alone() and not (self.children and self.owed())
+    def advance(self, duration: int) -> None:
+        """Move time by hand, through every deadline on the way."""
+        deadline = self.now + duration
+        if get_ident() not in self.scope.living or self.scope.alone():
+            self._jump(deadline)
+        else:
+            self._advanced_to = max(self._advanced_to, deadline)
+            self.wait(Waiter(deadline))
 
-    def jump(self, line: int) -> None:
-        """Move time to a point on the line, never back."""
-        if line > self.line:
-            self._move_wall(line - self.line)
-            self.line = line
+    def _jump(self, moment: int) -> None:
+        if moment > self.now:
+            self.wall.move(moment - self.now)
+            self.now = moment
 
     # --- blocking
 
-    def wait(self, waiter: Turn) -> None:
-        """Block the calling thread until the waiter is woken."""
+    def wait(self, waiter: Waiter) -> None:
+        """Block the calling thread until its waiter is woken, then raise its error."""
         with self.blocked(waiter):
-            waiter.lock.acquire()
-
-    def take_turn(self, order: int) -> None:
-        """Wait, at the same time, until every other thread is blocked."""
-        self.wait(Turn(self.line, order))
+            waiter.block()
 
     @contextmanager
     def blocked(self, waiter: Waiter) -> Generator[None]:
-        """Count the calling thread as blocked as long as its waiter is; then raise its error."""
-        self._park(waiter)
+        """Count the calling thread as blocked as long as its waiter is.
+
+        A thread that another one has woken waits for its turn at the end. One that has got an
+        answer from outside goes on at once: virtual time, and everybody else, has waited for it.
+        """
+        was_pending = any(not answer.expired for answer in waiter.pending())
+        ident = get_ident()
+        with self.mutex:
+            if self._stopped:
+                waiter.release()
+            else:
+                self.switches += 1
+                waiter.order = waiter.order or (0 if ident in self._preferred else self.switches)
+                self.parked[ident] = waiter
         try:
+            if ident in self.parked:
+                self.pass_on()
+                if waiter.blocked():
+                    self._watchdog.watch()
             yield
         finally:
             with self.mutex:
-                self.moves += 1
-                self.parked.pop(get_ident(), None)
+                self.switches += 1
+                self.parked.pop(ident, None)
         if waiter.error is not None:
             raise waiter.error
         while self.warnings:
-            warnings.warn(self.warnings.pop(), FakeBatchWarning, stacklevel=4)
+            warnings.warn(self.warnings.pop(), FakeBatchWarning, stacklevel=5)
+        if not waiter.woken and not was_pending and not self.pending_answers():
+            self.take_turn(waiter.order)
 
-    def _park(self, waiter: Waiter) -> None:
-        with self.mutex:
-            if self._ended:
-                waiter.dismiss()
-                return
-            self.moves += 1
-            first = get_ident() in self._first
-            waiter.order = waiter.order or (0 if first else self.moves)
-            self.parked[get_ident()] = waiter
-        self.pass_on()
-        if waiter.blocked():
-            self._watchdog.rise()
+    def take_turn(self, order: int = 0) -> None:
+        """Wait, at the same moment, until every other thread is blocked."""
+        self.wait(Waiter(self.now, order))
 
     def pass_on(self) -> None:
-        """Wake the next thread if all are blocked and nothing is owed from outside."""
+        """Wake the next thread if all are blocked and no answer from outside is pending."""
         with self.mutex:
-            if self.scope.all_parked(self.parked) and not self.owed():
+            waiters = self.parked.values()
+            if (
+                not self.scope.starting()
+                and not self.scope.running(self.parked)
+                and all(waiter.blocked() for waiter in waiters)
+                and not self.pending_answers(waiters)
+            ):
                 self.wake_next()
 
-    def holds_time(self, debts: Iterable[Debt]) -> bool:
-        """Whether time stands still for one of these, or for a child process.
-
-        Whoever is owed an answer goes on at once when it comes: others at the same moment wait.
-        """
-        return any(not debt.expired for debt in (*self.children, *debts))
-
-    def owed(self) -> list[Debt]:
-        """The answers from outside for which time stands still."""
-        waiters = [*self.parked.values()]
-        debts = [*self.children, *(debt for waiter in waiters for debt in waiter.debts())]
-        return [debt for debt in debts if not debt.expired]
+    def pending_answers(self, waiters: Iterable[Waiter] = ()) -> list[PendingAnswer]:
+        """The answers for which time stands still: those awaited, and those of some waiters."""
+        answers = [*self.awaited, *(answer for each in waiters for answer in each.pending())]
+        return [answer for answer in answers if not answer.expired]
 
     def wake_next(self) -> bool:
-        """Jump to the earliest deadline and wake its thread; whether there is one."""
+        """Jump to the earliest deadline and wake its thread; False if there is none."""
+        reach = max(self._advanced_to, self.now)
         timed = [
             (waiter.deadline, waiter.order, waiter)
             for waiter in self.parked.values()
-            if waiter.deadline is not None and not waiter.due
+            if waiter.deadline is not None
+            and not waiter.woken
+            and not (self.manual and waiter.deadline > reach)
         ]
-        if not any(waiter.moves_time for *_, waiter in timed):
-            timed = [entry for entry in timed if entry[0] <= self.line]
-        first = min(timed, key=lambda entry: entry[:2], default=None)
-        if first is None:
+        if not timed:
             return False
-        deadline, _, waiter = first
-        self.jump(deadline)
+        deadline, _, waiter = min(timed, key=lambda entry: entry[:2])
+        self._jump(deadline)
         waiter.wake()
         return True
 
+    # --- threads
+
     def begin_thread(self, newborn: object) -> None:
-        """Count the calling thread as one of the scope, which runs as soon as its starter waits."""
+        """Count the calling thread as one of the scope; it runs as soon as its starter waits."""
         self.scope.begin(newborn)
-        self.take_turn(_AT_ONCE)
+        self.take_turn(_BEFORE_ALL)
 
     def end_thread(self) -> None:
         """The calling thread has done its work and holds time back no longer."""
-        self._zeros.pop(get_ident(), None)
+        self._zero_sleeps.pop(get_ident(), None)
         with self.mutex:  # the watchdog must not look at a thread that has gone
-            self.scope.end()
+            self.scope.end(get_ident())
             self.pass_on()
 
     @contextmanager
     def precedence(self) -> Generator[None]:
-        """Of those due at one moment the calling thread is the first."""
-        with self.mutex:
-            self._first.add(get_ident())
+        """Let the calling thread be the first of those that wake at one moment."""
+        self._preferred.add(get_ident())
         try:
             yield
         finally:
-            with self.mutex:
-                self._first.discard(get_ident())
-
-    @contextmanager
-    def waiting_for_child(self, name: str) -> Generator[None]:
-        """Let time stand still while a child process is waited for."""
-        debt = Debt(lambda: name)
-        self.children.add(debt)
-        try:
-            yield
-        finally:
-            self.children.discard(debt)
-            if not self.scope.has(get_ident()):
-                self.pass_on()
+            self._preferred.discard(get_ident())
 
     # --- the end
 
-    def report_standstill(self, error: FakeBatchError) -> None:
-        """Raise an error in the thread that entered, or else in the one that waits the longest."""
+    def report_deadlock(self, error: FakeBatchError) -> None:
+        """Raise an error in the thread that started the clock, or else in who waits the longest."""
         first = min(self.parked.values(), key=lambda waiter: waiter.order)
         victim = self.parked.get(self.scope.entered_by, first)
         victim.error = error
-        self._stuck = True
+        self._deadlocked = True
         victim.wake()
 
-    def abandon(self) -> None:
-        """In a process that was forked: of all threads only the calling one is there."""
-        self.mutex = threading.RLock()
-        self.parked.clear()
-        self.shifts.clear()
-        self._watchdog = Watchdog(self)
-
-    def dismiss(self) -> None:
-        """Stop: send everybody who still waits on their way."""
-        self._watchdog.dismiss()
+    def stop(self) -> None:
+        """Stop time, and send everybody who still waits on their way."""
+        self._watchdog.stop()
         with self.mutex:
             distance = real.real_monotonic() - self.monotonic
-            for loop, shift in self.shifts.items():
+            for loop, shift in self.loops.items():
                 shift(loop, distance)
-            self._ended = True
+            self._stopped = True
             for waiter in self.parked.values():
-                if self._stuck:
+                if self._deadlocked:
                     waiter.error = waiter.error or ClockStopped()
                     waiter.wake()
                 else:
-                    waiter.dismiss()
+                    waiter.release()
+
+    def forget_threads(self) -> None:
+        """In a process that was forked, of all threads only the calling one is there."""
+        self.mutex = threading.RLock()
+        self.parked.clear()
+        self.loops.clear()
+        self._watchdog = Watchdog(self)

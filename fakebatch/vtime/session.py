@@ -1,4 +1,7 @@
-"""A session of virtual time: one scheduler, one wall clock, and all patches in their places."""
+"""A session of virtual time: the scheduler, the wall clock and all patches that clocks share.
+
+The first clock to start begins it; the last to stop ends it.
+"""
 
 from __future__ import annotations
 
@@ -6,154 +9,89 @@ import asyncio
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from fakebatch.durations import SECOND
-from fakebatch.errors import FakeBatchWarning, UsageError
-from fakebatch.vtime import asyncio as loops
-from fakebatch.vtime import io, scheduler, threads, unsupported, wall_clock
-from fakebatch.vtime.io import Patch
+from fakebatch.errors import UsageError
+from fakebatch.vtime import event_loops, io, scheduler, threads, unsupported, wall_clock
+from fakebatch.vtime.patches import Patch, apply, wrap
 from fakebatch.vtime.rebinding import Rebinding
 from fakebatch.vtime.scheduler import Hooks, Scheduler
 
-_ABSENT = object()
+_undo = ExitStack()
+"""Ends the session that runs."""
 
 
-class Session:
-    """Everything that is different while virtual clocks run, shared by all that do."""
+def join(mode: str | None, start: int | None, io_wait: int) -> Scheduler:
+    """The scheduler of the session that runs, or else of a new one.
 
-    _current: Session | None = None
+    Args:
+        mode: "virtual" or "manual"; None for whatever runs.
+        start: where to freeze the wall clock, in microseconds since 1970; None: see `choose`.
+        io_wait: as of a clock, in microseconds.
 
-    def __init__(self, *, manual: bool, start: int | None, io_wait: int) -> None:
-        unsupported.check()
-        _tell_what_is_missing()
-        self._wall_clock = wall_clock.choose(start)
-        self._patched: list[tuple[Any, str, object]] = []
-        self._undo = ExitStack()
-        self.scheduler = Scheduler(
-            manual=manual,
-            io_wait=io_wait / SECOND,
-            move_wall=self._wall_clock.move,
-            read_wall=self._wall_clock.now,
+    Raises:
+        UsageError: the session is of another mode, already has a time, or is another thread's.
+    """
+    running = scheduler.current
+    if running is None:
+        return _begin(mode == "manual", start, io_wait)
+    if scheduler.for_this_thread() is None:
+        raise UsageError(
+            "a clock was started in a thread that keeps real time.",
+            "Another thread has started one, and there is only one time in a process.",
+            "Start the clock in one thread, and the other threads after it.",
         )
-
-    @classmethod
-    def join(cls, mode: str | None, start: int | None, io_wait: int) -> Session:
-        """The session that runs, or else a new one.
-
-        Raises:
-            UsageError: the session is of another mode, already has a time, or is another thread's.
-        """
-        session = cls._current
-        if session is None:
-            session = cls(manual=mode == "manual", start=start, io_wait=io_wait)
-            session._begin()
-        elif scheduler.for_this_thread() is None:
-            raise UsageError(
-                "a clock was started in a thread that keeps real time.",
-                "Another thread has started one, and there is only one time in a process.",
-                "Start the clock in one thread, and the other threads after it.",
-            )
-        elif start is not None or mode not in {None, session._mode}:
-            raise UsageError(
-                f"a clock with mode {mode!r} and start {start!r} was started inside another.",
-                f"A {session._mode} clock is running; there is only one time.",
-                "Leave mode and start out to join it, or stop it first.",
-            )
-        return session
-
-    def leave(self, hooks: Hooks) -> None:
-        """The last to leave puts everything back."""
-        self.scheduler.hooks.remove(hooks)
-        if not self.scheduler.hooks:
-            self._undo.close()
-
-    @property
-    def _mode(self) -> str:
-        return "manual" if self.scheduler.manual else "virtual"
-
-    def _begin(self) -> None:
-        io.forget_all()
-        with ExitStack() as undo:
-            undo.callback(self.scheduler.dismiss)
-            undo.callback(self._become_current, None)
-            self._become_current(self)
-            sleeps = _sleeps()
-            later = {name: self._patching(patches) for name, patches in _LATER.items()}
-            rebinding = Rebinding(self._wall_clock.fakes | sleeps, on_import=later)
-            undo.callback(rebinding.undo)
-            undo.callback(self._wall_clock.stop)
-            undo.callback(self._restore)
-            self._patch(self._wall_clock.start())
-            self._patch([(time, "sleep", fake) for fake in sleeps.values()])
-            self._patch(replacements())
-            for name in [*_LATER]:
-                if name in sys.modules:
-                    later[name](sys.modules[name])
-            self._patch(rebinding.replacements())
-            rebinding.make()
-            threads.adopt_workers(self.scheduler)
-            self._undo = undo.pop_all()
-
-    def _patch(self, patches: list[Patch]) -> None:
-        for owner, name, value in patches:
-            # Not getattr: a name that is only inherited has to go again afterwards.
-            original: object = owner.__dict__.get(name, _ABSENT)
-            self._patched.append((owner, name, original))
-            setattr(owner, name, value)
-
-    def _patching(self, patches: Callable[[Any], list[Patch]]) -> Callable[[Any], None]:
-        return lambda module: self._patch(patches(module))
-
-    def _restore(self) -> None:
-        while self._patched:
-            owner, name, original = self._patched.pop()
-            if original is _ABSENT:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, original)
-
-    @staticmethod
-    def _become_current(session: Session | None) -> None:
-        Session._current = session
-        scheduler.current = session.scheduler if session else None
-
-    @classmethod
-    def end_in_child(cls) -> None:
-        """In a process that was forked from one with a clock, let time be real."""
-        if cls._current is not None:
-            cls._current.abandon()
-
-    def abandon(self) -> None:
-        """Put everything back where of all threads only the calling one is there."""
-        self.scheduler.abandon()
-        self._undo.close()
+    running_mode = "manual" if running.manual else "virtual"
+    if start is not None or mode not in {None, running_mode}:
+        raise UsageError(
+            f"a clock with mode {mode!r} and start {start!r} was started inside another.",
+            f"A {running_mode} clock is running; there is only one time.",
+            "Leave mode and start out to join it, or stop it first.",
+        )
+    return running
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=Session.end_in_child)
+def leave(running: Scheduler, hooks: Hooks) -> None:
+    """A clock stops; the last one puts everything back."""
+    running.hooks.remove(hooks)
+    if not running.hooks:
+        _undo.close()
 
 
-def _of_trio(module: Any) -> list[Patch]:
-    # trio may be absent, and slow to import: only where the code under test has imported it.
-    from fakebatch.vtime import trio  # noqa: PLC0415
+def _begin(manual: bool, start: int | None, io_wait: int) -> Scheduler:
+    unsupported.check()
+    wall = wall_clock.choose(start)
+    begun = Scheduler(wall, manual=manual, io_wait=io_wait / SECOND)
+    io.forget_all()
+    _undo.callback(begun.stop)
+    _undo.callback(setattr, scheduler, "current", None)
+    try:
+        scheduler.current = begun
+        sleeps = _sleeps()
+        later = {name: partial(_patch_late, patches) for name, patches in LATER.items()}
+        rebinding = Rebinding({**wall.fakes, **sleeps}, on_import=later)
+        _undo.callback(rebinding.undo)
+        _undo.enter_context(wall.held)
+        apply(wall.patches, _undo)
+        apply([Patch(time, "sleep", fake) for fake in sleeps.values()], _undo)
+        apply(replacements(), _undo)
+        for name in LATER.keys() & sys.modules.keys():
+            later[name](sys.modules[name])
+        apply(rebinding.replacements(), _undo)
+        rebinding.make()
+        threads.adopt_workers(begun)
+    except BaseException:
+        _undo.close()
+        raise
+    return begun
 
-    if missing := _missing(trio.PRIVATE):
-        return unsupported.of_unknown_trio(module, missing)
-    return trio.replacements()
 
-
-_LATER: dict[str, Callable[[Any], list[Patch]]] = {
-    **io.LATER,
-    **unsupported.LATER,
-    "anyio._backends._asyncio": loops.of_anyio,
-    "trio": _of_trio,
-    "time_machine": wall_clock.of_time_machine,
-}
-"""What to patch in modules that may be imported at any moment, by their names."""
+def _patch_late(patches: Callable[[Any], list[Patch]], module: Any) -> None:
+    apply(patches(module), _undo)
 
 
 def _sleeps() -> dict[Any, Any]:
@@ -169,43 +107,39 @@ def _sleeps() -> dict[Any, Any]:
 def replacements() -> list[Patch]:
     """What to patch in modules that are always there."""
     return [
-        (asyncio.Runner, "run", unsupported.run),
-        *loops.replacements(),
+        *wrap(asyncio.Runner, "run", unsupported.run),
+        *event_loops.replacements(),
         *io.replacements(),
-        *(() if _missing(threads.PRIVATE) else threads.replacements()),
+        *(() if unsupported.missing("threading", "queue") else threads.replacements()),
     ]
 
 
-def _tell_what_is_missing() -> None:
-    if missing := _missing(wall_clock.PRIVATE):
-        raise UsageError(
-            f"the virtual clock does not find {', '.join(missing)}.",
-            f"It knows freezegun 1.5.5; this is Python {sys.version.split()[0]}.",
-            "Use clock='real', and tell us the versions you have.",
-        )
-    if missing := _missing(threads.PRIVATE):
-        _warn(missing, "timeouts of threading and of queues are real")
+def _of_trio(module: Any) -> list[Patch]:
+    if names := unsupported.missing("trio"):
+        what_came = f"trio was to run, and the virtual clock does not find {', '.join(names)}"
+        return unsupported.refuse(module, "run", what_came, "Run this test on asyncio")
+    # Slow to import: only where the code under test has imported trio.
+    from fakebatch.vtime import trio  # noqa: PLC0415
+
+    return trio.replacements()
 
 
-_warned: set[str] = set()
+LATER: dict[str, Callable[[Any], list[Patch]]] = {
+    **io.LATER,
+    **unsupported.LATER,
+    "anyio._backends._asyncio": event_loops.of_anyio,
+    "trio": _of_trio,
+    "time_machine": wall_clock.of_time_machine,
+}
+"""What to patch in modules that may be imported at any moment, by their names."""
 
 
-def _warn(missing: list[str], consequence: str) -> None:
-    if consequence not in _warned:
-        _warned.add(consequence)
-        warnings.warn(
-            f"fakebatch: the virtual clock does not find {', '.join(missing)}.\n"
-            f"So {consequence} on Python {sys.version.split()[0]}.\n"
-            "Tell us the versions you have.",
-            FakeBatchWarning,
-            stacklevel=2,
-        )
+def _end_in_child() -> None:
+    """In a process that was forked from one with a clock, let time be real."""
+    if scheduler.current is not None:
+        scheduler.current.forget_threads()
+        _undo.close()
 
 
-def _missing(private: list[tuple[Any, str]]) -> list[str]:
-    """The names that are no longer there."""
-    return [
-        f"{getattr(owner, '__name__', 'a module')}.{name}"
-        for owner, name in private
-        if not hasattr(owner, name)
-    ]
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_end_in_child)

@@ -6,153 +6,124 @@ Event.wait, Timer, queues, semaphores, barriers and futures all wait in threadin
 
 from __future__ import annotations
 
-import _thread
 import concurrent.futures
 import queue
-import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import thread as _pools
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from functools import partial
 from threading import get_ident
 from typing import Any
 
 from freezegun import api as real
 
+from fakebatch.durations import SECOND
 from fakebatch.vtime import callsite
 from fakebatch.vtime import scheduler as scheduling
-from fakebatch.vtime.callsite import is_harness
+from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.clock import Sleep
-from fakebatch.vtime.io import Patch
+from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import (
     ClockStopped,
     Scheduler,
     Sleeper,
     Waiter,
     for_this_thread,
+    waiting_for,
 )
 from fakebatch.vtime.thread_scope import Jobs
 
-PRIVATE: list[tuple[Any, str]] = [
-    *((threading.Condition, name) for name in ("_is_owned", "_release_save", "_acquire_restore")),
-    (threading, "_time"),
-    (queue, "time"),
-]
-"""Without these a timeout of threading or of a queue is one of real seconds."""
 _QUEUE = getattr(queue, "_PySimpleQueue", queue.SimpleQueue)
 """queue.SimpleQueue in Python: whoever waits in it waits in a Condition."""
 
 real_sleep = time.sleep
-"""Set anew by each clock: a test may have replaced it when this module was imported."""
-_real_wait = threading.Condition.wait
-_real_start = threading.Thread.start
-_real_join = threading.Thread.join
-_real_start_new = _thread.start_new_thread
-_real_submit = concurrent.futures.ThreadPoolExecutor.submit
-_ending = threading.Condition()
-_alive: set[threading.Thread] = set()
+"""Set anew by each session: a test may have replaced it when this module was imported."""
 
 
 def replacements() -> list[Patch]:
     """What to patch in threading, queue and concurrent.futures."""
-    item = getattr(_pools, "_WorkItem", None)
-    pools: list[Patch] = [
-        (concurrent.futures.ThreadPoolExecutor, "submit", submit),
-        (item, "run", _working(getattr(item, "run", None))),
-    ]
-    return [
-        (threading.Condition, "wait", wait),
-        (threading.Thread, "start", start),
-        (threading.Thread, "join", join),
-        (_thread, "start_new_thread", start_new_thread),
+    patches = [
+        *wrap(threading.Condition, "wait", wait),
+        *wrap(threading.Thread, "start", start),
+        *wrap(threading.Thread, "join", join),
         # Their timeouts are remainders of these clocks, so both must move together.
-        (threading, "_time", monotonic),
-        (queue, "time", monotonic),
-        (queue, "SimpleQueue", _QUEUE),
-        *(pools if item is not None else ()),
+        Patch(threading, "_time", monotonic),
+        Patch(queue, "time", monotonic),
+        Patch(queue, "SimpleQueue", _QUEUE),
     ]
+    if item := getattr(_pools, "_WorkItem", None):
+        patches += wrap(concurrent.futures.ThreadPoolExecutor, "submit", submit)
+        patches += wrap(item, "run", run_job)
+    return patches
 
 
 def sleep(seconds: float, /) -> None:
     """Suspend execution for a number of virtual seconds."""
-    __tracebackhide__ = True  # pytest: what is told is about the line that sleeps
+    __tracebackhide__ = True  # pytest shall show the line that sleeps
     scheduler = for_this_thread()
-    if scheduler is None or is_harness(sys._getframe(1).f_globals.get("__name__", "")):
+    if scheduler is None or is_harness(caller(1)):
         real_sleep(seconds)
     elif seconds < 0:
         raise ValueError("sleep length must be non-negative")
     else:
-        scheduler.sleep(scheduler.deadline(seconds))
+        waiter = Sleeper(scheduler.deadline(seconds))
+        scheduler.sleep(waiter, callsite.of_this_thread, get_ident())
 
 
 def monotonic() -> float:
     """The clock by which the calling thread measures what is left of a timeout, in seconds."""
     scheduler = for_this_thread()
-    return real.real_monotonic() if scheduler is None else scheduler.seconds
+    return real.real_monotonic() if scheduler is None else scheduler.now / SECOND
 
 
 # --- waiting to be notified
 
 
-@dataclass(slots=True, eq=False)
-class _Notified(Sleeper):
-    """A thread that waits to be notified, or for a timeout."""
-
-    condition: Any = field(kw_only=True)
-
-    def blocked(self) -> bool:
-        """Whether neither time nor a notification has come."""
-        # Its lock tells nothing: a thread that was notified locks it again before it runs.
-        return not self.due and self.lock in self.condition._waiters
-
-    def dismiss(self) -> None:
-        """A wait without a timeout simply goes on."""
-        if self.deadline is not None:
-            Sleeper.dismiss(self)
-
-
-def wait(condition: Any, timeout: float | None = None) -> bool:
+def wait(real_wait: Real, condition: Any, timeout: float | None = None) -> Any:
     """Wait until notified or until a virtual timeout has passed."""
     scheduler = for_this_thread()
     if scheduler is None:
-        return _real_wait(condition, timeout)
+        return real_wait(condition, timeout)
     deadline = None if timeout is None else scheduler.deadline(timeout)
-    if deadline == scheduler.line:
-        return _real_wait(condition, 0)
+    if deadline == scheduler.now:
+        return real_wait(condition, 0)
     if deadline is not None:
         scheduler.permit(Sleep(deadline, callsite.of_this_thread, get_ident()))
     if not condition._is_owned():
         raise RuntimeError("cannot wait on un-acquired lock")
-    waiter = _Notified(deadline, moves_time=not scheduler.manual, condition=condition)
+    # Its lock tells nothing: a thread that was notified locks it again before it runs.
+    waiter = Sleeper(deadline, waits=lambda: waiter.lock in condition._waiters)
     condition._waiters.append(waiter.lock)
     state = condition._release_save()
     try:
         scheduler.wait(waiter)
-        if not waiter.due and not scheduler.holds_time(()):
-            scheduler.take_turn(waiter.order)
     finally:
         condition._acquire_restore(state)
         with suppress(ValueError):
             condition._waiters.remove(waiter.lock)
-    return not waiter.due
+    return not waiter.woken
 
 
 # --- beginning and ending
 
+_ending = threading.Condition()
+_alive: set[threading.Thread] = set()
+"""The threads of the scope that have been started and have not ended."""
 
-def start(thread: threading.Thread) -> None:
+
+def start(real_start: Real, thread: threading.Thread) -> None:
     """Start a thread, and go on once it waits: two that run at once would have no order."""
     scheduler = for_this_thread()
-    starter = sys._getframe(1).f_globals.get("__name__", "")
     if scheduler is None:
-        _real_start(thread)
+        real_start(thread)
         return
+    starter = caller(2)
     if not scheduler.scope.takes(starter):
         with scheduler.scope.real_time():
-            _real_start(thread)
-        scheduler.scope.note_helper(thread, starter)
+            real_start(thread)
+        scheduler.scope.note_outside(thread, starter)
         return
     run = thread.run
 
@@ -169,57 +140,32 @@ def start(thread: threading.Thread) -> None:
                 _ending.notify_all()
             scheduler.end_thread()
 
-    scheduler.scope.expect(thread)
+    scheduler.scope.expected.add(thread)
     _alive.add(thread)
     thread.run = run_in_virtual_time  # type: ignore[method-assign]
     try:
-        _real_start(thread)
+        real_start(thread)
     except BaseException:
-        scheduler.scope.forget(thread)
+        scheduler.scope.expected.discard(thread)
         _alive.discard(thread)
         vars(thread).pop("run", None)
         raise
-    scheduler.take_turn(0)
+    scheduler.take_turn()
 
 
-def join(thread: threading.Thread, timeout: float | None = None) -> None:
+def join(real_join: Real, thread: threading.Thread, timeout: float | None = None) -> None:
     """Wait until a thread has ended or a virtual timeout has passed."""
     scheduler = for_this_thread()
     if scheduler is not None and thread in scheduler.scope.helpers:
-        with scheduler.waiting_for_child(f"the thread {thread.name!r}"):
-            _real_join(thread, timeout)
+        with waiting_for(f"the thread {thread.name!r}"):
+            real_join(thread, timeout)
         return
-    if scheduler is None or thread not in _alive:
-        _real_join(thread, timeout)
-        return
-    with _ending:
-        ended = _ending.wait_for(lambda: thread not in _alive, timeout)
-    if ended:
-        _real_join(thread)
-
-
-def start_new_thread(function: Any, args: Any, *rest: Any) -> int:
-    """Start a thread below `threading`, and go on once it waits."""
-    scheduler = for_this_thread()
-    if scheduler is None or not scheduler.scope.takes(sys._getframe(1).f_globals["__name__"]):
-        return _real_start_new(function, args, *rest)
-    newborn = object()
-
-    def run_in_virtual_time(*args: Any, **kwargs: Any) -> None:
-        try:
-            scheduler.begin_thread(newborn)
-            function(*args, **kwargs)
-        finally:
-            scheduler.end_thread()
-
-    scheduler.scope.expect(newborn)
-    try:
-        ident: int = _real_start_new(run_in_virtual_time, args, *rest)
-    except BaseException:
-        scheduler.scope.forget(newborn)
-        raise
-    scheduler.take_turn(0)
-    return ident
+    if scheduler is not None and thread in _alive:
+        with _ending:
+            if not _ending.wait_for(lambda: thread not in _alive, timeout):
+                return
+        timeout = None
+    real_join(thread, timeout)
 
 
 # --- pools whose threads were alive before
@@ -227,63 +173,50 @@ def start_new_thread(function: Any, args: Any, *rest: Any) -> int:
 
 @contextmanager
 def job(pool: object) -> Generator[None]:
-    """Let the calling thread of a pool live in virtual time while it does what it was asked to.
+    """Let the calling thread of a pool live in virtual time while it runs a job of the scope.
 
     Args:
-        pool: what `ThreadScope.jobs` knows its waiting jobs by.
+        pool: what `ThreadScope.pools` knows it by.
     """
     scheduler = scheduling.current
-    jobs = None if scheduler is None else scheduler.scope.jobs.get(pool)
+    jobs = None if scheduler is None else scheduler.scope.pools.get(pool)
     if scheduler is None or jobs is None or not jobs.waiting or for_this_thread() is not None:
         yield
         return
     jobs.running += 1
-    scheduler.scope.begin(None)
+    scheduler.scope.begin()
     jobs.waiting -= 1
     try:
-        scheduler.take_turn(0)
+        scheduler.take_turn()
         yield
     finally:
         jobs.running -= 1
         scheduler.end_thread()
 
 
-def submit(pool: Any, /, *args: Any, **kwargs: Any) -> Any:
+def submit(real_submit: Real, pool: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Hand a job to a pool of threads."""
     scheduler = for_this_thread()
     if scheduler is None or (
         isinstance(pool._work_queue, _QUEUE)
-        and all(scheduler.scope.has(worker.ident) for worker in pool._threads)
+        and all(worker.ident in scheduler.scope.living for worker in pool._threads)
     ):
-        return _real_submit(pool, *args, **kwargs)  # its threads wait where they can be seen
-    jobs = scheduler.scope.jobs.setdefault(id(pool._work_queue), Jobs(pool._max_workers))
+        return real_submit(pool, *args, **kwargs)  # its threads wait where they can be seen
+    jobs = scheduler.scope.pools.setdefault(id(pool._work_queue), Jobs(pool._max_workers))
     jobs.waiting += 1
     try:
         with scheduler.scope.real_time():
-            return _real_submit(pool, *args, **kwargs)
+            return real_submit(pool, *args, **kwargs)
     except BaseException:
         jobs.waiting -= 1
         raise
 
 
-def _working(real: Any) -> Callable[..., Any]:
-    def run(item: Any, *args: Any) -> Any:
-        waits_for = getattr(_pools, "_threads_queues", {}).get(threading.current_thread())
-        with job(id(waits_for)):
-            return real(item, *args)
-
-    return run
-
-
-@dataclass(slots=True, eq=False)
-class _Adopted(Waiter):
-    """A thread that waited in a queue before the clock was started."""
-
-    condition: Any = field(kw_only=True)
-
-    def blocked(self) -> bool:
-        """Whether nothing has been put into the queue."""
-        return bool(self.condition._waiters)
+def run_job(real_run: Real, item: Any, *args: Any) -> Any:
+    """Run a job of a pool."""
+    jobs = getattr(_pools, "_threads_queues", {}).get(threading.current_thread())
+    with job(id(jobs)):
+        return real_run(item, *args)
 
 
 def adopt_workers(scheduler: Scheduler) -> None:
@@ -292,5 +225,6 @@ def adopt_workers(scheduler: Scheduler) -> None:
         jobs: Any = getattr(thread, "queue", None)
         is_anyios = type(thread).__module__ == "anyio._backends._asyncio"
         if is_anyios and thread.ident is not None and jobs.not_empty._waiters:
-            scheduler.scope.adopt(thread)
-            scheduler.parked[thread.ident] = _Adopted(None, condition=jobs.not_empty)
+            scheduler.scope.adopt(thread.ident, thread)
+            waiters = jobs.not_empty._waiters
+            scheduler.parked[thread.ident] = Waiter(None, waits=partial(bool, waiters))

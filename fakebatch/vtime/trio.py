@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random  # noqa: TID251 - see replacements
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
@@ -18,110 +18,96 @@ import trio
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import callsite, io, threads, unsupported
-from fakebatch.vtime.idling import idle
-from fakebatch.vtime.scheduler import ClockStopped, for_this_thread
+from fakebatch.vtime.patches import Patch, Real, wrap
+from fakebatch.vtime.scheduler import ClockStopped, Waiter, for_this_thread
 from fakebatch.vtime.thread_scope import Jobs
-from fakebatch.vtime.watchdog import Debt
+from fakebatch.vtime.watchdog import PendingAnswer
 
-_trio: Any = trio
-_run: Any = getattr(_trio._core, "_run", None)
-_threads: Any = getattr(_trio._core, "_thread_cache", None)
-_socket: Any = getattr(_trio, "_socket", None)
-PRIVATE: list[tuple[Any, str]] = [
-    (_run, "GLOBAL_RUN_CONTEXT"),
-    (_run, "setup_runner"),
-    *(
-        (getattr(_run, "SystemClock", None), f"{it}_time")
-        for it in ("current", "deadline_to_sleep")
-    ),
-    (getattr(_run, "Deadlines", None), "expire"),
-    *((getattr(_run, "Runner", None), name) for name in ("entry_queue", "runq", "io_manager")),
-    *(
-        (getattr(_run, "TheIOManager", None), name)
-        for name in ("get_events", "process_events", "force_wakeup")
-    ),
-]
-"""Without these a run of trio has no virtual time."""
-
-_Clock: Any = getattr(_run, "SystemClock", None)
-_real_time: Any = getattr(_Clock, "current_time", None)
-_real_sleep_time: Any = getattr(_Clock, "deadline_to_sleep_time", None)
-_real_setup: Any = getattr(_run, "setup_runner", None)
+_core: Any = trio._core
+_run: Any = _core._run
 _JOBS = "trio's threads"
 
 
-def replacements() -> list[io.Patch]:
+def replacements() -> list[Patch]:
     """What to patch in trio."""
-    worker, cache = _threads.WorkerThread, _threads.ThreadCache
-    sockets, process = _socket._SocketType, trio.Process
     return [
-        (_Clock, "current_time", current_time),
-        (_Clock, "deadline_to_sleep_time", deadline_to_sleep_time),
-        (_run, "setup_runner", setup_runner),
+        *wrap(_run.SystemClock, "current_time", current_time),
+        *wrap(_run.SystemClock, "deadline_to_sleep_time", deadline_to_sleep_time),
+        *wrap(_run, "setup_runner", setup_runner),
         # trio shuffles tasks on purpose; this switch is there for pytest-trio and Hypothesis.
-        (_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
-        (_run, "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
-        (cache, "start_thread_soon", _handing_over(cache.start_thread_soon)),
-        (worker, "_handle_job", _working(worker._handle_job)),
-        (sockets, "_nonblocking_helper", _noticing(sockets._nonblocking_helper)),
-        (process, "wait", _waiting(process.wait)),
+        Patch(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
+        Patch(_run, "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
+        *wrap(_core._thread_cache.ThreadCache, "start_thread_soon", start_thread_soon),
+        *wrap(_core._thread_cache.WorkerThread, "_handle_job", handle_job),
+        *wrap(vars(trio)["_socket"]._SocketType, "_nonblocking_helper", nonblocking_helper),
+        *wrap(trio.Process, "wait", io.await_child),
     ]
 
 
-def setup_runner(clock: Any, *options: Any) -> Any:
+def setup_runner(real_setup: Real, clock: Any, *options: Any) -> Any:
     """Prepare a run whose time can be moved."""
     if for_this_thread() is not None:
         unsupported.check_run(clock)
-    return _real_setup(clock, *options)
+    return real_setup(clock, *options)
 
 
-def current_time(clock: Any) -> float:
+def current_time(real_time: Real, clock: Any) -> Any:
     """The clock of a run: it starts at real time and goes on in virtual time."""
     scheduler = for_this_thread()
-    now: float = _real_time(clock) if scheduler is None else clock.offset + scheduler.monotonic
-    return now
+    return real_time(clock) if scheduler is None else clock.offset + scheduler.monotonic
 
 
-def deadline_to_sleep_time(clock: Any, deadline: float) -> float:
+def deadline_to_sleep_time(real_sleep_time: Real, clock: Any, deadline: float) -> Any:
     """How many real seconds a run shall wait; trio asks whenever no task can run."""
     scheduler = for_this_thread()
     if scheduler is None:
-        seconds: float = _real_sleep_time(clock, deadline)
-        return seconds
+        return real_sleep_time(clock, deadline)
     runner = _run.GLOBAL_RUN_CONTEXT.runner
-    engine = _Run(runner)
-    scheduler.shifts[runner] = _shift_deadlines
-    end = None if deadline == math.inf else scheduler.line_at(deadline - clock.offset)
-    try:
-        idle(engine, scheduler, runner, end)
-    except (FakeBatchError, ClockStopped) as error:
-        engine.raise_in_sleeper(error)
+    scheduler.loops[runner] = _shift_deadlines
+    moment = None if deadline == math.inf else scheduler.at_monotonic(deadline - clock.offset)
+    waiter = _Run(moment, runner)
+    if not waiter.poll(0) and moment != scheduler.now:
+        try:
+            scheduler.sleep(waiter, waiter.site, runner, len(runner.deadlines._heap) or 1)
+        except (FakeBatchError, ClockStopped) as error:
+            waiter.raise_in_sleeper(error)
     # trio's own check knows no tolerance, and a sum of floats may lie a hair beyond what was meant.
     runner.deadlines.expire(clock.offset + scheduler.monotonic + 1 / SECOND)
     return 0
 
 
-class _Run:
-    """A run of trio that has nothing to do."""
+class _Run(Waiter):
+    """A run of trio that waits for its earliest deadline, a file or a call from another thread."""
 
-    def __init__(self, runner: Any) -> None:
+    def __init__(self, deadline: int | None, runner: Any) -> None:
+        super().__init__(deadline)
         self._runner = runner
 
-    def poll(self, timeout: float | None) -> bool:
-        """Look at the files for at most so many real seconds; whether a task can run."""
+    def poll(self, timeout: float) -> bool:
+        """Look at the files for some real seconds; whether a task can run."""
         files = self._runner.io_manager
-        files.process_events(files.get_events(86_400 if timeout is None else timeout))
+        files.process_events(files.get_events(timeout))
         return self._can_run()
-
-    def has_work(self) -> bool:
-        """Whether a task can run or a file is ready."""
-        return self._can_run() or io.is_ready(
-            {fd: events for fd, (events, _) in self._files().items()}
-        )
 
     def _can_run(self) -> bool:
         entries = self._runner.entry_queue
         return bool(self._runner.runq or entries.queue or entries.idempotent_queue)
+
+    def block(self) -> None:
+        """Poll in real time."""
+        while self.blocked():
+            self.poll(86_400)
+
+    def blocked(self) -> bool:
+        """Whether no task can run and no file is ready."""
+        if self.woken or self._can_run():
+            return False
+        return not io.is_ready({fd: events for fd, (events, _) in self._files().items()})
+
+    def wake(self) -> None:
+        """End the poll, from another thread."""
+        super().wake()
+        self._runner.io_manager.force_wakeup()
 
     def _files(self) -> dict[int, tuple[int, object]]:
         """What tasks wait for, and one object for each wait, by descriptor."""
@@ -129,35 +115,22 @@ class _Run:
         registered = getattr(self._runner.io_manager, "_registered", {})
         for key, waiters in [*registered.items()]:
             if isinstance(key, int):  # epoll
-                events = EVENT_READ if waiters.read_task is not None else 0
-                files[key] = (
-                    events | (EVENT_WRITE if waiters.write_task is not None else 0),
-                    waiters,
-                )
+                reads = EVENT_READ if waiters.read_task is not None else 0
+                writes = EVENT_WRITE if waiters.write_task is not None else 0
+                files[key] = reads | writes, waiters
             else:  # kqueue: a descriptor and a filter, which is -1 for reading
-                events = EVENT_READ if key[1] == -1 else EVENT_WRITE
-                files[key[0]] = events | files.get(key[0], (0, None))[0], waiters
+                event = EVENT_READ if key[1] == -1 else EVENT_WRITE
+                files[key[0]] = event | files.get(key[0], (0, None))[0], waiters
         return files
 
     def watches_files(self) -> bool:
         """Whether it watches more than its own wake-up pipe."""
         return len(self._files()) > 1
 
-    def debts(self) -> Iterable[Debt]:
-        """The answers that its files are owed."""
-        return [
-            debt
-            for fd, (events, wait) in self._files().items()
-            for debt in io.debts_of(fd, events, wait, False)
-        ]
-
-    def wake(self) -> None:
-        """End a poll, from another thread."""
-        self._runner.io_manager.force_wakeup()
-
-    def sleepers(self) -> int:
-        """How many deadlines the run has."""
-        return len(getattr(self._runner.deadlines, "_heap", ())) or 1
+    def pending(self) -> Iterable[PendingAnswer]:
+        """The answers that its files wait for."""
+        for fd, (events, wait) in self._files().items():
+            yield from io.pending_answers(fd, events, wait, by_python=False)
 
     def site(self) -> str:
         """The file:line that waits for the earliest deadline."""
@@ -189,36 +162,23 @@ def _shift_deadlines(runner: Any, seconds: float) -> None:
     object.__setattr__(clock, "offset", clock.offset - seconds)  # frozen, and random anyway
 
 
-def _handing_over(real: Callable[..., Any]) -> Callable[..., Any]:
-    def start_thread_soon(cache: Any, *args: Any, **kwargs: Any) -> Any:
-        scheduler = for_this_thread()
-        if scheduler is not None:
-            scheduler.scope.jobs.setdefault(_JOBS, Jobs(math.inf)).waiting += 1
-        return real(cache, *args, **kwargs)
-
-    return start_thread_soon
+def start_thread_soon(real_start: Real, *args: Any, **kwargs: Any) -> Any:
+    """Hand a job to one of trio's threads."""
+    scheduler = for_this_thread()
+    if scheduler is not None:
+        scheduler.scope.pools.setdefault(_JOBS, Jobs(math.inf)).waiting += 1
+    return real_start(*args, **kwargs)
 
 
-def _working(real: Callable[..., Any]) -> Callable[..., Any]:
-    def handle_job(worker: Any) -> Any:
-        with threads.job(_JOBS):
-            return real(worker)
-
-    return handle_job
+def handle_job(real_handle: Real, worker: Any) -> Any:
+    """Run a job on one of trio's threads."""
+    with threads.job(_JOBS):
+        return real_handle(worker)
 
 
-def _noticing(real: Callable[..., Any]) -> Callable[..., Any]:
-    # trio has bound the methods of socket.socket at its import: look up what they mean now.
-    async def helper(sock: Any, wait: Any, method: Any, *args: Any, **kwargs: Any) -> Any:
-        method = getattr(socket.socket, method.__name__, method)
-        return await real(sock, wait, method, *args, **kwargs)
-
-    return helper
-
-
-def _waiting(real: Callable[..., Any]) -> Callable[..., Any]:
-    async def wait(process: Any) -> Any:
-        with io.waiting_for_child(io.child(process)):
-            return await real(process)
-
-    return wait
+async def nonblocking_helper(
+    real_helper: Real, sock: Any, wait: Any, method: Any, *args: Any, **kwargs: Any
+) -> Any:
+    """Call a method of sockets as it is now; trio has bound what it was at its import."""
+    method = getattr(socket.socket, method.__name__, method)
+    return await real_helper(sock, wait, method, *args, **kwargs)

@@ -1,25 +1,63 @@
-"""What the virtual clock cannot move, told apart before it half works."""
+"""What the virtual clock cannot move: refused with a remedy, before it half works."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import warnings
 from asyncio import AbstractEventLoop, BaseEventLoop
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
-from fakebatch.errors import UsageError
-from fakebatch.vtime.io import Patch
+from fakebatch.errors import FakeBatchWarning, UsageError
+from fakebatch.vtime import wall_clock
+from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import for_this_thread
 
-_real_run = asyncio.Runner.run
+PRIVATE: dict[str, tuple[str, ...]] = {
+    "freezegun.api": (
+        *("freeze_factories", "_should_use_real_time", "FakeDatetime._time_to_freeze"),
+        *(f"{kind}_{name}" for name in wall_clock.FUNCTIONS for kind in ("real", "fake")),
+    ),
+    "threading": (
+        "_time",
+        *(f"Condition.{name}" for name in ("_is_owned", "_release_save", "_acquire_restore")),
+    ),
+    "queue": ("time",),
+    "trio": (
+        *("_core._thread_cache", "_socket._SocketType", "_core._run.GLOBAL_RUN_CONTEXT"),
+        *("_core._run.setup_runner", "_core._run.Deadlines.expire"),
+        *(f"_core._run.SystemClock.{name}" for name in ("current_time", "deadline_to_sleep_time")),
+        *(f"_core._run.Runner.{name}" for name in ("entry_queue", "runq", "io_manager")),
+        *(
+            f"_core._run.TheIOManager.{name}"
+            for name in ("get_events", "process_events", "force_wakeup")
+        ),
+    ),
+}
+"""By module, the names without which its time cannot be moved. Without freezegun's there is no
+virtual clock, without those of threading and queue their timeouts are real, without trio's it is
+refused."""
+
+
+def missing(*modules: str) -> list[str]:
+    """Those private names that loaded modules do not have."""
+    names: list[str] = []
+    for module in modules:
+        for name in PRIVATE[module]:
+            try:
+                attrgetter(name)(sys.modules[module])
+            except AttributeError:
+                names.append(f"{module}.{name}")
+    return names
 
 
 def check() -> None:
-    """Look at what is in force where the clock is started.
+    """Look at what is in force where a clock is started.
 
     Raises:
-        UsageError: a running loop, a loop policy or a monkey patch owns sleeping.
+        UsageError: something else owns sleeping, or freezegun has changed.
     """
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
     if gevent and (gevent.is_module_patched("time") or gevent.is_module_patched("threading")):
@@ -31,9 +69,29 @@ def check() -> None:
         raise _refusal("uvloop is asyncio's loop policy", "Do not install uvloop in this test")
     if loop := asyncio._get_running_loop():  # noqa: SLF001 - the public one raises
         check_loop(loop)
+    python = f"Python {sys.version.split()[0]}"
+    if names := missing("freezegun.api"):
+        raise UsageError(
+            f"the virtual clock does not find {', '.join(names)}.",
+            f"It knows freezegun 1.5.5; this is {python}.",
+            "Use clock='real', and tell us the versions you have.",
+        )
+    if names := [name for name in missing("threading", "queue") if name not in _warned]:
+        _warned.update(names)
+        warnings.warn(
+            f"fakebatch: the virtual clock does not find {', '.join(names)}.\n"
+            f"So timeouts of threading and of queues are real on {python}.\n"
+            "Tell us the versions you have.",
+            FakeBatchWarning,
+            stacklevel=2,
+        )
 
 
-def check_loop(loop: AbstractEventLoop, *_: object) -> None:
+_warned: set[str] = set()
+"""The missing names that a warning has named."""
+
+
+def check_loop(loop: AbstractEventLoop) -> None:
     """Look at an event loop.
 
     Raises:
@@ -48,7 +106,7 @@ def check_run(clock: object) -> None:
     """Look at a run of trio.
 
     Raises:
-        UsageError: its clock is not trio's own, or it is a guest of asyncio.
+        UsageError: its time could not be moved.
     """
     if clock is not None:
         kind = f"{type(clock).__module__}.{type(clock).__qualname__}"
@@ -57,7 +115,7 @@ def check_run(clock: object) -> None:
         raise _refusal("trio was started inside a running asyncio loop", "Start it by itself")
 
 
-def run(runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
+def run(real_run: Real, runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
     """Run a coroutine as asyncio.run does, on a loop whose time can be moved."""
     if for_this_thread() is not None:
         try:
@@ -65,64 +123,46 @@ def run(runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
         except UsageError:
             coro.close()
             raise
-    return _real_run(runner, coro, **options)
+    return real_run(runner, coro, **options)
 
 
-def of_unknown_trio(trio: Any, missing: list[str]) -> list[Patch]:
-    """What to patch in a trio whose private names have gone: its clock cannot be moved."""
-    what_came = f"trio was to run, and the virtual clock does not find {', '.join(missing)}"
-    return [(trio, "run", _refusing(what_came, "Run this test on asyncio", trio.run))]
+def run_loop(real_run: Real, loop: Any, *awaitables: Any) -> Any:
+    """Run a loop that is not of asyncio, outside of virtual time alone."""
+    if for_this_thread() is not None:
+        for coroutine in filter(asyncio.iscoroutine, awaitables):
+            coroutine.close()
+        check_loop(loop)
+    return real_run(loop, *awaitables)
 
 
-def _of_uvloop(uvloop: Any) -> list[Patch]:
-    return [
-        (uvloop.Loop, name, _checking(getattr(uvloop.Loop, name)))
-        for name in ("run_forever", "run_until_complete")
-    ]
+def refuse(owner: Any, names: str, what_came: str, remedy: str) -> list[Patch]:
+    """Patches for functions that threads in virtual time must not call."""
 
-
-def _checking(real: Callable[..., Any]) -> Callable[..., Any]:
-    def run_loop(loop: Any, *awaitables: Any) -> Any:
-        if for_this_thread() is not None:
-            for coroutine in filter(asyncio.iscoroutine, awaitables):
-                coroutine.close()
-            check_loop(loop)
-        return real(loop, *awaitables)
-
-    return run_loop
-
-
-def _refusing(what_came: str, remedy: str, real: Callable[..., Any]) -> Callable[..., Any]:
-    def refuse(*args: Any, **kwargs: Any) -> Any:
+    def call(real: Real, *args: Any, **kwargs: Any) -> Any:
         if for_this_thread() is not None:
             raise _refusal(what_came, remedy)
         return real(*args, **kwargs)
 
-    return refuse
+    return wrap(owner, names, call)
 
 
-def _of_greenlets(owner: Any, name: str, library: str) -> list[Patch]:
-    real = getattr(owner, name)
-    what_came = f"a greenlet of {library} was to wait"
-    return [(owner, name, _refusing(what_came, "Sleep with time.sleep in this test", real))]
-
-
-def _of_monkey_patches(module: Any, library: str, *names: str) -> list[Patch]:
-    what_came = f"{library} was to patch time and threading while the clock runs"
-    return [
-        (module, name, _refusing(what_came, "Do not monkey-patch here", getattr(module, name)))
-        for name in names
-    ]
-
-
+_SLEEP = "Sleep with time.sleep in this test"
+_DO_NOT_PATCH = "Do not monkey-patch here"
+_TO_PATCH = "was to patch time and threading while the clock runs"
 LATER: dict[str, Callable[[Any], list[Patch]]] = {
-    "uvloop": _of_uvloop,
-    "gevent.hub": lambda module: _of_greenlets(module.Hub, "wait", "gevent"),
-    "gevent.monkey": lambda module: _of_monkey_patches(
-        module, "gevent", "patch_all", "patch_time", "patch_thread"
+    "uvloop": lambda module: wrap(module.Loop, "run_forever run_until_complete", run_loop),
+    "gevent.hub": lambda module: refuse(
+        module.Hub, "wait", "a greenlet of gevent was to wait", _SLEEP
     ),
-    "eventlet.hubs.hub": lambda module: _of_greenlets(module.BaseHub, "switch", "eventlet"),
-    "eventlet.patcher": lambda module: _of_monkey_patches(module, "eventlet", "monkey_patch"),
+    "gevent.monkey": lambda module: refuse(
+        module, "patch_all patch_time patch_thread", f"gevent {_TO_PATCH}", _DO_NOT_PATCH
+    ),
+    "eventlet.hubs.hub": lambda module: refuse(
+        module.BaseHub, "switch", "a greenlet of eventlet was to wait", _SLEEP
+    ),
+    "eventlet.patcher": lambda module: refuse(
+        module, "monkey_patch", f"eventlet {_TO_PATCH}", _DO_NOT_PATCH
+    ),
 }
 """What to patch in modules that may be imported at any moment, by their names."""
 

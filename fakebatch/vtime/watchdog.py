@@ -1,8 +1,8 @@
-"""The watchdog: a real thread that looks after what blocks, ends or goes on without telling.
+"""The watchdog: a real thread that notices who blocks or ends without telling the scheduler.
 
-Threads that wait in a waiter are known. Others are watched from outside: one that computes is
-waited for, one that waits for a lock is not, and one that waits in a call of the system (for a
-socket that C code reads, say) holds time as long as any answer that is owed.
+Threads that wait in a `Waiter` are known. The others are watched from outside: time waits for one
+that computes, not for one that waits for a lock; and it stands still for one that waits in a system
+call (for a socket that C code reads, say) as it does for any answer that is pending.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ import _thread
 import gc
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum, auto
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
 from freezegun import api as real
@@ -28,103 +26,95 @@ if TYPE_CHECKING:
     from fakebatch.vtime.scheduler import Scheduler
 
 _start_new_thread = _thread.start_new_thread
-_BRISK, _CALM, _CALM_AFTER = 0.0002, 0.002, 0.02
-"""Real seconds: between two looks soon after something moved, between two later, and how soon."""
+_SHORT, _LONG, _LONG_AFTER = 0.0002, 0.002, 0.02
+"""Real seconds between two looks: soon after something has moved, later, and how much later."""
 _BUSY = 1.0
 """Seconds of work after which others go on beside a thread that does not stop running. Of work, not
 of waiting: a thread that gets no core on a busy machine loses nothing."""
 _STILL, _STILL_AGAIN = 0.1, 0.02
 """Real seconds after which a thread that does not compute counts as waiting for a lock, where the
 system does not tell; and how many after others have moved. 5 ms were too few beside a busy core."""
-_PATIENCE, _PATIENCE_WITH_STRANGERS = 1.0, 10.0
-"""Real seconds until a standstill is told; threads from outside the scope may wake one inside."""
+_PATIENCE, _PATIENCE_WITH_OTHERS = 1.0, 10.0
+"""Real seconds until a deadlock is reported; threads outside the scope may wake one inside."""
 
 
 @dataclass(slots=True, eq=False)
-class Debt:
-    """An answer that is owed from outside: time stands still while somebody waits for it."""
+class PendingAnswer:
+    """An answer from outside: virtual time stands still while somebody waits for it."""
 
     name: Callable[[], str]
-    """Who owes it, such as a socket by its address; called for warnings only."""
+    """Who has to answer, such as a socket by its address; called for warnings only."""
     since: float | None = None
-    """Since when time stands still for it, in real seconds."""
+    """Since when time has stood still for it, in real seconds."""
     expired: bool = False
-    """It took too long: time goes on without it."""
-
-
-class _State(Enum):
-    RUNS = auto()
-    LOCKED = auto()
-    CALLS = auto()
+    """It has taken too long: time goes on without it."""
 
 
 class _Sighting(NamedTuple):
-    """A thread as it was seen, and since when it has not moved."""
+    """A thread as it was last seen to move."""
 
     cpu: float
     """Seconds it has computed."""
-    moves: int
     since: float
+    switches: int
+    """Of all threads, by the scheduler."""
     moved: float
     """When any other thread last moved."""
-    call: Debt
+    call: PendingAnswer
+    """What it waits for if it is in a system call."""
 
 
 class Watchdog:
-    """Asleep while no thread waits; it is not even there for a test with one thread."""
+    """Asleep while no thread waits; for a test with one thread it is never even started."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._sightings: dict[int, _Sighting] = {}
-        # A lock nobody releases: time.sleep may be anybody's.
-        self._pillow = _thread.allocate_lock()
-        self._pillow.acquire()
-        self._bell = _thread.allocate_lock()
-        self._ended: _thread.LockType | None = None
-        self._dismissed = False
+        # Locks, for time.sleep and threading.Event may be anybody's. Nobody releases the first.
+        self._pause, self._alarm, self._running = (_thread.allocate_lock() for _ in range(3))
+        self._pause.acquire()
+        self._stopped = False
 
-    def rise(self) -> None:
-        """Begin to watch, if not at it."""
-        if self._ended is None:
-            self._ended = _thread.allocate_lock()
-            self._ended.acquire()
+    def watch(self) -> None:
+        """Begin to watch, if it does not yet."""
+        if self._running.acquire(blocking=False):
             # Below `threading`: a test that counts its threads shall not find this one.
-            _start_new_thread(self._watch, (self._ended,))
-        self._ring()
+            _start_new_thread(self._watch, ())
+        self._wake()
 
-    def dismiss(self) -> None:
+    def stop(self) -> None:
         """End the thread and wait until it has gone."""
-        self._dismissed = True
-        if self._ended is not None:
-            self._ring()
-            self._ended.acquire()
+        self._stopped = True
+        self._wake()
+        self._running.acquire()
 
-    def _ring(self) -> None:
-        if self._bell.locked():
+    def _wake(self) -> None:
+        if self._alarm.locked():
             with suppress(RuntimeError):  # somebody else was faster
-                self._bell.release()
+                self._alarm.release()
 
-    def _watch(self, ended: _thread.LockType) -> None:
-        try:
-            self._look_again_and_again()
-        finally:
-            ended.release()  # else `dismiss` would wait for ever
-
-    def _look_again_and_again(self) -> None:
+    def _watch(self) -> None:
         scheduler = self._scheduler
-        moves, since, work = -1, 0.0, 0.0
-        while not self._dismissed:
-            if not scheduler.parked:
-                self._bell.acquire()
-            if moves != scheduler.moves:
-                moves, since, work = scheduler.moves, real.real_monotonic(), work_of_others()
-            quiet = real.real_monotonic() - since
-            self._pillow.acquire(timeout=_BRISK if quiet < _CALM_AFTER else _CALM)
-            with scheduler.mutex:
-                if moves == scheduler.moves:
-                    self.look(real.real_monotonic() - since, work_of_others() - work)
+        switches, since, work = -1, 0.0, 0.0
+        try:
+            while not self._stopped:
+                if not scheduler.parked:
+                    self._alarm.acquire()
+                if switches != scheduler.switches:
+                    switches, since, work = (
+                        scheduler.switches,
+                        real.real_monotonic(),
+                        work_of_others(),
+                    )
+                quiet = real.real_monotonic() - since
+                self._pause.acquire(timeout=_SHORT if quiet < _LONG_AFTER else _LONG)
+                with scheduler.mutex:
+                    if switches == scheduler.switches:
+                        self._look(real.real_monotonic() - since, work_of_others() - work)
+        finally:
+            self._running.release()  # else `stop` would wait for ever
 
-    def look(self, waited: float, worked: float) -> None:
+    def _look(self, waited: float, worked: float) -> None:
         """Wake the next thread if all others have stopped, or one of them does not stop running.
 
         Args:
@@ -132,71 +122,73 @@ class Watchdog:
             worked: seconds that all other threads have computed meanwhile.
         """
         scheduler, scope = self._scheduler, self._scheduler.scope
-        parked = scheduler.parked
-        if scope.being_born() and waited < scheduler.io_wait:
+        if scope.starting() and waited < scheduler.io_wait:
             return
-        states = {ident: self._state(ident) for ident in [*scope.running(parked)]}
-        blocked = (
-            all(waiter.blocked() for waiter in parked.values())
-            and _State.RUNS not in states.values()
-        )
+        waits = [self._waits_for(ident) for ident in scope.running(scheduler.parked)]
+        waiters = scheduler.parked.values()
+        blocked = None not in waits and all(waiter.blocked() for waiter in waiters)
+        calls = [call for wait in waits for call in wait or ()]
         if blocked:
-            calls = [
-                self._sightings[ident].call for ident, s in states.items() if s is _State.CALLS
-            ]
-            blocked = not self._still_owed([*scheduler.owed(), *calls])
-        woken = (blocked or worked > _BUSY) and scheduler.wake_next()
-        patience = _PATIENCE_WITH_STRANGERS if scope.has_strangers() else _PATIENCE
-        if (
-            blocked
-            and not woken
-            and waited > patience
-            and all(waiter.hopeless() for waiter in parked.values())
-            and _State.CALLS not in states.values()
-        ):
-            scheduler.report_standstill(self._standstill())
+            blocked = not self._stands_still([*scheduler.pending_answers(waiters), *calls])
+        if (blocked or worked > _BUSY) and scheduler.wake_next():
+            return
+        patience = _PATIENCE_WITH_OTHERS if scope.may_be_woken_from_outside() else _PATIENCE
+        may_go_on = calls or any(waiter.watches_files() for waiter in waiters)
+        if blocked and not may_go_on and waited > patience:
+            scheduler.report_deadlock(self._deadlock())
 
-    def _still_owed(self, debts: list[Debt]) -> bool:
-        """Whether time shall stand still for one of these."""
+    def _stands_still(self, answers: list[PendingAnswer]) -> bool:
+        """Whether virtual time stands still for one of these; a warning names those that expire."""
         now, bound = real.real_monotonic(), self._scheduler.io_wait
-        for debt in debts:
-            debt.since = debt.since or now
-            if not debt.expired and now - debt.since >= bound:
-                debt.expired = True
-                self._scheduler.warnings.append(_took_too_long(debt.name(), bound))
-        return any(not debt.expired for debt in debts)
+        for answer in answers:
+            answer.since = answer.since or now
+            if not answer.expired and now - answer.since >= bound:
+                answer.expired = True
+                self._scheduler.warnings.append(
+                    f"fakebatch: virtual time stood still {bound:g} s for {answer.name()}, and now "
+                    "goes on.\n"
+                    "While an answer from a real socket or a child process is pending, no virtual "
+                    "time passes.\n"
+                    "Let it answer sooner, or say how long to wait: io_wait='1s' of FakeBatch and "
+                    "the marker."
+                )
+        return any(not answer.expired for answer in answers)
 
-    def _state(self, ident: int) -> _State:
-        """What a thread does that waits in no waiter; asked again and again."""
-        if not self._scheduler.scope.has(ident):
-            return _State.RUNS  # it does something in real time, and soon comes back
-        now, moves = real.real_monotonic(), self._scheduler.moves
+    def _waits_for(self, ident: int) -> list[PendingAnswer] | None:
+        """What a thread waits for that is not parked: a system call, a lock ([]); None if it runs.
+
+        One look does not tell: this is called again and again.
+        """
+        scheduler = self._scheduler
+        if ident not in scheduler.scope.living:
+            return None  # it does something in real time, and soon comes back
+        now = real.real_monotonic()
         # Its state before its work: to look lets others run, and who has run since has moved.
-        native_id = self._scheduler.scope.native_id(ident)
+        native_id = scheduler.scope.native_ids[ident]
         state = kernel_says(native_id, "stat").rpartition(") ")[2][:1]
         channel = kernel_says(native_id, "wchan")
         cpu, seen = work_of(ident), self._sightings.get(ident)
         if seen is None or seen.cpu != cpu:
-            call = Debt(lambda: f"a call at {_site(ident)}")
-            self._sightings[ident] = _Sighting(cpu, moves, now, now, call)
-            return _State.RUNS
-        if seen.moves != moves:
-            seen = self._sightings[ident] = seen._replace(moves=moves, moved=now)
+            call = PendingAnswer(lambda: f"a call at {_site(ident)}")
+            self._sightings[ident] = _Sighting(cpu, now, scheduler.switches, now, call)
+            return None
+        if seen.switches != scheduler.switches:
+            seen = self._sightings[ident] = seen._replace(switches=scheduler.switches, moved=now)
+        if state in {"R", "D"}:  # it waits for a core, or for a disk
+            return None
         still = now - seen.since
         if channel in {"", "0"}:
-            waits = still >= _STILL and now - seen.moved >= _STILL_AGAIN and state not in {"R", "D"}
-            return _State.LOCKED if waits else _State.RUNS
-        if state in {"R", "D"}:  # it waits for a core, or for a disk
-            return _State.RUNS
-        if channel.startswith("futex"):
+            waits_for_a_lock = still >= _STILL and now - seen.moved >= _STILL_AGAIN
+        elif channel.startswith("futex"):
             # Who waits for the interpreter stirs once in each of its switch intervals.
-            return _State.LOCKED if still > 1.2 * sys.getswitchinterval() else _State.RUNS
-        return _State.CALLS
+            waits_for_a_lock = still > 1.2 * sys.getswitchinterval()
+        else:
+            return [seen.call]
+        return [] if waits_for_a_lock else None
 
-    def _standstill(self) -> FakeBatchError:
-        parked = self._scheduler.parked
-        sites = {ident: _site(ident) for ident in parked}
-        for ident, waiter in parked.items():
+    def _deadlock(self) -> FakeBatchError:
+        sites = {ident: _site(ident) for ident in self._scheduler.parked}
+        for ident, waiter in self._scheduler.parked.items():
             if waiter.deadline is not None:
                 return nobody_moves_time(sites[ident])
         return FakeBatchError(
@@ -217,28 +209,16 @@ def nobody_moves_time(site: str) -> UsageError:
     )
 
 
-def _took_too_long(name: str, bound: float) -> str:
-    return (
-        f"fakebatch: virtual time stood still {bound:g} s for {name}, and now goes on.\n"
-        "While an answer is owed by a real socket or child process, no virtual time passes.\n"
-        "Let it answer sooner, or say how long to wait: io_wait='1s' of FakeBatch and the marker."
-    )
-
-
 def _site(ident: int) -> str:
-    frame = _frames().get(ident)
-    return "an unknown place" if frame is None else callsite.of_frame(frame)
-
-
-def _frames() -> Mapping[int, FrameType]:
-    # For messages alone. On CPython 3.11 a collection in the midst of it is a deadlock.
+    # For messages alone. On CPython 3.11 a garbage collection in the midst of it is a deadlock.
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        return sys._current_frames()  # noqa: SLF001 - documented
+        frame = sys._current_frames().get(ident)  # noqa: SLF001 - documented
     finally:
         if was_enabled:
             gc.enable()
+    return "an unknown place" if frame is None else callsite.of_frame(frame)
 
 
 def work_of(ident: int) -> float:

@@ -1,7 +1,7 @@
-"""The one seam: a Request comes in, a Reply goes out; a transport only converts and plays.
+"""The seam: a Request comes in, a Reply goes out. A transport converts the one, plays the other.
 
-What a fault does to a call on its way is a script of steps, the same for every transport: one that
-stands in for a client's own plays it as exceptions and pauses, a socket as bytes and silence.
+Whatever a rule does to a call on its way is a script of steps, the same for every transport. A
+transport in the client plays it as exceptions and pauses, a socket as bytes and silence.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BrokenKind = Literal[
 
 
 class Pause(NamedTuple):
-    """Nothing comes for so long; a client with a shorter read timeout gives up."""
+    """Nothing arrives for this long; a client with a shorter read timeout gives up."""
 
     microseconds: int
 
@@ -43,7 +43,7 @@ Step = Pause | bytes | Broken
 
 
 class Script(NamedTuple):
-    """What a transport plays in place of a reply that arrives at once and whole."""
+    """What a transport plays if the reply does not arrive at once and whole."""
 
     before: tuple[Pause | Broken, ...] = ()
     """Before the head."""
@@ -63,7 +63,7 @@ class Request(NamedTuple):
     """Names in lower case."""
     body: bytes = b""
     pieces: Iterable[bytes] | None = None
-    """A long form as httpx streams it (see `multipart.parts`); then the body is empty."""
+    """A long form as httpx streams it (see `params.parts`); then the body is empty."""
     scheme: str = "https"
     host: str = ""
     port: int | None = None
@@ -103,7 +103,7 @@ class Reply(NamedTuple):
 
     @property
     def framed_headers(self) -> dict[str, str]:
-        """The headers to send: with what they say of the end of the body."""
+        """The headers to send, with the one that tells where the body ends."""
         headers, framing = dict(self.headers), self.framing
         if framing == "content-length":
             headers["content-length"] = str(len(self.body))
@@ -114,13 +114,13 @@ class Reply(NamedTuple):
         return headers
 
     def scripted(self, script: Script) -> Reply:
-        """The same, arriving so; a body in pieces is joined, so that its length is known."""
+        """The same reply with a script; a body in pieces is joined, so that its length is known."""
         body = self.body if self.pieces is None else b"".join(self.pieces)
         return Reply(self.status, self.headers, body, None, script)
 
 
 NO_REPLY = Reply(0, {}, b"")
-"""Where no reply arrives, and none was made."""
+"""The true reply to a request that the service never carried out."""
 
 
 def json_reply(

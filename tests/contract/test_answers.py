@@ -145,6 +145,20 @@ def test_a_callable_that_goes_wrong_fails_the_test(
     assert fakebatch.router["batches.retrieve"].call_count <= 1
 
 
+def test_a_schema_that_cannot_be_met_fails_the_test(do: Driver) -> None:
+    """The message names the line and the part of the schema."""
+    schema = {"type": "string", "pattern": "^a(?=b)$"}
+    text_format = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    with pytest.raises(UsageError) as caught:
+        do.run([chat("a", response_format=text_format)])
+
+    assert str(caught.value).split("\n") == [
+        "fakebatch: There is no default reply to custom_id 'a': its JSON schema cannot be met.",
+        'No value was found for {"type": "string", "pattern": "^a(?=b)$"}.',
+        "Give the reply yourself: fakebatch.on(...).reply('{...}').",
+    ]
+
+
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
     """A downloaded output file that has an answer for custom_id "a", and a failure for "f"."""

@@ -32,3 +32,4 @@ def test_the_example_is_a_dialect(tmp_path: Path) -> None:
     assert batch["id"].startswith("job_")
     assert refused.status_code == 400
     assert fake.dialects[0].limits.batch_lines == 1_000
+    assert fake.dialects[0].facts[0].evidence == "observed"

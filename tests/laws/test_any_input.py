@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fakebatch.batch.input_file import looks_like_jsonl, validate
 from fakebatch.dialects import OPENAI
-from fakebatch.wire.multipart import parts
+from fakebatch.wire.params import parts
 from support.by_hand import CHAT, ByHand, jsonl, request
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))

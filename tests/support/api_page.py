@@ -83,11 +83,11 @@ def label(row: griffe.DocstringElement) -> str:
 
 ATTACHED = {
     "clock": "vtime.clock.Clock",
-    "journal": "journal.Journal",
-    "batches": "testing.placing.Batches",
-    "batches[id]": "testing.looking.Batch",
-    "files": "testing.placing.Files",
-    "files[id]": "testing.looking.File",
+    "journal": "inspection.journal.Journal",
+    "batches": "inspection.seeding.Batches",
+    "batches[id]": "inspection.objects.BatchView",
+    "files": "inspection.seeding.Files",
+    "files[id]": "inspection.objects.FileView",
     "webhooks": "webhooks.delivered.DeliveredWebhooks",
 }
 

@@ -15,7 +15,7 @@ import pytest
 import tomli_w
 
 from fakebatch import FakeBatch
-from fakebatch.journal import Call, Sleep
+from fakebatch.inspection.journal import Call, Sleep
 from fakebatch.rules.scenario import FAMILIES
 from support.batches import CHAT, jsonl
 from support.calling import FORM, form

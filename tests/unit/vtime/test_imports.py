@@ -375,10 +375,10 @@ class TestThreads:
         assert is_real(slow.module)
         assert (dt.datetime, dt.date) == (REAL["datetime"], REAL["date"])
 
-    def test_nobody_is_told_of_an_import_that_ends_afterwards(self, slow: Any) -> None:
+    def test_nothing_is_called_for_an_import_that_ends_afterwards(self, slow: Any) -> None:
         """Who waited for the module is gone by then."""
-        told: list[ModuleType] = []
-        made = Rebinding({}, {"late": told.append})
+        imported: list[ModuleType] = []
+        made = Rebinding({}, {"late": imported.append})
         made.make()
         slow.begin.set()
         slow.begun.wait()
@@ -387,7 +387,7 @@ class TestThreads:
         slow.thread.join()
 
         assert slow.module
-        assert told == []
+        assert imported == []
 
     def test_a_module_that_changes_at_the_same_moment(self) -> None:
         """Its names are bound and deleted by a thread while clocks start and stop."""

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, NaiveDatetime, TypeAdapter
 from pydantic.dataclasses import dataclass
 from pydantic.errors import PydanticSchemaGenerationError
 
-from fakebatch.vtime import imports
+from fakebatch.vtime import rebinding
 from support.projects import (
     AT,
     BINDS,
@@ -135,7 +135,7 @@ class TestPreparedLibraries:
 
             assert {*library.kept} == {REAL["datetime"]}
 
-    @pytest.mark.parametrize("name", imports.PREPARATIONS)
+    @pytest.mark.parametrize("name", rebinding.PREPARATIONS)
     def test_one_of_another_version_is_left_alone(
         self, name: str, moment: str, project: Project
     ) -> None:

@@ -50,7 +50,7 @@ def test_it_is_told_beside_an_idle_worker_of_a_pool(
 ) -> None:
     """A thread that waits for work is nobody who would move the clock."""
     monkeypatch.setattr(watchdog, "_PATIENCE", 0.2)
-    monkeypatch.setattr(watchdog, "_PATIENCE_WITH_STRANGERS", 0.2)
+    monkeypatch.setattr(watchdog, "_PATIENCE_WITH_OTHERS", 0.2)
     clock = Clock("manual")
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()

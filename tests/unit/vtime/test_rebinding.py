@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib
-import importlib.resources
 import sys
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator
-from importlib.util import LazyLoader, module_from_spec, spec_from_file_location
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -18,8 +15,7 @@ import pytest
 import time_machine
 from freezegun import freeze_time
 
-from fakebatch.vtime import Clock, imports, rebinding, session
-from fakebatch.vtime.io import Patch
+from fakebatch.vtime import rebinding
 from support.projects import (
     AT,
     BINDS,
@@ -27,7 +23,6 @@ from support.projects import (
     REAL_CLASSES,
     SEES,
     Project,
-    by_hand,
     is_real,
     is_virtual,
     running,
@@ -148,7 +143,7 @@ class TestLoaded:
         values: list[object] = [time.time, 1, "a", None, object(), Project, 10**30]
         globals_ = {str(n): value for n, value in enumerate(values)}
 
-        addresses = rebinding._addresses([{}, globals_, {"more": Project}])
+        addresses = rebinding.ids_of_values([{}, globals_, {"more": Project}])
 
         assert addresses == array("Q", [*map(id, values), id(Project)]).tobytes()
 
@@ -255,101 +250,3 @@ class TestOthersFreezes:
                 assert late.now() == at.timestamp() + 60
 
             assert is_real(late)
-
-
-class TestOnImport:
-    """Who waits for a module that may be imported while the clock runs."""
-
-    @pytest.fixture
-    def rebound(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Clock]]:
-        clocks: list[Clock] = []
-
-        def start(module: str, callback: Callable[[ModuleType], object]) -> Clock:
-            def patches(module: ModuleType) -> list[Patch]:
-                callback(module)
-                return []
-
-            monkeypatch.setitem(session._LATER, module, patches)
-            clocks.append(Clock())
-            clocks[-1].start()
-            return clocks[-1]
-
-        yield start
-        for clock in clocks:
-            clock.stop()
-
-    def test_is_told_once(self, rebound: Callable[..., Clock], project: Project) -> None:
-        """When the outermost import has ended: what imports the module has executed too."""
-        told: list[object] = []
-        rebound("late.part", lambda part: told.append((part.__name__, sys.modules["late"].done)))
-        project.write("late.part", "")
-        late = project.load("late.__init__", "from late import part\ndone = True\n")
-        importlib.reload(late.part)
-
-        assert told == [("late.part", True)]
-
-    def test_is_told_of_none_that_failed(
-        self, rebound: Callable[..., Clock], project: Project
-    ) -> None:
-        """But when the module can be imported at last."""
-        told: list[ModuleType] = []
-        rebound("late", told.append)
-        with pytest.raises(ZeroDivisionError):
-            project.load("late", "1/0")
-        assert told == []
-
-        late = project.load("late", "more = 'so that the file differs'")
-        assert told == [late]
-
-    def test_is_told_of_none_that_was_not_imported(
-        self, rebound: Callable[..., Clock], project: Project
-    ) -> None:
-        """A file may be executed by hand, under any name, without being in sys.modules."""
-        told: list[ModuleType] = []
-        rebound("late", told.append)
-        by_hand(project)()
-
-        assert told == []
-
-    def test_is_told_of_a_lazy_module_when_it_executes(
-        self, rebound: Callable[..., Clock], project: Project
-    ) -> None:
-        """Not when its loader has made it lazy."""
-        told: list[ModuleType] = []
-        rebound("late", told.append)
-        spec: Any = spec_from_file_location("late", project.write("late", SEES))
-        spec.loader = LazyLoader(spec.loader)
-        module = sys.modules["late"] = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        assert told == []
-
-        assert module.seen
-        assert told == [module]
-
-    def test_may_refuse_it(self, rebound: Callable[..., Clock], project: Project) -> None:
-        """The import fails with the error, and everything is put back as ever."""
-
-        def refuse(_: ModuleType) -> None:
-            raise ValueError
-
-        made = rebound("late", refuse)
-        with pytest.raises(ValueError, match=r"^$"):
-            project.load("late", BINDS)
-        made.stop()
-
-        assert project.load("late", BINDS)
-
-    def test_is_told_nothing_afterwards(
-        self, rebound: Callable[..., Clock], project: Project
-    ) -> None:
-        """Nor is anything left in the loaders."""
-        before = [vars(owner)[name] for owner, name in imports._loading_methods()]
-        told: list[ModuleType] = []
-        made = rebound("late", told.append)
-        during = [vars(owner)[name] for owner, name in imports._loading_methods()]
-        made.stop()
-        project.load("late", "")
-
-        assert told == []
-        assert not {*before} & {*during}
-        assert [vars(owner)[name] for owner, name in imports._loading_methods()] == before

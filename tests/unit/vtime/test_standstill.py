@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(60)
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     # pytest-timeout and xdist have threads of their own, which might wake ours.
-    monkeypatch.setattr(watchdog, "_PATIENCE_WITH_STRANGERS", 0.2)
+    monkeypatch.setattr(watchdog, "_PATIENCE_WITH_OTHERS", 0.2)
     monkeypatch.setattr(watchdog, "_PATIENCE", 0.2)
 
 

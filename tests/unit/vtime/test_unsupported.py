@@ -14,8 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from fakebatch.errors import FakeBatchWarning, UsageError
-from fakebatch.vtime import Clock, session, threads, wall_clock
-from fakebatch.vtime import trio as vtime_trio
+from fakebatch.vtime import Clock, unsupported
 
 REMEDY = "or let the emulator follow real time: clock='real'."
 
@@ -231,12 +230,12 @@ def test_a_freezegun_whose_private_names_have_gone_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without them nobody could move the wall clock; the message names them."""
-    monkeypatch.setattr(wall_clock, "PRIVATE", [(wall_clock, "renamed")])
+    monkeypatch.setitem(unsupported.PRIVATE, "freezegun.api", ("renamed",))
     with pytest.raises(UsageError) as caught:
         Clock().start()
 
     came, known, to_do = str(caught.value).splitlines()
-    assert came == "fakebatch: the virtual clock does not find fakebatch.vtime.wall_clock.renamed."
+    assert came == "fakebatch: the virtual clock does not find freezegun.api.renamed."
     assert known.startswith("It knows freezegun 1.5.5; this is Python 3.")
     assert to_do == "Use clock='real', and tell us the versions you have."
 
@@ -245,7 +244,7 @@ def test_a_renamed_private_name_of_trio_costs_runs_of_trio(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They are refused by name, and all else lives in virtual time."""
-    monkeypatch.setattr(vtime_trio, "PRIVATE", [(trio, "renamed")])
+    monkeypatch.setitem(unsupported.PRIVATE, "trio", ("_core.renamed",))
     clock = Clock()
     clock.start()
     try:
@@ -257,7 +256,7 @@ def test_a_renamed_private_name_of_trio_costs_runs_of_trio(
         clock.stop()
 
     assert str(caught.value) == (
-        "fakebatch: trio was to run, and the virtual clock does not find trio.renamed.\n"
+        "fakebatch: trio was to run, and the virtual clock does not find trio._core.renamed.\n"
         "The virtual clock moves threads, asyncio's own event loops and trio; nothing else.\n"
         f"Run this test on asyncio, {REMEDY}"
     )
@@ -267,8 +266,8 @@ def test_a_renamed_private_name_of_threading_costs_its_timeouts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A warning says so, once; they are real, and all else lives in virtual time."""
-    monkeypatch.setattr(threads, "PRIVATE", [(threading, "renamed")])
-    session._warned.clear()
+    monkeypatch.setitem(unsupported.PRIVATE, "threading", ("Condition.renamed",))
+    unsupported._warned.clear()
     clock = Clock()
     with pytest.warns(FakeBatchWarning) as caught:
         clock.start()
@@ -282,9 +281,9 @@ def test_a_renamed_private_name_of_threading_costs_its_timeouts(
         clock.stop()
     clock.start()  # with no other warning, which would be an error here
     clock.stop()
-    session._warned.clear()
+    unsupported._warned.clear()
 
     came, known, to_do = str(caught[0].message).splitlines()
-    assert came == "fakebatch: the virtual clock does not find threading.renamed."
+    assert came == "fakebatch: the virtual clock does not find threading.Condition.renamed."
     assert known.startswith("So timeouts of threading and of queues are real on Python 3.")
     assert to_do == "Tell us the versions you have."

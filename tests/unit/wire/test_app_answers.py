@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fakebatch import RefusedRequest, UsageError
-from fakebatch.wire.errors import masked
+from fakebatch.wire.app import masked
 from fakebatch.wire.messages import Reply
 from fakebatch.wire.operations import OPERATIONS
 from support.batches import requests

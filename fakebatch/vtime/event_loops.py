@@ -1,0 +1,150 @@
+"""Event loops of asyncio: their clock, and what they do while they have nothing to do.
+
+A loop with nothing to run asks its selector to wait. There time moves, so any loop will do whose
+rounds end in `selector.select(timeout)`, such as those that nest_asyncio puts in place.
+"""
+# ruff: noqa: SLF001 - private names of asyncio live here
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.subprocess
+import selectors
+import time
+from asyncio import BaseEventLoop
+from collections.abc import Iterable
+from typing import Any
+
+from fakebatch.durations import SECOND
+from fakebatch.vtime import callsite, io
+from fakebatch.vtime.callsite import caller, is_harness
+from fakebatch.vtime.patches import Patch, Real, wrap
+from fakebatch.vtime.scheduler import Waiter, for_this_thread, waiting_for
+from fakebatch.vtime.watchdog import PendingAnswer
+
+_RESOLUTION = time.get_clock_info("monotonic").resolution
+
+
+def replacements() -> list[Patch]:
+    """What to patch in asyncio and in selectors."""
+    patches = [
+        *wrap(BaseEventLoop, "time", loop_time),
+        *wrap(asyncio.subprocess.Process, "wait communicate", io.await_child),
+        # Where a stream waits otherwise, the output of a child process is not waited for.
+        *wrap(asyncio.StreamReader, "_wait_for_data", wait_for_data),
+    ]
+    if "time" in vars(asyncio.SelectorEventLoop):  # freezegun's real_asyncio was here first
+        patches += wrap(asyncio.SelectorEventLoop, "time", loop_time)
+    for kind in vars(selectors).values():
+        if isinstance(kind, type) and issubclass(kind, selectors.BaseSelector):
+            patches += wrap(kind, "select", select) if "select" in vars(kind) else ()
+    return patches
+
+
+def of_anyio(module: Any) -> list[Patch]:
+    """What to patch in anyio, whose processes wait for an event of their own."""
+    return wrap(module.Process, "wait", io.await_child)
+
+
+def loop_time(real_time: Real, loop: BaseEventLoop) -> Any:
+    """The clock of a loop: it starts at real time and goes on in virtual time."""
+    # Of our own instead of freezegun's: a nested freeze fires no timers, and near 1.7e9 the next
+    # float lies beyond the loop's clock resolution, so that a timer due now would never fire.
+    scheduler = for_this_thread()
+    return real_time(loop) if scheduler is None else scheduler.monotonic
+
+
+def select(
+    real_select: Real, selector: selectors.BaseSelector, timeout: float | None = None
+) -> Any:
+    """Wait for files: here a loop lets time move."""
+    scheduler = for_this_thread()
+    if scheduler is None or (timeout is not None and timeout <= 0):
+        return real_select(selector, timeout)
+    loop: Any = asyncio._get_running_loop()
+    if loop is None or getattr(loop, "_selector", None) is not selector:
+        if is_harness(caller(2)):
+            return real_select(selector, timeout)
+        files = {key.fd: key.events for key in (selector.get_map() or {}).values()}
+        with io.when_ready(files, timeout) as ready:
+            return real_select(selector, timeout if ready else 0)
+    if events := real_select(selector, 0):
+        return events
+    loop._clock_resolution = 1 / SECOND  # its own is so small that floats may swallow it
+    scheduler.loops[loop] = _shift_timers
+    timers, deadline = loop._scheduled, None
+    if timeout is not None:
+        # Rather the timer than the timeout, which the loop cuts down to a day.
+        when = timers[0]._when if timers else loop.time() + timeout
+        deadline = scheduler.at_monotonic(when)
+        if deadline == scheduler.now:
+            return events
+    waiter = _Loop(deadline, loop, selector, real_select)
+    scheduler.sleep(waiter, waiter.site, loop, len(timers) or 1)
+    return waiter.events
+
+
+class _Loop(Waiter):
+    """A loop that waits for its earliest timer, a file or a callback from another thread."""
+
+    def __init__(
+        self,
+        deadline: int | None,
+        loop: Any,
+        selector: selectors.BaseSelector,
+        real_select: Real,
+    ) -> None:
+        super().__init__(deadline)
+        self._loop, self._selector, self._select = loop, selector, real_select
+        self.events: list[Any] = []
+
+    def block(self) -> None:
+        """Poll in real time."""
+        while self.blocked():
+            self.events = self._select(self._selector, None)
+
+    def blocked(self) -> bool:
+        """Whether no file is ready; a callback from another thread writes to the wake-up pipe."""
+        return not (self.woken or self._select(self._selector, 0))
+
+    def wake(self) -> None:
+        """End the poll, from another thread."""
+        super().wake()
+        self._loop.call_soon_threadsafe(lambda: None)
+
+    def watches_files(self) -> bool:
+        """Whether it watches more than its own wake-up pipe."""
+        return len(self._selector.get_map() or ()) > 1
+
+    def pending(self) -> Iterable[PendingAnswer]:
+        """The answers that its files wait for."""
+        if not self.watches_files():
+            return
+        for key in [*self._selector.get_map().values()]:
+            reader = key.data[0] if key.data else None
+            owner = getattr(getattr(reader, "_callback", None), "__self__", None)
+            by_python = owner is self._loop or isinstance(owner, asyncio.BaseTransport)
+            yield from io.pending_answers(key.fd, key.events, reader, by_python=by_python)
+
+    def site(self) -> str:
+        """The file:line that waits for the earliest timer."""
+        timers = self._loop._scheduled
+        awaited = timers[0]._args[:1] if timers else ()
+        tasks: set[Any] = asyncio.all_tasks(self._loop)
+        task = next((task for task in tasks if (task._fut_waiter,) == awaited), None)
+        return callsite.of_coroutine(task.get_coro()) if task else "a timer of the loop"
+
+
+def _shift_timers(loop: Any, seconds: float) -> None:
+    loop._clock_resolution = _RESOLUTION
+    for handle in loop._scheduled:
+        handle._when += seconds
+
+
+async def wait_for_data(real_wait: Real, reader: Any, *args: Any) -> Any:
+    """Let time stand still while a task waits for the output of a child process."""
+    pipe = getattr(reader, "_transport", None)
+    if isinstance(pipe, asyncio.Transport) or not isinstance(pipe, asyncio.ReadTransport):
+        return await real_wait(reader, *args)
+    with waiting_for("the output of a child process"):
+        return await real_wait(reader, *args)

@@ -1,0 +1,51 @@
+"""Patches: what a session of clocks puts in the place of names of other modules, and takes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+Real = Callable[..., Any]
+"""What a wrapper stands in front of."""
+
+
+class Patch(NamedTuple):
+    """A name to give another meaning."""
+
+    owner: Any
+    """A module or a class."""
+    name: str
+    value: Any
+
+
+def wrap(owner: Any, names: str, wrapper: Callable[..., Any]) -> list[Patch]:
+    """Patches for those functions or methods that an owner has.
+
+    Args:
+        owner: a module or a class.
+        names: of functions, with spaces between them.
+        wrapper: called in their place, with the real function in front of the arguments.
+    """
+
+    def wrapped(name: str) -> Any:
+        real = getattr(owner, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            return wrapper(real, *args, **kwargs)
+
+        call.__name__ = name  # trio looks methods of sockets up by it
+        return call
+
+    return [Patch(owner, name, wrapped(name)) for name in names.split() if hasattr(owner, name)]
+
+
+def apply(patches: Iterable[Patch], undo: ExitStack) -> None:
+    """Make patches, which are undone when a stack closes."""
+    for owner, name, value in patches:
+        if name in vars(owner):
+            undo.callback(setattr, owner, name, vars(owner)[name])
+        else:  # inherited
+            undo.callback(delattr, owner, name)
+        setattr(owner, name, value)
