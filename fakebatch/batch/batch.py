@@ -180,7 +180,7 @@ class Batch:
             with suppress(ValueError, LookupError, TypeError):
                 yield self.lines.request(index)
 
-    @cached_property
+    @made_once_and_shared
     def rule_hits(self) -> Counter[int]:
         """How many lines each rule of `on` selects, by its index, whether they will run or not."""
         if not self.fails:

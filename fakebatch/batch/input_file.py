@@ -155,16 +155,16 @@ def validate(
         else:
             bad.append(BatchError(*problem, lines.numbers[index]))
 
-    def beyond(code: ErrorCode, count: int, limit: int) -> list[BatchError]:
+    def exceeded(code: ErrorCode, count: int, limit: int) -> list[BatchError]:
         values = {"limit": limit, "model": checks.first_model or "requested"}
         return [BatchError(code, values)] if count > limit else []
 
     errors = (
-        *beyond(ErrorCode.EMPTY, -len(lines), -1),
-        *beyond(ErrorCode.TOO_MANY_LINES, len(lines), dialect.limits.batch_lines),
-        *beyond(ErrorCode.TOO_LARGE, len(content), dialect.limits.batch_bytes),
+        *([] if len(lines) else [BatchError(ErrorCode.EMPTY, {})]),
+        *exceeded(ErrorCode.TOO_MANY_LINES, len(lines), dialect.limits.batch_lines),
+        *exceeded(ErrorCode.TOO_LARGE, len(content), dialect.limits.batch_bytes),
         *bad,
-        *beyond(ErrorCode.TOO_MANY_INPUTS, checks.inputs, dialect.limits.batch_inputs),
+        *exceeded(ErrorCode.TOO_MANY_INPUTS, checks.inputs, dialect.limits.batch_inputs),
     )
     skips = dialect.skips_bad_lines and len(good) > 0 and len(errors) == len(bad)
     fails = bool(errors) and not skips

@@ -354,7 +354,7 @@ def _result_records(batch: Batch) -> list[FileRecord]:
     """The result files of a batch that has ended."""
     seconds = batch.params.output_expires_after
     lives = batch.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
-    end, late = batch.end.at, microseconds(batch.overrides.result_files.late or 0)
+    end, late = batch.end.at, batch.overrides.result_files.late
     return [
         FileRecord(
             id=batch.output_file_id if content.kind == "output" else batch.error_file_id,
@@ -364,7 +364,7 @@ def _result_records(batch: Batch) -> list[FileRecord]:
             expires=None if lives is None else end + lives,
             content=content,
             number=batch.number,
-            overrides=FileOverrides(found_after=late),
+            overrides=FileOverrides(found_after=0 if late is None else microseconds(late)),
         )
         for content in result_files(batch)
     ]
