@@ -17,7 +17,7 @@ from fakebatch.batch.matching import Outcomes, outcomes_of
 from fakebatch.batch.once import Once, made_once, made_once_and_shared
 from fakebatch.dialects import Dialect, ErrorCode
 from fakebatch.durations import microseconds
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations, ResultFiles, Schedule
 from fakebatch.rules.rule import overlaid
@@ -67,7 +67,7 @@ class Batch:
     dialect: Dialect = field(repr=False)
     models: frozenset[str] | None
     """The models that exist; None: every plausible name does."""
-    mint: Mint
+    id_factory: IdFactory
     """Makes the ids of its results, and decides every shuffle."""
     output_file_id: str = ""
     """The id of its output file, if it leaves one."""
@@ -171,7 +171,7 @@ class Batch:
             UsageError: a predicate of the test failed, or a recording lacks a custom_id.
         """
         lines = NO_LINES if self.fails else self.lines
-        return outcomes_of(lines, self.scenario, self.mint, self.earlier)
+        return outcomes_of(lines, self.scenario, self.id_factory, self.earlier)
 
     @property
     def readable_lines(self) -> Iterator[RequestLine]:
@@ -180,7 +180,7 @@ class Batch:
             with suppress(ValueError, LookupError, TypeError):
                 yield self.lines.request(index)
 
-    @cached_property
+    @made_once_and_shared
     def rule_hits(self) -> Counter[int]:
         """How many lines each rule of `on` selects, by its index, whether they will run or not."""
         if not self.fails:

@@ -19,7 +19,7 @@ from fakebatch.batch.input_file import parsed
 from fakebatch.batch.responding import LineResponse, encoded, wire_line
 from fakebatch.dialects import canonical
 from fakebatch.durations import SECOND
-from fakebatch.ids import maker
+from fakebatch.ids import id_maker
 from fakebatch.replies import Usage, chat
 from fakebatch.rules.lines import Echo
 
@@ -53,9 +53,9 @@ def output(batch: Batch) -> WriteLine | None:
     if not chats or nests or not batch.has_usual_files:
         return None
     own_quoted = None if own_text is None else _quoted(own_text)
-    lines, mint, at, forms = batch.lines, batch.mint, batch.written, batch.dialect.ids
+    lines, id_factory, at, forms = batch.lines, batch.id_factory, batch.written, batch.dialect.ids
     content, starts, ends = lines.content, lines.starts, lines.ends
-    line_id, request_id = maker(forms.line), maker(forms.request)
+    line_id, request_id = id_maker(forms.line), id_maker(forms.request)
     templates: dict[str, Template] = {}
 
     def write(index: int) -> tuple[bytes, Usage] | None:
@@ -68,7 +68,7 @@ def output(batch: Batch) -> WriteLine | None:
         if model not in templates:
             templates[model] = _template(batch, model, at)
         line, in_order = templates[model]
-        seed = mint.line(index)
+        seed = id_factory.line(index)
         digits = seed.hex()
         ids = line_id(digits, at), request_id(digits, at), chat.id_of(seed[32:])
         texts = _quoted(request["custom_id"]), own_quoted or _quoted(text)

@@ -116,7 +116,7 @@ class BatchError:
     """One entry of `batch.errors`: what is wrong, and with which line (from 1)."""
 
     code: ErrorCode
-    facts: Mapping[str, Any]
+    values: Mapping[str, Any]
     line: int | None = None
 
 
@@ -155,16 +155,16 @@ def validate(
         else:
             bad.append(BatchError(*problem, lines.numbers[index]))
 
-    def beyond(code: ErrorCode, count: int, limit: int) -> list[BatchError]:
-        facts = {"limit": limit, "model": checks.first_model or "requested"}
-        return [BatchError(code, facts)] if count > limit else []
+    def exceeded(code: ErrorCode, count: int, limit: int) -> list[BatchError]:
+        values = {"limit": limit, "model": checks.first_model or "requested"}
+        return [BatchError(code, values)] if count > limit else []
 
     errors = (
-        *beyond(ErrorCode.EMPTY, -len(lines), -1),
-        *beyond(ErrorCode.TOO_MANY_LINES, len(lines), dialect.limits.batch_lines),
-        *beyond(ErrorCode.TOO_LARGE, len(content), dialect.limits.batch_bytes),
+        *([] if len(lines) else [BatchError(ErrorCode.EMPTY, {})]),
+        *exceeded(ErrorCode.TOO_MANY_LINES, len(lines), dialect.limits.batch_lines),
+        *exceeded(ErrorCode.TOO_LARGE, len(content), dialect.limits.batch_bytes),
         *bad,
-        *beyond(ErrorCode.TOO_MANY_INPUTS, checks.inputs, dialect.limits.batch_inputs),
+        *exceeded(ErrorCode.TOO_MANY_INPUTS, checks.inputs, dialect.limits.batch_inputs),
     )
     skips = dialect.skips_bad_lines and len(good) > 0 and len(errors) == len(bad)
     fails = bool(errors) and not skips
@@ -242,8 +242,8 @@ def _problem_of_types(line: dict[str, Any], required: Sequence[str]) -> Problem:
             if name in required:
                 return ErrorCode.MISSING, {"name": name, "param": name}
         elif not isinstance(value, kind):
-            facts = {"name": name, "wanted": JSON_TYPES[kind], "got": json_type(value)}
-            return ErrorCode.BAD_TYPE, facts
+            values = {"name": name, "wanted": JSON_TYPES[kind], "got": json_type(value)}
+            return ErrorCode.BAD_TYPE, values
     return None
 
 

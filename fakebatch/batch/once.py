@@ -75,7 +75,11 @@ def _circle() -> UsageError:
 
 
 class made_once(Generic[T]):  # noqa: N801  # a decorator, as property is
-    """A property that is made once, by one thread, in the turn that `_once` of its object gives."""
+    """A property that is made once, by one thread, in the turn that `_once` of its object gives.
+
+    For what a callable of the test takes part in. `functools.cached_property` will not do: in
+    Python 3.11 it computes under a lock that all objects of a class share.
+    """
 
     def __init__(self, make: Callable[[Any], T], *, is_shared: bool = False) -> None:
         self.__doc__ = make.__doc__

@@ -76,6 +76,12 @@ class ResultFile:
         made = results(self.batch)
         return made.output if self.kind == "output" else made.errors
 
+    def __len__(self) -> int:
+        return len(self.read())
+
+    def __bytes__(self) -> bytes:
+        return bytes(self.read())
+
 
 def result_files(batch: Batch) -> list[ResultFile]:
     """The files a batch leaves when it ends.
@@ -188,14 +194,14 @@ class _Writer:
         if index in self.lost:
             written = result_lines(batch, line, self.lost_response, self.at, corruptions)
             return _Lines(b"", written, replies.Usage())
-        response = respond(line, result, batch.dialect, batch.mint, self.at)
+        response = respond(line, result, batch.dialect, batch.id_factory, self.at)
         written = result_lines(batch, line, response, self.at, corruptions)
         passes = isinstance(result, Fail) and result.file == "output"
         lines = {True: b"", False: b"", response.succeeded or passes: written}
         for corruption in corruptions:
             if isinstance(corruption, Duplicate) and corruption.conflict is not None:
                 other = CONFLICTS[corruption.conflict]
-                conflict = respond(line, other, batch.dialect, batch.mint, self.at)
+                conflict = respond(line, other, batch.dialect, batch.id_factory, self.at)
                 lines[conflict.succeeded] += result_lines(batch, line, conflict, self.at)
         return _Lines(lines[True], lines[False], replies.usage(response.body))
 
@@ -203,6 +209,6 @@ class _Writer:
         """The same without the line of the output file, and without making more than that takes."""
         if index not in self.lost and self.outcomes[index] == LineOutcome(Echo()):
             batch, line = self.batch, self.lines.request(index)
-            request = model_request(line, batch.dialect, batch.mint, self.at)
+            request = model_request(line, batch.dialect, batch.id_factory, self.at)
             return _Lines(b"", b"", replies.echo_usage(request))
         return self.write(index)._replace(output=b"")

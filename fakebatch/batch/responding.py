@@ -16,7 +16,7 @@ from fakebatch.batch.matching import Result, failed, name
 from fakebatch.dialects import Dialect, Shapes, canonical, render
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
-from fakebatch.ids import Mint, formed
+from fakebatch.ids import IdFactory, format_id
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.lines import (
     ChangeCustomId,
@@ -51,7 +51,7 @@ NO_RESPONSE = Fail(504, body={"error": {"message": "Nobody answers.", "type": "s
 
 
 def respond(
-    line: RequestLine, result: Result, dialect: Dialect, mint: Mint, now: int
+    line: RequestLine, result: Result, dialect: Dialect, id_factory: IdFactory, now: int
 ) -> LineResponse:
     """The response to a request that comes to this result, made at `now`.
 
@@ -60,7 +60,7 @@ def respond(
     """
     if isinstance(result, Fail | Hang):
         return _failure(NO_RESPONSE if isinstance(result, Hang) else result, dialect)
-    request = model_request(line, dialect, mint, now)
+    request = model_request(line, dialect, id_factory, now)
     if isinstance(result, Echo):
         return LineResponse(200, replies.echo(request, result.then))
     if isinstance(result, Malformed):
@@ -85,13 +85,13 @@ def respond(
 
 
 def model_request(
-    line: RequestLine, dialect: Dialect, mint: Mint, now: int
+    line: RequestLine, dialect: Dialect, id_factory: IdFactory, now: int
 ) -> replies.ModelRequest:
     """What a default reply to a request depends on, at `now`."""
     return replies.ModelRequest(
         endpoint=canonical(line.url),
         body=dict(line.body),
-        key=mint.line(line.index)[32:],
+        key=id_factory.line(line.index)[32:],
         created=now // SECOND,
         model=dialect.snapshot(line.model),
         name=name(line),
@@ -141,8 +141,12 @@ def result_lines(
     Raises:
         UsageError: a reply of the test is not JSON.
     """
-    seed, forms, how = batch.mint.line(line.index), batch.dialect.ids, batch.overrides.result_files
-    ids = formed(forms.line, seed, at), formed(forms.request, seed, at)
+    seed, forms, how = (
+        batch.id_factory.line(line.index),
+        batch.dialect.ids,
+        batch.overrides.result_files,
+    )
+    ids = format_id(forms.line, seed, at), format_id(forms.request, seed, at)
     wire = wire_line(batch.dialect.shapes, line.custom_id, ids, response)
     for corruption in corruptions:
         _reshape(wire, corruption, line.index or 0)
@@ -165,7 +169,7 @@ def wire_line(
     else:
         shape = shapes.answered if response.succeeded else shapes.failed or shapes.answered
     has_no_answer = response.status is None and response.error is None
-    facts = {
+    values = {
         "id": ids[0],
         "custom_id": custom_id,
         # a line that nobody answered has no request either (observed, ellmer #830)
@@ -175,7 +179,7 @@ def wire_line(
         "error": response.body if has_no_answer else response.error,
         "body_text": json.dumps(response.body) if "body_text" in shapes.answered else "",
     }
-    return render(shape, facts)
+    return render(shape, values)
 
 
 # json.dumps would make one for each line

@@ -73,10 +73,10 @@ class ErrorCode(StrEnum):
 class APIError(Exception):  # an answer, no error of ours
     """A call the service refuses: its kind, and the values for the provider's message."""
 
-    def __init__(self, kind: ErrorKind, **facts: object) -> None:
+    def __init__(self, kind: ErrorKind, **values: object) -> None:
         super().__init__(kind)
         self.kind = kind
-        self.facts = facts
+        self.values = values
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,10 @@ class ErrorTemplate:
     type: str = "invalid_request_error"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def message_for(self, facts: Mapping[str, object]) -> str:
+    def message_for(self, values: Mapping[str, object]) -> str:
         """What the provider writes in this case."""
-        return self.message.format_map(facts)
+        return self.message.format_map(values)
 
-    def param_for(self, facts: Mapping[str, object]) -> str | None:
+    def param_for(self, values: Mapping[str, object]) -> str | None:
         """The parameter the provider names in this case."""
-        return None if self.param is None else self.param.format_map(facts)
+        return None if self.param is None else self.param.format_map(values)

@@ -37,8 +37,8 @@ class Rules:
     def scenario(self, scenario: Scenario) -> None: ...
 
     @abstractmethod
-    def hits(self, place: Place) -> int:
-        """How often the rule at a place of the scenario met something."""
+    def _hits(self, place: Place) -> int:
+        """How often the rule at a place of the scenario was used."""
 
     def incident(self, which: Incident, **parameters: Any) -> None:
         """Make a known incident happen: its name, a Scenario, a file, or several as a tuple.
@@ -211,7 +211,7 @@ class Rules:
         """
         self._otherwise(replay={"path": str(path), "missing": missing})
 
-    def add_rule(self, rule: AnyRule) -> Handle[Any]:
+    def _add_rule(self, rule: AnyRule) -> Handle[Any]:
         """Add a rule to the scenario: what the verbs of the selectors do."""
         self.scenario = self.scenario.with_rule(rule)
         index = len(getattr(self.scenario, rule.family)) - 1
@@ -219,12 +219,12 @@ class Rules:
         def hits() -> int:
             rules = getattr(self.scenario, rule.family)
             is_there = rules[index : index + 1] == (rule,)
-            return self.hits((rule.family, index)) if is_there else 0
+            return self._hits((rule.family, index)) if is_there else 0
 
         return Handle(rule, hits)
 
-    def add_selection(self, selection: Selection[Any]) -> None:
-        """Remember a selection, so that one without a verb is reported at the end."""
+    def _add_selection(self, selection: Selection[Any]) -> None:
+        """Record a selection, so that one without a verb is reported at the end."""
         self._selections.append(selection)
 
     def _otherwise(self, **outcome: Any) -> None:

@@ -280,16 +280,16 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.incident("download-cut"),
         [
             "fakebatch: There is no incident 'download-cut'.",
-            f"Known are {NAMES}.",
-            "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+            f"Known incidents: {NAMES}.",
+            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
         ],
     ),
     "something else": (
         lambda fake: fake.incident(5),  # type: ignore[arg-type]
         [
             "fakebatch: There is no incident 5.",
-            f"Known are {NAMES}.",
-            "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+            f"Known incidents: {NAMES}.",
+            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
         ],
     ),
     "an unknown parameter": (
