@@ -323,10 +323,6 @@ class Dialect:
         """
         return build(type(self), changes, f"Dialect {self.name!r}", like=self)
 
-    def snapshot(self, model: str) -> str:
-        """The dated model that answers for `model`."""
-        return self.snapshots.get(model, model)
-
 
 @lru_cache  # a large batch asks it of each of its lines
 def canonical(endpoint: str) -> str:

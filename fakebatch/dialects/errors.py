@@ -89,11 +89,3 @@ class ErrorTemplate:
     status: int = 400
     type: str = "invalid_request_error"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    def message_for(self, facts: Mapping[str, object]) -> str:
-        """What the provider writes in this case."""
-        return self.message.format_map(facts)
-
-    def param_for(self, facts: Mapping[str, object]) -> str | None:
-        """The parameter the provider names in this case."""
-        return None if self.param is None else self.param.format_map(facts)

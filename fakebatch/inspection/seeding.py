@@ -258,7 +258,7 @@ def _first_url(content: bytes) -> str | None:
 
 
 def _refused(kind: str, refusal: APIError, service: Service) -> UsageError:
-    message = service.dialect.errors[refusal.kind].message_for(refusal.facts)
+    message = service.dialect.errors[refusal.kind].message.format_map(refusal.facts)
     return UsageError(
         f"The service would have refused this {kind}.",
         f"Its error would have been: {message}",

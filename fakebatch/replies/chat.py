@@ -77,7 +77,7 @@ def plain(body: Mapping[str, Any], text: str | None = None) -> Plain | None:
     return answer, tokens(length), tokens(len(answer))
 
 
-def written(id_: str, created: int, model: str, answer: Plain) -> Body:
+def plain_completion(id_: str, created: int, model: str, answer: Plain) -> Body:
     """The reply to a plain request."""
     text, prompt, completion = answer
     choices = [_choice(0, {"content": text}, "stop")]

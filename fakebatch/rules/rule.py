@@ -77,7 +77,7 @@ Span = Annotated[
     Duration,
     PlainValidator(as_given),
     PlainSerializer(as_given),
-    WithJsonSchema({"type": ["number", "string"], "description": durations.type_names}),
+    WithJsonSchema({"type": ["number", "string"], "description": durations.ACCEPTED}),
 ]
 """A duration in the words it was given."""
 

@@ -49,10 +49,10 @@ class Batches:
         """A batch as if it had been created, and cancelled, at such moments; `keep` makes it so."""
         state, dialect = self._state, self._state.dialect
         number, nth, models = state.next_number(), len(state.batches) + 1, state.batch_models
-        refused = None
+        creation_error = None
         if not (dialect.window.refused or dialect.window.allows(params.completion_window)):
             facts = {"value": params.completion_window, "known": dialect.window.known}
-            refused = BatchError(ErrorCode.BAD_WINDOW, facts)
+            creation_error = BatchError(ErrorCode.BAD_WINDOW, facts)
         file = self._input_file(params.input_file_id, created)
         content = None if file is None else bytes(file.read())
         earlier = self._earlier()
@@ -71,7 +71,7 @@ class Batches:
             number=number,
             nth=nth,
             earlier=earlier,
-            refused=refused,
+            creation_error=creation_error,
             cancelled=cancelled,
         )
         if file is not None and file.expires is not None and file.expires <= batch.validated:
@@ -126,7 +126,7 @@ class Batches:
                 state.quota = (*state.quota, share)
                 return batch
         facts = {"model": share.model, "limit": limits.enqueued_tokens}
-        return replace(batch, refused=BatchError(ErrorCode.OVER_QUOTA, facts))
+        return replace(batch, creation_error=BatchError(ErrorCode.OVER_QUOTA, facts))
 
     def keep(self, batch: Batch) -> Batch:
         """Put a batch in place; its result files come at their moment."""

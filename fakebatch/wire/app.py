@@ -156,9 +156,9 @@ class App:
         """An error response in the words and the shape of the provider."""
         status, shapes = template.status, self.service.state.dialect.shapes
         values = {
-            "message": template.message_for(facts),
+            "message": template.message.format_map(facts),
             "type": template.type,
-            "param": template.param_for(facts),
+            "param": template.param and template.param.format_map(facts),
             "code": template.code,
             "code_or_status": template.code or str(status),
             "status": status,

@@ -203,7 +203,7 @@ def test_a_custom_id_that_was_not_recorded_fails_the_test(
         do.run([chat("a"), chat("b")])
 
     assert str(caught.value).split("\n") == [
-        "fakebatch: No recorded answer for custom_id 'b'.",
+        "fakebatch: There is no recorded answer for custom_id 'b'.",
         f"{recorded} has 'a', 'f'.",
-        'Record it, or call fakebatch.reply_from(..., missing="echo").',
+        'Record one, or call fakebatch.reply_from(..., missing="echo").',
     ]

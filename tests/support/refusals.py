@@ -16,7 +16,12 @@ def said(call: Callable[[], object]) -> Words:
     with pytest.raises(APIError) as caught:
         call()
     words, facts = OPENAI.errors[caught.value.kind], caught.value.facts
-    return words.status, words.message_for(facts), words.param_for(facts), words.code
+    return (
+        words.status,
+        words.message.format_map(facts),
+        words.param and words.param.format_map(facts),
+        words.code,
+    )
 
 
 def missing(name: str) -> Words:

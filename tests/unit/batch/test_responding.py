@@ -97,9 +97,9 @@ def test_what_a_recording_lacks_is_an_error(count: int, known: str, tmp_path: Pa
     """A custom_id that is not recorded fails the test and says what is."""
     scenario = replay(tmp_path, *(f"k-{number}" for number in range(count)))
     assert error_of(lambda: result_of(CHATTED, scenario)) == [
-        "fakebatch: No recorded answer for custom_id 'r-1'.",
+        "fakebatch: There is no recorded answer for custom_id 'r-1'.",
         f"{tmp_path / 'out.jsonl'} has {known}.",
-        'Record it, or call fakebatch.reply_from(..., missing="echo").',
+        'Record one, or call fakebatch.reply_from(..., missing="echo").',
     ]
 
 
@@ -167,9 +167,9 @@ def test_a_text_where_answers_have_no_words_is_an_error() -> None:
 def test_a_callable_that_fails_for_a_direct_call_says_so() -> None:
     """Without custom_id the line is called what it is."""
     assert error_of(lambda: response_to(DIRECT, Reply(lambda line: str(line.body["nothing"])))) == [
-        "fakebatch: The callable that replies raised KeyError: 'nothing'",
+        "fakebatch: The callable given to reply raised KeyError: 'nothing'",
         f"It was called for a direct call ({CHAT}).",
-        "The original traceback stands above; mend the callable.",
+        "Correct the callable; its traceback is above.",
     ]
 
 
