@@ -28,7 +28,7 @@ from fakebatch.durations import microseconds
 from fakebatch.ids import Mint
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations, ResultFiles, Schedule
-from fakebatch.rules.rule import overlaid
+from fakebatch.rules.rule import merged
 from fakebatch.rules.scenario import Scenario
 
 T = TypeVar("T")
@@ -212,7 +212,7 @@ class Batch:
         default = self.scenario.schedule
         if self.overrides is NO_OVERRIDES:
             return default
-        return overlaid(default, self.overrides.schedule)
+        return merged(default, self.overrides.schedule)
 
     @cached_property
     def durations(self) -> Durations:

@@ -45,16 +45,15 @@ BatchStatus = Annotated[
         *("completed", "expired", "cancelling", "cancelled"),
     ),
 ]
-OperationName = Annotated[
-    str,
-    OneOf(
-        *("files.create", "files.list", "files.retrieve", "files.delete", "files.content"),
-        *("uploads.create", "uploads.parts.create", "uploads.complete", "uploads.cancel"),
-        *("batches.create", "batches.list", "batches.retrieve", "batches.cancel"),
-        *("chat.completions.create", "responses.create", "completions.create"),
-        *("embeddings.create", "moderations.create", "models.list", "models.retrieve"),
-    ),
-]
+OPERATIONS = (
+    *("files.create", "files.list", "files.retrieve", "files.delete", "files.content"),
+    *("uploads.create", "uploads.parts.create", "uploads.complete", "uploads.cancel"),
+    *("batches.create", "batches.list", "batches.retrieve", "batches.cancel"),
+    *("chat.completions.create", "responses.create", "embeddings.create", "completions.create"),
+    *("moderations.create", "models.list", "models.retrieve"),
+)
+"""The operations of the API, in the names of the SDK."""
+OperationName = Annotated[str, OneOf(*OPERATIONS)]
 
 
 @dataclass(frozen=True, slots=True)
