@@ -83,7 +83,7 @@ def respond(
             raise callable_error("The callable given to reply", line, error) from error
     match answer:
         case str():
-            return LineResponse(200, replies.worded(request, answer))
+            return LineResponse(200, replies.with_text(request, answer))
         case Mapping():
             return LineResponse(200, answer)
         case _:
@@ -243,8 +243,8 @@ def _corrupt_bytes(line: bytes, corruption: Corruption) -> list[bytes]:
     match corruption:
         case Drop():
             return []
-        case Duplicate(copies, conflict=None):
-            return [line] * copies
+        case Duplicate(choice_count, conflict=None):
+            return [line] * choice_count
         case Corrupt(how) if how in _BROKEN_LINES:
             return [_BROKEN_LINES[how](line)]
         case _:

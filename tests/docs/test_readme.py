@@ -38,6 +38,6 @@ def test_each_block_passes_as_printed(page: Path, pytester: pytest.Pytester) -> 
 
 
 def test_every_page_the_readme_names_is_there() -> None:
-    """No link leads nowhere."""
+    """No link has no target."""
     links = re.findall(r"\]\(([\w/]+\.md)\)", (ROOT / "README.md").read_text())
     assert [link for link in links if not (ROOT / link).exists()] == []

@@ -160,7 +160,7 @@ def test_a_text_is_said_by_the_model(answer: Answer) -> None:
 def test_a_text_where_answers_have_no_words_is_an_error() -> None:
     """An embedding cannot say anything."""
     first, _, last = error_of(lambda: response_to(EMBED, Reply("sunny")))
-    assert first == "fakebatch: The reply 'sunny' cannot answer custom_id 'r-1'."
+    assert first == "fakebatch: The text 'sunny' cannot be the reply to custom_id 'r-1'."
     assert last == "Give the whole response body as a dict."
 
 
