@@ -45,9 +45,9 @@ def lowest(session: nox.Session, sdk: str) -> None:
         against_dev.write_text(pytest)
         session.install(*resolution, "-e", ".[dev]", "--override", str(against_dev))
     # pytest 8 does not read [tool.pytest]
-    told = ("-p", "pytester", "-p", "no:asyncio")
+    options = ("-p", "pytester", "-p", "no:asyncio")
     default = "tests/contract" if sdk in OLDER else "tests"
-    session.run(*PYTEST, *told, *(session.posargs or [default]))
+    session.run(*PYTEST, *options, *(session.posargs or [default]))
 
 
 @nox.session

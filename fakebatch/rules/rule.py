@@ -107,6 +107,9 @@ PYTHON_ONLY = WithJsonSchema({"not": {}})
 def verb(example: str) -> Callable[[type[T]], type[T]]:
     """Make a class a verb: a frozen dataclass that pydantic validates.
 
+    Its values are checked, and lists become tuples, where a test or a file writes the verb
+    (`validated`). The class itself takes what it is called with.
+
     Args:
         example: a call of it, for error messages.
     """

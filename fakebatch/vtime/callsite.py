@@ -41,6 +41,11 @@ def is_harness(module: str) -> bool:
     return module.partition(".")[0] in HARNESS
 
 
+def caller(depth: int) -> str:
+    """The name of the module whose code has called the function that asks, or one further out."""
+    return str(sys._getframe(depth + 1).f_globals.get("__name__", ""))  # noqa: SLF001 - the only way
+
+
 def is_installed(file: str) -> bool:
     """Whether a file belongs to Python or an installed library."""
     return file.startswith(_STDLIB + _LIBRARIES)

@@ -46,8 +46,8 @@ class Clock:
         before_sleep: called before each virtual sleep; the error it returns is raised in the
             sleeper. `Sleep.end` counts from the start of this clock.
         after_sleep: called with the wall clock, in microseconds, before and after each sleep.
-        io_wait: real time for which virtual time stands still while a real socket owes an answer or
-            a child process is waited for; then a warning names it, and time goes on.
+        io_wait: real time for which virtual time stands still while an answer from a real socket
+            or a child process is pending; then a warning names it, and time goes on.
 
     Raises:
         UsageError: an argument means nothing.
@@ -77,7 +77,9 @@ class Clock:
         self._since: int | None = None
         self._elapsed = 0
         self.read: Callable[[], int] = moments.now
-        """The wall clock in microseconds since 1970; looked up at each call, for it changes."""
+        """The wall clock in microseconds since 1970, the same for every thread.
+
+        `start` and `stop` exchange the function: look it up at each call, and do not keep it."""
 
     @property
     def mode(self) -> str:
@@ -87,7 +89,7 @@ class Clock:
     @property
     def now(self) -> datetime:
         """The wall clock as the code under test sees it, aware and in UTC."""
-        return moments.as_datetime(moments.now())
+        return moments.as_datetime(self.read())
 
     @property
     def elapsed(self) -> float:
@@ -108,7 +110,7 @@ class Clock:
                     "A clock that moves time is running; there is only one time.",
                     "Leave the mode out to join it, or stop it first.",
                 )
-            self._since = moments.now()
+            self._since = self.read()
         else:
             # Not at the top: they import asyncio and freezegun, and most tests need neither.
             from fakebatch.vtime import session  # noqa: PLC0415
@@ -142,7 +144,7 @@ class Clock:
         Raises:
             UsageError: the clock is real or does not run, or the moment means nothing or is past.
         """
-        distance = moments.microseconds(moment) - moments.now()
+        distance = moments.microseconds(moment) - self.read()
         if distance < 0:
             raise UsageError(
                 f"the clock was asked to move back to {moment}.",
@@ -154,7 +156,7 @@ class Clock:
     def _elapsed_us(self) -> int:
         if self._since is None:
             return self._elapsed
-        now = moments.now() if self._scheduler is None else self._scheduler.now
+        now = self.read() if self._scheduler is None else self._scheduler.now
         return now - self._since
 
     def _movable(self) -> Scheduler:

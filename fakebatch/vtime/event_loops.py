@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import asyncio.subprocess
 import selectors
-import sys
 import time
 from asyncio import BaseEventLoop
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from typing import Any
 
 from fakebatch.durations import SECOND
 from fakebatch.vtime import callsite, io
-from fakebatch.vtime.callsite import is_harness
+from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import Waiter, for_this_thread, waiting_for
 from fakebatch.vtime.watchdog import PendingAnswer
@@ -64,7 +63,7 @@ def select(
         return real_select(selector, timeout)
     loop: Any = asyncio._get_running_loop()
     if loop is None or getattr(loop, "_selector", None) is not selector:
-        if is_harness(sys._getframe(2).f_globals.get("__name__", "")):
+        if is_harness(caller(2)):
             return real_select(selector, timeout)
         files = {key.fd: key.events for key in (selector.get_map() or {}).values()}
         with io.when_ready(files, timeout) as ready:

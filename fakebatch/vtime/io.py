@@ -14,7 +14,6 @@ import socket
 import ssl
 import stat
 import subprocess
-import sys
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -24,7 +23,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 from threading import get_ident
 from typing import Any
 
-from fakebatch.vtime.callsite import is_harness
+from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import Waiter, for_this_thread, waiting_for
 from fakebatch.vtime.watchdog import PendingAnswer
@@ -76,14 +75,14 @@ def pending_answers(
         by_python: whether Python code reads it; else whoever waits for it has written to it.
     """
     known = _known(fd)
-    # Who waits to write has written more than was read.
-    waits_unseen = events & EVENT_WRITE if by_python or known.by_python else events
+    # Nobody has seen what C code asks; and who waits to write has written more than was read.
+    unseen = events & EVENT_WRITE if by_python or known.by_python else events
     answer = known.answer if events & EVENT_READ else None
-    if not (answer or waits_unseen) or _answered_inside(fd):
+    if not (answer or unseen) or _answered_inside(fd):
         return
     if answer:
         yield answer
-    if waits_unseen:
+    if unseen:
         who, answer = known.wait
         if answer is None or who != waiter:
             answer = PendingAnswer(lambda: _name(fd))
@@ -109,14 +108,13 @@ def _answered_inside(fd: int) -> bool:
         with _socket_at(fd) as sock:
             if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 return True
-            try:
+            with suppress(OSError):
                 peer = sock.getpeername()
-            except OSError:
-                return False  # it is being connected
+                # A socketpair has no names: both ends are here.
+                return not peer or _address(peer) in _inside
+            return False  # it is being connected
     except OSError:
         return True
-    # A socketpair has no names: both ends are here.
-    return not peer or _address(peer) in _inside
 
 
 def _address(name: Any) -> Any:
@@ -192,7 +190,7 @@ def when_ready(events: dict[int, int], seconds: float | None) -> Generator[bool]
 
 
 def _select(real_select: Real, readers: Any, writers: Any, errors: Any, timeout: Any = None) -> Any:
-    if for_this_thread() is None or _called_by_harness():
+    if for_this_thread() is None or is_harness(caller(2)):
         return real_select(readers, writers, errors, timeout)
     files: dict[int, int] = {}
     for event, objects in ((EVENT_READ, readers), (EVENT_WRITE, writers)):
@@ -229,16 +227,12 @@ class _Poll:
 
 
 def _poll(real_poll: Real) -> Any:
-    return real_poll() if for_this_thread() is None or _called_by_harness() else _Poll()
+    return real_poll() if for_this_thread() is None or is_harness(caller(2)) else _Poll()
 
 
 def _fileno(file: Any) -> int:
     fd: int = file if isinstance(file, int) else file.fileno()
     return fd
-
-
-def _called_by_harness() -> bool:
-    return is_harness(sys._getframe(3).f_globals.get("__name__", ""))  # noqa: SLF001 - who calls
 
 
 def write(real_write: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import queue
-import sys
 import threading
 import time
 from collections.abc import Generator
@@ -23,7 +22,7 @@ from freezegun import api as real
 from fakebatch.durations import SECOND
 from fakebatch.vtime import callsite
 from fakebatch.vtime import scheduler as scheduling
-from fakebatch.vtime.callsite import is_harness
+from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import (
@@ -64,7 +63,7 @@ def sleep(seconds: float, /) -> None:
     """Suspend execution for a number of virtual seconds."""
     __tracebackhide__ = True  # pytest shall show the line that sleeps
     scheduler = for_this_thread()
-    if scheduler is None or is_harness(sys._getframe(1).f_globals.get("__name__", "")):
+    if scheduler is None or is_harness(caller(1)):
         real_sleep(seconds)
     elif seconds < 0:
         raise ValueError("sleep length must be non-negative")
@@ -120,7 +119,7 @@ def start(real_start: Real, thread: threading.Thread) -> None:
     if scheduler is None:
         real_start(thread)
         return
-    starter = sys._getframe(2).f_globals.get("__name__", "")
+    starter = caller(2)
     if not scheduler.scope.takes(starter):
         with scheduler.scope.real_time():
             real_start(thread)

@@ -18,7 +18,7 @@ from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.vtime import callsite, moments
 from fakebatch.vtime import scheduler as scheduling
-from fakebatch.vtime.callsite import HARNESS, is_harness
+from fakebatch.vtime.callsite import HARNESS, caller, is_harness
 from fakebatch.vtime.patches import Patch
 from fakebatch.vtime.scheduler import for_this_thread
 
@@ -58,7 +58,7 @@ def choose(start: int | None) -> WallClock:
     """
     if travellers := getattr(sys.modules.get("time_machine"), "traveller_stack", None):
         return _travelling(travellers, start)
-    frozen = is_frozen()
+    frozen = bool(_api.freeze_factories)
     held: AbstractContextManager[object] = nullcontext()
     if start is not None or not frozen:
         # The empty prefix makes freezegun's own scan skip every module. That scan fetches every
@@ -75,15 +75,11 @@ def choose(start: int | None) -> WallClock:
 # --- a freeze
 
 
-def is_frozen() -> bool:
-    """Whether time is frozen, by whomever."""
-    return bool(_api.freeze_factories)
-
-
 def fakes() -> dict[Any, Any]:
     """What freezegun puts in the place of each time function and class."""
-    names = vars(_api)
-    functions = {names[f"real_{name}"]: names[f"fake_{name}"] for name in FUNCTIONS}
+    functions: dict[Any, Any] = {
+        getattr(_api, f"real_{name}"): getattr(_api, f"fake_{name}") for name in FUNCTIONS
+    }
     return functions | {_api.real_date: _api.FakeDate, _api.real_datetime: _api.FakeDatetime}
 
 
@@ -181,8 +177,7 @@ def _travelling(travellers: list[Any], start: int | None) -> WallClock:
 def _moved(real: Callable[[], float], unit: float) -> Callable[[], float]:
     def read() -> float:
         scheduler = for_this_thread()
-        reader = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - who reads
-        moved = 0 if scheduler is None or is_harness(reader) else scheduler.now * unit
+        moved = 0 if scheduler is None or is_harness(caller(1)) else scheduler.now * unit
         return real() + moved
 
     return read

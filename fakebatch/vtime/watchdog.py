@@ -147,8 +147,8 @@ class Watchdog:
                 self._scheduler.warnings.append(
                     f"fakebatch: virtual time stood still {bound:g} s for {answer.name()}, and now "
                     "goes on.\n"
-                    "While an answer is owed by a real socket or child process, no virtual time "
-                    "passes.\n"
+                    "While an answer from a real socket or a child process is pending, no virtual "
+                    "time passes.\n"
                     "Let it answer sooner, or say how long to wait: io_wait='1s' of FakeBatch and "
                     "the marker."
                 )

@@ -81,7 +81,7 @@ def test_a_line_that_fails_is_in_the_error_file(do: Driver, fakebatch: FakeBatch
     assert errors["b"]["error"] is errors["c"]["response"] is None
     assert errors["c"]["error"] == {
         "code": "request_timeout",
-        "message": "The request failed: request_timeout.",
+        "message": "This request timed out.",
     }
 
 

@@ -138,7 +138,7 @@ def test_it_is_the_same_beside_pytest_randomly(pytester: pytest.Pytester) -> Non
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     seeds = ("1", "2")
     runs = [
-        pytester.runpytest_subprocess("-s", "--randomly-seed", seed, "--randomly-dont-reorganize")
+        pytester.runpytest_inprocess("-s", "--randomly-seed", seed, "--randomly-dont-reorganize")
         for seed in seeds
     ]
 

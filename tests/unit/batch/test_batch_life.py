@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -197,6 +198,12 @@ COUNTS: dict[str, tuple[Batch, float, Counts]] = {
 def test_counts_follow_from_the_moment(made: Batch, seconds: float, expected: Counts) -> None:
     """Lines finish evenly while the batch is in progress, and at no other time."""
     assert expected == made.counts(after(seconds))
+
+
+def test_the_schedule_of_a_scenario_may_have_a_curve() -> None:
+    """As that of a rule."""
+    schedule = replace(SCHEDULE, curve=((0.9, 0.0),))
+    assert batch(scenario=Scenario(schedule=schedule)).counts(after(99)) == Counts(10)
 
 
 def test_what_begins_after_the_window_does_not_run() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from fakebatch import UsageError
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.output_file import result_files, results
+from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
-from fakebatch.rules.lines import Fail, LineRule, Reply
+from fakebatch.rules.lines import Corrupt, Fail, LineRule, Reply
 from fakebatch.rules.scenario import Scenario
 from support.batches import CHAT, DAY, OVERDUE, SCHEDULE, batch, failing, jsonl, request, requests
 
@@ -231,6 +233,16 @@ def test_usage_is_the_sum_over_lines() -> None:
     scenario = Scenario(schedule=SCHEDULE, on=rules, otherwise=otherwise)
     used = results(batch(scenario=scenario)).usage
     assert (used.input_tokens, used.output_tokens) == (27, 36)
+
+
+def test_a_part_that_is_not_there_cannot_be_taken_away() -> None:
+    """A provider whose failed lines have no response: they stay as they are."""
+    rules = (LineRule(fail=Fail(429)), LineRule(corrupt=Corrupt("no_body")))
+    shapes = replace(OPENAI.shapes, failed="id custom_id error=body.error.message")
+    dialect = replace(OPENAI, shapes=shapes)
+    made = batch(requests(1), scenario=Scenario(schedule=SCHEDULE, on=rules), dialect=dialect)
+    (line,) = lines(results(made).errors)
+    assert [*line] == ["id", "custom_id", "error"]
 
 
 BAD_ANSWERS: dict[str, tuple[Any, list[str]]] = {

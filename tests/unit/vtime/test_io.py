@@ -1,4 +1,4 @@
-"""An answer that is owed from outside holds time; a connection that owes nothing does not."""
+"""A pending answer from outside holds time; a connection without a question does not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import select
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -32,7 +33,8 @@ Log = list[tuple[float, str]]
 class Server:
     """Answers each byte with a byte, after so many real milliseconds, in threads of real time."""
 
-    def __init__(self) -> None:
+    def __init__(self, wrap: Callable[[socket.socket], socket.socket] = lambda it: it) -> None:
+        self._wrap = wrap
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._listener.getsockname()
         self._wait = threading.Event().wait  # bound before the clock: it waits in real time
@@ -46,8 +48,8 @@ class Server:
                 return
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
-    def _answer(self, connection: socket.socket) -> None:
-        with connection, suppress(ConnectionError):
+    def _answer(self, accepted: socket.socket) -> None:
+        with accepted, suppress(ConnectionError), self._wrap(accepted) as connection:
             while milliseconds := connection.recv(1):
                 self._wait(milliseconds[0] * 2 / 1000)
                 connection.sendall(b"!")
@@ -231,6 +233,69 @@ def test_time_stands_still_for_a_thread_that_reads_a_socket(server: Server, dela
     assert (at, clock.elapsed) == (90.0, 1200.0)
 
 
+def without_certificate(protocol: int) -> ssl.SSLContext:
+    """A TLS context that needs none."""
+    context = ssl.SSLContext(protocol)
+    context.check_hostname = False
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AECDH:@SECLEVEL=0")
+    return context
+
+
+def test_time_stands_still_for_a_thread_that_begins_tls() -> None:
+    """C code asks and reads the answers of a handshake; what comes after it is read as ever."""
+    accepts = without_certificate(ssl.PROTOCOL_TLS_SERVER)
+    asks = without_certificate(ssl.PROTOCOL_TLS_CLIENT)
+    pause = threading.Event().wait
+
+    def wrap(accepted: socket.socket) -> socket.socket:
+        pause(0.2)
+        return accepts.wrap_socket(accepted, server_side=True)
+
+    server, clock = Server(wrap), Clock()
+    read: list[tuple[bytes, float]] = []
+
+    def ask() -> None:
+        connection = socket.create_connection(server.address, timeout=20)
+        with connection, asks.wrap_socket(connection) as sock:
+            for _ in range(2):
+                sock.sendall(late(20))
+                read.append((sock.recv(1), clock.elapsed))
+
+    clock.start()
+    try:
+        thread = threading.Thread(target=ask)
+        thread.start()
+        sleep_often(2)
+        thread.join()
+        assert clock.elapsed == 120.0
+    finally:
+        clock.stop()
+        server.close()
+
+    assert read == [(b"!", 0.0)] * 2
+
+
+def test_a_thread_that_reads_a_closed_socket_is_told_so(clock: Clock) -> None:
+    """As outside of virtual time: by an OSError."""
+    errors: list[BaseException] = []
+
+    def read() -> None:
+        sock = socket.socket()
+        sock.close()
+        try:
+            sock.recv(1)
+        except BaseException as error:  # noqa: BLE001
+            errors.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    sleep_often(1)
+    thread.join()
+
+    assert [type(error) for error in errors] == [OSError]
+
+
 @pytest.fixture
 def io_clock() -> Iterator[Clock]:
     """A clock that waits for the real world for a tenth of a second."""
@@ -240,7 +305,7 @@ def io_clock() -> Iterator[Clock]:
     clock.stop()
 
 
-# --- connections that owe nothing
+# --- connections without a question
 
 
 async def an_idle_stream(server: Server, sleeps: int) -> None:
@@ -283,7 +348,7 @@ IDLE = {
 
 
 @pytest.mark.parametrize("idles", IDLE.values(), ids=IDLE)
-def test_a_connection_that_owes_nothing_holds_nothing(
+def test_a_connection_without_a_question_holds_nothing(
     idles: Callable[[Server, int], None], clock: Clock, server: Server
 ) -> None:
     """A thousand sleeps beside it stand still for none: at 5 ms each they would take 5 s."""
@@ -360,7 +425,7 @@ def test_an_answer_that_does_not_come_is_named(
         f"{server.address[1]}, and now goes on."
     )
     assert known == (
-        "While an answer is owed by a real socket or child process, no virtual time passes."
+        "While an answer from a real socket or a child process is pending, no virtual time passes."
     )
     assert to_do == (
         "Let it answer sooner, or say how long to wait: io_wait='1s' of FakeBatch and the marker."

@@ -19,7 +19,7 @@ import time_machine
 import trio
 
 from fakebatch.errors import UsageError
-from fakebatch.vtime import Clock, rebinding, session
+from fakebatch.vtime import Clock, rebinding, session, watchdog
 from fakebatch.vtime import trio as vtime_trio
 
 ABSENT = object()
@@ -90,8 +90,11 @@ HAPPENINGS = [nothing, raises, cancels_a_task, leaks_a_thread, leaks_a_timer]
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("mode", ["virtual", "manual"])
 @pytest.mark.parametrize("happening", HAPPENINGS)
-def test_every_name_means_again_what_it_meant(mode: str, happening: Callable[[], None]) -> None:
+def test_every_name_means_again_what_it_meant(
+    mode: str, happening: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever happens while the clock runs, each patched name is the same object afterwards."""
+    monkeypatch.setattr(watchdog, "_PATIENCE_WITH_OTHERS", 0.2)
     before = present()
     threads = set(threading.enumerate())
 

@@ -330,3 +330,24 @@ def test_reading_the_clock_often_is_no_loop_that_waits(clock: Clock) -> None:
         time.time()
 
     assert clock.elapsed == 150.0
+
+
+@pytest.mark.timeout(60)
+def test_threads_of_anyio_that_have_waited_before_may_end_meanwhile() -> None:
+    """It ends those that have had no work for ten seconds, which pass at once."""
+    clock = Clock()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(anyio.to_thread.run_sync, time.sleep, 0.01)
+        clock.start()
+        try:
+            await anyio.sleep(3600)
+            for _ in range(2):
+                await anyio.to_thread.run_sync(time.sleep, 60)
+        finally:
+            clock.stop()
+
+    anyio.run(main)
+    assert clock.elapsed == 3720.0
