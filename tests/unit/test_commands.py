@@ -155,8 +155,8 @@ def test_the_known_incidents_are_listed() -> None:
     assert [line for line in lines if not line.startswith("  ")] == [*known()]
     assert lines[:3] == [
         "completed-null-output",
-        "  Every line fails: the batch is completed all the same, output_file_id is null,",
-        "  and only the error file is there.",
+        "  Every line fails: the batch is completed nevertheless, output_file_id is null,",
+        "  and there is only an error file.",
     ]
     assert max(map(len, lines)) <= 80
 
@@ -165,11 +165,11 @@ DOWNLOAD_TRUNCATED = """\
 download-truncated
 
 Description
-  The download of a result file breaks off. With a known length the SDK retries
+  The download of a result file is cut off. With a known length the SDK retries
   and then raises; without one the body is silently short.
 
 Affected clients
-  Clients that take half a file for a whole one.
+  Clients that take half a file for a complete one.
 
 Parameters
   fraction = 0.3

@@ -48,7 +48,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "a key twice": ("id id", "'id' appears twice"),
     "a value and a key below it": (
         "id text text.id",
-        "'text.id' stands below a key that has a val",
+        "'text.id' is nested in a key that has a val",
     ),
     "a key and a value above it": ("id text.id text", "'text' appears twice"),
     "no value": ("id text=", "'text=' has no key or no value"),
