@@ -1,4 +1,4 @@
-"""`python -m fakebatch` is the command `fakebatch`."""
+"""`python -m fakebatch` runs the command `fakebatch`."""
 
 from fakebatch.cli import main
 

@@ -1,4 +1,4 @@
-"""A request line of a batch, as predicates and reply callables get it."""
+"""RequestLine: a request of a batch, as predicates and callables of the test get it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ JSON_TYPES: dict[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class RequestLine:
-    """A request of a batch, or a direct call, which has no custom_id and no index."""
+    """A request line of a batch, or a direct call, which has no custom_id and no index."""
 
     index: int | None
-    """Its index among the requests of the file, from 0."""
+    """Its place in the input file, from 0."""
     custom_id: str | None
     url: str
     """The endpoint: `/v1/chat/completions`."""
@@ -30,10 +30,10 @@ class RequestLine:
 
     @property
     def model(self) -> str:
-        """The model in the body; empty if there is none."""
+        """The `model` of the body; empty if there is none."""
         return str(self.body.get("model") or "")
 
 
 def json_type(value: object) -> str:
-    """The type of a JSON value, as OpenAI's messages call it."""
+    """The type of a JSON value in the words of OpenAI's messages."""
     return JSON_TYPES[type(value)]

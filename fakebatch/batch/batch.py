@@ -25,7 +25,7 @@ from fakebatch.batch.matching import Outcomes, outcomes_of
 from fakebatch.batch.once import Once, computed_once, computed_once_shared
 from fakebatch.dialects import Dialect, ErrorCode
 from fakebatch.durations import microseconds
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations, ResultFiles, Schedule
 from fakebatch.rules.rule import merged
@@ -75,7 +75,7 @@ class Batch:
     dialect: Dialect = field(repr=False)
     models: frozenset[str] | None
     """The models that exist; None if every plausible name does."""
-    mint: Mint
+    id_factory: IdFactory
     """Makes the ids of its results and every shuffle of its lines."""
     output_file_id: str = ""
     """The ids that its result files get, if there are such files."""
@@ -174,7 +174,7 @@ class Batch:
             UsageError: a predicate of the test raised, or a recording lacks a custom_id.
         """
         lines = NO_LINES if self.fails else self.lines
-        return outcomes_of(lines, self.scenario, self.mint, self.earlier)
+        return outcomes_of(lines, self.scenario, self.id_factory, self.earlier)
 
     @property
     def readable_lines(self) -> Iterator[RequestLine]:
@@ -183,7 +183,7 @@ class Batch:
             with suppress(ValueError, LookupError, TypeError):
                 yield self.lines.request(index)
 
-    @cached_property
+    @computed_once_shared
     def rule_hits(self) -> Counter[int]:
         """How many lines each rule of `on` selects, by the index of the rule."""
         if not self.fails:

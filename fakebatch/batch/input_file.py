@@ -116,8 +116,8 @@ class BatchError:
     """One entry of `batch.errors`, with the number of the line (from 1) if it is about one."""
 
     code: ErrorCode
-    facts: Mapping[str, Any]
-    """The values for the message of the provider."""
+    values: Mapping[str, Any]
+    """For the message of the provider."""
     line: int | None = None
 
 
@@ -160,11 +160,11 @@ def validate(
             bad.append(BatchError(*problem, lines.numbers[index]))
 
     def limit_error(code: ErrorCode, count: int, limit: int) -> list[BatchError]:
-        facts = {"limit": limit, "model": checks.first_model or "requested"}
-        return [BatchError(code, facts)] if count > limit else []
+        values = {"limit": limit, "model": checks.first_model or "requested"}
+        return [BatchError(code, values)] if count > limit else []
 
     errors = (
-        *limit_error(ErrorCode.EMPTY, -len(lines), -1),
+        *([] if len(lines) else [BatchError(ErrorCode.EMPTY, {})]),
         *limit_error(ErrorCode.TOO_MANY_LINES, len(lines), dialect.limits.batch_lines),
         *limit_error(ErrorCode.TOO_LARGE, len(content), dialect.limits.batch_bytes),
         *bad,
@@ -246,8 +246,8 @@ def _key_problem(line: dict[str, Any], required: Sequence[str]) -> Problem:
             if name in required:
                 return ErrorCode.MISSING, {"name": name, "param": name}
         elif not isinstance(value, kind):
-            facts = {"name": name, "wanted": JSON_TYPES[kind], "got": json_type(value)}
-            return ErrorCode.BAD_TYPE, facts
+            values = {"name": name, "wanted": JSON_TYPES[kind], "got": json_type(value)}
+            return ErrorCode.BAD_TYPE, values
     return None
 
 

@@ -8,7 +8,7 @@ from math import ceil
 
 from fakebatch.batch.input_file import Lines
 from fakebatch.errors import UsageError
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.lines import (
     Corruption,
@@ -44,12 +44,16 @@ class RuleMatcher:
     Args:
         scenario: the rules; the later wins.
         total: the number of lines, which fractions refer to.
-        mint: draws the lines of a fraction.
+        id_factory: draws the lines of a fraction.
         earlier: how many earlier batches contain a custom_id, for rules with `times`.
     """
 
     def __init__(
-        self, scenario: Scenario, total: int, mint: Mint, earlier: Mapping[str, int] | None = None
+        self,
+        scenario: Scenario,
+        total: int,
+        id_factory: IdFactory,
+        earlier: Mapping[str, int] | None = None,
     ) -> None:
         self._earlier = earlier or {}
         self._otherwise: Outcome = scenario.otherwise.outcome
@@ -58,7 +62,7 @@ class RuleMatcher:
         for rule in scenario.on:
             drawn = None
             if rule.fraction is not None:  # goes on in the shuffle where the last rule stopped
-                shuffled = shuffled or 2 * mint.order(total, "lots")
+                shuffled = shuffled or 2 * id_factory.order(total, "lots")
                 end = start + ceil(rule.fraction * total)
                 drawn = frozenset(shuffled[start:end])
                 start = end % max(total, 1)
@@ -115,7 +119,7 @@ class Outcomes:
 
 
 def outcomes_of(
-    lines: Lines, scenario: Scenario, mint: Mint, earlier: Mapping[str, int]
+    lines: Lines, scenario: Scenario, id_factory: IdFactory, earlier: Mapping[str, int]
 ) -> Outcomes:
     """Match each line once, in line order, and decide in which order they finish.
 
@@ -123,13 +127,13 @@ def outcomes_of(
         UsageError: a predicate of the test raised, or a recording lacks a custom_id.
     """
     total = len(lines)
-    matcher = RuleMatcher(scenario, total, mint, earlier)
+    matcher = RuleMatcher(scenario, total, id_factory, earlier)
     if scenario.on or matcher.default is None:
         distinct = by_line = [matcher.outcome(lines.request(index)) for index in range(total)]
     else:  # no line has to be read
         distinct = [matcher.default]
         by_line = distinct * total
-    order, running = mint.order(total, "lines"), total
+    order, running = id_factory.order(total, "lines"), total
     kinds = {type(outcome.result) for outcome in distinct}
     if Hang in kinds:
         hangs = [isinstance(outcome.result, Hang) for outcome in by_line]

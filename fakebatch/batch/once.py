@@ -75,7 +75,11 @@ def _circular() -> UsageError:
 
 
 class computed_once(Generic[T]):  # noqa: N801  # a decorator, as property is
-    """A cached property, computed under the lock of its object's `_once`."""
+    """A cached property, computed by one thread at a time, under the lock of its object's `_once`.
+
+    For what calls a callable of the test. `functools.cached_property` does not fit: in Python 3.11
+    it computes under a lock that all objects of a class share.
+    """
 
     def __init__(self, compute: Callable[[Any], T], *, is_shared: bool = False) -> None:
         self.__doc__ = compute.__doc__

@@ -81,6 +81,12 @@ class ResultFile:
         made = results(self.batch)
         return made.output if self.kind == "output" else made.errors
 
+    def __len__(self) -> int:
+        return len(self.read())
+
+    def __bytes__(self) -> bytes:
+        return bytes(self.read())
+
 
 def result_files(batch: Batch) -> list[ResultFile]:
     """The result files that a batch has when it ends.
@@ -185,14 +191,14 @@ class _Writer:
         if index in self.unfinished:
             written = result_lines(batch, line, self.unfinished_response, self.at, corruptions)
             return _Lines(b"", written, replies.Usage())
-        response = respond(line, result, batch.dialect, batch.mint, self.at)
+        response = respond(line, result, batch.dialect, batch.id_factory, self.at)
         written = result_lines(batch, line, response, self.at, corruptions)
         is_output = response.succeeded or (isinstance(result, Fail) and result.file == "output")
         lines = {True: b"", False: b"", is_output: written}
         for corruption in corruptions:
             if isinstance(corruption, Duplicate) and corruption.conflict is not None:
                 second = CONFLICTS[corruption.conflict]
-                conflict = respond(line, second, batch.dialect, batch.mint, self.at)
+                conflict = respond(line, second, batch.dialect, batch.id_factory, self.at)
                 lines[conflict.succeeded] += result_lines(batch, line, conflict, self.at)
         return _Lines(lines[True], lines[False], replies.usage(response.body))
 
@@ -200,6 +206,6 @@ class _Writer:
         """What a request adds to the error file, and its usage, as cheaply as possible."""
         if index not in self.unfinished and self.outcomes[index] == LineOutcome(Echo()):
             batch, line = self.batch, self.lines.request(index)
-            request = model_request(line, batch.dialect, batch.mint, self.at)
+            request = model_request(line, batch.dialect, batch.id_factory, self.at)
             return _Lines(b"", b"", replies.echo_usage(request))
         return self.write(index)._replace(output=b"")

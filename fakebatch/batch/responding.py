@@ -23,7 +23,7 @@ from fakebatch.batch.matching import Result, callable_error, label
 from fakebatch.dialects import Dialect, Shapes, canonical, render
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
-from fakebatch.ids import Mint, formed, maker
+from fakebatch.ids import IdFactory, format_id, id_maker
 from fakebatch.replies import Usage, chat
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.lines import (
@@ -61,7 +61,7 @@ NO_RESPONSE = Fail(
 
 
 def respond(
-    line: RequestLine, result: Result, dialect: Dialect, mint: Mint, now: int
+    line: RequestLine, result: Result, dialect: Dialect, id_factory: IdFactory, now: int
 ) -> LineResponse:
     """The response to a request whose outcome is `result`, made at `now`.
 
@@ -70,7 +70,7 @@ def respond(
     """
     if isinstance(result, Fail | Hang):
         return _error_response(NO_RESPONSE if isinstance(result, Hang) else result, dialect)
-    request = model_request(line, dialect, mint, now)
+    request = model_request(line, dialect, id_factory, now)
     if isinstance(result, Echo):
         return LineResponse(200, replies.echo(request, result.then))
     if isinstance(result, Malformed):
@@ -95,13 +95,13 @@ def respond(
 
 
 def model_request(
-    line: RequestLine, dialect: Dialect, mint: Mint, now: int
+    line: RequestLine, dialect: Dialect, id_factory: IdFactory, now: int
 ) -> replies.ModelRequest:
     """The request as the default replies take it, answered at `now`."""
     return replies.ModelRequest(
         endpoint=canonical(line.url),
         body=dict(line.body),
-        key=mint.line(line.index)[32:],
+        key=id_factory.line(line.index)[32:],
         created=now // SECOND,
         model=dialect.snapshots.get(line.model, line.model),
         name=label(line),
@@ -151,8 +151,9 @@ def result_lines(
     Raises:
         UsageError: a body given by the test cannot be written as JSON.
     """
-    seed, forms, how = batch.mint.line(line.index), batch.dialect.ids, batch.overrides.result_files
-    ids = formed(forms.line, seed, at), formed(forms.request, seed, at)
+    seed, forms = batch.id_factory.line(line.index), batch.dialect.ids
+    how = batch.overrides.result_files
+    ids = format_id(forms.line, seed, at), format_id(forms.request, seed, at)
     result = result_object(batch.dialect.shapes, line.custom_id, ids, response)
     for corruption in corruptions:
         _corrupt_object(result, corruption, line.index or 0)
@@ -175,7 +176,7 @@ def result_object(
     else:
         shape = shapes.answered if response.succeeded else shapes.failed or shapes.answered
     error_is_body = response.status is None and response.error is None
-    facts = {
+    values = {
         "id": ids[0],
         "custom_id": custom_id,
         # status 0 comes without a request id (observed, ellmer #830)
@@ -185,7 +186,7 @@ def result_object(
         "error": response.body if error_is_body else response.error,
         "body_text": json.dumps(response.body) if "body_text" in shapes.answered else "",
     }
-    return render(shape, facts)
+    return render(shape, values)
 
 
 # made once: json.dumps would make one for each line
@@ -293,9 +294,9 @@ def bulk_writer(batch: Batch) -> WriteLine | None:
     ):
         return None
     fixed_quoted = None if fixed_text is None else _quoted(fixed_text)
-    lines, mint, at, forms = batch.lines, batch.mint, batch.written, batch.dialect.ids
+    lines, id_factory, at, forms = batch.lines, batch.id_factory, batch.written, batch.dialect.ids
     content, starts, ends = lines.content, lines.starts, lines.ends
-    make_line_id, make_request_id = maker(forms.line), maker(forms.request)
+    make_line_id, make_request_id = id_maker(forms.line), id_maker(forms.request)
     templates: dict[str, Template] = {}
 
     def write(index: int) -> tuple[bytes, Usage] | None:
@@ -308,7 +309,7 @@ def bulk_writer(batch: Batch) -> WriteLine | None:
         if model not in templates:
             templates[model] = _template(batch, model, at)
         line, in_line_order = templates[model]
-        seed = mint.line(index)
+        seed = id_factory.line(index)
         digits = seed.hex()
         ids = make_line_id(digits, at), make_request_id(digits, at), chat.id_of(seed[32:])
         texts = _quoted(request["custom_id"]), fixed_quoted or _quoted(text)

@@ -28,22 +28,18 @@ from fakebatch.rules import loading
 from fakebatch.rules.loading import schema as scenario_schema
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-console = Console(highlight=False)
-
-
-def _print(text: str, style: str = "") -> None:
-    console.print(text, style=style, markup=False, soft_wrap=True)
+console = Console(highlight=False, markup=False, soft_wrap=True)
 
 
 def _fail(*messages: object) -> NoReturn:
     for message in messages:
-        _print(str(message), style="red")
+        console.print(str(message), style="red")
     raise typer.Exit(1)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        _print(f"fakebatch {version('fakebatch')}")
+        console.print(f"fakebatch {version('fakebatch')}")
         raise typer.Exit
 
 
@@ -64,16 +60,21 @@ def about(
 
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The input file.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="The input file, JSONL.")
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="Directory of the result files; by default the input's.")
+        Path | None,
+        typer.Option(help="Directory for the result files; by default that of the input file."),
     ] = None,
-    seed: Annotated[str, typer.Option(help="Decides ids and the order of result lines.")] = "0",
+    seed: Annotated[
+        str, typer.Option(help="Seed of the ids and of the order of result lines.")
+    ] = "0",
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite existing result files.")
     ] = False,
 ) -> None:
-    """Run a batch input file to the end of the batch, and write its output and error file."""
+    """Run the requests of an input file as a batch, and write its output and error files."""
     directory = out or file.parent
     paths = {kind: directory / f"{file.stem}_{kind}.jsonl" for kind in ("output", "errors")}
     existing = [str(path) for path in paths.values() if path.is_symlink() or path.exists()]
@@ -89,7 +90,7 @@ def run(
             if batch[key] is not None:
                 total = batch["request_counts"]["total"]
                 lines = _write(paths[kind], current.download(batch[key]), total)
-                _print(f"wrote {paths[kind]} ({lines} lines)")
+                console.print(f"wrote {paths[kind]} ({lines} lines)")
     except Refused as refusal:
         _fail(f"{file}: {refusal}")
     except FakeBatchError as error:
@@ -103,17 +104,13 @@ def _located(filename: str, code: str, message: str, line: int | None, **_: obje
     return f"{place}: {code}: {message}"
 
 
-_DOING = {"validating": "validating", "in_progress": "running", "finalizing": "answering"}
-"""What the bar says while the next poll is on its way, which does the work of a status."""
-
-
 def _bar() -> Progress:
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("lines"), TimeElapsedColumn())
-    return Progress(TextColumn("{task.description:>10}"), *columns, console=console)
+    return Progress(TextColumn("{task.description:>11}"), *columns, console=console)
 
 
 def _watch(current: Run, created: Batch) -> Batch:
-    """Show each status and its progress; the batch at its end."""
+    """Show each status and its progress until the end of the batch. Returns the batch."""
     batch, status, task = created, "", TaskID(0)
     with _bar() as progress:
         for batch in current.polls(created):
@@ -125,17 +122,17 @@ def _watch(current: Run, created: Batch) -> Batch:
                 began = batch.get(f"{status}_at", batch["created_at"])
                 elapsed = timedelta(seconds=began - batch["created_at"])
                 progress.console.print(f"{elapsed!s:>8}  {status}")
-                # all lines are validated, and answered, at once: a bar without a total
+                # the lines are validated, and get their replies, in one poll: a bar without a total
                 at_once = status in ("validating", "finalizing")
                 total = None if at_once else counts["total"]
-                task = progress.add_task(_DOING.get(status, status), total=total)
+                task = progress.add_task(status, total=total)
                 progress.refresh()
             progress.update(task, completed=counts["completed"] + counts["failed"])
     return batch
 
 
 def _write(path: Path, pieces: Iterable[bytes], total: int) -> int:
-    """Write a file piece by piece; the number of its lines."""
+    """Write a file piece by piece. Returns the number of its lines."""
     lines = 0
     with path.open("wb") as file, _bar() as progress:
         task = progress.add_task("writing", total=total)
@@ -152,13 +149,13 @@ def _write(path: Path, pieces: Iterable[bytes], total: int) -> int:
 
 @app.command()
 def incidents(
-    name: Annotated[str | None, typer.Argument(help="Show this incident in full.")] = None,
+    name: Annotated[str | None, typer.Argument(help="The incident to show in full.")] = None,
 ) -> None:
     """List the known incidents, or show one of them."""
     if name is None:
         for incident in loading.known().values():
-            console.print(incident.name, style="bold", markup=False)
-            _print(_prose(incident.what))
+            console.print(incident.name, style="bold")
+            console.print(_prose(incident.what))
         return
     try:
         incident = loading.named(name)
@@ -167,7 +164,7 @@ def incidents(
     values = incident.parameters
     scenario = re.sub(r'"\$(\w+)"', lambda match: json.dumps(values[match[1]]), incident.toml)
     parameters = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
-    console.print(incident.name, style="bold", markup=False)
+    console.print(incident.name, style="bold")
     for heading, text in {
         "Description": _prose(incident.what),
         "Affected clients": _prose(incident.breaks),
@@ -177,7 +174,7 @@ def incidents(
         "Usage": f'@pytest.mark.fakebatch(incident="{incident.name}")',
         "Scenario": scenario.rstrip(),
     }.items():
-        _print(f"\n{heading}\n{text}")
+        console.print(f"\n{heading}\n{text}")
 
 
 def _prose(text: str) -> str:

@@ -1,4 +1,4 @@
-"""One batch input file in an emulator whose clock only the run moves; no terminal."""
+"""Runs a batch input file in an emulator, without a terminal. Only polls move its clock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FORM = (
 
 
 class Refused(Exception):
-    """The service refuses a call; the message is its own."""
+    """The service refuses a call; the message is that of the service."""
 
 
 class Run:
@@ -41,7 +41,7 @@ class Run:
         """Upload the file, and create a batch for the endpoint of its first line.
 
         Raises:
-            Refused: the upload or the create.
+            Refused: the service refuses the upload or the create.
         """
         form = _FORM % (filename.encode(), content)
         uploaded = self._call("POST", "/files", "multipart/form-data; boundary=form", form)
@@ -56,7 +56,7 @@ class Run:
         return batch
 
     def polls(self, batch: Batch) -> Iterator[Batch]:
-        """The batch as it is once a minute, until its end.
+        """The batch at each poll, once a minute, until its end.
 
         Raises:
             UsageError: a request has no default reply.
@@ -68,7 +68,7 @@ class Run:
         yield batch
 
     def download(self, file_id: str) -> Iterable[bytes]:
-        """The pieces of a file, which may be made while they are read."""
+        """The content of a file in pieces, which may be generated while they are read."""
         reply = self._call("GET", f"/files/{file_id}/content")
         return [reply.body] if reply.pieces is None else reply.pieces
 

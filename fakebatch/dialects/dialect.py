@@ -13,11 +13,12 @@ from typing import Annotated, Any, Self
 from fakebatch.dialects.errors import ErrorCode, ErrorKind, ErrorTemplate
 from fakebatch.dialects.settings import OneOf, address, build, duration, url_path
 from fakebatch.dialects.template import Sentence, Shape
-from fakebatch.durations import microseconds
+from fakebatch.durations import SECOND
 from fakebatch.ids import FORMS
 
 _VERSION = re.compile(r"/v[0-9]+(?=/)")
 _WINDOW = re.compile(r"[1-9][0-9]{0,5}[a-z]")
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 _FILE = "object id purpose filename bytes created_at expires_at status status_details"
 _ERROR = "message type param code code_or_status status status_text request_id"
@@ -84,16 +85,21 @@ class Window:
         """Whether a window is valid."""
         if not (_WINDOW.fullmatch(text) and text[-1] in self.units):
             return False
-        return microseconds(self.least) <= microseconds(text) <= microseconds(self.most)
+        return _length(self.least) <= _length(text) <= _length(self.most)
 
     def lasts(self, text: str) -> int:
         """The length of a window in microseconds; of an invalid one, the usual length."""
-        return microseconds(text if self.allows(text) else self.usual)
+        return _length(text if self.allows(text) else self.usual) * SECOND
 
     @property
     def known(self) -> str:
         """The valid windows, for an error message."""
         return f"'{self.least}'" if self.least == self.most else f"'{self.least}' to '{self.most}'"
+
+
+def _length(window: str) -> int:
+    """The length of a window such as `24h` in seconds."""
+    return int(window[:-1]) * _UNITS[window[-1]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,10 +73,10 @@ class ErrorCode(StrEnum):
 class APIError(Exception):  # it becomes a response
     """An error response: its kind, and the values for its message."""
 
-    def __init__(self, kind: ErrorKind, **facts: object) -> None:
+    def __init__(self, kind: ErrorKind, **values: object) -> None:
         super().__init__(kind)
         self.kind = kind
-        self.facts = facts
+        self.values = values
 
 
 @dataclass(frozen=True, slots=True)

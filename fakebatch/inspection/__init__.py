@@ -1,1 +1,1 @@
-"""What a test looks at after the fact: calls and sleeps, files and batches, and what is wrong."""
+"""What a test inspects: the journal, files and batches, and checks of what its client did."""

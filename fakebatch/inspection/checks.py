@@ -1,4 +1,4 @@
-"""Checks of what a client did: they find data, which assertions raise and others may show."""
+"""Checks of what a client did. They yield findings, from which the assertions raise errors."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from fakebatch.rules.lines import LineRule
 from fakebatch.rules.rule import Selection
 from fakebatch.rules.scenario import Place
 from fakebatch.rules.webhooks import WebhookRule
-from fakebatch.service import Service, known_batches, known_files
+from fakebatch.service import Service, existing_batches, existing_files
 from fakebatch.wire.faults import Faults
 
+__tracebackhide__ = True  # the traceback of a failed assertion ends in the test
+
 UNSUCCESSFUL = {Status.FAILED, Status.EXPIRED, Status.CANCELLED}
-"""After one of these the same input may be sent again."""
+"""After one of these a client may create a second batch for the same input."""
 
 SHOWN = 5
-"""How many objects a message names."""
+"""How many objects a message names at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +41,16 @@ class Finding:
     objects: tuple[str, ...]
     """The ids of the files or batches concerned, or the rules as the test wrote them."""
     since: int
-    """Since when it has been so, in microseconds since 1970."""
-    what_came: str
-    what_was_known: str
-    what_to_do: str
-
-    @property
-    def message(self) -> tuple[str, str, str]:
-        """The three lines of an error."""
-        return self.what_came, self.what_was_known, self.what_to_do
+    """When the problem began, in microseconds since 1970."""
+    message: tuple[str, str, str]
+    """The lines of an error: what happened, what was known, what to do."""
 
 
 class Checks:
     """The assertions of a FakeBatch.
 
-    They raise AssertionError, as a plain `assert` would: `pytest.raises` and plugins that collect
-    several failures know it, and no code under test runs that could swallow it.
+    They raise AssertionError like a plain `assert`, so that `pytest.raises` and plugins that
+    collect several failures work with them.
     """
 
     _services: Sequence[Service]
@@ -62,7 +58,7 @@ class Checks:
 
     @abstractmethod
     def now(self) -> int:
-        """What time it is, in microseconds since the epoch."""
+        """The time in microseconds since 1970, once the result files due by then exist."""
 
     def assert_all_downloaded(self) -> None:
         """Every output and error file that has ever existed was downloaded completely.
@@ -70,7 +66,7 @@ class Checks:
         Raises:
             AssertionError: it names the files that were not.
         """
-        self.now()  # which puts result files in place
+        self.now()  # creates the result files that are due
         _raise_first(all_downloaded(self._services, self._recorder))
 
     def assert_single_batch(self) -> None:
@@ -112,14 +108,14 @@ def all_downloaded(services: Sequence[Service], recorder: Recorder) -> Iterator[
     missing = [
         (file, file.content)
         for service in services
-        for file in service.state.files.ever()
+        for file in service.state.files.all()
         if isinstance(file.content, ResultFile) and file.id not in complete
     ]
     if missing:
         faults = defaultdict[str, set[str]](set)
         for called in recorder.counts():
             if called.operation == "files.content" and called.injected:
-                faults[called.id].add(f"; a download met {called.injected}")
+                faults[called.id].add(f"; a download was hit by {called.injected}")
         files = (
             f"{file.id} ({content.kind} of {content.batch.id}{''.join(sorted(faults[file.id]))})"
             for file, content in missing
@@ -128,9 +124,11 @@ def all_downloaded(services: Sequence[Service], recorder: Recorder) -> Iterator[
             "all_downloaded",
             tuple(file.id for file, _ in missing),
             min(file.created for file, _ in missing),
-            f"{_number(missing, 'result file')} never downloaded.",
-            _listed(files),
-            "Download output_file_id and error_file_id of every batch that has ended.",
+            (
+                f"{_number(missing, 'result file')} never downloaded.",
+                _listed(files),
+                "Download output_file_id and error_file_id of every batch that has ended.",
+            ),
         )
 
 
@@ -144,10 +142,10 @@ def downloaded(recorder: Recorder) -> set[str]:
 
 
 def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> Iterator[Finding]:
-    """Batches of one endpoint and input, each created while the others could still succeed."""
+    """The most batches of one endpoint and input that were created while all could succeed."""
     same_input: dict[tuple[str, bytes | str], tuple[Batch, ...]] = {}
     most: tuple[Batch, ...] = ()
-    for batch in known_batches(services, now):
+    for batch in existing_batches(services, now):
         content = batch.params.input_file_id if batch.content is None else batch.content
         earlier = same_input.get((batch.params.endpoint, content), ())
         alive = (each for each in earlier if each.status(batch.created) not in UNSUCCESSFUL)
@@ -164,35 +162,39 @@ def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> I
             "single_batch",
             tuple(batch.id for batch in most),
             most[1].created,
-            f"{len(most)} batches were created for the same input.",
-            _listed(f"{each.id} ({calls.get(each.id, 'added by the test')})" for each in most),
-            "List the batches before you retry a create: one that failed may have succeeded.",
+            (
+                f"{len(most)} batches were created for the same input.",
+                _listed(f"{each.id} ({calls.get(each.id, 'added by the test')})" for each in most),
+                "List the batches before you retry a create: the failed call may have succeeded.",
+            ),
         )
 
 
 def no_leftover_files(services: Sequence[Service], now: int) -> Iterator[Finding]:
-    """Files that are still there."""
-    files = [*known_files(services, now)]
+    """Files that still exist."""
+    files = [*existing_files(services, now)]
     if files:
         yield Finding(
             "no_leftover_files",
             tuple(file.id for file in files),
             min(file.created for file in files),
-            f"{_number(files, 'file')} left behind.",
-            _listed(f"{file.id} ({file.purpose}, {file.filename!r})" for file in files),
-            "Delete input, output and error files when you no longer need them.",
+            (
+                f"{_number(files, 'file')} left behind.",
+                _listed(f"{file.id} ({file.purpose}, {file.filename!r})" for file in files),
+                "Delete input, output and error files when you no longer need them.",
+            ),
         )
 
 
 def min_poll_interval(
     services: Sequence[Service], recorder: Recorder, now: int, least: int
 ) -> Iterator[Finding]:
-    """Batches that were polled twice within less than `least` microseconds: one finding each."""
+    """Batches that were polled twice within `least` microseconds: a finding for each."""
     polls = defaultdict[str, list[int]](list)
     for run in recorder.runs():
         if isinstance(run.what, Called) and run.what[::2] == ("batches.retrieve", 200):
             polls[run.what.id] += run.moments
-    for batch in known_batches(services, now):
+    for batch in existing_batches(services, now):
         moments = sorted(polls[batch.id])
         if batch.end.status in TERMINAL:  # polls after the one that saw the end do not count
             moments = moments[: bisect_left(moments, batch.end.at) + 1]
@@ -206,20 +208,22 @@ def min_poll_interval(
                 "min_poll_interval",
                 (batch.id,),
                 second,
-                f"{batch.id} was polled twice within {text(gap)}.",
-                f"The polls were at {polls_at}; min_interval is {text(least)}.",
-                "Sleep longer between two polls, or allow a smaller min_interval.",
+                (
+                    f"{batch.id} was polled twice within {text(gap)}.",
+                    f"The polls were at {polls_at}; min_interval is {text(least)}.",
+                    "Sleep longer between two polls, or allow a smaller min_interval.",
+                ),
             )
 
 
 def used_rules(
     services: Sequence[Service], faults: Faults, selections: Sequence[Selection[Any]], began: int
 ) -> Iterator[Finding]:
-    """Rules of the test, not those of incidents, that have met nothing since the start."""
+    """Rules of the test, except those of incidents, that were never used since it `began`."""
     rules = unused(services, faults, selections, of_incidents=False)
     if rules:
         states = [service.state for service in services]
-        batches = [batch for state in states for batch in state.batches.ever()]
+        batches = [batch for state in states for batch in state.batches.all()]
         lines = (line for batch in batches for line in batch.readable_lines)
         custom_ids = [repr(line.custom_id) for line in islice(lines, SHOWN + 1)]
         if len(custom_ids) > SHOWN:
@@ -232,9 +236,11 @@ def used_rules(
             "used_rules",
             tuple(rules),
             began,
-            f"{_number(rules, 'rule')} never used: {'; '.join(rules)}.",
-            f"{known}.",
-            "Fix the rule or the test, or use FakeBatch(unused_rules='warn') or 'ignore'.",
+            (
+                f"{_number(rules, 'rule')} never used: {'; '.join(rules)}.",
+                f"{known}.",
+                "Fix the rule or the test, or use FakeBatch(unused_rules='warn') or 'ignore'.",
+            ),
         )
 
 
@@ -245,9 +251,9 @@ def unused(
     *,
     of_incidents: bool = True,
 ) -> dict[str, str]:
-    """The families of rules without hits and of selections without a verb, by their words.
+    """Rules without hits and selections without a verb, as the test wrote them, with the family.
 
-    A rule with a rate limit that was kept, or with a chance that never came, is not among them.
+    Rules with a rate limit that was never exceeded, or a chance that never came up, are left out.
     """
     state = services[0].state
     excused = faults.excused()
@@ -263,12 +269,12 @@ def unused(
 
 
 def hits(services: Sequence[Service], place: Place) -> int:
-    """How often the rule at a place of the scenario has met something."""
+    """How often the rule at a place of the scenario was applied."""
     family, index = place
     count = sum(service.state.hits.get(place, 0) for service in services)
     if family == LineRule.family:
         rule = services[0].state.scenario.on[index : index + 1]
-        batches = (batch for service in services for batch in service.state.batches.ever())
+        batches = (batch for service in services for batch in service.state.batches.all())
         same = (batch for batch in batches if batch.scenario.on[index : index + 1] == rule)
         count += sum(batch.rule_hits[index] for batch in same)
     return count

@@ -1,9 +1,9 @@
 """Waits that never end: an error in the loop that waits, instead of a test run that hangs.
 
-A poller waits in vain when nothing that it could see is scheduled to change; until then it is
-right, however often it polls. Its own deadline cannot be seen from here, so it has `max_idle` of
-virtual time to reach it. For those who sleep and do not poll there are limits that no test comes
-near. A loop that calls on and on while no time passes is ended by the number of its calls.
+A poller waits in vain if nothing that it could see is scheduled to change. Before that, it may
+poll as often as it likes; after that, it has `max_idle` of virtual time to reach a deadline of its
+own. Loops that sleep without polling have limits that no normal test reaches. Loops that make
+calls while no time passes are ended after a number of calls.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from fakebatch.wire.app import Handled
 from fakebatch.wire.faults import last_edge
 
 LEAST_IDLE = 48 * 3_600 * SECOND
-"""`max_idle` where no live batch has a window of more than 24 hours."""
+"""The least default of `max_idle`, in microseconds."""
 POLLS = 10
-"""How often a thread has to call after the last change to count as polling."""
+"""How many calls after the last change make a thread a poller."""
 CALLS = 5_000
-"""Calls of a thread for the same object, while no time passes, that end it."""
+"""After so many calls for the same object, while no time passes, a thread gets an error."""
 PAGES = 100
-"""Calls for the same page of a listing, likewise and in a row."""
+"""The same for calls in a row for the same page of a list."""
 OBJECTS = 100
-"""A loop over more objects than this does not wait."""
+"""A loop over more objects than this is not a wait."""
 NO_TIME = 10
-"""Microseconds between two calls that count as none: a `sleep(0)` may take one."""
+"""Fewer microseconds than this between two calls count as none: a `sleep(0)` may take one."""
 CLOSING = 100
-"""Sleeps and calls that are left after an error, to close what is open."""
+"""How many sleeps and calls a thread may make after its error, to clean up."""
 SWALLOWED = 1_000
-"""After so many errors in one thread, its code must be swallowing them."""
+"""After so many errors in one thread, its code is assumed to swallow them."""
 
 Query = tuple[str, str, tuple[tuple[str, str], ...]]
 """Method, path and query of a request."""
@@ -49,51 +49,51 @@ Query = tuple[str, str, tuple[tuple[str, str], ...]]
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    """What one thread, with its event loops, has done since a caller last changed something."""
+    """What one thread, with its event loops, has done since a call last changed something."""
 
     since: int
-    """When it began, or the last change after that, in microseconds since 1970."""
+    """When it began, or when the last change was, in microseconds since 1970."""
     began: int
-    """When its sleeps were first counted."""
+    """When its first counted sleep was."""
     sleeps: int = 0
     calls: int = 0
     called_at: int = 0
     last: tuple[str, str, int | None] | None = None
-    """Operation, id and HTTP status of its last call, which was at `called_at`."""
+    """Operation, id and HTTP status of its last call, made at `called_at`."""
     check_at: int = 0
-    """Before this moment it cannot have been idle for too long."""
+    """It need not be checked before this moment."""
     counts: dict[Query, int] = field(default_factory=dict[Query, int])
-    """Its calls since time last passed."""
+    """How often it made each query since time last passed."""
     query: Query | None = None
     repeated: int = 0
-    """How often the last query came in a row."""
+    """How often it made the last query in a row."""
     error: FakeBatchError | None = None
-    """What has ended its wait."""
+    """The error that has ended its wait."""
     closing: int = 0
     """Its sleeps and calls since then."""
     raised: int = 0
-    """How many errors it got."""
+    """How often an error was raised in it."""
     stack: Sequence[FrameType] = ()
-    """Where the last error was raised, if there were many."""
+    """The frames at its last error, once there have been many."""
 
 
 class Endless:
     """Watches the calls and sleeps of a test for a wait that never ends.
 
-    Each costs a few comparisons, however many objects there are: what is scheduled is looked at a
-    few times in each `max_idle` of virtual time.
+    A call or sleep costs a few comparisons, however many objects there are: scheduled changes are
+    only looked up a few times in each `max_idle` of virtual time.
 
     Args:
-        services: where changes are scheduled.
+        services: the providers that the test emulates.
         clock: the time, in microseconds since 1970.
         elapsed: the time since the start at a moment, both in microseconds.
-        max_idle: how long a thread may poll after the last change while none is scheduled; None:
-            twice the longest completion window of the batches that have not ended, at least 48 h.
+        max_idle: how long a thread may poll after the last change while none is scheduled; by
+            default twice the longest completion window of the unfinished batches, at least 48 h.
         max_sleeps: how often a thread, or a task of an event loop, may sleep after the last change.
         max_elapsed: how much virtual time may pass in all.
 
     Raises:
-        UsageError: a limit that lets nothing happen.
+        UsageError: a limit is not positive.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Endless:
         self._tracers: dict[int, Any] = {}
 
     def reset(self) -> None:
-        """Forget what was counted, and trace the calling thread as before."""
+        """Forget what was counted, and restore the trace function of the calling thread."""
         self._forget()
         if get_ident() in self._tracers:
             sys.settrace(self._tracers.pop(get_ident()))
@@ -131,7 +131,7 @@ class Endless:
         """Count a call of the calling thread.
 
         Raises:
-            FakeBatchError: it is one of a loop that never ends.
+            FakeBatchError: the call belongs to a loop that never ends.
         """
         request, operation, id_, _, hit, _, at, status = handled
         if operation is not None and operation.is_direct:
@@ -139,14 +139,14 @@ class Endless:
         name = operation.name if operation else f"{request.method} {request.path}"
         waiter = self._waiter(at)
         if hit is not None and hit.rule.times != math.inf and (hit.rule.times or hit.rule.nth):
-            self._forget()  # one hit less to come is a change
+            self._forget()  # one hit less to come counts as a change
             return
         if request.method == "GET" and name.startswith("files."):
             self._files_called_at = at
         passed = at - waiter.called_at
         if not 0 <= passed <= NO_TIME:
             waiter.counts.clear()
-        if passed >= self._least_idle // 2:  # who looks that seldom does not poll
+        if passed >= self._least_idle // 2:  # so rare a call is not a poll
             waiter.since, waiter.calls = at, 0
         waiter.calls += 1
         waiter.called_at, waiter.last = at, (name, id_, status)
@@ -155,16 +155,16 @@ class Endless:
             raise error
 
     def before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
-        """Count a sleep of the calling thread; the error to raise in it if its wait never ends."""
+        """Count a sleep of the calling thread; return the error to raise if its wait never ends."""
         waiter = self._waiter()
         waiter.sleeps += 1
         if waiter.error is not None:
-            return self._once_more(waiter, sleep.side_by_side)
+            return self._repeated_error(waiter, sleep.side_by_side)
         if sleep.end > self._max_elapsed:
             waiter.error = _never_ends(
                 sleep.site(),
                 f"{text(self._max_elapsed)} of virtual time have passed since the start. "
-                f"{self._state(waiter)}",
+                f"{self._last_call(waiter)}",
                 f"max_elapsed={text(2 * self._max_elapsed)!r}",
             )
         elif waiter.sleeps > self._max_sleeps * sleep.side_by_side:
@@ -177,13 +177,13 @@ class Endless:
                 waiter.error = _never_ends(
                     sleep.site(),
                     f"It has slept {waiter.sleeps - 1:,} times since {moment_text(waiter.began)}, "
-                    f"and nothing has changed. {self._state(waiter)}",
+                    f"and nothing has changed. {self._last_call(waiter)}",
                     f"max_sleeps={2 * self._max_sleeps:_}",
                 )
         return waiter.error
 
     def _waiter(self, now: int | None = None) -> _Waiter:
-        """The calling thread's, anew after each change that a caller has made."""
+        """The calling thread's waiter; a new one after each change that a call has made."""
         revision = sum(service.state.revision for service in self._services)
         if revision != self._revision:
             self._forget()
@@ -206,20 +206,20 @@ class Endless:
         waiter.repeated = waiter.repeated + 1 if query == waiter.query else 1
         waiter.query = query
         if waiter.repeated >= PAGES and _is_same_page(handled):
-            # The SDK takes a page without `has_more` for one of many, and asks for what comes after
-            # its last object.
+            # If a page has no `has_more`, the SDK requests the next page as long as there are
+            # objects.
             error = FakeBatchError(
                 f"the loop at {callsite.of_this_thread()} never ends: {PAGES} calls of {name} got "
                 "the same page.",
                 f"This provider ignores after={request.query['after']!r} and sends no has_more.",
-                f"Use the first page alone: client.{name}().data.",
+                f"Use only the first page: client.{name}().data.",
             )
         elif count >= CALLS:
             error = FakeBatchError(
                 f"the loop at {callsite.of_this_thread()} never ends: {CALLS:,} calls of {name}, "
                 "and no time has passed.",
-                f"{self._state(waiter)} The clock stands still until code sleeps or the test moves "
-                "it.",
+                f"{self._last_call(waiter)} The clock moves only when code sleeps or the test "
+                "moves it.",
                 "Sleep between calls; it takes no real time here, so do not patch sleep away. Or "
                 "move the clock: fakebatch.clock.advance('1m').",
             )
@@ -227,12 +227,12 @@ class Endless:
             if len(waiter.counts) > OBJECTS:
                 waiter.counts.clear()
             return None
-        return self._insistent(waiter, error)
+        return self._raised(waiter, error)
 
     def _idle(self, waiter: _Waiter, now: int) -> FakeBatchError | None:
         """The error for a loop of calls when nothing has changed for too long, nor will."""
         if waiter.error is not None:
-            return self._once_more(waiter)
+            return self._repeated_error(waiter)
         waiter.check_at = waiter.check_at or now + self._least_idle // 2
         if now < waiter.check_at:
             return None
@@ -245,7 +245,7 @@ class Endless:
             return None
         expires = max(future.expires for future in futures)
         if expires > now and now - self._files_called_at < max_idle // 2:
-            waiter.check_at = now + max_idle // 2  # who looks at files may wait for one to expire
+            waiter.check_at = now + max_idle // 2  # it may wait for a file to expire
             return None
         changed = max(settles, expires if expires <= now else 0)
         if changed > waiter.since:
@@ -254,21 +254,21 @@ class Endless:
         if idle < max_idle or waiter.calls < POLLS:
             waiter.check_at = now + max(max_idle - idle, max_idle // 8)
             return None
-        # The same error for all threads that poll: who has seen it need not look at the others.
+        # All threads that poll get the same error, so that one report is enough.
         self._idle_error = waiter.error = self._idle_error or _never_ends(
             callsite.of_this_thread(),
-            f"{self._state(waiter)} Nothing has changed since {moment_text(waiter.since)}, for "
+            f"{self._last_call(waiter)} Nothing has changed since {moment_text(waiter.since)}, for "
             f"{text(idle // SECOND * SECOND)}, and nothing is scheduled to change.",
             f"max_idle={text(2 * max_idle)!r}",
         )
         return waiter.error
 
     def _faults_settle(self, now: int) -> int:
-        """When the last fault of calls that is bound to a time begins or ends, past or future."""
+        """When the last outage (`on_call(between=…)`) begins or ends, past or future."""
         return now - self._elapsed(now) + last_edge(self._services[0].state.scenario.on_call)
 
-    def _state(self, waiter: _Waiter) -> str:
-        """What a waiter, or else any, has called for last, and what that is now."""
+    def _last_call(self, waiter: _Waiter) -> str:
+        """The last call, of the waiter if it made one, and what its batch is now: a sentence."""
         if waiter.last is None:
             waiter = max([waiter, *self._waiters.values()], key=lambda other: other.called_at)
         if waiter.last is None:
@@ -283,21 +283,22 @@ class Endless:
                 return f"{state}." if (status or 400) < 400 else f"{state}; {operation} {answered}."
         return f"The last call, {operation}{id_ and f' of {id_}'}, {answered}."
 
-    def _once_more(self, waiter: _Waiter, side_by_side: int = 1) -> FakeBatchError | None:
-        """The error of a waiter that was ended, if it goes on for longer than it takes to close."""
+    def _repeated_error(self, waiter: _Waiter, side_by_side: int = 1) -> FakeBatchError | None:
+        """The error of a waiter again, if it goes on for longer than it needs to clean up."""
         waiter.closing += 1
         if waiter.error is None or waiter.closing <= CLOSING * side_by_side:
             return None
-        return self._insistent(waiter, waiter.error)
+        return self._raised(waiter, waiter.error)
 
-    def _insistent(self, waiter: _Waiter, error: FakeBatchError) -> FakeBatchError:
-        """The error; once a thousand were swallowed, raised where it cannot be caught."""
+    def _raised(self, waiter: _Waiter, error: FakeBatchError) -> FakeBatchError:
+        """Count and return the error; after a thousand, raise it where code cannot catch it."""
         waiter.raised += 1
         if waiter.raised >= SWALLOWED:
             before = {*waiter.stack}
             waiter.stack = [*callsite.outwards(sys._getframe())]  # noqa: SLF001  # the way to it
-            # The error has ended every frame but those that were there before: the innermost of
-            # them caught it. A task of asyncio keeps its error: then its loop is ended.
+            # The last error has ended all frames between the raise and the `except`. The innermost
+            # frame that was there before and still is has caught it. A task of asyncio keeps its
+            # error; then the frame of the event loop is ended.
             swallower = next((frame for frame in waiter.stack if frame in before), None)
             if swallower is not None and (
                 callsite.is_users(swallower)
@@ -305,16 +306,16 @@ class Endless:
             ):
                 self._tracers.setdefault(get_ident(), sys.gettrace())
                 _raise_at_next_line(swallower, error)
-        return error.with_traceback(None)  # which grows each time it is raised
+        return error.with_traceback(None)  # else it grows with each raise
 
 
 def _raise_at_next_line(frame: FrameType, error: BaseException) -> None:
-    """Raise an error where a frame goes on: within its bare `except:`, so outside the `try`."""
+    """Raise an error at the next line of a frame, which is inside its bare `except:`."""
 
     def trace(_: FrameType, event: str, __: object) -> Any:
         __tracebackhide__ = True
         if event == "line":
-            raise error  # which also ends the tracing
+            raise error  # also ends the tracing
         return trace
 
     def trace_no_other(*_: object) -> None:
@@ -334,7 +335,7 @@ def _never_ends(site: str, known: str, limit: str) -> FakeBatchError:
 
 
 def _is_same_page(handled: Handled) -> bool:
-    """Whether the page that should begin after an object contains that object."""
+    """Whether a page contains the object after which it should begin."""
     after = handled.request.query.get("after")
     if after is None or handled.hit is not None or handled.reply.status != 200:
         return False
@@ -346,7 +347,7 @@ def _positive(name: str, limit: object, amount: int, example: str) -> int:
     if amount < 1:
         raise UsageError(
             f"{name}={limit!r} would end every wait before it begins.",
-            f"{name} has to be more than any wait of the test takes.",
+            f"{name} has to be longer than every wait of the test.",
             f"Leave it out, or write for example {name}={example}.",
         )
     return amount

@@ -1,9 +1,9 @@
-"""The journal: every call and every sleep, in virtual time and in bounded memory."""
+"""The journal: all calls and sleeps, with their virtual time, in bounded memory."""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import RLock
@@ -15,11 +15,11 @@ from fakebatch.vtime.moments import as_datetime
 from fakebatch.wire.app import Handled
 
 KEPT = 4_096
-"""How many runs the recorder keeps. Of older ones only the counts remain."""
+"""How many runs the recorder keeps. Older ones are only counted."""
 
 
 class Called(NamedTuple):
-    """A call, whenever it was made."""
+    """What a call was, without its time."""
 
     operation: str
     id: str
@@ -28,7 +28,7 @@ class Called(NamedTuple):
 
 
 class Slept(NamedTuple):
-    """A sleep, whenever it began. In microseconds."""
+    """What a sleep was, without its time; its duration is in microseconds."""
 
     duration: int
 
@@ -37,7 +37,7 @@ WhatT = TypeVar("WhatT", Called, Slept)
 
 
 class Run(NamedTuple):
-    """The same call or sleep, once or at even intervals. Moments in microseconds since 1970."""
+    """The same call or sleep, once or at even intervals; times in microseconds since 1970."""
 
     number: int
     what: Called | Slept
@@ -47,7 +47,7 @@ class Run(NamedTuple):
 
     @property
     def moments(self) -> Sequence[int]:
-        """The moment of each."""
+        """When each of them was."""
         if not self.every:
             return [self.first] * self.times
         return range(self.first, self.first + self.every * self.times, self.every)
@@ -61,7 +61,7 @@ class Run(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """All that a recorder knew at one moment."""
+    """A snapshot of a Recorder."""
 
     runs: tuple[Run, ...]
     counts: Counter[Called]
@@ -70,13 +70,15 @@ class Recording(NamedTuple):
 class Recorder:
     """Records calls and sleeps; the journal and the report read them. Thread-safe.
 
-    A poller does the same thing at even intervals, for hours of virtual time. With an entry a call
-    that would either fill the memory or push out the beginning of the test. So repeats are merged
-    as they come: a run takes the room of one call.
+    A poller makes the same call at even intervals, for hours of virtual time. An entry for each
+    call would fill the memory or push out the beginning of the test. Repeated calls are therefore
+    merged into runs as they come.
     """
 
     def __init__(self) -> None:
-        self._lock = RLock()  # reentrant: a finalizer may call while its thread is in here
+        self._lock = (
+            RLock()
+        )  # reentrant: a finalizer may make a call while its thread holds the lock
         self._runs: OrderedDict[int, Run] = OrderedDict()
         self._open: dict[Called | Slept, Run] = {}
         """The runs that may still be extended."""
@@ -92,19 +94,19 @@ class Recorder:
         self.call(at, called, changes=changes)
 
     def call(self, at: int, called: Called, *, changes: bool) -> None:
-        """Record a call. One that `changes` something ends all runs."""
+        """Record a call. If it `changes` something, no earlier run is extended any more."""
         with self._lock:
             if changes:
                 self._open.clear()
             run = self._open.get(called)
-            # Sorted by (moment, number) the calls must stay in the order in which they were made.
+            # Sorted by (moment, number), the calls have to keep the order in which they were made.
             if run is not None and (at, run.number) < self._latest:
                 del self._open[called]
             self._latest = (at, self._add(at, called))
             self._counts[called] += 1
 
     def sleep(self, start: int, end: int) -> None:
-        """Record a sleep that is over."""
+        """Record a sleep that has ended."""
         with self._lock:
             self._add(start, Slept(end - start))
 
@@ -114,7 +116,7 @@ class Recorder:
             return self._counts.copy()
 
     def runs(self) -> list[Run]:
-        """The runs that are kept, by first moment."""
+        """The runs that are kept, in the order of their first moments."""
         with self._lock:
             return sorted(self._runs.values(), key=lambda run: (run.first, run.number))
 
@@ -150,13 +152,13 @@ class Call:
 
     at: datetime
     operation: str
-    """As the SDK names it, `batches.retrieve`; method and path where there is no such route."""
+    """Named as in the SDK, `batches.retrieve`; method and path if there is no such route."""
     id: str
-    """The batch, file or model it is about: for a `create` the new one, for a `list` none."""
+    """The id of the batch, file or model; for a `create` that of the new one, for a `list` ''."""
     status: int | None
-    """The HTTP status; None: no response arrived."""
+    """The HTTP status, or None if no response arrived."""
     injected: str | None = None
-    """The rule of the test that made this call go wrong."""
+    """The rule of the test that hit this call."""
 
     def __repr__(self) -> str:
         words = [moment_text(self.at), self.operation, self.id, str(self.status or "no response")]
@@ -188,13 +190,13 @@ class Calls(tuple[Call, ...]):
 
 
 class Journal(Sequence[Call]):
-    """The calls that were made, oldest first, and the sleeps between them.
+    """The calls, oldest first, and the sleeps between them.
 
-    Polls at even intervals are all there, however many. Of other calls the oldest are dropped once
-    there are thousands; `count` includes them.
+    Any number of polls at even intervals is kept. Of other calls, the oldest are dropped when there
+    are thousands; `count` includes them.
 
     Args:
-        recorder: what it reads.
+        recorder: records the calls and sleeps.
         operations: the names of all operations.
     """
 
@@ -221,7 +223,7 @@ class Journal(Sequence[Call]):
 
     def __repr__(self) -> str:
         dropped = self.count() - len(self)
-        return f"{self.calls()!r}" + (f"\n  and {dropped} before" if dropped else "")
+        return f"{self.calls()!r}" + (f"\n  and {dropped} earlier ones" if dropped else "")
 
     def calls(
         self,
@@ -235,12 +237,9 @@ class Journal(Sequence[Call]):
         Raises:
             UsageError: there is no such operation.
         """
-        self._check(operation)
-        return Calls(
-            Call(as_datetime(at), *called)
-            for at, called in self._each(Called)
-            if _matches(called, operation, id, status)
-        )
+        matches = self._matcher(operation, id, status)
+        each = self._each(Called)
+        return Calls(Call(as_datetime(at), *called) for at, called in each if matches(called))
 
     def count(
         self,
@@ -254,9 +253,8 @@ class Journal(Sequence[Call]):
         Raises:
             UsageError: there is no such operation.
         """
-        self._check(operation)
-        counts = self._recorder.counts().items()
-        return sum(n for called, n in counts if _matches(called, operation, id, status))
+        matches = self._matcher(operation, id, status)
+        return sum(n for called, n in self._recorder.counts().items() if matches(called))
 
     @property
     def sleeps(self) -> tuple[Sleep, ...]:
@@ -275,21 +273,21 @@ class Journal(Sequence[Call]):
         ]
         return ((at, what) for at, _, what in sorted(each))
 
-    def _check(self, operation: str | None) -> None:
+    def _matcher(
+        self, operation: str | None, id_: str | None, status: int | None
+    ) -> Callable[[Called], bool]:
+        """Whether a call has this operation, id and HTTP status; None matches all."""
         if operation is not None and operation not in self._operations:
             raise UsageError(
                 f"There is no operation {operation!r}.",
                 f"The operations are {', '.join(self._operations)}.",
                 "Write for example fakebatch.journal.calls('batches.retrieve').",
             )
-
-
-def _matches(called: Called, operation: str | None, id_: str | None, status: int | None) -> bool:
-    return (
-        operation in (None, called.operation)
-        and id_ in (None, called.id)
-        and status in (None, called.status)
-    )
+        return lambda called: (
+            operation in (None, called.operation)
+            and id_ in (None, called.id)
+            and status in (None, called.status)
+        )
 
 
 def moment_text(moment: datetime | int) -> str:

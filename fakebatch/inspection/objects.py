@@ -1,4 +1,4 @@
-"""Files, batches and their lines as a test looks at them: read-only, and always as they are now."""
+"""Read-only views of files, batches and their lines, always as they are now."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from fakebatch.service.view import Wire, batch_object, file_object
 from fakebatch.vtime.moments import as_datetime
 
 Now = Callable[[], int]
-"""What time it is, once the result files that exist by then have been put in place."""
+"""The time in microseconds since 1970, once the result files due by then exist."""
 
 
 class ObjectView:
-    """One object of the service: each field of its JSON is an attribute, read when it is used."""
+    """One object of the service; the fields of its JSON are attributes, computed when read."""
 
     def __init__(self, id_: str, service: Service, now: Now) -> None:
         self.id = id_
@@ -48,10 +48,10 @@ class ObjectView:
 
     @property
     def json(self) -> Wire:
-        """The object a client would get now.
+        """The object that a client would get now.
 
         Raises:
-            KeyError: it no longer exists, like a deleted or expired file.
+            KeyError: it no longer exists, for example because the file was deleted or has expired.
         """
         try:
             return self._object(self._now())
@@ -60,7 +60,7 @@ class ObjectView:
 
 
 class Step(NamedTuple):
-    """A status of a batch, and the moment it begins."""
+    """A status of a batch, and when it begins."""
 
     status: str
     at: datetime
@@ -74,7 +74,7 @@ class BatchView(ObjectView):
 
     @property
     def plan(self) -> tuple[Step, ...]:
-        """Each status with the moment it begins, including those to come."""
+        """Each status and when it begins, including future ones."""
         marks = self._state.batches.retrieve(self.id, self._now()).timeline.marks
         return tuple(Step(mark.status.value, as_datetime(mark.at)) for mark in marks)
 
@@ -86,7 +86,7 @@ class BatchView(ObjectView):
 
     @property
     def lines(self) -> Lines:
-        """Its request lines, by index or custom_id, and what becomes of each."""
+        """Its request lines, by index or custom_id, and the outcome of each."""
         return Lines(self._state.batches.retrieve(self.id, self._now()))
 
 
@@ -102,13 +102,13 @@ class FileView(ObjectView):
 
     @property
     def content(self) -> bytes:
-        """The bytes a client would download."""
-        return bytes(self._state.files.retrieve(self.id, self._now()).read())
+        """The bytes that a client would download."""
+        return bytes(self._state.files.retrieve(self.id, self._now()).content)
 
     @property
     def written_by(self) -> str:
-        """The id of the batch that wrote it; else "files.create", or "files.add" by the test."""
-        for batch in self._state.batches.all(self._now()):
+        """The id of the batch that wrote it, else "files.create" (uploaded) or "files.add"."""
+        for batch in self._state.batches.existing(self._now()):
             if self.id in (batch.output_file_id, batch.error_file_id):
                 return batch.id
         return "files.create" if self._journal.count("files.create", id=self.id) else "files.add"
@@ -129,8 +129,8 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
     Args:
         kind: "files" or "batches".
         services: the providers that have them.
-        now: the time at which a look takes place.
-        view: makes the view of an object of a service.
+        now: the current time.
+        view: makes the view of an object, from its id and its service.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
     def __iter__(self) -> Iterator[str]:
         now = self._now()
         for service in self._services:
-            yield from (record.id for record in getattr(service.state, self._kind).all(now))
+            yield from (record.id for record in getattr(service.state, self._kind).existing(now))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -161,7 +161,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
         return f"<{len(self)} {self._kind}: {', '.join(self)}>"
 
     def last(self) -> ViewT:
-        """The one that was created last.
+        """The object that was created last.
 
         Raises:
             UsageError: there are none.
@@ -172,7 +172,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
         return self[ids[-1]]
 
     def only(self) -> ViewT:
-        """The only one there is.
+        """The only object.
 
         Raises:
             UsageError: there are none, or several.
@@ -192,15 +192,15 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One request line of a batch and what is planned for it."""
+    """One request line of a batch and its outcome."""
 
     request: RequestLine
     outcome: Result
-    """What becomes of it when it runs: `Echo()`, `Reply(…)`, `Fail(…)` and so on."""
+    """The verb that applies to it when it runs: `Echo()`, `Reply(…)`, `Fail(…)` and so on."""
     finishes: datetime | None
-    """When it finishes; None: the batch ends before it runs."""
+    """When it finishes, or None if the batch ends before it runs."""
     file_id: str | None
-    """The result file it is in once the batch has ended."""
+    """The result file that will have it when the batch has ended."""
 
     @property
     def custom_id(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Starting states: files and batches that exist without a call, put there by the test."""
+"""Starting states: files and batches that a test adds without an HTTP call."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fakebatch.batch.batch import Batch, BatchCreateParams
+from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TRANSITIONS, Status
 from fakebatch.dialects import APIError
 from fakebatch.durations import SECOND, microseconds, text
@@ -21,16 +22,16 @@ from fakebatch.service import Service
 from fakebatch.vtime import moments
 
 Requests = str | Path | bytes | Iterable[Mapping[str, Any]]
-"""Request lines as dicts, the bytes or the path of a file, or the id of a file that exists."""
+"""Request lines as dicts, the bytes or the path of a file, or the id of an existing file."""
 
 REFUSED = BatchRule(fail=Fail("billing_hard_limit_reached", "Billing hard limit has been reached"))
-"""What fails a batch whose lines are good."""
+"""Makes a batch with valid lines fail."""
 
 
 class Files(Collection[FileView]):
-    """The files by id, in order of creation; result files are among them once they exist.
+    """The files by id, in order of creation, including result files once they exist.
 
-    New ones belong to the first provider.
+    `add` adds a file to the first provider.
     """
 
     def __init__(self, services: Sequence[Service], now: Now, journal: Journal) -> None:
@@ -47,18 +48,18 @@ class Files(Collection[FileView]):
         created: moments.Moment = "-0s",
         expires_after: int | None = None,
     ) -> FileView:
-        """Put a file in place.
+        """Add a file.
 
         Args:
             content: the bytes, or the path of a file to read.
             filename: by default that of the path, or "input.jsonl".
             purpose: as in an upload.
-            created: a moment, or how long ago: "-5h".
-            expires_after: seconds it lives; by default a batch file 30 days, others for ever.
+            created: a moment, or an age: "-5h".
+            expires_after: its lifetime in seconds; by default 30 days for a batch file, else none.
 
         Raises:
-            UsageError: a path that does not exist, a moment to come, or a file that the service
-                would have refused.
+            UsageError: the path does not exist, `created` is in the future, or the service would
+                refuse the file.
         """
         name = "input.jsonl"
         if not isinstance(content, bytes):
@@ -88,7 +89,7 @@ class Files(Collection[FileView]):
 
 
 class Batches(Collection[BatchView]):
-    """The batches by id, in order of creation. New ones belong to the first provider."""
+    """The batches by id, in order of creation. `add` adds a batch to the first provider."""
 
     def __init__(self, services: Sequence[Service], now: Now, files: Files) -> None:
         super().__init__(
@@ -106,17 +107,17 @@ class Batches(Collection[BatchView]):
         completion_window: str = "24h",
         metadata: Mapping[str, str] | None = None,
     ) -> BatchView:
-        """Put a batch in place that has this status now, and goes on from there.
+        """Add a batch that has this status now and goes on from there.
 
-        Rules of `on_batch` apply to it as to one that a client creates.
+        Rules of `on_batch` apply to it as to a batch that a client creates.
 
         Args:
             requests: request lines as dicts, bytes or a path; or the id of a file.
             status: the status it has now.
-            created: a moment, or how long ago: "-5h".
+            created: a moment, or an age: "-5h".
             endpoint: by default the url of the first line.
-            completion_window: how long it may take.
-            metadata: the metadata of the batch.
+            completion_window: as in a create.
+            metadata: as in a create.
 
         Raises:
             UsageError: a batch of this age with these requests cannot have this status.
@@ -134,12 +135,13 @@ class Batches(Collection[BatchView]):
             file = files.retrieve(added.id, now)
         elif file.created > at:
             raise UsageError(
-                f"{file.id} is younger than the batch that reads it.",
+                f"{file.id} is newer than the batch that reads it.",
                 f"The file was created at {moment_text(file.created)}, "
                 f"the batch at {moment_text(at)}.",
                 "Add the file with the created=… of the batch, or an earlier one.",
             )
-        endpoint = endpoint or _first_url(bytes(file.read())) or dialect.endpoints[0]
+        first = parsed_object(bytes(file.content).partition(b"\n")[0]) or {}
+        endpoint = endpoint or str(first.get("url", dialect.endpoints[0]))
         known = ", ".join(map(repr, dialect.endpoints))
         _check("endpoint", endpoint, endpoint in dialect.endpoints, known, dialect.endpoints[0])
         window, windows = completion_window, dialect.window
@@ -173,14 +175,14 @@ class Batches(Collection[BatchView]):
 
 
 def _life(status: Status, age: int, usual: Durations, window: int) -> tuple[Durations, int | None]:
-    """How long a batch stays in each status to have this one at this age, and when it is cancelled.
+    """How long a batch that has this status at this age stays in each, and when it is cancelled.
 
-    It validates as usual, or for half of the time; the status it has now is half over. In
-    microseconds; whether there is such a batch at all is left to `_check_life`.
+    All in microseconds, the latter since its creation. Validation takes as long as usual, or half
+    of the time if that is less; the present status is half over. `_check_life` checks the result.
     """
     validating, in_progress, finalizing, cancelling = usual
     work_left, cancelled = in_progress // 2 + 1, None
-    worked = age  # where the work has got to, or where it ends if nothing is left
+    worked = age  # until when it has worked
     match status:
         case Status.VALIDATING:
             return usual._replace(validating=age + validating // 2 + 1), None
@@ -231,13 +233,13 @@ def _check(name: str, value: str, is_known: bool, known: str, example: str) -> N
     if not is_known:
         raise UsageError(
             f"fakebatch.batches.add: {name}={value!r} is unknown.",
-            f"Known are {known}.",
+            f"Known values: {known}.",
             f"Write for example {name}={example!r}.",
         )
 
 
 def _past(created: moments.Moment, now: int) -> int:
-    """A moment, or how long ago it was, in microseconds since 1970."""
+    """A past moment or an age, in microseconds since 1970."""
     if isinstance(created, str) and created.startswith("-"):
         return now - microseconds(created[1:])
     at = moments.microseconds(created)
@@ -245,20 +247,13 @@ def _past(created: moments.Moment, now: int) -> int:
         raise UsageError(
             f"created={created!r} is in the future.",
             f"The clock shows {moment_text(now)}.",
-            "Pass a past moment, or how long ago it was: created='-5h'.",
+            "Pass a past moment, or an age: created='-5h'.",
         )
     return at
 
 
-def _first_url(content: bytes) -> str | None:
-    try:
-        return str(json.loads(content.partition(b"\n")[0])["url"])
-    except (ValueError, LookupError, TypeError):
-        return None
-
-
 def _refused(kind: str, refusal: APIError, service: Service) -> UsageError:
-    message = service.dialect.errors[refusal.kind].message.format_map(refusal.facts)
+    message = service.dialect.errors[refusal.kind].message.format_map(refusal.values)
     return UsageError(
         f"The service would have refused this {kind}.",
         f"Its error would have been: {message}",

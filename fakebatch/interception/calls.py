@@ -1,7 +1,7 @@
-"""A call between an HTTP stack and the seam: its request, its response, and what respx shows of it.
+"""Converts requests and replies between HTTP libraries and the seam, and records calls for respx.
 
-Both ways to a client come through here: respx's, which speaks httpx whatever the client is, and our
-own transports, which speak the client's own library. `library` is that one: httpx or httpx2.
+`library` is the module whose classes are used, httpx or httpx2: with respx it is always httpx, with
+our own transports that of the client.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from fakebatch.interception.network_errors import play
 from fakebatch.wire.messages import Reply, Request
 
 KEPT_BYTES = 64 * 1024
-"""Longer bodies are not recorded. Forms up to this length are read at once, as other bodies are."""
+"""The limit for bodies that are recorded, and for forms that are read at once."""
 
 
 def long_form(request: Any) -> Any:
-    """The stream of a long form that nobody has read, else None; it may be iterated either way."""
-    # by name: both libraries hide the class, and one that is another's is no MultipartStream
+    """The stream of a form that is too long to be read at once, else None."""
+    # by name, as both libraries hide the class; wrappers of other libraries have another name
     if type(request.stream).__name__ != "MultipartStream":
         return None
     length = int(request.headers.get("content-length", KEPT_BYTES + 1))
@@ -33,7 +33,7 @@ def long_form(request: Any) -> Any:
 
 
 def request_from(request: Any) -> Request:
-    """The request of a client at the seam. It has been read, or is a long form."""
+    """The request for the seam. The client's has been read, or is a long form."""
     url, pieces = request.url, long_form(request)
     return Request(
         request.method,
@@ -49,7 +49,7 @@ def request_from(request: Any) -> Request:
 
 
 def as_httpx(request: Any) -> httpx.Request:
-    """A request of either library, which has been read, as respx's routes take it."""
+    """A request of either library, which has been read, as one of httpx."""
     if isinstance(request, httpx.Request):
         return request
     headers: list[tuple[bytes, bytes]] = [*request.headers.raw]
@@ -57,31 +57,31 @@ def as_httpx(request: Any) -> httpx.Request:
 
 
 def response_for(reply: Reply, request: Any, library: ModuleType, stack: str) -> Any:
-    """The response of the client's library to its request.
+    """A reply as a response of `library`.
 
     Args:
-        reply: whose body may arrive piece by piece.
-        request: of the client.
-        library: of the client.
+        reply: the reply.
+        request: the request of the client.
+        library: httpx or httpx2.
         stack: the name of the stack whose exceptions the body raises.
     """
     if reply.pieces is not None:
         stream = _stream_class(library)(reply.pieces, stack)
     elif reply.script is None and "content-encoding" not in reply.headers:
         stream = library.ByteStream(reply.body)
-    else:  # httpx would decode a ByteStream here, and not where the client reads it
+    else:  # httpx would decode a ByteStream now, not when the client reads it
         pieces = play(reply.script.body if reply.script else None, reply, request)
         stream = _stream_class(library)(pieces, stack)
-    headers = [(name.encode(), value.encode()) for name, value in reply.framed_headers.items()]
+    headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
     return library.Response(reply.status, headers=headers, stream=stream)
 
 
 def native_response(response: Any, library: ModuleType, stack: str) -> Any:
-    """The response of a respx route, for a client of either library.
+    """The response of a respx route as a response of `library`.
 
     Args:
-        response: of the test, not yet read if it has a stream of its own.
-        library: of the client.
+        response: one of httpx, not yet read if the test gave it a stream.
+        library: httpx or httpx2.
         stack: the name of the stack whose exceptions the body raises.
     """
     stream: Any = response.stream
@@ -100,7 +100,7 @@ def native_response(response: Any, library: ModuleType, stack: str) -> Any:
 
 
 class _Stream:
-    """A body as it arrives: bytes, and between them steps for the driver of the client."""
+    """A body as it arrives: runs the steps between its pieces."""
 
     def __init__(self, pieces: Any, stack: str) -> None:
         self._pieces = pieces
@@ -141,7 +141,7 @@ class _Stream:
 
 @cache
 def _stream_class(library: ModuleType) -> Any:
-    # the client insists on streams of its own library's classes
+    # clients accept only streams of their own library's classes
     return type("Stream", (_Stream, library.SyncByteStream, library.AsyncByteStream), {})
 
 
@@ -152,25 +152,25 @@ _LEFT_OUT = {"x-fakebatch-body": "[left out: over 64 kB]"}
 
 
 class RecordedCall(NamedTuple):
-    """A call as it is recorded: respx's objects are made of it only if somebody looks.
+    """A recorded call. respx's objects are made from it when the test looks at them.
 
-    They cost more than the whole answer, and most calls are never looked at. What is shown holds
-    no key.
+    Making them takes longer than the whole exchange, and most are never looked at. API keys are
+    left out.
     """
 
     method: str
     url: Any
     headers: Any
     body: bytes | None
-    """None: it was too long to keep."""
+    """None: it is too long."""
     response: Reply | httpx.Response | None
-    """The emulator's reply, the response of a route the test has mocked, or None: it failed."""
+    """The emulator's reply, or the response of a mocked route; None: the exchange failed."""
 
     def __repr__(self) -> str:
         return repr(self.call())
 
     def call(self) -> Call:
-        """The call in respx's objects."""
+        """The call as respx's object."""
         headers = httpx.Headers(self.headers.raw)
         headers.update({name: "[redacted]" for name in _SECRET_HEADERS if name in headers})
         if self.body is None:
@@ -180,7 +180,7 @@ class RecordedCall(NamedTuple):
         response = self.response
         if isinstance(response, Reply):
             response = response_for(response._replace(script=None), request, httpx, "httpx")
-            with suppress(httpx.DecodingError):  # a fault may have mislabelled it
+            with suppress(httpx.DecodingError):  # a rule may have set a wrong content-encoding
                 response.read()
         return Call(request, response)
 
@@ -188,19 +188,21 @@ class RecordedCall(NamedTuple):
 def recorded(
     request: Any, message: Request, response: Reply | httpx.Response | None
 ) -> RecordedCall:
-    """A call without large bodies.
+    """The record of a call, without large bodies.
 
     Args:
-        request: of httpx or httpx2.
-        message: the same at the seam.
-        response: None: there was none.
+        request: the request of httpx or httpx2.
+        message: the same request for the seam.
+        response: None: the exchange failed.
     """
     body = message.body if message.pieces is None and len(message.body) <= KEPT_BYTES else None
     if isinstance(response, Reply):
         if response.pieces is not None or len(response.body) > KEPT_BYTES:
-            response = Reply(response.status, {**response.headers, **_LEFT_OUT}, b"")
+            headers = {**response.headers, **_LEFT_OUT}
+            headers.pop("content-length", None)
+            response = Reply(response.status, headers, b"")
     elif response is not None and isinstance(response.stream, httpx.ByteStream):
-        response.read()  # as respx does; a stream of the test's own is left for the client
+        response.read()  # as respx does; a stream that the test gave is left for the client
     return RecordedCall(request.method, request.url, request.headers, body, response)
 
 
@@ -209,14 +211,14 @@ class BoundedCalls(CallList):  # pyright: ignore[reportMissingTypeArgument]
 
     def __init__(self, *args: Any, name: Any = "fakebatch") -> None:
         super().__init__(*args, name=name)
-        self._counted = [len(self)]  # in a list: a mock takes its time over its attributes
+        self._counted = [len(self)]  # in a list: CallList is a Mock, whose attributes are slow
 
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         call = super().__getitem__(index)  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
         if isinstance(call, RecordedCall):
-            call = self[index] = call.call()  # so that it stays one object
+            call = self[index] = call.call()  # kept, so that it is the same object next time
         return call  # pyright: ignore[reportUnknownVariableType]
 
     def __iter__(self) -> Iterator[Any]:
@@ -224,7 +226,7 @@ class BoundedCalls(CallList):  # pyright: ignore[reportMissingTypeArgument]
 
     @property
     def called(self) -> bool:  # type: ignore[override]
-        """Whether there was any call."""
+        """Whether there was a call."""
         return self._counted[0] > 0
 
     @property
@@ -233,13 +235,13 @@ class BoundedCalls(CallList):  # pyright: ignore[reportMissingTypeArgument]
         return self._counted[0]
 
     def append(self, call: Any) -> None:
-        """Count a call, keep it, and forget the oldest."""
+        """Count and keep a call; drop the oldest if there are too many."""
         self._counted[0] += 1
         list.append(self, call)  # pyright: ignore[reportUnknownMemberType]
         if len(self) > KEPT_CALLS:
             del self[0]
 
     def clear(self) -> None:
-        """Forget all calls."""
+        """Drop all calls."""
         self._counted[0] = 0
         super().clear()

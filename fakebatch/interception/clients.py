@@ -1,8 +1,7 @@
-"""Transports of our own, and ready clients of the openai SDK on them.
+"""Transports of our own, and clients of the openai SDK that use them.
 
-A client with such a transport needs neither respx nor a TLS context, which takes 24 ms to make. An
-upload comes in the pieces the client streams, so that it is never joined: a file given as bytes
-stays the caller's own object.
+Such a client needs neither respx nor a TLS context, which takes 24 ms to make. An upload arrives in
+the pieces that the client streams and is never joined: a file given as bytes is not copied.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
 
 _LIBRARIES = {"httpx", "httpx2"}
-"""What the SDK may be built on: httpx2 since 3.0."""
+"""The libraries on which the SDK may be built: httpx2 since 3.0."""
 
 _FROM_ENVIRONMENT = frozenset({"admin_api_key", "organization", "project"})
-"""What clients take from the environment if they are told nothing, and can do without."""
+"""Options that clients read from the environment if they are absent, and do not need."""
 
 
 class _Transport(Interceptor):
@@ -44,7 +43,7 @@ class _Transport(Interceptor):
     handle_async_request = Interceptor.async_handler
 
     def exchange(self, request: Any) -> Steps:
-        """From a request of the library to its response."""
+        """The exchange for a request."""
         if long_form(request) is None:
             yield Step(request.read, request.aread)
         try:
@@ -53,19 +52,19 @@ class _Transport(Interceptor):
             raise self._router.refusal(request) from None
         if isinstance(response.stream, self.library.ByteStream):
             response.read()
-            response.elapsed = timedelta(0)  # else a client that has nothing to read knows none
+            response.elapsed = timedelta(0)  # the client sets it only when it reads the body
         return response
 
 
 @cache
 def _transport_class(library: ModuleType) -> Any:
-    # libraries that wrap transports look for these bases
+    # libraries that wrap transports check for these base classes
     bases = (_Transport, library.BaseTransport, library.AsyncBaseTransport)
     return type("Transport", bases, {"library": library})
 
 
 class Clients:
-    """The part of FakeBatch that gives clients away."""
+    """The methods of FakeBatch that make clients and transports."""
 
     router: EmulatedRouter
     base_url: str
@@ -74,12 +73,12 @@ class Clients:
     _environment: Mapping[str, str]
 
     def openai(self, **options: Any) -> OpenAI:
-        """A client of the openai SDK that ends here: no respx in between, no TLS context.
+        """A client of the openai SDK that is connected to the emulator, without respx or TLS.
 
-        It works without `with` too: then nothing is patched, and time is the one of `time.time()`.
+        It also works outside of `with`: then nothing is patched, and the time is `time.time()`.
 
         Args:
-            options: what else to give `openai.OpenAI`: `api_key`, `max_retries` and so on.
+            options: other options of `openai.OpenAI`: `api_key`, `max_retries` and so on.
         """
         return cast("OpenAI", self._ready("OpenAI", "DefaultHttpxClient", options))
 
@@ -88,16 +87,16 @@ class Clients:
         return cast("AsyncOpenAI", self._ready("AsyncOpenAI", "DefaultAsyncHttpxClient", options))
 
     def transport(self, stack: ModuleType) -> Any:
-        """A transport that ends here: `httpx2.Client(transport=fakebatch.transport(httpx2))`.
+        """A transport to the emulator: `httpx2.Client(transport=fakebatch.transport(httpx2))`.
 
         Args:
-            stack: the library of the client, httpx or httpx2; for its AsyncClient as well.
+            stack: the library of the client, httpx or httpx2. It fits an AsyncClient as well.
         """
         return _transport_class(stack)(self.router, self._lost_errors)
 
     def _ready(self, kind: str, http_kind: str, options: dict[str, Any]) -> Any:
-        """A client with the SDK's own timeouts and limits, and nothing of the environment."""
-        sdk = import_module("openai")  # not at the top: half a second, and not all have it
+        """A client with the SDK's own timeouts and limits, and nothing from the environment."""
+        sdk = import_module("openai")  # not at the top: takes half a second, and is optional
         http_client: type[Any] = getattr(sdk, http_kind)
         bases = {base.__module__.partition(".")[0] for base in http_client.__mro__}
         [library] = bases & _LIBRARIES
@@ -106,7 +105,7 @@ class Clients:
             "base_url": self.base_url,
             "webhook_secret": self._environment[WEBHOOKS],
         }
-        # to the SDK None means: see the environment
+        # for the SDK None means: read the environment
         explicit = {name: v for name, v in options.items() if v is not None or name not in defaults}
         client = http_client(transport=self.transport(import_module(library)))
         return _ready_class(getattr(sdk, kind))(http_client=client, **defaults | explicit)
@@ -114,7 +113,7 @@ class Clients:
 
 @cache
 def _ready_class(sdk_class: Any) -> Any:
-    """A class of the SDK whose clients, and copies of them, take nothing from the environment."""
+    """A subclass of an SDK client that reads nothing from the environment, nor do its copies."""
     names = _FROM_ENVIRONMENT & signature(sdk_class).parameters.keys()
 
     def init(self: Any, **options: Any) -> None:

@@ -1,7 +1,4 @@
-"""Hosts: which are this machine, and that no emulated one resolves.
-
-A client that asks for the address of an emulated host cannot be intercepted.
-"""
+"""Refuses to resolve emulated hosts: a client that does so has not been intercepted."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ _LOOKUPS: tuple[tuple[Any, str, int], ...] = (
     (socket, "gethostbyname_ex", 0),
     (asyncio.BaseEventLoop, "getaddrinfo", 1),
 )
-"""What resolves names, and which argument is the host."""
+"""The functions that resolve names, and the position of the host in their arguments."""
 
 
 def is_loopback(host: str) -> bool:
@@ -39,14 +36,14 @@ def is_loopback(host: str) -> bool:
 
 
 _guards: list[tuple[frozenset[str], LostErrors]] = []
-"""The hosts of each fake, some of which may begin with `*.`, and who notes an error."""
+"""The hosts of each active fake, some of which may begin with `*.`, and its record of errors."""
 
 _patches = ExitStack()
 
 
 @contextmanager
 def unresolvable(hosts: Iterable[str], lost_errors: LostErrors) -> Generator[None]:
-    """Refuse to resolve `hosts` but for this machine; the last block to end puts all back."""
+    """Refuse to resolve `hosts`, except loopback. The last block to end removes the patches."""
     guard = (frozenset(host for host in hosts if not is_loopback(host)), lost_errors)
     if not _guards:
         for owner, name, position in _LOOKUPS:
@@ -64,7 +61,7 @@ def unresolvable(hosts: Iterable[str], lost_errors: LostErrors) -> Generator[Non
 def _refusing(original: Callable[..., Any], position: int) -> Callable[..., Any]:
     def look_up(*args: Any, **kwargs: Any) -> Any:
         host = kwargs.get("host", args[position] if len(args) > position else None)
-        # names know no case, and one may end with the dot of the root
+        # names are case-insensitive, and may end with a dot
         name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
         name = name.lower().rstrip(".")
         for hosts, lost_errors in _guards:
@@ -82,7 +79,7 @@ def _refusing(original: Callable[..., Any], position: int) -> Callable[..., Any]
 
 
 def _callers() -> str:
-    """The package whose code looks up a name, and the installed package that called it."""
+    """The package whose code looks up a name, and the package that called it, for a message."""
     callers: list[str] = []
     for frame, _ in walk_stack(sys._getframe(2)):  # noqa: SLF001  # the documented way to a frame
         module = str(frame.f_globals.get("__name__", ""))

@@ -1,7 +1,7 @@
-"""An exchange as one generator of steps, and the two that drive it: a thread and an event loop.
+"""Runs an exchange, which is a generator of steps, for synchronous and asynchronous clients.
 
-The order of things is written once for clients of either kind; a step is what they do differently.
-Whatever breaks leaves in the exceptions of the client's own HTTP stack, which are found by name.
+The exchange is written once; a step is what the two kinds of clients do differently. Its errors
+become exceptions of the client's own HTTP stack, which are found by name.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from fakebatch.vtime import scheduler
 
 
 class Step(NamedTuple):
-    """One thing to do, for a thread and for an event loop."""
+    """An action in two forms, for a thread and for an event loop."""
 
     on_thread: Callable[[], Any]
     on_loop: Callable[[], Awaitable[Any]]
 
 
 Steps = Generator[Step, Any, Any]
-"""Yields what is to be done, is sent the result, and returns the result of the exchange."""
+"""Yields steps, is sent the result of each, and returns the result of the exchange."""
 
 
 def run(steps: Steps) -> Any:
-    """Drive an exchange on the thread of a synchronous client."""
+    """Run an exchange for a synchronous client."""
     try:
         step = next(steps)
         while True:
@@ -46,7 +46,7 @@ def run(steps: Steps) -> Any:
 
 
 async def run_on_loop(steps: Steps) -> Any:
-    """Drive an exchange on the event loop of an asynchronous client."""
+    """Run an exchange for an asynchronous client."""
     try:
         step = next(steps)
         while True:
@@ -61,18 +61,18 @@ async def run_on_loop(steps: Steps) -> Any:
 
 
 def wait(seconds: float) -> Step:
-    """Let virtual time pass; in real time nobody wants to wait."""
+    """A pause in virtual time; in real time there is none."""
     if scheduler.for_this_thread() is None:
         seconds = 0
     return Step(partial(time.sleep, seconds), partial(anyio.sleep, seconds))
 
 
 class Interceptor:
-    """What a request comes to in place of the network.
+    """Answers requests in place of the network.
 
     Args:
         stack: the name of the package whose exceptions the client expects.
-        lost_errors: remembers our errors, in case the code under test swallows them.
+        lost_errors: records our errors, in case the code under test swallows them.
     """
 
     def __init__(self, stack: str, lost_errors: LostErrors) -> None:
@@ -80,7 +80,7 @@ class Interceptor:
         self._lost_errors = lost_errors
 
     def exchange(self, request: Any) -> Steps:
-        """From a request to its response."""
+        """The exchange that leads from a request to its response."""
         raise NotImplementedError
 
     def handler(self, request: Any) -> Any:
@@ -102,15 +102,15 @@ class Interceptor:
 
 
 STACKS = {"httpcore": ("httpcore", "httpx"), "httpcore2": ("httpcore2", "httpx2")}
-"""The packages whose exceptions a stack raises or lets pass; the first has those to raise."""
+"""The packages whose exceptions a stack raises; we raise those of the first."""
 
 _FAMILIES = frozenset(package for packages in STACKS.values() for package in packages)
 
 
 def native_error(error: Exception, stack: str) -> Exception:
-    """An exception of another HTTP stack as that of `stack` with its name; any other as it is.
+    """The exception of `stack` with the name of one of another HTTP stack; others stay as they are.
 
-    Raised where the other is handled, it does not show it.
+    Its traceback does not show the original.
     """
     package = type(error).__module__.partition(".")[0]
     packages = STACKS.get(stack, (stack,))

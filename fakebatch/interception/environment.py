@@ -1,8 +1,8 @@
-"""What a client finds that is made while a fake is active: a dummy key, and a shared TLS context.
+"""The environment of clients that are made while a fake is active: a dummy key, one TLS context.
 
-It finds no pointer to another service. A TLS context takes 20 ms to make, and while nothing leaves
-the machine most clients never use theirs. A client that wants anything but the default (`verify=`,
-`cert=`, a context of its own) gets what it wants, as ever.
+Variables that lead to another service are unset. A TLS context takes 20 ms to make, and most
+clients never use theirs while nothing leaves the machine. A client that does not want the default
+(`verify=`, `cert=`, a context of its own) gets its own as usual.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ UNSET = (
 )
 
 _saved: list[dict[str, str | None]] = []
-"""What the variables were when each fake that is active was entered."""
+"""The values of the variables before each active fake was entered."""
 
 
 @contextmanager
 def dummy_environment(variables: Mapping[str, str]) -> Generator[None]:
-    """A client made inside finds these variables and the dummy key, and no other address."""
+    """Set these variables and a dummy key, and unset those in UNSET, until the block ends."""
     made = {"OPENAI_API_KEY": DUMMY_KEY, **variables}
     previous = {name: os.environ.pop(name, None) for name in (*made, *UNSET)}
     os.environ.update(made)
@@ -42,7 +42,7 @@ def dummy_environment(variables: Mapping[str, str]) -> Generator[None]:
     finally:
         place = next(place for place, saved in enumerate(_saved) if saved is previous)
         del _saved[place]
-        if place < len(_saved):  # one entered later is still active: it will restore these
+        if place < len(_saved):  # one that was entered later is still active, and restores these
             _saved[place].update(previous)
         else:
             for name, value in previous.items():
@@ -55,13 +55,10 @@ MAKERS = (
     ("httpx._transports.default", "create_ssl_context"),  # httpx 0.27 and 0.28
     ("httpx2._transports.default", "create_ssl_context"),  # httpx2 2.16
 )
-"""What the transports of the HTTP stacks call for a context; not what a test may call for its own.
-
-Where a name is gone, contexts are not shared.
-"""
+"""The functions by which transports make a context. A name that is missing is skipped."""
 
 _SETTINGS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
-"""What Python and the stacks read of the environment when they make one."""
+"""The variables that affect a context."""
 
 _contexts: dict[tuple[object, ...], SSLContext] = {}
 _blocks: list[None] = []
@@ -70,7 +67,7 @@ _patches = ExitStack()
 
 @contextmanager
 def shared_tls_context() -> Generator[None]:
-    """Let clients that are made inside share a context; the last block to end restores."""
+    """Let clients share a TLS context. The last block to end removes the patches."""
     if not _blocks:
         for path, name in MAKERS:
             with suppress(ImportError, AttributeError):
@@ -93,7 +90,7 @@ def _shared(make: Callable[..., SSLContext]) -> Callable[..., SSLContext]:
             return make(*args, **kwargs)
         key = (make, *sorted(kwargs.items()), *map(_setting, _SETTINGS))
         context = _contexts.get(key)
-        if context is None:  # of threads that are the first at once each may make one
+        if context is None:  # two threads may each make one at the same time
             context = _contexts.setdefault(key, make(**kwargs))
         return context
 
@@ -101,7 +98,7 @@ def _shared(make: Callable[..., SSLContext]) -> Callable[..., SSLContext]:
 
 
 def _setting(name: str) -> object:
-    """The value of a setting, and what changes when the file it names is written anew."""
+    """The value of a setting, with the time and size of the file that it names."""
     value = os.environ.get(name)
     with suppress(OSError):
         if value:

@@ -1,4 +1,4 @@
-"""Errors that the code under test has swallowed: the first is raised again at the end."""
+"""Errors of ours that the code under test swallowed: the first is raised at the end of the test."""
 
 from __future__ import annotations
 
@@ -26,27 +26,26 @@ class RaisedError(NamedTuple):
 
     @property
     def is_lost(self) -> bool:
-        """Whether nothing outside of the thread or task that raised it has seen it."""
+        """Whether it has not left the thread or the task in which it was raised."""
         if self.task is not None:
-            # the flag asyncio itself goes by when it logs "exception was never retrieved"
+            # asyncio's own flag for its log line "exception was never retrieved"
             return self.task.done() and bool(getattr(self.task, "_log_traceback", False))
         reached = self.error.__traceback__
         return self.elsewhere and reached is not None and reached.tb_frame in self.frames
 
 
 class LostErrors:
-    """Remembers where each error of ours was raised; any thread may note one."""
+    """Records where each error of ours was raised. Thread-safe."""
 
     def __init__(self) -> None:
         self._home = threading.get_ident()
         self._raised: list[RaisedError] = []
 
     def note(self, error: FakeBatchError) -> None:
-        """Remember an error that is being raised here.
+        """Record an error that the calling thread is about to raise.
 
-        A pool of multiprocessing, of threads or processes, is made to hand such errors on to its
-        caller. Its workers hand on what is an `Exception` to them. Of another error they die, and
-        `map` waits for their result for ever.
+        Also make the pools of multiprocessing pass such errors on to their callers. A worker passes
+        on what is an `Exception`; any other error kills it, and `map` waits for ever.
         """
         if all(raised.error is not error for raised in self._raised):
             elsewhere = threading.get_ident() != self._home
@@ -59,10 +58,10 @@ class LostErrors:
         if pool is not None:
             vars(pool)["Exception"] = (Exception, FakeBatchError)
 
-    def lost(self) -> FakeBatchError | None:
-        """The first error that nobody has seen. Each is returned once."""
+    def take(self) -> list[FakeBatchError]:
+        """The errors that were lost, in the order they were raised; each is returned once."""
         raised, self._raised = self._raised, []
         pool = sys.modules.get(_POOLS)
         if pool is not None:
             vars(pool).pop("Exception", None)
-        return next((each.error for each in raised if each.is_lost), None)
+        return [each.error for each in raised if each.is_lost]

@@ -1,8 +1,7 @@
-"""What the script of a Reply looks like to a client: pauses, and exceptions of an HTTP stack.
+"""Plays the script of a Reply for a client: pauses, and exceptions of httpcore.
 
-They are httpcore's; the messages are those of httpcore 1.0 and httpcore2 2.16 on Linux. The driver
-turns them into those of the client's own stack. The client maps these to its own and sets their
-`request`, as it would for a real socket.
+The messages are those of httpcore 1.0 and httpcore2 2.16 on Linux. The driver turns the exceptions
+into those of the client's stack, which the client handles as if they came from a real socket.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from fakebatch.wire.messages import Broken, Pause, Reply, Step
 
 
 def _raising(kind: type[Exception], message: str, message_on_loop: str = "") -> driver.Step:
-    # anyio's errors have no message, so most of httpcore's have none on a loop either
+    # anyio's errors have no message, so most of httpcore's have none on an event loop
     def on_thread() -> NoReturn:
         raise kind(message)
 
@@ -52,12 +51,12 @@ _INCOMPLETE = "peer closed connection without sending complete message body ({})
 
 
 def play(script: Iterable[Step] | None, reply: Reply, request: Any) -> Iterator[Any]:
-    """What a client gets of a part of a script: pieces of the body, and steps for its driver.
+    """The steps of one part of a script: pieces of the body, and steps for the driver.
 
     Args:
-        script: the part before the head, or that after it; None: the body of the reply as it is.
-        reply: which has this script.
-        request: of httpx or httpx2; it knows how long the client waits.
+        script: the part before or after the head; None: the body of the reply as it is.
+        reply: the reply with this script.
+        request: one of httpx or httpx2, which has the timeouts of the client.
     """
     timeouts = request.extensions.get("timeout", {})
     received = 0
@@ -76,9 +75,10 @@ def play(script: Iterable[Step] | None, reply: Reply, request: Any) -> Iterator[
                 yield from _silence(phase, timeouts.get(phase))
             case Broken("incomplete"):
                 missing = f"received {received} bytes, expected {len(reply.body)}"
-                if reply.framing == "chunked":
+                framing = None if reply.script is None else reply.script.framing
+                if framing == "chunked":
                     missing = "incomplete chunked read"
-                if reply.framing != "close":  # else the client cannot know that more should come
+                if framing != "close":  # else the client cannot notice that more is missing
                     message = _INCOMPLETE.format(missing)
                     yield _raising(httpcore.RemoteProtocolError, message, message)
             case Broken(kind):
@@ -89,7 +89,7 @@ def _silence(phase: str, timeout: float | None) -> Iterator[driver.Step]:
     if timeout is None:
         raise FakeBatchError(
             f"this call would never return: its client has no {phase} timeout.",
-            "A rule keeps it waiting, and only a timeout of the client could end that.",
+            "A rule keeps it waiting, and only a timeout of the client could end the wait.",
             "Give the client one, for example openai.OpenAI(timeout=60).",
         )
     yield driver.wait(timeout)

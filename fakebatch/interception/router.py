@@ -1,4 +1,4 @@
-"""The respx router of the emulator: one named route an operation, found by one look-up."""
+"""The respx router of the emulator, with a named route for each operation."""
 
 from __future__ import annotations
 
@@ -35,40 +35,40 @@ _NAMES = frozenset(operation.name for operation in OPERATIONS)
 
 
 class EmulatedRouter(respx.Router):
-    """Answers what goes to an emulated base URL; knows the routes a test adds to it as well."""
+    """Answers requests to emulated base URLs. Routes that the test adds to it come first."""
 
     def __init__(self, sites: Sites) -> None:
         super().__init__(assert_all_called=False)
         self.calls = BoundedCalls()
         self._sites = sites
         self._operations = OperationRoutes()
-        self._lock = RLock()  # reentrant: a finalizer may call while its thread is in here
+        self._lock = RLock()  # reentrant: a finalizer may make a call while its thread holds it
         self._process: int | None = None
 
     def belong_to_this_process(self) -> None:
-        """Answer in this process, and refuse in those that are forked from it."""
+        """Answer requests of this process, and refuse those of processes forked from it."""
         self._process = os.getpid()
 
     def __getitem__(self, name: str) -> respx.Route:
-        """The route of an operation (`batches.retrieve`), or one the test has added by name."""
+        """The route of an operation (`batches.retrieve`), or a named route of the test."""
         return self._operations[name] if name in _NAMES else super().__getitem__(name)
 
     def reset(self) -> None:
-        """Forget all calls."""
+        """Drop all recorded calls."""
         super().reset()
         for route in self._operations.values():
             route.reset()
 
     def exchange(self, request: Any, library: ModuleType, stack: str) -> Steps:
-        """From a request of httpx or httpx2 to the response of the test itself, or the emulator's.
+        """The exchange for a request: the response of a route of the test, or of the emulator.
 
         Args:
-            request: it has been read, or is a long form.
-            library: of the client.
+            request: one of httpx or httpx2, which has been read or is a long form.
+            library: httpx or httpx2, for the response.
             stack: the name of the stack whose exceptions the response raises.
 
         Raises:
-            AllMockedAssertionError: neither has one.
+            AllMockedAssertionError: no route matches, and no provider has the address.
         """
         is_copy = self._is_copy()
         message = request_from(request)
@@ -108,19 +108,19 @@ class EmulatedRouter(respx.Router):
         return native_response(answer, library, stack)
 
     def _is_copy(self) -> bool:
-        """Whether this process was forked from the one that the router answers in."""
-        if self._process is None:  # never entered: the first call decides
+        """Whether this process was forked from the one in which the router answers."""
+        if self._process is None:  # never entered: the process of the first call
             self.belong_to_this_process()
         return self._process != os.getpid()
 
     def refusal(self, request: Any) -> RefusedRequest:
-        """The error for a request that nobody answers."""
+        """The error for a request that is not answered."""
         url = request.url.copy_with(query=None)
         if self._is_copy():
             return RefusedRequest(
                 f"{request.method} {url} was refused: process {os.getpid()} was forked from "
                 f"{self._process}, in which this FakeBatch is active.",
-                "A call from here would only change a copy, which the test never sees.",
+                "A call from here would change only a copy, which the test does not see.",
                 "Use threads in this test, or enter a FakeBatch in the forked process.",
             )
         return RefusedRequest(
@@ -131,7 +131,7 @@ class EmulatedRouter(respx.Router):
 
 
 def _mock_response(route: respx.Route, request: Any) -> Steps:
-    """The response of a route that the test has mocked; None: it leaves this to the emulator."""
+    """The response of a route that the test has mocked; None: the emulator answers."""
     response: Any
     try:
         response = route.resolve(as_httpx(request))

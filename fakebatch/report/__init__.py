@@ -1,1 +1,1 @@
-"""What happened, for the report of a failing test: as data, and as text."""
+"""The timeline in the report of a failing test: as data, and as text."""

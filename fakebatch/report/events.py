@@ -1,4 +1,4 @@
-"""What happened, as data: calls and sleeps against the statuses of the batches."""
+"""The timeline of a test as data: calls, sleeps, and the statuses of the batches."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fakebatch.batch.lifecycle import Status
 from fakebatch.inspection.checks import downloaded, hits
 from fakebatch.inspection.journal import Called, Recorder, Run, Slept
 from fakebatch.rules.lines import Echo, Replay, Reply
-from fakebatch.service import Service, known_batches
+from fakebatch.service import Service, existing_batches
 from fakebatch.wire.faults import Faults
 
 
 class Began(NamedTuple):
-    """The beginning of a status of a batch, whenever it was."""
+    """The beginning of a status of a batch, without its time."""
 
     status: str
     id: str
@@ -26,23 +26,23 @@ class Began(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The same thing once or several times: a call, a sleep, or the beginning of a status."""
+    """A call, a sleep, or the beginning of a status, once or several times."""
 
     what: Called | Slept | Began
-    """The first of them, if they are about several objects or of several lengths."""
+    """The first one, if they differ in the object or the duration."""
     moments: Sequence[int]
     """When each began, ascending, in microseconds since 1970."""
     until: int
-    """When the last of them was over."""
+    """When the last one was over."""
     ids: frozenset[str] = frozenset()
-    """The objects they are about."""
+    """The ids of the objects."""
     durations: frozenset[int] = frozenset()
-    """How long the sleeps were, in microseconds."""
+    """The durations of the sleeps, in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All that a report shows. Moments in microseconds since 1970."""
+    """Everything that a timeline shows; times in microseconds since 1970."""
 
     began: int
     now: int
@@ -51,15 +51,15 @@ class History:
     downloaded: Collection[str] = ()
     """The ids of files that were downloaded."""
     injected: tuple[str, ...] = ()
-    """The rules that made something go wrong, as the test wrote them."""
+    """The rules that were applied, except those that set replies, as the test wrote them."""
     absorbed: tuple[str, ...] = ()
-    """Those of calls that only cost the client a retry."""
+    """The rules of calls that only cost the client a retry."""
     unused: tuple[str, ...] = ()
-    """Those that have met nothing."""
+    """The rules that were never used."""
 
 
 SHOWN_BY = {Status.VALIDATING: "batches.create", Status.CANCELLING: "batches.cancel"}
-"""The calls that show the beginning of a status, so that it needs no event of its own."""
+"""Calls at which a status begins. If the call is shown, the status is not."""
 
 
 def history(
@@ -76,7 +76,7 @@ def history(
     Raises:
         UsageError: a rule of the test cannot be applied.
     """
-    batches = tuple(known_batches(services, now))
+    batches = tuple(existing_batches(services, now))
     injected = [
         str(rule)
         for place, rule in services[0].state.scenario.rules
@@ -96,7 +96,7 @@ def history(
 
 
 def _events(batches: Iterable[Batch], runs: list[Run], now: int) -> list[Event]:
-    """The beginnings of statuses and the runs, in order of time."""
+    """Beginnings of statuses and runs as events, in order of time."""
     calls = {run.what[:2] for run in runs if isinstance(run.what, Called)}
     marks = {batch.id: batch.timeline.marks for batch in batches}
     events = [
@@ -111,7 +111,7 @@ def _events(batches: Iterable[Batch], runs: list[Run], now: int) -> list[Event]:
             until = moments[-1] + what.duration
             events.append(Event(what, moments, until, durations=frozenset([what.duration])))
             continue
-        # cut where a status of its batch begins, which then stands between the pieces
+        # split where a status of its batch begins, so that the status comes between the pieces
         cuts = [bisect_left(moments, at) for at, _ in marks.get(what.id, ())]
         for begin, end in pairwise([0, *cuts, len(moments)]):
             if begin < end:
@@ -121,7 +121,7 @@ def _events(batches: Iterable[Batch], runs: list[Run], now: int) -> list[Event]:
 
 
 def grouped(events: Iterable[Event], kind: Callable[[Event], object]) -> list[Event]:
-    """Calls of one kind with nothing but sleeps between them as one event, and so these sleeps."""
+    """Merge calls of one kind with only sleeps between them, and those sleeps."""
     groups: dict[tuple[int, bool], list[Event]] = {}
     stretch, last = 0, None
     for event in events:
@@ -133,7 +133,7 @@ def grouped(events: Iterable[Event], kind: Callable[[Event], object]) -> list[Ev
 
 
 def condensed(events: Iterable[Event]) -> list[Event]:
-    """Events that differ in the object alone as one, if they began together or in a row."""
+    """Merge events that differ only in the object, if they began together or in a row."""
     together: dict[object, list[Event]] = {}
     for event in events:
         together.setdefault((event.moments[0], _kind(event)), []).append(event)
@@ -141,7 +141,7 @@ def condensed(events: Iterable[Event]) -> list[Event]:
 
 
 def _kind(event: Event) -> object:
-    """What an event is, whatever object it is about."""
+    """What an event is, without its object."""
     return None if isinstance(event.what, Slept) else event.what._replace(id="")
 
 

@@ -1,4 +1,4 @@
-"""The history of a test as text, for the report of a failing test."""
+"""The timeline of a test as text."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from fakebatch.report.events import Event, History, condensed
 from fakebatch.service.view import errors
 
 LONGEST = 40
-"""Lines of a timeline."""
+"""The most lines of a timeline."""
 BATCHES = 2
-"""Batches shown below the events."""
+"""The most batches below the events."""
 RULES = 4
-"""Rules of one kind shown below them."""
+"""The most rules of each kind below the batches."""
 
 
 def timeline(history: History) -> str:
-    """What happened, a line an event; the clock shows zero at the start of the emulator."""
+    """A line for each event, with the time since the start; then batches and rules."""
     foot = [f"{_clock(history.now - history.began)}  now"]
     for batch in history.batches[:BATCHES]:
         foot += _batch(batch, history)
@@ -37,7 +37,7 @@ def timeline(history: History) -> str:
     if len(events) > room:
         events = condensed(events)
     lines = [_event(event, history.began) for event in events] or ["           no calls"]
-    if len(lines) > room:  # the beginning, and twice as much of the end
+    if len(lines) > room:  # keep the beginning, and twice as many lines of the end
         head = room // 3
         tail = room - head - 1
         lines[head:-tail] = [f"{'…':>9}  {len(lines) - head - tail} lines left out"]
@@ -45,7 +45,7 @@ def timeline(history: History) -> str:
 
 
 def short(id_: str) -> str:
-    """What tells an id from others: ids of batches begin with the time, so their ends are shown."""
+    """A short form of an id. Ids of batches begin with the time, so they keep their end."""
     if id_.startswith("batch_") and len(id_) > 13:
         return f"batch_…{id_[-6:]}"
     return f"{id_[:11]}…" if id_.startswith("file-") and len(id_) > 12 else id_
@@ -73,7 +73,7 @@ def _event(event: Event, began: int) -> str:
 
 
 def _about(event: Event) -> str:
-    """The object an event is about, as a whole where it is created; of several how many."""
+    """The id of the object, in full if the call creates it; or the number of objects."""
     if len(event.ids) == 1:
         [id_] = event.ids
         creates = isinstance(event.what, Called) and event.what.operation.endswith(".create")
@@ -97,13 +97,13 @@ def _batch(batch: Batch, history: History) -> Iterator[str]:
 
 
 def _range(spans: Iterable[int]) -> str:
-    """`1m`, or `1s to 32s`. In milliseconds: the rest is what floats have lost."""
+    """`1m`, or `1s to 32s`. Rounded to milliseconds, since floats are not exact."""
     lengths = sorted(round(span, -3) or span for span in spans)
     return " to ".join(map(durations.text, sorted({lengths[0], lengths[-1]})))
 
 
 def _clock(microseconds: int) -> str:
-    """`+01:02:03`, hours without end."""
+    """`+01:02:03`; the hours may exceed 99."""
     seconds, rest = divmod(abs(microseconds), SECOND)
     fraction = f"{rest / SECOND:.6f}"[1:].rstrip("0").rstrip(".")
     sign = "-" if microseconds < 0 else "+"

@@ -37,7 +37,7 @@ class Rules:
     def scenario(self, scenario: Scenario) -> None: ...
 
     @abstractmethod
-    def hits(self, place: Place) -> int:
+    def _hits(self, place: Place) -> int:
         """How often the rule at a place in the scenario was hit."""
 
     def incident(self, which: Incident, **parameters: Any) -> None:
@@ -211,7 +211,7 @@ class Rules:
         """
         self._otherwise(replay={"path": str(path), "missing": missing})
 
-    def add_rule(self, rule: AnyRule) -> Handle[Any]:
+    def _add_rule(self, rule: AnyRule) -> Handle[Any]:
         """Add a rule to the scenario and return its handle; verbs call this."""
         self.scenario = self.scenario.with_rule(rule)
         index = len(getattr(self.scenario, rule.family)) - 1
@@ -219,11 +219,11 @@ class Rules:
         def hits() -> int:
             rules = getattr(self.scenario, rule.family)
             is_there = rules[index : index + 1] == (rule,)
-            return self.hits((rule.family, index)) if is_there else 0
+            return self._hits((rule.family, index)) if is_there else 0
 
         return Handle(rule, hits)
 
-    def add_selection(self, selection: Selection[Any]) -> None:
+    def _add_selection(self, selection: Selection[Any]) -> None:
         """Remember a selection: one without a verb is reported at the end of the test."""
         self._selections.append(selection)
 

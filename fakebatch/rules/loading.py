@@ -179,8 +179,8 @@ def named(name: object) -> KnownIncident:
     if not isinstance(name, str) or name not in known():
         raise UsageError(
             f"There is no incident {name!r}.",
-            f"Known are {', '.join(known())}.",
-            "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+            f"Known incidents: {', '.join(known())}.",
+            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
         )
     return known()[name]
 

@@ -246,7 +246,7 @@ class Selection(Generic[RuleT]):
         """Whether a verb was called: a selection without one does nothing."""
         selector, _ = self.rule.__bases__
         self._selector = validated(selector, self._selection, self.rule.family)
-        owner.add_selection(self)
+        owner._add_selection(self)  # noqa: SLF001  # hidden from users, who hold the owner
 
     def __repr__(self) -> str:
         return f"{self.rule.family}({_arguments(self._selector)})"
@@ -257,7 +257,7 @@ class Selection(Generic[RuleT]):
         name, family = verb_name(kind), self.rule.family
         verb = validated(kind, arguments, f"{family}(…).{name}")
         rule = validated(self.rule, {**self._selection, name: verb}, family)
-        return self._owner.add_rule(rule)
+        return self._owner._add_rule(rule)  # noqa: SLF001
 
 
 def method(kind: Callable[P, Any]) -> Callable[Concatenate[Selection[RuleT], P], Handle[RuleT]]:

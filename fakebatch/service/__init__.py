@@ -1,4 +1,4 @@
-"""One provider: its state, and the calls that change it. Each is handed the time."""
+"""One provider: its state, and the calls that change it. The caller passes the time."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from fakebatch.batch.matching import RuleMatcher
 from fakebatch.batch.responding import LineResponse, respond
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.request_line import RequestLine
 from fakebatch.service.batches import Batches
 from fakebatch.service.files import Files, Uploads
 from fakebatch.service.records import FileRecord
 from fakebatch.service.state import State
 
-__all__ = ["Future", "Service", "State", "known_batches", "known_files"]
+__all__ = ["Future", "Service", "State", "existing_batches", "existing_files"]
 
 
 class Future(NamedTuple):
-    """What time alone will still change. Moments in microseconds since the epoch."""
+    """The changes to come if no client makes another call. Moments in microseconds."""
 
     settles: int
-    """From when on nothing changes any more, but for files that expire."""
+    """The last change, except for files that expire."""
     expires: int
     """When the last file expires."""
     longest_window: int
-    """The longest completion window among the batches that have not ended, in microseconds."""
+    """The longest completion window of the batches that have not ended, in microseconds."""
 
 
-def known_files(services: Sequence[Service], now: int) -> Iterator[FileRecord]:
-    """Every file there is now at any of these providers, oldest first at each."""
+def existing_files(services: Sequence[Service], now: int) -> Iterator[FileRecord]:
+    """The files that exist now, provider by provider, oldest first."""
     for service in services:
         service.state.settle(now)
-        yield from service.state.files.all(now)
+        yield from service.state.files.existing(now)
 
 
-def known_batches(services: Sequence[Service], now: int) -> Iterator[Batch]:
-    """Every batch, likewise."""
+def existing_batches(services: Sequence[Service], now: int) -> Iterator[Batch]:
+    """The batches that exist now, provider by provider, oldest first."""
     for service in services:
-        yield from service.state.batches.all(now)
+        yield from service.state.batches.existing(now)
 
 
 class Service:
     """One provider. Thread-safe.
 
     Args:
-        dialect: what the provider says and allows.
+        dialect: the provider.
         seed: decides every id and shuffle.
         models: the models that exist; None: every plausible name does.
     """
@@ -65,14 +65,14 @@ class Service:
 
     @property
     def dialect(self) -> Dialect:
-        """What the provider says and allows, with the limits of the scenario."""
+        """The provider, with the limits of the scenario."""
         return self.state.dialect
 
     def respond(self, endpoint: str, body: Mapping[str, Any], now: int) -> LineResponse:
-        """What a model answers to a direct call: the same as to a line of a batch.
+        """The response to a direct call, which is that to a line of a batch.
 
         Raises:
-            APIError: the call names no model or one that does not exist, or asks nothing.
+            APIError: the model or the input is missing, or there is no such model.
         """
         state = self.state
         line = RequestLine(None, None, endpoint, body)
@@ -82,13 +82,13 @@ class Service:
         if all(body.get(name) is None for name in asks):
             raise APIError(ErrorKind.MISSING, name=asks[0])
         self.check_model(line.model)
-        mint = Mint(state.mint.digest("direct", state.next_number(), size=32))
-        outcome = RuleMatcher(state.scenario, 1, mint).outcome(line)
+        id_factory = IdFactory(state.id_factory.digest("direct", state.next_number(), size=32))
+        outcome = RuleMatcher(state.scenario, 1, id_factory).outcome(line)
         state.hit("on", outcome.rules)
-        return respond(line, outcome.result, state.dialect, mint, now)
+        return respond(line, outcome.result, state.dialect, id_factory, now)
 
     def check_model(self, model: str) -> None:
-        """Refuse a model that does not exist.
+        """Check that a model exists.
 
         Raises:
             APIError: there is no such model.
@@ -98,17 +98,17 @@ class Service:
             raise APIError(ErrorKind.NO_SUCH_MODEL, id=model)
 
     def models(self) -> list[str]:
-        """The models known by name, sorted."""
+        """The names of the models, sorted."""
         dialect = self.dialect
         offered = {*dialect.batch_models, *dialect.snapshots, *dialect.snapshots.values()}
         return sorted(self.state.models or offered)
 
     def future(self, now: int) -> Future:
-        """What time alone will still change: objects, and how much a client may ask for."""
+        """The changes to come if no client makes another call: of objects and of rate limits."""
         state, dialect = self.state, self.dialect
         state.settle(now)
-        batches, limits = [*state.batches.ever()], dialect.limits
-        files = [file for file in state.files.ever() if file.deleted is None]
+        batches, limits = [*state.batches.all()], dialect.limits
+        files = [file for file in state.files.all() if file.deleted is None]
         released = 0 if limits.enqueued_tokens is None else limits.enqueued_release * SECOND
         settled = (batch.settles(now) + batch.counts_lag for batch in batches)
         windows = (
@@ -117,7 +117,7 @@ class Service:
         webhooks = max((attempt.at for attempt in [*state.undelivered]), default=0)
         return Future(
             settles=max(
-                max(webhooks, *settled, *(file.settles(dialect) for file in files), 0) + released,
+                max(webhooks, *settled, *map(self._settles, files), 0) + released,
                 state.file_creations.frees(limits.uploads_per_minute),
                 state.batch_creations.frees(limits.creates_per_hour),
             ),
@@ -126,13 +126,20 @@ class Service:
         )
 
     def changes(self, start: int, end: int) -> bool:
-        """Whether a client could see a difference between two moments, both past."""
+        """Whether a client could see a difference between two moments in the past."""
         self.state.settle(end)
         return any(
             (batch.status(start), batch.counts(start)) != (batch.status(end), batch.counts(end))
-            for batch in self.state.batches.ever()
+            for batch in self.state.batches.all()
         ) or any(
             start < at <= end
-            for file in self.state.files.ever()
-            for at in (file.settles(self.dialect), file.expires or 0)
+            for file in self.state.files.all()
+            for at in (self._settles(file), file.expires or 0)
         )
+
+    def _settles(self, file: FileRecord) -> int:
+        """When a file can be found and has its last status."""
+        is_result = file.purpose == self.dialect.results_purpose
+        processed = 0 if is_result else max(self.dialect.files.statuses.values()) * SECOND
+        changes = file.overrides
+        return file.created + max(changes.found_after, changes.ready_after, processed)

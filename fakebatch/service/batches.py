@@ -1,4 +1,4 @@
-"""What calls change about batches: create and cancel."""
+"""The calls that create and cancel batches."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from fakebatch.batch.input_file import BatchError
 from fakebatch.batch.lifecycle import Status
 from fakebatch.dialects import APIError, ErrorCode, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service.records import INPUT_PURPOSE, FileRecord, TokenShare
 from fakebatch.service.state import State
+from fakebatch.service.view import file_status
 
 
 class Batches:
@@ -25,10 +26,10 @@ class Batches:
         self._state = state
 
     def create(self, params: BatchCreateParams, now: int) -> Batch:
-        """Define the whole future of a batch. An unknown input file makes it fail later.
+        """Create a batch, whose whole future is decided now. A missing input file fails it later.
 
         Raises:
-            APIError: its input file is none of a batch, or too many were created within the hour.
+            APIError: the file has another purpose, or too many batches were created within an hour.
         """
         state = self._state
         limit = state.dialect.limits.creates_per_hour
@@ -46,28 +47,28 @@ class Batches:
         scenario: Scenario,
         cancelled: int | None = None,
     ) -> Batch:
-        """A batch as if it had been created, and cancelled, at such moments; `keep` makes it so."""
+        """A batch that was created, and perhaps cancelled, at these moments; `keep` stores it."""
         state, dialect = self._state, self._state.dialect
         number, nth, models = state.next_number(), len(state.batches) + 1, state.batch_models
         creation_error = None
         if not (dialect.window.refused or dialect.window.allows(params.completion_window)):
-            facts = {"value": params.completion_window, "known": dialect.window.known}
-            creation_error = BatchError(ErrorCode.BAD_WINDOW, facts)
+            values = {"value": params.completion_window, "known": dialect.window.known}
+            creation_error = BatchError(ErrorCode.BAD_WINDOW, values)
         file = self._input_file(params.input_file_id, created)
-        content = None if file is None else bytes(file.read())
+        content = None if file is None else bytes(file.content)
         earlier = self._earlier()
-        mint, ids = Mint(state.mint.digest("batch", number, size=32)), dialect.ids
+        id_factory, ids = IdFactory(state.id_factory.digest("batch", number, size=32)), dialect.ids
         batch = Batch(
-            id=state.mint.made(ids.batch, created, number),
+            id=state.id_factory.new(ids.batch, created, number),
             created=created,
             params=params,
             content=content,
             scenario=scenario,
             dialect=dialect,
             models=models,
-            mint=mint,
-            output_file_id=mint.made(ids.output or ids.file, created, "output"),
-            error_file_id=mint.made(ids.errors or ids.file, created, "errors"),
+            id_factory=id_factory,
+            output_file_id=id_factory.new(ids.output or ids.file, created, "output"),
+            error_file_id=id_factory.new(ids.errors or ids.file, created, "errors"),
             number=number,
             nth=nth,
             earlier=earlier,
@@ -79,7 +80,7 @@ class Batches:
         return batch
 
     def _input_file(self, file_id: str, now: int) -> FileRecord | None:
-        """The input file of a new batch; None where there is none, and the batch fails for it."""
+        """The input file of a new batch; None: there is no such file, and the batch will fail."""
         dialect = self._state.dialect
         file = self._state.files.get(file_id, now)
         if file is None:
@@ -88,34 +89,34 @@ class Batches:
             return None
         if file.purpose != INPUT_PURPOSE:
             raise APIError(ErrorKind.WRONG_PURPOSE, id=file_id, purpose=file.purpose)
-        status = file.status(dialect, now)
+        status = file_status(file, dialect, now)
         if status != [*dialect.files.statuses][-1]:
             raise APIError(ErrorKind.FILE_NOT_READY, id=file_id, status=status)
         return file
 
     def _earlier(self) -> Mapping[str, int]:
-        """In how many batches each custom_id was, if there are rules with `times`."""
+        """The number of batches that contain each custom_id, if a rule with `times` needs it."""
         if not any(rule.times for rule in self._state.scenario.on):
             return {}
         return Counter(
             batch.lines.request(index).custom_id or ""
-            for batch in self._state.batches.ever()
+            for batch in self._state.batches.all()
             if not batch.fails
             for index in range(len(batch.lines))
         )
 
     def _within_quota(self, batch: Batch) -> Batch:
-        """The batch, or one that fails because too many tokens of its model wait already."""
+        """The batch, or one that fails because its tokens exceed what is left of the quota."""
         state, limits = self._state, self._state.dialect.limits
         if limits.enqueued_tokens is None or batch.validation.fails:
             return batch
         lines = batch.lines
-        # answers do not count, nor does `max_tokens` (OpenAI's FAQ)
+        # only input tokens count, neither output nor `max_tokens` (OpenAI's FAQ)
         tokens = sum(replies.input_tokens(lines.request(index).body) for index in range(len(lines)))
         share = TokenShare(batch.id, batch.validation.model or "", tokens)
         released = set[TokenShare]()
         for other in state.quota:
-            holder = state.batches.get(other.batch_id, batch.created)  # None: it was never kept
+            holder = state.batches.get(other.batch_id, batch.created)  # None: it was not stored
             lasts = limits.enqueued_release * SECOND
             if holder is None or holder.end.at + lasts <= batch.created:
                 released.add(other)
@@ -125,11 +126,11 @@ class Batches:
             if waiting + share.tokens <= limits.enqueued_tokens:
                 state.quota = (*state.quota, share)
                 return batch
-        facts = {"model": share.model, "limit": limits.enqueued_tokens}
-        return replace(batch, creation_error=BatchError(ErrorCode.OVER_QUOTA, facts))
+        values = {"model": share.model, "limit": limits.enqueued_tokens}
+        return replace(batch, creation_error=BatchError(ErrorCode.OVER_QUOTA, values))
 
     def keep(self, batch: Batch) -> Batch:
-        """Put a batch in place; its result files come at their moment."""
+        """Store a batch; its result files follow when it has ended."""
         state = self._state
         with state.lock:
             batch = batch.as_nth(len(state.batches) + 1)  # another thread may have created one
@@ -141,10 +142,10 @@ class Batches:
             return batch
 
     def cancel(self, id_: str, now: int) -> Batch:
-        """Begin to cancel; where that is done already, and the dialect minds not, nothing changes.
+        """Cancel a batch. One that is cancelling or cancelled stays as it is.
 
         Raises:
-            APIError: there is no such batch, or its status does not allow it.
+            APIError: there is no such batch, or the dialect refuses it for its status.
         """
         while True:
             batch = self._state.batches.retrieve(id_, now)

@@ -1,4 +1,4 @@
-"""What calls change about files: `files.*`, whole, and `uploads.*`, part by part."""
+"""The calls that create and change files: `files.*`, and `uploads.*` for files sent in parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import chain, count
 from fakebatch.batch.input_file import looks_like_jsonl
 from fakebatch.dialects import APIError, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.rules.files import overrides
+from fakebatch.rules.files import USUAL, overrides
 from fakebatch.service.records import INPUT_PURPOSE, FileRecord, UploadCreateParams, UploadRecord
 from fakebatch.service.state import State
 
@@ -32,19 +32,19 @@ class Files:
         expires_after: int | None = None,
         created: int | None = None,
     ) -> FileRecord:
-        """Keep a file that is sent in one call.
+        """Create a file that is sent in one call.
 
         Args:
             now: microseconds since the epoch.
-            purpose: as the dialect knows it.
-            filename: by which it is kept, unless the provider takes each name only once.
-            content: of batch input only the length and the first line are looked at.
-            expires_after: seconds; by default a batch file lives 30 days, others for ever.
-            created: a past moment, for a file that a test puts in place; else it is now.
+            purpose: one of the dialect's.
+            filename: numbered if the provider takes each name only once.
+            content: of batch input only the length and the first line are checked.
+            expires_after: seconds; by default a batch file expires after 30 days, others never.
+            created: a moment in the past, for a file that the test adds; None: now.
 
         Raises:
-            APIError: an unknown purpose, too large, no JSON lines for a batch, or too many uploads
-                within a minute.
+            APIError: the purpose is unknown, the file is too large or is no batch input, or there
+                were too many uploads within a minute.
         """
         self.check_purpose(purpose)
         state, limits = self._state, self._state.dialect.limits
@@ -58,10 +58,10 @@ class Files:
         return self.keep(created, purpose, filename, content, expires_after)
 
     def check_purpose(self, purpose: str) -> None:
-        """Refuse a purpose that no upload may have.
+        """Check the purpose of an upload.
 
         Raises:
-            APIError: an unknown purpose.
+            APIError: the dialect has no such purpose.
         """
         known = self._state.dialect.purposes
         if purpose not in known:
@@ -70,10 +70,10 @@ class Files:
     def keep(
         self, created: int, purpose: str, filename: str, content: bytes, expires_after: int | None
     ) -> FileRecord:
-        """Keep a file that has been received, whole or in parts.
+        """Store a file that has been received, whole or in parts.
 
         Raises:
-            APIError: no JSON lines for a batch, or too many files for batches.
+            APIError: it is no batch input, or there are too many files for batches.
         """
         state, dialect = self._state, self._state.dialect
         is_input = purpose == INPUT_PURPOSE
@@ -81,49 +81,52 @@ class Files:
             if not content:
                 raise APIError(ErrorKind.FILE_EMPTY)
             extensions = dialect.files.extensions
-            is_named = not extensions or filename.endswith(extensions)
-            if not is_named or not looks_like_jsonl(content):
+            has_extension = not extensions or filename.endswith(extensions)
+            if not has_extension or not looks_like_jsonl(content):
                 raise APIError(ErrorKind.NOT_JSONL)
         with state.lock:
             limit = dialect.limits.batch_files
             if is_input and limit is not None:
-                inputs = [f for f in state.files.all(created) if f.purpose == INPUT_PURPOSE]
+                inputs = [f for f in state.files.existing(created) if f.purpose == INPUT_PURPOSE]
                 if len(inputs) >= limit:
                     raise APIError(ErrorKind.TOO_MANY_FILES, limit=limit)
             number = state.next_number()
             state.uploaded += 1
             state.revision += 1
-            rules = state.scenario.on_file
-            places = [i for i, rule in enumerate(rules) if rule.matches(state.uploaded, purpose)]
-            state.hit("on_file", places)
-            changes = overrides([rules[place] for place in places])
-            lives = dialect.pace.keeps_batch_files if is_input else None
-            if changes.expires_after is not None:
-                lives = changes.expires_after
-            elif expires_after is not None:
-                lives = expires_after * SECOND
+            changes, lifetime = USUAL, dialect.pace.keeps_batch_files if is_input else None
+            if expires_after is not None:
+                lifetime = expires_after * SECOND
+            if state.scenario.on_file:
+                rules = enumerate(state.scenario.on_file)
+                matches = {i: rule for i, rule in rules if rule.matches(state.uploaded, purpose)}
+                state.hit("on_file", matches)
+                changes = overrides(matches.values())
+                if changes.expires_after is not None:
+                    lifetime = changes.expires_after
             file = FileRecord(
-                id=state.mint.made(dialect.ids.file, created, number),
+                id=state.id_factory.new(dialect.ids.file, created, number),
                 number=number,
                 purpose=purpose,
-                filename=self._free(filename, created) if dialect.files.renames else filename,
+                filename=self._unused_name(filename, created)
+                if dialect.files.renames
+                else filename,
                 created=created,
-                expires=None if lives is None else created + lives,
+                expires=None if lifetime is None else created + lifetime,
                 content=content,
                 overrides=changes,
             )
             state.files.put(file)
         return file
 
-    def _free(self, filename: str, now: int) -> str:
-        """The file name, numbered if there is a file of that name now."""
-        taken = {file.filename for file in self._state.files.all(now)}
+    def _unused_name(self, filename: str, now: int) -> str:
+        """The file name, with a number if another file has it."""
+        taken = {file.filename for file in self._state.files.existing(now)}
         stem, dot, end = filename.rpartition(".")
         numbered = (f"{stem or end} ({number}){dot}{end if dot else ''}" for number in count(1))
         return next(name for name in chain([filename], numbered) if name not in taken)
 
     def delete(self, id_: str, now: int) -> None:
-        """Delete a file. A batch that still validates it will fail.
+        """Delete a file. A batch that is still validating it will fail.
 
         Raises:
             APIError: there is no such file.
@@ -139,24 +142,24 @@ class Files:
 
 
 class Uploads:
-    """Takes files in parts, in any order, and joins each once."""
+    """Creates files that are sent in parts."""
 
     def __init__(self, state: State, files: Files) -> None:
         self._state = state
         self._files = files
 
     def create(self, params: UploadCreateParams, now: int) -> UploadRecord:
-        """Begin an upload; it takes parts for an hour.
+        """Create an upload, which takes parts for an hour.
 
         Raises:
-            APIError: an unknown purpose.
+            APIError: the dialect has no such purpose.
         """
         self._files.check_purpose(params.purpose)
         state = self._state
         number = state.next_number()
         return self._put(
             UploadRecord(
-                id=state.mint.made("upload_{stamp}", now, number),
+                id=state.id_factory.new("upload_{stamp}", now, number),
                 params=params,
                 created=now,
                 expires=now + state.dialect.pace.keeps_uploads,
@@ -165,10 +168,10 @@ class Uploads:
         )
 
     def add_part(self, id_: str, content: bytes, now: int) -> str:
-        """Take one part; `complete` will say where it belongs. The id of the part.
+        """Store one part. Returns its id; `complete` gives the order of the parts.
 
         Raises:
-            APIError: the upload is over, or the part too large, or all parts together are.
+            APIError: the upload has ended, or the part or the sum of all parts is too large.
         """
         state, limits = self._state, self._state.dialect.limits
         with state.lock:
@@ -176,27 +179,27 @@ class Uploads:
             total = sum(map(len, upload.parts.values())) + len(content)
             if len(content) > limits.part_bytes or total > limits.upload_bytes:
                 raise APIError(ErrorKind.FILE_TOO_LARGE)
-            part_id = state.mint.made("part_{stamp}", now, state.next_number())
+            part_id = state.id_factory.new("part_{stamp}", now, state.next_number())
             self._put(replace(upload, parts={**upload.parts, part_id: content}))
         return part_id
 
     def complete(
         self, id_: str, part_ids: Sequence[str], now: int, *, digest: str | None = None
     ) -> tuple[UploadRecord, FileRecord]:
-        """Make a file of the parts named, in that order. A refusal leaves the upload pending.
+        """Create a file from the parts in the order of `part_ids`. After an error it is pending.
 
-        Its File is as old as the upload (observed). Parts that are not named are dropped.
+        `created_at` of the File is that of the Upload (observed). Other parts are dropped.
 
         Raises:
-            APIError: the upload is over, a part is unknown or named twice, the length or the md5
-                is another than the client said, or a batch cannot use it.
+            APIError: the upload has ended, a part is unknown or listed twice, the length or the
+                md5 differs from what the client announced, or the file is no batch input.
         """
         upload = self._pending(id_, now)
         params = upload.params
-        for part_id, times in Counter(part_ids).items():
+        for part_id, occurrences in Counter(part_ids).items():
             if part_id not in upload.parts:
                 raise APIError(ErrorKind.NO_SUCH_PART, id=part_id)
-            if times > 1:
+            if occurrences > 1:
                 raise APIError(ErrorKind.PART_TWICE, id=part_id)
         content = b"".join(upload.parts[part_id] for part_id in part_ids)
         if len(content) != params.bytes:
@@ -206,17 +209,17 @@ class Uploads:
             if got != digest.lower():
                 raise APIError(ErrorKind.OTHER_DIGEST, got=got, wanted=digest)
         with self._state.lock:
-            self._pending(id_, now)  # nobody has completed it meanwhile
+            self._pending(id_, now)  # another thread may have completed it
             file = self._files.keep(
                 upload.created, params.purpose, params.filename, content, params.expires_after
             )
             return self._put(replace(upload, ended="completed", parts={})), file
 
     def cancel(self, id_: str, now: int) -> UploadRecord:
-        """End an upload; it takes no more parts.
+        """Cancel an upload and drop its parts.
 
         Raises:
-            APIError: it is over already.
+            APIError: it has ended.
         """
         with self._state.lock:
             return self._put(replace(self._pending(id_, now), ended="cancelled", parts={}))

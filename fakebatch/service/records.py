@@ -1,4 +1,4 @@
-"""The values a state is made of. None of them changes: it is replaced by its successor.
+"""The values in a state. None of them changes: a change puts another value in its place.
 
 Moments are in microseconds since the epoch.
 """
@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from fakebatch.batch.output_file import Content, ResultFile
-from fakebatch.dialects import Dialect
-from fakebatch.durations import SECOND
+from fakebatch.batch.lifecycle import NEVER
+from fakebatch.batch.output_file import ResultFile
 from fakebatch.rules.files import USUAL, FileOverrides
 
 INPUT_PURPOSE = "batch"
@@ -31,53 +29,30 @@ class FileRecord:
     content: bytes | ResultFile = field(repr=False)
     deleted: int | None = None
     number: int = 0
-    """Orders files of the same moment: by when the client asked for them."""
+    """Orders files that were created at the same moment."""
     overrides: FileOverrides = USUAL
-    """What the rules of the test change about it."""
-
-    def read(self) -> Content:
-        """Its bytes, or what makes them."""
-        return self.content if isinstance(self.content, bytes) else self.content.read()
+    """What rules of `on_file` change about it."""
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the file at `now`."""
-        gone = [at for at in (self.expires, self.deleted) if at is not None]
-        return self.created + self.overrides.found_after <= now and all(now < at for at in gone)
-
-    def status(self, dialect: Dialect, now: int) -> str:
-        """The status at `now`, as the provider calls it."""
-        if now < self.created + self.overrides.ready_after:
-            return "uploaded"
-        if self.overrides.broken:
-            return "error"
-        statuses = dialect.files.statuses
-        if self.purpose == dialect.results_purpose:
-            return [*statuses][-1]  # a result file needs no processing
-        age = (now - self.created) // SECOND
-        return [status for status, since in statuses.items() if since <= age][-1]
-
-    def settles(self, dialect: Dialect) -> int:
-        """When it can be found and has its last status."""
-        is_result = self.purpose == dialect.results_purpose
-        processed = 0 if is_result else max(dialect.files.statuses.values()) * SECOND
-        changes = self.overrides
-        return self.created + max(changes.found_after, changes.ready_after, processed)
+        ends = (at for at in (self.expires, self.deleted) if at is not None)
+        return self.created + self.overrides.found_after <= now < min(ends, default=NEVER)
 
 
 @dataclass(frozen=True, slots=True)
 class UploadCreateParams:
-    """The parameters of `uploads.create`: the file that will come in parts."""
+    """The parameters of `uploads.create`."""
 
     purpose: str
     filename: str
     bytes: int
     expires_after: int | None = None
-    """Seconds for which the file is kept, if the call says so."""
+    """In seconds, if the call has this parameter."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadRecord:
-    """A file that comes part by part."""
+    """An Upload: a file that is sent in parts."""
 
     id: str
     params: UploadCreateParams
@@ -87,7 +62,7 @@ class UploadRecord:
     parts: Mapping[str, bytes] = field(default_factory=dict[str, bytes], repr=False)
     """The parts received so far, by id; empty once the upload is over."""
     ended: str | None = None
-    """`completed` or `cancelled`, once a call has ended it."""
+    """`completed` or `cancelled`, after the call that did so."""
 
     def status(self, now: int) -> str:
         """The status at `now`."""
@@ -99,7 +74,7 @@ class UploadRecord:
 
 
 class TokenShare(NamedTuple):
-    """The tokens that one batch takes of the quota of its model."""
+    """The part of the token quota of a model that one batch uses."""
 
     batch_id: str
     model: str
@@ -117,12 +92,8 @@ class Event(NamedTuple):
     body: bytes
 
 
-class Kind(Enum):
-    """Whether a webhook is what it claims to be."""
-
-    GENUINE = auto()
-    FORGED = auto()
-    STALE = auto()
+Kind = Literal["genuine", "forged", "stale"]
+"""Of a copy of a webhook. A receiver has to refuse those that are not genuine."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -15,25 +15,25 @@ from fakebatch.batch.output_file import result_files
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.rules.files import FileOverrides
 from fakebatch.rules.scenario import Place, Scenario
 from fakebatch.service.records import Attempt, FileRecord, TokenShare, UploadRecord
 
 Position = tuple[int, int, int, str]
-"""Moment, number, how many records came before, id: the sort key of a listing."""
+"""The sort key of a listing: `created`, `number`, how many records were stored before, id."""
 
 RecordT = TypeVar("RecordT", FileRecord, Batch, UploadRecord)
 
 
 class Store(Generic[RecordT]):
-    """Records in order. A deleted one keeps its place, so that paging goes on past it.
+    """Records by id, ordered by creation. A deleted one keeps its place, so that `after` finds it.
 
-    Writers hold the lock of the state. Readers hold none: to learn whether a batch exists, all its
-    lines may have to be read.
+    Writers hold the lock of the state. Readers do not: to know whether a batch exists, all of its
+    lines may have to be validated.
 
     Args:
-        missing: the error of a call that names a record which is not there.
+        missing: the error for an id that does not exist.
     """
 
     def __init__(self, missing: ErrorKind) -> None:
@@ -49,14 +49,14 @@ class Store(Generic[RecordT]):
         return id_ in self._records
 
     def copy(self) -> Store[RecordT]:
-        """Another store of the same records."""
+        """A store with the same records."""
         other = Store[RecordT](self._missing)
         other._records, other._positions = self._records.copy(), self._positions.copy()
         other._order = self._order.copy()
         return other
 
     def put(self, record: RecordT) -> None:
-        """Keep a record, or the successor of the one that has the same id."""
+        """Store a record; it replaces one with the same id."""
         is_new = record.id not in self._records
         self._records[record.id] = record
         if is_new:
@@ -65,32 +65,32 @@ class Store(Generic[RecordT]):
             insort(self._order, position)
 
     def current(self, id_: str) -> RecordT | None:
-        """The record of this id, whether a client can see it or not."""
+        """The record with this id, whether a client can see it or not."""
         return self._records.get(id_)
 
     def get(self, id_: str, now: int) -> RecordT | None:
-        """The record that a client sees under this id at `now`, if there is one."""
+        """The record with this id if a client can see it at `now`, else None."""
         record = self._records.get(id_)
         return record if record is not None and record.exists(now) else None
 
     def retrieve(self, id_: str, now: int) -> RecordT:
-        """The record that a client sees under this id at `now`.
+        """The record with this id.
 
         Raises:
-            APIError: there is none.
+            APIError: there is none that a client can see at `now`.
         """
         record = self.get(id_, now)
         if record is None:
             raise APIError(self._missing, id=id_)
         return record
 
-    def ever(self) -> Iterator[RecordT]:
-        """Every record there ever was, oldest first, whether a client can see it or not."""
+    def all(self) -> Iterator[RecordT]:
+        """Every record, oldest first, whether a client can see it or not."""
         return (self._records[id_] for *_, id_ in self._order.copy())
 
-    def all(self, now: int) -> Iterator[RecordT]:
-        """Every record that exists at `now`, oldest first."""
-        return (record for record in self.ever() if record.exists(now))
+    def existing(self, now: int) -> Iterator[RecordT]:
+        """Every record that a client can see at `now`, oldest first."""
+        return (record for record in self.all() if record.exists(now))
 
     def page(
         self,
@@ -101,10 +101,10 @@ class Store(Generic[RecordT]):
         newest_first: bool = True,
         where: Callable[[RecordT], bool] = lambda _: True,
     ) -> tuple[list[RecordT], bool]:
-        """At most `limit` records that come after the one named, and whether more follow.
+        """One page of a listing: at most `limit` records after the id `after`, and `has_more`.
 
         Raises:
-            APIError: no record ever had the id `after`.
+            APIError: no record has had the id `after`.
         """
         if after is not None and after not in self._positions:
             raise APIError(self._missing, id=after)
@@ -127,14 +127,14 @@ class Store(Generic[RecordT]):
 
 @dataclass(slots=True)
 class Rate:
-    """Limits calls within any stretch of `per` microseconds."""
+    """A rate limit: at most so many calls within any `per` microseconds."""
 
     per: int
     calls: deque[int] = field(default_factory=deque[int])
-    """The moments of those that were allowed, as far back as they count."""
+    """The moments of the calls that were allowed within the last `per` microseconds."""
 
     def allows(self, limit: int | None, now: int) -> bool:
-        """Count a call, unless there were `limit` already."""
+        """Whether a call is within the limit; if so it is counted."""
         while self.calls and self.calls[0] <= now - self.per:
             self.calls.popleft()
         if limit is not None and len(self.calls) >= limit:
@@ -143,99 +143,100 @@ class Rate:
         return True
 
     def frees(self, limit: int | None) -> int:
-        """When none of these calls counts any more; 0 while there is room for another."""
+        """When the calls so far no longer count; 0 if another call is allowed now."""
         return 0 if limit is None or len(self.calls) < limit else self.calls[-1] + self.per
 
     def copy(self) -> Rate:
-        """The same calls, counted by another."""
+        """A copy that counts separately."""
         return Rate(self.per, self.calls.copy())
 
 
 class State:
     """Files, batches, uploads, counters and rules of one provider.
 
-    Records and batches are values that never change. Everything else that changes has a method
-    `copy`, so that a copy of the state is cheap, and can be pickled.
+    Records are immutable values. Everything else here has a method `copy`, so that a copy of the
+    state is cheap and can be pickled.
 
-    Hold `lock` for a change, and for nothing else. Whatever a change needs to know of lines or
-    replies is computed before: a callable of the test may compute it, and may call the API itself.
+    Hold `lock` only for a change. Compute before what the change needs to know of lines or replies:
+    callables of the test may be involved, and they may call the API.
 
     Args:
-        dialect: the provider, before the limits of a scenario.
-        seed: every id and shuffle follows from it.
+        dialect: the provider, without the limits of a scenario.
+        seed: decides every id and shuffle.
         models: the models that exist; None: every plausible name does.
     """
 
     def __init__(self, dialect: Dialect, seed: bytes, models: frozenset[str] | None = None) -> None:
         self.lock = RLock()
         self.revision = 0
-        """How many changes calls have made. What time alone changes does not count."""
+        """How many changes were made by calls; changes that come with time do not count."""
         self.native = dialect
-        self.mint = Mint(seed)
+        self.id_factory = IdFactory(seed)
         self.models = models
         self.dialect = dialect
         """The provider, with the limits of the scenario."""
         self._scenario = Scenario()
         self.hits = Counter[Place]()
-        """How often the rule at a place of the scenario has met an upload, a batch that was
-        created, a webhook or a call."""
+        """How often a rule was used, by its place; rules for lines are counted by their batches."""
         self.incidental: frozenset[Place] = frozenset()
-        """The rules that came with an incident."""
+        """The rules of incidents."""
         self.files = Store[FileRecord](ErrorKind.NO_SUCH_FILE)
         self.batches = Store[Batch](ErrorKind.NO_SUCH_BATCH)
         self.uploads = Store[UploadRecord](ErrorKind.NO_SUCH_UPLOAD)
         self.batches_by_input: dict[str, tuple[str, ...]] = {}
         self.unsettled: dict[str, int] = {}
-        """Batches whose result files are not written yet, and when to look at each."""
+        """The batches whose result files are not stored yet, and when to check each again."""
         self.unsettled_from = NEVER
-        """The first of these moments."""
+        """The earliest of these moments."""
         self.file_creations = Rate(60 * SECOND)
         self.batch_creations = Rate(3_600 * SECOND)
         self.quota: tuple[TokenShare, ...] = ()
-        """Of batches that still count: until some time after their end."""
+        """The tokens of batches that have not ended, or not long enough ago."""
         self.numbers = 0
-        """How many ids were made of a number."""
+        """The last number that `next_number` returned."""
         self.calls_made = 0
         self.uploaded = 0
         """How many files were uploaded."""
         self.unsent_events: dict[str, int] = {}
-        """Batches whose webhook was not handed out, and when to look at each: the end of a batch is
-        not known before it is validated."""
+        """The batches whose webhook is still to come, and when to check each again: the end of a
+        batch is not known before it is validated."""
         self.sent_events: set[str] = set()
+        """The batches whose webhook was returned by `due`, or sent."""
         self.undelivered: list[Attempt] = []
-        """Attempts to deliver a webhook that are still ahead."""
+        """The attempts to deliver a webhook that are still to be made."""
         self.deliveries = 0
-        """How many copies of webhooks were numbered."""
+        """How many copies of webhooks there were."""
         self.events = 0
         """How many webhooks were due."""
         self.lost_events = 0
+        """How many of them a rule has lost."""
         self.calls: Any = None
-        """Counted by the rules of calls: a value that has `copy` and can be pickled."""
+        """The counts of the rules of `on_call`: a value that has `copy` and can be pickled."""
 
     # --- as a value
 
     def copy(self) -> State:
-        """A snapshot."""
+        """A copy, as a snapshot."""
         other = State(self.native, b"")
         with self.lock:
-            other._become(self)
+            other._copy_from(self)
         return other
 
     def restore(self, saved: State) -> None:
-        """Go back to a copy, as if nothing had happened since. No clock is touched."""
+        """Go back to a copy."""
         with self.lock:
-            self._become(saved)
+            self._copy_from(saved)
             self.revision += 1
-            self.unsent_events = dict.fromkeys(self.unsent_events, 0)  # the target may be another
+            self.unsent_events = dict.fromkeys(self.unsent_events, 0)  # `early` may differ now
 
-    def _become(self, other: State) -> None:
+    def _copy_from(self, other: State) -> None:
         for name, value in vars(other).items():
             if name not in ("lock", "revision"):
                 copy = getattr(value, "copy", None)
                 setattr(self, name, value if copy is None else copy())
 
     def __getstate__(self) -> dict[str, Any]:
-        scenarios = (self.scenario, *(batch.scenario for batch in self.batches.ever()))
+        scenarios = (self.scenario, *(batch.scenario for batch in self.batches.all()))
         callables = dict.fromkeys(name for each in scenarios for name in _callables(each))
         if callables:
             raise UsageError(
@@ -254,7 +255,7 @@ class State:
 
     @property
     def scenario(self) -> Scenario:
-        """The rules for whatever comes from now on."""
+        """The rules for calls, files and batches from now on."""
         return self._scenario
 
     @scenario.setter
@@ -270,13 +271,13 @@ class State:
             self.revision += 1
 
     def hit(self, family: str, indices: Iterable[int]) -> None:
-        """Count that rules of a family, named by their indices, have met something."""
+        """Count one use of each of these rules of a family."""
         with self.lock:
             self.hits.update((family, index) for index in indices)
 
     @property
     def batch_models(self) -> frozenset[str] | None:
-        """The models that a batch may name; None: every plausible name."""
+        """The models that batches may name; None: every plausible name."""
         if self.models is not None:
             return self.models
         return frozenset(self.dialect.batch_models) or None
@@ -284,20 +285,20 @@ class State:
     # --- changes
 
     def next_number(self) -> int:
-        """A new number, to make an id of."""
+        """A number from which the id of a new object is made."""
         with self.lock:
             self.numbers += 1
             return self.numbers
 
     def begin_call(self, now: int) -> int:
-        """Put result files in place that are due by now; the number of this call, from 1."""
+        """Settle, and count a call. Returns its number, from 1."""
         self.settle(now)
         with self.lock:
             self.calls_made += 1
             return self.calls_made
 
     def put_batch(self, batch: Batch, *, instead_of: Batch | None = None) -> bool:
-        """Keep a new batch, or the successor of one; False: another thread has replaced that."""
+        """Store a new batch, or replace one. False: another thread has replaced it already."""
         with self.lock:
             if self.batches.current(batch.id) is not instead_of:
                 return False
@@ -314,9 +315,9 @@ class State:
             return True
 
     def settle(self, now: int) -> None:
-        """Put the files of batches that have ended by now in place.
+        """Store the result files of the batches that have ended by now.
 
-        Clients see no difference: a file appears at its moment, whenever this runs.
+        It does not matter when this runs: a file has the `created` of the end of its batch.
         """
         if now < self.unsettled_from:
             return
@@ -370,7 +371,7 @@ def _result_records(batch: Batch) -> list[FileRecord]:
 
 
 def _callables(value: object, name: str = "") -> Iterator[str]:
-    """The callables of the test in a scenario: `where=is_first`."""
+    """The callables in a scenario, with their names: `where=is_first`."""
     if is_dataclass(value):
         for each in fields(value):
             yield from _callables(getattr(value, each.name), each.name)

@@ -1,4 +1,4 @@
-"""What a client sees: functions from a record and the time to the JSON objects of the API."""
+"""The JSON objects of the API: pure functions of a record and the time."""
 
 from __future__ import annotations
 
@@ -25,29 +25,41 @@ LEAVES_FILES = TERMINAL - {Status.FAILED}
 
 def file_object(file: FileRecord, dialect: Dialect, now: int) -> Wire:
     """A File object."""
-    status, content = file.status(dialect, now), file.read()
-    facts = {
+    values = {
         "object": "file",
         "id": file.id,
         "purpose": file.purpose,
         "filename": file.filename,
-        "bytes": len(content),
+        "bytes": len(file.content),
         "created_at": file.created // SECOND,
         "expires_at": None if file.expires is None else file.expires // SECOND,
-        "status": status,
+        "status": file_status(file, dialect, now),
         "status_details": None,
     }
-    return render(dialect.shapes.file, facts)
+    return render(dialect.shapes.file, values)
+
+
+def file_status(file: FileRecord, dialect: Dialect, now: int) -> str:
+    """The status of a file at `now`, as the provider calls it."""
+    if now < file.created + file.overrides.ready_after:
+        return "uploaded"
+    if file.overrides.broken:
+        return "error"
+    statuses = dialect.files.statuses
+    if file.purpose == dialect.results_purpose:
+        return [*statuses][-1]  # a result file needs no processing
+    age = (now - file.created) // SECOND
+    return [status for status, since in statuses.items() if since <= age][-1]
 
 
 def uploaded_file(file: FileRecord, dialect: Dialect, now: int) -> Wire:
-    """The answer to `files.create`."""
+    """The response to `files.create`."""
     wire = file_object(file, dialect, now)
     return render(dialect.shapes.upload, {**wire, "file": wire}) if dialect.shapes.upload else wire
 
 
 def deleted_file(id_: str, dialect: Dialect) -> Wire:
-    """The answer to the deletion of a file."""
+    """The response to `files.delete`."""
     return render(dialect.shapes.deleted, {"object": "file", "deleted": True, "id": id_})
 
 
@@ -81,9 +93,9 @@ def model_object(id_: str) -> Wire:
 
 
 def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
-    """A list of objects; without any, both ids are null."""
+    """A page of a listing; if it is empty, both ids are null."""
     last = data[-1]["id"] if data else None
-    facts = {
+    values = {
         "object": "list",
         "data": list(data),
         "data_or_null": list(data) or None,
@@ -92,11 +104,11 @@ def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
         "has_more": has_more,
         "next": last if has_more else None,
     }
-    return render(listing.shape, facts)
+    return render(listing.shape, values)
 
 
 def batch_object(batch: Batch, now: int) -> Wire:
-    """A Batch object at `now`, in the shape and the order of the wire; null is what is unset."""
+    """A Batch object at `now`, with the fields of the dialect; those that are not set are null."""
     params, dialect = batch.params, batch.dialect
     status = batch.status(now)
     validating = status is Status.VALIDATING
@@ -113,7 +125,7 @@ def batch_object(batch: Batch, now: int) -> Wire:
     counts = {"total": counted.total, "completed": counted.completed, "failed": counted.failed}
     lost = counted.total - counted.completed if status in TERMINAL else counted.failed
     begun = () if validating else batch.timeline.marks[1:]
-    facts = {
+    values = {
         "id": batch.id,
         "object": "batch",
         "endpoint": params.endpoint,
@@ -141,12 +153,12 @@ def batch_object(batch: Batch, now: int) -> Wire:
         },
         "metadata": None if params.metadata is None else dict(params.metadata),
     }
-    wire = render(dialect.shapes.batch, facts)
+    wire = render(dialect.shapes.batch, values)
     return wire if batch.overrides is NO_OVERRIDES else _overridden(wire, batch, now)
 
 
 def _result(batch: Batch, id_: str) -> str:
-    """How a batch names a result file: by its id, or by where it is."""
+    """How a batch refers to a result file: by its id, or by a URL."""
     if not batch.dialect.results_url:
         return id_
     base = batch.dialect.base_urls[0]
@@ -154,19 +166,19 @@ def _result(batch: Batch, id_: str) -> str:
 
 
 def errors(batch: Batch, status: Status) -> list[Wire]:
-    """The entries of `errors` at a status: those of validation, else those the test asked for."""
+    """The entries of `errors` at a status: those of validation, else those of a rule."""
     if status is Status.VALIDATING:
         return []
     dialect, entries = batch.dialect, list[Wire]()
     for error in batch.errors:
         template = dialect.batch_errors[error.code]
-        facts = {
+        values = {
             "code": template.code,
-            "message": template.message.format_map(error.facts),
-            "param": template.param and template.param.format_map(error.facts),
+            "message": template.message.format_map(error.values),
+            "param": template.param and template.param.format_map(error.values),
             "line": error.line,
         }
-        entries.append(render(dialect.shapes.entry, facts))
+        entries.append(render(dialect.shapes.entry, values))
     if not entries and batch.overrides.fail is not None:
         for entry in batch.overrides.fail.entries:
             message = entry.message or _usual_message(entry.code, batch)
@@ -176,17 +188,17 @@ def errors(batch: Batch, status: Status) -> list[Wire]:
 
 
 def _usual_message(code: str, batch: Batch) -> str:
-    """The provider's own message with a code; where it has none, the code."""
+    """The provider's message for a code; if it has none, the code."""
     templates = [each for each in batch.dialect.batch_errors.values() if each.code == code]
     if not templates:
         return code
-    facts: defaultdict[str, object] = defaultdict(str)
+    values: defaultdict[str, object] = defaultdict(str)
     limit = batch.dialect.limits.enqueued_tokens or 90_000
-    facts.update(model=batch.validation.model, id=batch.params.input_file_id, limit=limit)
-    return templates[0].message.format_map(facts)
+    values.update(model=batch.validation.model, id=batch.params.input_file_id, limit=limit)
+    return templates[0].message.format_map(values)
 
 
-# --- what rules of the test change
+# --- what the rules of `on_batch` change
 
 _MOMENTS: dict[str, Callable[[int], Any]] = {
     "milliseconds": lambda at: at * 1_000,
@@ -197,7 +209,7 @@ _MOMENTS: dict[str, Callable[[int], Any]] = {
 
 
 def _overridden(wire: Wire, batch: Batch, now: int) -> Wire:
-    """The object of a batch with wrong counts, other statuses, fields or moments."""
+    """A Batch object with other counts, statuses, fields or moments."""
     override, fail = batch.overrides.override, batch.overrides.fail
     if "request_counts" in wire:
         wire["request_counts"] = _miscounted(wire["request_counts"], batch, now)

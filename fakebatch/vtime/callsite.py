@@ -1,4 +1,4 @@
-"""Where the code under test sleeps: the innermost frame that belongs to the user."""
+"""Who calls: the line of the user's code that a message names, and modules that keep real time."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _STDLIB, _LIBRARIES = (
     tuple(_folder(sysconfig.get_path(name)) for name in names)
     for names in (("stdlib", "platstdlib"), ("purelib", "platlib"))
 )
-_CARRIERS = frozenset({"openai", "httpx", "httpx2", "httpcore", "httpcore2", "respx", "anyio"})
+_CLIENTS = frozenset({"openai", "httpx", "httpx2", "httpcore", "httpcore2", "respx", "anyio"})
 """Libraries between a call and its answer: seldom who makes it."""
-_CARRIED = 3
+_CLIENT = 3
 
 
 HARNESS = frozenset(
@@ -42,7 +42,7 @@ def is_harness(module: str) -> bool:
 
 
 def caller(depth: int) -> str:
-    """The name of the module whose code has called the function that asks, or one further out."""
+    """The name of the module that called the function that asks (1), or called its caller (2)."""
     return str(sys._getframe(depth + 1).f_globals.get("__name__", ""))  # noqa: SLF001 - the only way
 
 
@@ -88,7 +88,7 @@ def _innermost(frames: Iterable[FrameType]) -> str:
     # of equals the innermost; but of carriers the outermost, which is what somebody called
     nearest = min(map(_distance, inwards))
     equals = [frame for frame in inwards if _distance(frame) == nearest]
-    frame = equals[0 if nearest == _CARRIED else -1]
+    frame = equals[0 if nearest == _CLIENT else -1]
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
@@ -98,5 +98,5 @@ def _distance(frame: FrameType) -> int:
     if is_users(frame):
         return 1 if file.startswith("<") else 0
     if file.startswith(_LIBRARIES):  # which may lie within the standard library
-        return _CARRIED if module.partition(".")[0] in _CARRIERS else 2
+        return _CLIENT if module.partition(".")[0] in _CLIENTS else 2
     return 4 if file.startswith(_STDLIB) else 5

@@ -60,7 +60,7 @@ def forget_all() -> None:
 
 
 def _known(fd: int) -> _Socket:
-    return _sockets.setdefault(fd, _Socket())
+    return _sockets.setdefault(fd, _Socket())  # no defaultdict: two threads might make two
 
 
 def pending_answers(

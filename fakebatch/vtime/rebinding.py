@@ -48,7 +48,7 @@ _WITH_REAL_DATES = frozenset(
     {"pydantic", "pydantic_core", "openai", "numpy", "pandas", "sqlalchemy"}
 )
 """Packages that compare annotations with the datetime class itself: only functions change there."""
-_USUAL = frozenset({"sleep", *(real.__name__ for real in fakes())})
+_TIME_NAMES = frozenset({"sleep", *(real.__name__ for real in fakes())})
 """Names looked at in every library, even if they meant something else before, such as a patch."""
 
 # Not vars(): it asks the object, and a lazy module would import itself to answer.
@@ -80,11 +80,11 @@ class Rebinding:
         self._imports: dict[int, list[tuple[object, bool]]] = {}
         """By thread: what its outermost import has executed, and whether without an error."""
         self._lock = RLock()  # a finalizer may import something at any time
-        self._is_made = False
+        self._applied = False
 
-    def make(self) -> None:
+    def apply(self) -> None:
         """Put the fakes in."""
-        self._is_made = True
+        self._applied = True
         _index.look_for(self._fakes.keys() | self._reals.keys())
         for package, namespace, names in _index.bindings():
             self._rebound.append((namespace, names))
@@ -95,7 +95,7 @@ class Rebinding:
 
     def undo(self) -> None:
         """Put the reals back, also where a module has bound a fake meanwhile."""
-        self._is_made = False
+        self._applied = False
         # First those modules that sys.modules may not hold any more, or not at this moment.
         for namespace, names in self._rebound:
             _rebind(namespace, names, self._reals)
@@ -151,7 +151,7 @@ class Rebinding:
             name = str(namespace.get("__name__"))
             package = _package(name)
             if namespace and package not in _OURS:
-                if package in callsite.HARNESS or not self._is_made:
+                if package in callsite.HARNESS or not self._applied:
                     new = self._reals
                 elif _compares_dates(package):
                     new = self._fake_functions | _REAL_CLASSES
@@ -161,7 +161,7 @@ class Rebinding:
                 self._rebound.append((namespace, namespace))
             if completed and name in sys.modules:
                 imported.append(name)
-        for name in imported if self._is_made else ():
+        for name in imported if self._applied else ():
             self._prepare(name)
             if callback := self._on_import.pop(name, None):
                 callback(sys.modules[name])
@@ -293,7 +293,7 @@ class _Index:
             file = str(namespace.get("__file__"))
             if key not in sys.builtin_module_names and not callsite.is_installed(file):
                 return None
-            names = self._names_in(namespace) | (_USUAL & namespace.keys())
+            names = self._names_in(namespace) | (_TIME_NAMES & namespace.keys())
         self._libraries[key] = library = _Library(module, namespace, len(namespace), names)
         return library
 

@@ -362,7 +362,7 @@ class Scheduler:
     def report_deadlock(self, error: FakeBatchError) -> None:
         """Raise an error in the thread that started the clock, or else in who waits the longest."""
         first = min(self.parked.values(), key=lambda waiter: waiter.order)
-        victim = self.parked.get(self.scope.entered_by, first)
+        victim = self.parked.get(self.scope.started_by, first)
         victim.error = error
         self._deadlocked = True
         victim.wake()

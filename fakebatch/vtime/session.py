@@ -82,7 +82,7 @@ def _begin(manual: bool, start: int | None, io_wait: int) -> Scheduler:
         for name in LATER.keys() & sys.modules.keys():
             later[name](sys.modules[name])
         apply(rebinding.replacements(), _undo)
-        rebinding.make()
+        rebinding.apply()
         threads.adopt_workers(begun)
     except BaseException:
         _undo.close()

@@ -42,10 +42,10 @@ class ThreadScope:
     """
 
     def __init__(self) -> None:
-        self.entered_by = get_ident()
-        self.living = {self.entered_by}
+        self.started_by = get_ident()
+        self.living = {self.started_by}
         """The threads that live in virtual time now, by ident."""
-        self.native_ids = {self.entered_by: threading.get_native_id()}
+        self.native_ids = {self.started_by: threading.get_native_id()}
         """All threads of the scope: the numbers by which the system knows them, by ident."""
         self.expected: set[object] = set()
         """Threads that have been started and do not run yet."""
@@ -57,7 +57,7 @@ class ThreadScope:
         self._outside = [
             thread
             for thread in threading.enumerate()
-            if thread.ident != self.entered_by and not _runs_the_tests(thread)
+            if thread.ident != self.started_by and not _runs_the_tests(thread)
         ]
 
     def takes(self, starter: str) -> bool:

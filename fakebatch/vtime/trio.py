@@ -23,8 +23,8 @@ from fakebatch.vtime.scheduler import ClockStopped, Waiter, for_this_thread
 from fakebatch.vtime.thread_scope import Jobs
 from fakebatch.vtime.watchdog import PendingAnswer
 
-_core: Any = trio._core
-_run: Any = _core._run
+_trio: Any = trio
+_run: Any = _trio._core._run
 _JOBS = "trio's threads"
 
 
@@ -37,9 +37,9 @@ def replacements() -> list[Patch]:
         # trio shuffles tasks on purpose; this switch is there for pytest-trio and Hypothesis.
         Patch(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
         Patch(_run, "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
-        *wrap(_core._thread_cache.ThreadCache, "start_thread_soon", start_thread_soon),
-        *wrap(_core._thread_cache.WorkerThread, "_handle_job", handle_job),
-        *wrap(vars(trio)["_socket"]._SocketType, "_nonblocking_helper", nonblocking_helper),
+        *wrap(_trio._core._thread_cache.ThreadCache, "start_thread_soon", start_thread_soon),
+        *wrap(_trio._core._thread_cache.WorkerThread, "_handle_job", handle_job),
+        *wrap(_trio._socket._SocketType, "_nonblocking_helper", nonblocking_helper),
         *wrap(trio.Process, "wait", io.await_child),
     ]
 

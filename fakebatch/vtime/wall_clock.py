@@ -91,6 +91,8 @@ def _move_freezes(microseconds: int) -> None:
 
 
 def _frozen_now() -> int:
+    if not _api.freeze_factories:  # in a process that was forked, where time is real
+        return moments.now()
     since_epoch: timedelta = _api.get_current_time() - _EPOCH
     return since_epoch // _MICROSECOND
 

@@ -1,4 +1,4 @@
-"""Webhooks that are delivered: to a URL or a callable of the test, at their moments."""
+"""Webhooks that are delivered to a URL or a callable of the test when they are due."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Handler = Callable[[bytes, Mapping[str, str]], object]
 
 
 class DeliveredWebhooks(Webhooks):
-    """The webhooks of a fake. Each event is handed out once: by `due`, or to a target."""
+    """The webhooks of a FakeBatch. Each event is returned by `due`, or delivered to a target."""
 
     def __init__(
         self,
@@ -48,27 +48,27 @@ class DeliveredWebhooks(Webhooks):
         early: Duration | None = None,
         scatter: Duration | None = None,
     ) -> None:
-        """Deliver webhooks to a URL, or to a callable(body, headers), at their moments from now on.
+        """Deliver webhooks to a URL or to a callable(body, headers) from now on.
 
-        What is due already is delivered before this returns, the rest while the code under test
-        sleeps or the clock is moved, on a thread of its own. What is not answered with a status of
-        200 to 299 comes again, after 5 s and then after twice as long each time, for 72 h. A
-        callable may return a status, or anything that has a `status_code`; all else counts as
-        accepted. A second call replaces the target. What is left out is as the rules of
-        `on_webhook` have it: by default each webhook comes once, at its moment.
+        Webhooks that are due already are delivered before this returns, others while the code under
+        test sleeps or the clock is moved, on a thread of its own. One that is not accepted with a
+        status of 200 to 299 is sent again after 5 s, then after twice as long each time, for 72 h.
+        A callable returns a status or an object with a `status_code`; any other value means that it
+        accepts. A second call replaces the target. Parameters that are left out are those of the
+        rules of `on_webhook`; by default each webhook is delivered once, when it is due.
 
         Args:
-            target: a URL that the test's own respx route or this machine answers, or a callable.
-            duplicates: how often each comes once more, with the same `webhook-id`.
-            forged: how many copies come before it that another secret has signed.
-            stale: how many copies come after it with a timestamp ten minutes old.
-            lost: how many webhooks, the first ones, never come.
-            early: how long before the end of its batch it comes, when there are no results yet.
-            scatter: how late each copy may come, as the seed decides; some overtake others.
+            target: a callable, or a URL that a respx route of the test or this machine answers.
+            duplicates: how many more copies of each are sent, with the same `webhook-id`.
+            forged: how many copies are sent before it that are signed with another secret.
+            stale: how many copies are sent after it with a timestamp ten minutes old.
+            lost: how many webhooks, the first ones, are never sent.
+            early: how long before the end of its batch it is sent, without result files.
+            scatter: how late each copy may be, as the seed decides; some overtake others.
 
         Raises:
             UsageError: the target is neither, or a number is negative.
-            FakeBatchError: the callable raised something.
+            FakeBatchError: the callable raised an error.
         """
         parameters: dict[str, Any] = {"duplicates": duplicates, "forged": forged, "stale": stale}
         parameters |= {"lost": lost, "early": early, "scatter": scatter}
@@ -80,22 +80,21 @@ class DeliveredWebhooks(Webhooks):
                 "They go to a URL, or to a callable that takes the body and the headers.",
                 "Write for example deliver_to('http://localhost:8000/hook') or deliver_to(handle).",
             )
-        if self.sender.called not in self._observers:
-            self._observers.append(self.sender.called)
+        if self.sender.observe not in self._observers:
+            self._observers.append(self.sender.observe)
         self.sender.deliver_to(partial(_is_accepted, target), parameters)
-        error = self.sender.error()
-        if error is not None:
-            raise error
+        if self.sender.errors:
+            raise self.sender.errors.pop()
 
 
 def _is_accepted(target: str | Handler, delivery: Delivery) -> bool:
-    """Hand a delivery to its target; whether that answers with a status of 200 to 299."""
+    """Deliver to the target. Returns whether it accepts, with a status of 200 to 299."""
     if callable(target):
         response = target(delivery.body, delivery.headers)
         if iscoroutine(response):
             response = asyncio.run(response)
     else:
-        # Nobody checks a certificate: what is not mocked, and not this machine, is refused.
+        # No certificate to check: a request that leaves this machine is refused.
         with httpx.Client(trust_env=False, verify=False) as client:  # noqa: S501
             try:
                 response = client.post(target, content=delivery.body, headers=delivery.headers)

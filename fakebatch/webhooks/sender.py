@@ -1,7 +1,7 @@
-"""The sender of webhooks: another party that lives in the time of the test, on its own thread.
+"""Sends webhooks from a thread of its own.
 
-Under a virtual clock it sleeps until the next webhook is due; whoever else sleeps lets it wake at
-its moment. So a handler runs while the code under test waits, never between two of its statements.
+Under a virtual clock this thread sleeps until the next webhook is due, as other threads of the test
+sleep. So a handler runs while the code under test waits, never between two of its statements.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from fakebatch.wire.app import Handled
 
 Target = Callable[[Delivery], bool]
-"""Takes a delivery; whether it was answered with a status of 200 to 299."""
+"""Takes a delivery; returns whether it was accepted, by a status of 200 to 299."""
 
 
 class Sender:
-    """Delivers every event to one target, again and again until it is accepted.
+    """Delivers every event to a target, and retries until it is accepted.
 
     Args:
         outbox: the events.
-        clock: the time, in microseconds since the epoch.
+        clock: returns the time in microseconds since the epoch.
     """
 
     def __init__(self, outbox: Outbox, clock: Callable[[], int]) -> None:
@@ -43,69 +43,70 @@ class Sender:
         self._target: Target = lambda _: True
         self._parameters: Mapping[str, Any] = {}
         self._thread: Thread | None = None
-        # Nobody who holds the lock of the state waits for this one.
+        # Its lock is never taken while the lock of the state is held.
         self._changed = Condition()
-        self._news = 0
-        self._resting = self._closed = False
-        self._error: FakeBatchError | None = None
+        self._wakes = 0
+        self._idle = self._closed = False
+        self.errors: list[FakeBatchError] = []
+        """The first error since this was last cleared, such as that of a handler that raised."""
 
     def deliver_to(self, target: Target, parameters: Mapping[str, Any]) -> None:
-        """Deliver everything to this target from now on; what is due before this returns.
+        """Set the target, and wait until what is due now has been delivered.
 
         Args:
             target: takes a delivery.
-            parameters: of `deliver`; they override those of the rules.
+            parameters: those of the verb `deliver`; they override the rules.
         """
         with self._changed:
             self._target, self._parameters = target, parameters
-        self._outbox.look_again()
+        with self._state.lock:  # with another `early` they may be due at another moment
+            self._state.unsent_events = dict.fromkeys(self._state.unsent_events, 0)
         if self._thread is None:
-            self._thread = Thread(target=self._work, name="fakebatch webhooks", daemon=True)
-            self._thread.start()  # it waits until the thread runs, which takes the lock
-        self.look()
+            self._thread = Thread(target=self._run, name="fakebatch webhooks", daemon=True)
+            self._thread.start()  # outside of the lock, which the new thread takes first
+        self.wake()
         with self._changed:
-            self._changed.wait_for(lambda: self._resting or self._closed)
+            self._changed.wait_for(lambda: self._idle or self._closed)
 
-    def look(self) -> None:
-        """Something was created, cancelled or restored: other events may be due, or sooner."""
+    def wake(self) -> None:
+        """Compute anew what is due next: a batch was created or cancelled, or a state restored."""
         with self._changed:
-            self._news, self._resting = self._news + 1, False
+            self._wakes, self._idle = self._wakes + 1, False
             self._changed.notify_all()
 
-    def called(self, handled: Handled) -> None:
-        """Look again after a call that may have created or cancelled a batch."""
+    def observe(self, handled: Handled) -> None:
+        """Wake after a call that may have created or cancelled a batch."""
         if handled.changes:
-            self.look()
+            self.wake()
 
     def close(self) -> None:
-        """Deliver nothing any more."""
+        """Stop the thread."""
         if self._thread is not None:
             self._closed = True
-            self.look()
+            self.wake()
             self._thread.join()
             self._thread, self._closed = None, False
 
-    def error(self) -> FakeBatchError | None:
-        """What went wrong first, such as a handler that raised. It is returned once."""
-        error, self._error = self._error, None
-        return error
-
-    def _work(self) -> None:
+    def _run(self) -> None:
         scheduler = for_this_thread()
         try:
             with nullcontext() if scheduler is None else scheduler.precedence():
                 while (attempt := self._next()) is not None:
                     self._deliver(attempt)
-        except FakeBatchError as error:  # nobody is left to move the clock
-            self._error = self._error or error
+        except FakeBatchError as error:  # no thread is left that could move the clock
+            self._fail(error)
         finally:
             self._closed = True
-            self.look()
+            self.wake()
+
+    def _fail(self, error: FakeBatchError) -> None:
+        if not self.errors:
+            self.errors.append(error)
 
     def _next(self) -> Attempt | None:
-        """The next attempt as soon as it is due; None: the sender is closed."""
+        """Wait for the next attempt. None: the sender was closed."""
         while not self._closed:
-            news = self._news
+            wakes = self._wakes
             events = self._outbox.due(self._clock(), self._early)
             with self._changed:
                 with self._state.lock:
@@ -114,8 +115,8 @@ class Sender:
                     attempt = min(self._state.undelivered, default=None)
                 if attempt is not None and attempt.at <= self._clock():
                     return attempt
-                if news == self._news and not self._closed:
-                    self._resting = True
+                if wakes == self._wakes and not self._closed:
+                    self._idle = True
                     self._changed.notify_all()
                     soonest = min(self._outbox.next_look(), attempt.at if attempt else NEVER)
                     seconds = (soonest - self._clock()) / SECOND
@@ -123,14 +124,14 @@ class Sender:
         return None
 
     def _early(self, batch: Batch) -> int:
-        """How long before its end the event of a batch comes, in microseconds."""
+        """How long before the end of a batch its event is sent, in microseconds."""
         number, end = 1, batch.end
-        if self._state.scenario.on_webhook:  # else no rule asks for it
-            number += sum(other.end.at < end.at for other in self._state.batches.ever())
+        if self._state.scenario.on_webhook:  # only rules need the number
+            number += sum(other.end.at < end.at for other in self._state.batches.all())
         return microseconds(self._arrival(number, f"batch.{end.status}").early)
 
     def _arrival(self, number: int, event: str) -> Deliver:
-        """How a webhook arrives."""
+        """How a webhook is delivered."""
         rules = self._state.scenario.on_webhook
         matches = (rule for rule in rules if rule.matches(number, event))
         return replace(delivery(matches), **self._parameters)
@@ -144,17 +145,17 @@ class Sender:
         if state.lost_events < arrival.lost:
             state.lost_events += 1
             return
-        kinds = [Kind.FORGED] * arrival.forged
-        kinds += [Kind.GENUINE] * (1 + arrival.duplicates)
-        kinds += [Kind.STALE] * arrival.stale
-        for kind in kinds:
+        forged: list[Kind] = ["forged"] * arrival.forged
+        genuine: list[Kind] = ["genuine"] * (1 + arrival.duplicates)
+        stale: list[Kind] = ["stale"] * arrival.stale
+        for kind in (*forged, *genuine, *stale):
             state.deliveries += 1
-            drawn = int.from_bytes(state.mint.digest("webhook lateness", state.deliveries))
+            drawn = int.from_bytes(state.id_factory.digest("webhook lateness", state.deliveries))
             at = self._clock() + drawn % (microseconds(arrival.scatter) + 1)
             state.undelivered.append(Attempt(at, state.deliveries, event, kind, first=at))
 
     def _deliver(self, attempt: Attempt) -> None:
-        state, is_genuine = self._state, attempt.kind is Kind.GENUINE
+        state, is_genuine = self._state, attempt.kind == "genuine"
         accepted = True
         try:
             message = self._outbox.signed(attempt.event, attempt.kind, self._clock())
@@ -162,20 +163,21 @@ class Sender:
         except SystemExit:  # the clock has stopped
             raise
         except FakeBatchError as error:
-            self._error = self._error or error
+            self._fail(error)
         except BaseException as error:  # noqa: BLE001  # pytest.fail raises one
-            if is_genuine and self._error is None:  # others a handler may refuse by raising
+            if is_genuine:  # raising is a valid way to refuse the others
                 event = attempt.event
-                self._error = FakeBatchError(
+                failure = FakeBatchError(
                     f"your webhook handler raised {error!r}.",
                     f"It got {event.type} of {event.batch_id}; an exception counts as a bug.",
                     "Fix it, or let it return a status such as 500 to get the webhook again.",
                 )
-                self._error.__cause__ = error
+                failure.__cause__ = error
+                self._fail(failure)
         pace = state.dialect.pace
         at = self._clock() + (pace.webhook_retry << attempt.retries)
         with state.lock:
-            if attempt in state.undelivered:  # or the test has restored a snapshot
+            if attempt in state.undelivered:  # unless the test has restored a snapshot
                 state.undelivered.remove(attempt)
                 if is_genuine and not accepted and at <= attempt.first + pace.webhook_lives:
                     state.undelivered.append(replace(attempt, at=at, retries=attempt.retries + 1))

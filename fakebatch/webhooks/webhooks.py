@@ -1,6 +1,6 @@
-"""Webhooks of batches that have ended: when each is due and how it is signed, without a network.
+"""Webhooks of batches that have ended: when they are due and how they are signed.
 
-Signed by Standard Webhooks, as OpenAI's webhook guide and the SDK's `webhooks.unwrap` have it.
+The signature is that of Standard Webhooks, as in OpenAI's guide and the SDK's `webhooks.unwrap`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import NamedTuple
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER
 from fakebatch.durations import SECOND
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.service.records import Event, Kind
 from fakebatch.service.state import State
 
 PREFIX = "whsec_"
 STALE = 600 * SECOND
-"""How old a stale timestamp is; the SDK tolerates 300 s."""
+"""The age of a stale timestamp; the SDK accepts up to 300 s."""
 
 
 class Delivery(NamedTuple):
-    """A webhook as it is posted: `client.webhooks.unwrap(delivery.body, delivery.headers)`."""
+    """A webhook as it is sent: `client.webhooks.unwrap(delivery.body, delivery.headers)`."""
 
     type: str
     batch_id: str
@@ -34,39 +34,34 @@ class Delivery(NamedTuple):
 
 
 class Webhooks:
-    """The webhooks of a provider. Each event is handed out once.
+    """The webhooks of a provider. Each event is returned once.
 
     Args:
-        state: whose batches end.
-        clock: the time, in microseconds since the epoch.
+        state: has the batches.
+        clock: returns the time in microseconds since the epoch.
     """
 
     def __init__(self, state: State, clock: Callable[[], int]) -> None:
         self._outbox = Outbox(state)
         self._clock = clock
         self.secret = self._outbox.secret
-        """What they are signed with, `whsec_…`; clients find it in OPENAI_WEBHOOK_SECRET."""
+        """The signing secret, `whsec_…`; clients find it in OPENAI_WEBHOOK_SECRET."""
 
     def due(self) -> list[Delivery]:
-        """The webhooks that are due by now and have not been handed out yet, in order."""
+        """The webhooks that are due and were not returned or sent before, in order."""
         now = self._clock()
-        return [self._outbox.signed(event, Kind.GENUINE, now) for event in self._outbox.due(now)]
+        return [self._outbox.signed(event, "genuine", now) for event in self._outbox.due(now)]
 
 
 class Outbox:
-    """The events of the batches of a provider, by the moment they are due."""
+    """The events of the batches of a provider."""
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.secret = _secret(state.mint)
-
-    def look_again(self) -> None:
-        """Look at every batch that has an event to come: it may be due at another moment."""
-        with self.state.lock:
-            self.state.unsent_events = dict.fromkeys(self.state.unsent_events, 0)
+        self.secret = _secret(state.id_factory)
 
     def due(self, now: int, early: Callable[[Batch], int] = lambda _: 0) -> list[Event]:
-        """The events that are due and have not been handed out, in order.
+        """The events that are due and were not returned before, in order.
 
         Args:
             now: microseconds since the epoch.
@@ -79,12 +74,12 @@ class Outbox:
             batch = state.batches.get(id_, now)
             due = now
             if batch is not None:
-                is_validating = batch.is_validating(now)  # so long its end is not known
+                is_validating = batch.is_validating(now)  # its end is not known yet
                 due = batch.validated if is_validating else batch.end.at - early(batch)
             with state.lock:
                 is_outdated = batch is not None and state.batches.current(id_) is not batch
                 if is_outdated or id_ not in state.unsent_events:
-                    continue  # it was cancelled meanwhile, or another thread was faster
+                    continue  # it was cancelled, or another thread has returned its event
                 if due > now:
                     state.unsent_events[id_] = due
                     continue
@@ -93,17 +88,17 @@ class Outbox:
                     state.sent_events.add(id_)
                     ended.append(batch)
         ended.sort(key=lambda batch: (batch.end.at, batch.number))
-        return [_event(batch, state.mint) for batch in ended]
+        return [_event(batch, state.id_factory) for batch in ended]
 
     def next_look(self) -> int:
-        """Before this moment nothing will be due, unless a batch is created or cancelled."""
+        """The moment before which no event is due, unless a batch is created or cancelled."""
         with self.state.lock:
             return min(self.state.unsent_events.values(), default=NEVER)
 
     def signed(self, event: Event, kind: Kind, now: int) -> Delivery:
-        """An event as it is posted at a moment."""
-        secret = _secret(self.state.mint, "forged") if kind is Kind.FORGED else self.secret
-        timestamp = str((now - STALE if kind is Kind.STALE else now) // SECOND)
+        """An event as it is sent at `now`."""
+        secret = _secret(self.state.id_factory, "forged") if kind == "forged" else self.secret
+        timestamp = str((now - STALE if kind == "stale" else now) // SECOND)
         message = f"{event.webhook_id}.{timestamp}.".encode() + event.body
         key = b64decode(secret.removeprefix(PREFIX))
         signature = b64encode(hmac.new(key, message, sha256).digest()).decode()
@@ -117,20 +112,20 @@ class Outbox:
         return Delivery(event.type, event.batch_id, event.body, headers)
 
 
-def _event(batch: Batch, mint: Mint) -> Event:
-    """The event of a batch that has ended. Its data is the id alone: fetch the rest."""
+def _event(batch: Batch, id_factory: IdFactory) -> Event:
+    """The event of a batch that has ended. Its data has only the id of the batch."""
     end = batch.end
     body = {
         "object": "event",
-        "id": mint.made("evt_{stamp}", end.at, batch.number),
+        "id": id_factory.new("evt_{stamp}", end.at, batch.number),
         "type": f"batch.{end.status}",
         "created_at": end.at // SECOND,
         "data": {"id": batch.id},
     }
-    webhook_id = mint.made("wh_{stamp}", end.at, batch.number)
+    webhook_id = id_factory.new("wh_{stamp}", end.at, batch.number)
     return Event(webhook_id, f"batch.{end.status}", batch.id, json.dumps(body).encode())
 
 
-def _secret(mint: Mint, *parts: object) -> str:
-    """A signing secret in the form the service gives out."""
-    return PREFIX + b64encode(mint.digest("webhook secret", *parts, size=32)).decode()
+def _secret(id_factory: IdFactory, *parts: object) -> str:
+    """A signing secret in the form of the service's own."""
+    return PREFIX + b64encode(id_factory.digest("webhook secret", *parts, size=32)).decode()

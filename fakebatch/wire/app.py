@@ -1,4 +1,4 @@
-"""From a Request to a Reply: the provider at an address, the key, rules of calls, and errors."""
+"""From a Request to a Reply: finds the app of an address; keys, rules of calls and errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fakebatch.dialects import APIError, ErrorKind, ErrorTemplate, render
 from fakebatch.errors import UsageError
-from fakebatch.ids import formed, signature
+from fakebatch.ids import format_id, signature
 from fakebatch.service import Service
 from fakebatch.wire.faults import Faults, Hit, altered
 from fakebatch.wire.messages import NO_REPLY, Reply, Request, json_reply
@@ -18,25 +18,25 @@ from fakebatch.wire.operations import Operation, refuse_route, route
 
 
 class Handled(NamedTuple):
-    """One request and its reply, for those who observe calls."""
+    """A request and its reply, as observers get it."""
 
     request: Request
     operation: Operation | None
     id: str
-    """Of the object it is about; of a `create` the new one."""
+    """Of the object that the call is about; for a `create` of the new one."""
     reply: Reply
     hit: Hit | None
-    """The rule of calls that hit it."""
+    """The rule of `on_call` that hit it."""
     changes: bool
-    """Whether it may have changed something, whatever the client sees of it."""
+    """Whether the call may have changed an object, also if the client got an error."""
     at: int
-    """When, in microseconds since the epoch."""
+    """Microseconds since the epoch."""
     status: int | None
-    """Of the HTTP response; None: it never arrives."""
+    """Of the HTTP response; None: no response arrives."""
 
 
 class Call(NamedTuple):
-    """One request on its way."""
+    """A request while it is handled."""
 
     request: Request
     operation: Operation | None
@@ -47,14 +47,14 @@ class Call(NamedTuple):
 
 
 class App:
-    """One emulated service behind HTTP, below its base URL.
+    """The HTTP API of one emulated provider.
 
     Args:
-        service: carries the operations out.
-        clock: the time, in microseconds since the epoch; read once for each request.
+        service: the provider.
+        clock: returns the time in microseconds since the epoch; called once for each request.
         api_keys: the keys that are accepted; None: every key.
-        faults: the rules of calls; several apps may share them.
-        observers: each is called with every request; what one raises is raised in the client.
+        faults: the rules of `on_call`; several apps may share them.
+        observers: they are called with every request; their errors are raised in the client.
     """
 
     def __init__(
@@ -74,22 +74,22 @@ class App:
         self._observers = observers
 
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
-        """The reply to a request, as a client gets it.
+        """The reply to a request.
 
         Args:
             request: its path is the part below the base URL.
-            operation: the one of this method and path (see `operations.route`).
-            id_: the one in the path.
+            operation: the operation of this method and path (see `operations.route`).
+            id_: the id in the path.
 
         Raises:
-            RefusedRequest: the real service has this route, fakebatch does not.
-            UsageError: a reply of the test cannot be sent.
+            RefusedRequest: the real service has this route, fakebatch does not emulate it.
+            UsageError: a reply given by the test cannot be sent.
             FakeBatchError: an observer raised it.
         """
         state, now = self.service.state, self._clock()
         number, has_faults = state.begin_call(now), bool(state.scenario.on_call)
-        digest = state.mint.digest("call", number, size=64)
-        request_id = formed(state.dialect.ids.call, digest, now)
+        digest = state.id_factory.digest("call", number, size=64)
+        request_id = format_id(state.dialect.ids.call, digest, now)
         call = Call(request, operation, id_, now, request_id)
         if operation is None or not has_faults:
             (reply, about, done), hit = self._answer(call), None
@@ -100,17 +100,17 @@ class App:
                 reply, about, done = self._answer(call)
             hit, reply = attempt.hit, altered(attempt, reply, now, partial(self._usual_error, call))
             self.faults.end(attempt, reply)
-        status = reply.status if reply.script is None or reply.arrives else None
+        status = reply.status if reply.script is None or reply.script.sends_head else None
         changes = done and request.method != "GET"
         handled = Handled(request, operation, about, reply, hit, changes, now, status)
         for observe in self._observers:
             observe(handled)
-        own = {"request_id": request_id, "milliseconds": 20 + digest[-1]}
-        headers = {name: value.format_map(own) for name, value in state.dialect.headers.items()}
-        return reply._replace(headers={**headers, **reply.headers})
+        values = {"request_id": request_id, "milliseconds": 20 + digest[-1]}
+        headers = {name: value.format_map(values) for name, value in state.dialect.headers.items()}
+        return reply._replace(headers={**headers, **reply.headers, **_framing_header(reply)})
 
     def _answer(self, call: Call) -> tuple[Reply, str, bool]:
-        """The service's own reply, the id it is about, and whether the call was carried out."""
+        """The reply without faults, the id that it is about, and whether the call succeeded."""
         request, operation, id_, now, _ = call
         dialect = self.service.state.dialect
         try:
@@ -119,13 +119,13 @@ class App:
                 refuse_route(request, dialect)
             return *operation.reply(self.service, request, id_, now), True
         except APIError as error:
-            return self._error(call, dialect.errors[error.kind], error.facts), id_, False
+            return self._error(call, dialect.errors[error.kind], error.values), id_, False
 
     def _check_key(self, request: Request, id_: str) -> None:
         dialect, key = self.service.state.dialect, ""
         is_signed = dialect.results_url and request.query.get("signature") == signature(id_)
         if is_signed and request.path == f"/files/{id_}/content":
-            return  # the address of a result file is open to whoever has it
+            return  # a signed URL needs no key
         for name, scheme in dialect.auth.items():
             value = request.headers.get(name.lower(), "")
             if scheme:
@@ -139,26 +139,23 @@ class App:
 
     def _usual_error(self, call: Call, status: int) -> Reply:
         """The error that the provider usually sends with a status."""
-        dialect, not_found = (
-            self.service.state.dialect,
-            _NOT_FOUND.get(call.request.path.split("/")[1]),
-        )
-        kind = {401: ErrorKind.WRONG_KEY, 404: not_found}.get(status)
+        dialect, resource = self.service.state.dialect, call.request.path.split("/")[1]
+        kind = {401: ErrorKind.WRONG_KEY, 404: _NOT_FOUND.get(resource)}.get(status)
         if kind is None:
-            usual = dialect.line_errors
-            template = usual.get(status) or usual[400 if status < 500 else 500]
+            errors = dialect.line_errors
+            template = errors.get(status) or errors[400 if status < 500 else 500]
         else:
             template = dialect.errors[kind]
-        facts = {"id": call.id, "key": masked(call.request.key)}
-        return self._error(call, replace(template, status=status), facts)
+        values = {"id": call.id, "key": masked(call.request.key)}
+        return self._error(call, replace(template, status=status), values)
 
-    def _error(self, call: Call, template: ErrorTemplate, facts: Mapping[str, object]) -> Reply:
-        """An error response in the words and the shape of the provider."""
+    def _error(self, call: Call, template: ErrorTemplate, values: Mapping[str, object]) -> Reply:
+        """An error response in the provider's words and shape."""
         status, shapes = template.status, self.service.state.dialect.shapes
-        values = {
-            "message": template.message.format_map(facts),
+        error = {
+            "message": template.message.format_map(values),
             "type": template.type,
-            "param": template.param and template.param.format_map(facts),
+            "param": template.param and template.param.format_map(values),
             "code": template.code,
             "code_or_status": template.code or str(status),
             "status": status,
@@ -166,10 +163,10 @@ class App:
             "request_id": call.request_id,
         }
         shape = shapes.error
-        # a wrong key is refused before the route is looked at
+        # the provider checks the key before it looks at the route
         if call.request.path.startswith("/files") and status != 401:
             shape = shapes.error_of_files or shape
-        reply = json_reply(status, render(shape, values), end="\n")
+        reply = json_reply(status, render(shape, error), end="\n")
         return reply._replace(headers={**reply.headers, **template.headers})
 
 
@@ -178,11 +175,21 @@ _NOT_FOUND = {
     "files": ErrorKind.NO_SUCH_FILE,
     "models": ErrorKind.NO_SUCH_MODEL,
 }
-"""What a 404 says, by the first part of the path."""
+"""The error of a 404 by the first part of the path."""
+
+
+def _framing_header(reply: Reply) -> dict[str, str]:
+    """The header that says where the body ends."""
+    framing = "content-length" if reply.script is None else reply.script.framing
+    if framing == "chunked" or reply.pieces is not None:
+        return {"transfer-encoding": "chunked"}
+    if framing == "close":
+        return {"connection": "close"}
+    return {"content-length": str(len(reply.body))}
 
 
 def masked(key: str) -> str:
-    """A key as the service quotes it: the middle of a long one in stars, all of a short one."""
+    """A key as the service quotes it, with stars for the middle, or for all of a short key."""
     if len(key) <= 12:
         return "*" * len(key)
     return key[:8] + "*" * (len(key) - 12) + key[-4:]
@@ -192,15 +199,15 @@ def masked(key: str) -> str:
 
 
 class Target(NamedTuple):
-    """Where a request goes: an app, and the operation there."""
+    """The app and the operation to which a request goes."""
 
     app: App
     path: str
-    """Below the base URL."""
+    """The part below the base URL."""
     operation: Operation | None
-    """None: there is none with this method and path."""
+    """None: no operation has this method and path."""
     id: str
-    """In the path."""
+    """The id in the path."""
 
     def handle(self, request: Request) -> Reply:
         """The app's reply to the request."""
@@ -212,11 +219,11 @@ class Base(NamedTuple):
 
     scheme: str
     host: str
-    """May begin with `*.`, for one label; empty: any scheme, host and port."""
+    """May begin with `*.`, which stands for one label; empty: any scheme, host and port."""
     port: int | None
     path: str
     query: tuple[str, ...]
-    """Names of parameters that a request has to carry."""
+    """The names of parameters that a request must have."""
 
     @classmethod
     def of(cls, url: str) -> Base:
@@ -232,7 +239,7 @@ class Base(NamedTuple):
         )
 
     def path_below(self, request: Request) -> str | None:
-        """The path of a request below this base; None: it goes elsewhere."""
+        """The path of a request below this base URL; None: it is not below it."""
         if self.host:
             hosts = (request.host, f"*.{request.host.partition('.')[2]}")
             if (request.scheme, request.port) != (self.scheme, self.port) or self.host not in hosts:
@@ -262,14 +269,14 @@ class Sites:
                 if self._apps.setdefault(Base.of(url), app) is not app:
                     raise _shared(f"the address {url}")
         self.hosts = {base.host for base in self._apps}
-        """Of the base URLs; some may begin with `*.`."""
+        """The hosts of the base URLs; some may begin with `*.`."""
         for base, app in [*self._apps.items()] if prefix else []:
             below = Base("", "", None, prefix.rstrip("/") + base.path, base.query)
             if self._apps.setdefault(below, app) is not app:
                 raise _shared(f"the path {base.path} below {prefix}")
 
     def find(self, request: Request) -> Target | None:
-        """Where a request goes; None: to no provider that is emulated."""
+        """The target of a request; None: it goes to no emulated provider."""
         for base, app in self._apps.items():
             path = base.path_below(request)
             if path is not None:
@@ -277,9 +284,9 @@ class Sites:
         return None
 
 
-def _shared(what: str) -> UsageError:
+def _shared(address: str) -> UsageError:
     return UsageError(
-        f"Two dialects have {what}.",
-        "Several dialects are told apart by their addresses.",
-        "Name each of them once.",
+        f"Two dialects have {address}.",
+        "Requests are assigned to a dialect by their address.",
+        "List each dialect once.",
     )

@@ -1,7 +1,7 @@
-"""Rules of calls: which requests they hit, and what a client gets in place of the true reply.
+"""Rules of `on_call`: which requests they hit, and what the client gets instead of the reply.
 
-Everything that is counted is in one value, `CallHits`, which can be copied and pickled. A rule is
-identified by its place in the scenario.
+All counts are in one value, `CallHits`, which can be copied and pickled. A rule is identified by
+its place in the scenario.
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ from fakebatch.wire.messages import (
 )
 
 KEPT = 1_000
-"""How many hits are remembered."""
+"""How many hits are kept."""
 
-_OPEN = 64  # calls of one operation on one object that may be between two attempts at once
+_RETRYING = 64  # how many calls of one operation on one object may await a retry at the same time
 
 
 class Hit(NamedTuple):
-    """One request that a rule has hit."""
+    """A request that a rule has hit."""
 
     number: int
-    """Which hit it is, from 1."""
+    """Counts all hits, from 1."""
     place: int
-    """Of the rule, among those of calls."""
+    """The index of the rule in `on_call`."""
     rule: CallRule
     operation: str
     id: str
-    """Of the file or batch the request named; empty where it names none."""
+    """The id in the path of the request; empty: there is none."""
     at: int
-    """In microseconds since the epoch."""
+    """Microseconds since the epoch."""
     attempt: int
-    """0, or which retry of the SDK it was."""
+    """0, or the number of the SDK's retry."""
     absorbed: bool = False
-    """A later attempt of the same call succeeded: the fault cost a retry and no more."""
+    """Whether a later attempt of the same call succeeded, so that the fault cost only a retry."""
 
 
 class CallKey(NamedTuple):
@@ -74,11 +74,11 @@ class CallKey(NamedTuple):
     operation: str
     id: str
     attempt: int
-    """0, or which retry of the SDK it is; other clients send no number."""
+    """0, or the number of the SDK's retry; other clients do not send it."""
 
 
 class Attempt(NamedTuple):
-    """One request, what hit earlier attempts of its call, and what hits this one."""
+    """A request, the hits on earlier attempts of its call, and the hit on this one."""
 
     key: CallKey
     earlier: tuple[Hit, ...]
@@ -87,22 +87,22 @@ class Attempt(NamedTuple):
 
     @property
     def is_carried_out(self) -> bool:
-        """Whether the service carries the operation out, whatever the client sees of it."""
-        # verbs that replace the true reply have a parameter for it
+        """Whether the service carries the operation out, also if the client gets an error."""
+        # verbs that replace the reply have the parameter `applied`
         return bool(getattr(self.outcome, "applied", not isinstance(self.outcome, ConnectError)))
 
 
 @dataclass(eq=False, slots=True)
 class RuleCount:
-    """The requests that one rule has met so far."""
+    """The counts of one rule."""
 
     rule: CallRule
-    met: int = 0
-    """How many matched."""
-    spent: int = 0
-    """How many of them were hit, as far as `times` goes."""
+    matched: int = 0
+    """How many requests have matched."""
+    hit: int = 0
+    """How many of them were hit; `times` is the most."""
     let_through: Rate = field(default_factory=lambda: Rate(0))
-    """The requests that a rate limit let through."""
+    """The requests that a rate limit has let through."""
 
     def copy(self) -> RuleCount:
         """A copy that counts separately."""
@@ -111,18 +111,18 @@ class RuleCount:
 
 @dataclass(eq=False, slots=True)
 class CallHits:
-    """Everything that the rules of calls have counted and hit."""
+    """All counts and hits of the rules of `on_call`."""
 
     counts: list[RuleCount] = field(default_factory=list[RuleCount])
-    """For each rule, in the order of the scenario."""
+    """The counts of each rule, in the order of the scenario."""
     hits: dict[int, Hit] = field(default_factory=dict[int, Hit])
-    """The last thousand, by number."""
+    """The last thousand hits, by number."""
     number: int = 0
-    """How many hits there were in all."""
+    """How many hits there were."""
     between_attempts: dict[CallKey, deque[tuple[Hit, ...]]] = field(
         default_factory=dict[CallKey, deque[tuple[Hit, ...]]]
     )
-    """For each attempt that may follow, the hits on the attempts before it."""
+    """The hits on the earlier attempts of each retry that may follow."""
 
     def copy(self) -> CallHits:
         """A copy that counts separately."""
@@ -135,10 +135,10 @@ class CallHits:
 
 
 class Faults:
-    """Decides which requests the rules of calls hit. Thread-safe.
+    """Decides which requests are hit by rules of `on_call`. Thread-safe.
 
     Args:
-        state: has the rules, and stores the counts, so that a restore brings them back.
+        state: holds the rules and the counts, so that `restore` brings both back.
         elapsed: the time since the start at a moment, both in microseconds.
     """
 
@@ -154,21 +154,21 @@ class Faults:
             return tuple(self._calls().hits.values())
 
     def excused(self) -> set[int]:
-        """The places of rules that need not have hit anything: rate limits, and unlucky chances."""
+        """The places of rules that need not have hit: rate limits, and rules with a `chance`."""
         with self._state.lock:
             return {
                 place
                 for place, count in enumerate(self._calls().counts)
-                if count.rule.rate_limit is not None or (count.met and count.rule.chance)
+                if count.rule.rate_limit is not None or (count.matched and count.rule.chance)
             }
 
     def begin(self, operation: str, id_: str, request: Request, now: int) -> Attempt:
-        """Count a request for every rule; of those that hit it the last decides.
+        """Count a request for every rule. Of the rules that hit it the last takes effect.
 
         Args:
-            operation: what the request is for.
-            id_: the one in its path.
-            request: its headers name the key, and which attempt of a call it is.
+            operation: the name of the operation.
+            id_: the id in the path.
+            request: its headers have the key, and the number of the SDK's retry.
             now: microseconds since the epoch.
         """
         retries = request.headers.get("x-stainless-retry-count", "")
@@ -204,23 +204,23 @@ class Faults:
             return Attempt(key, earlier, hit, outcome)
 
     def _is_due(self, place: int, count: RuleCount, now: int) -> bool:
-        """Count a request that matches a rule; whether the rule hits it."""
+        """Count a request that matches a rule. Returns whether the rule hits it."""
         rule, chance = count.rule, count.rule.chance
         if rule.rate_limit is not None:
             count.let_through.per = microseconds(rule.rate_limit.per)
             return not count.let_through.allows(rule.rate_limit.most, now)
-        count.met += 1
+        count.matched += 1
         if rule.times is None:
-            in_turn = rule.nth in (None, count.met)
+            in_turn = rule.nth in (None, count.matched)
         else:
-            in_turn = count.met >= (rule.nth or 1) and count.spent < rule.times
-        draw = self._state.mint.share
-        due = in_turn and (chance is None or draw("call", place, count.met) < chance)
-        count.spent += due
+            in_turn = count.matched >= (rule.nth or 1) and count.hit < rule.times
+        draw = self._state.id_factory.share
+        due = in_turn and (chance is None or draw("call", place, count.matched) < chance)
+        count.hit += due
         return due
 
     def end(self, attempt: Attempt, reply: messages.Reply) -> None:
-        """Note the outcome of an attempt: a success absorbs the hits on the attempts before it."""
+        """Record the outcome of an attempt: success makes the hits on earlier attempts absorbed."""
         key, earlier, hit, _ = attempt
         hits = earlier if hit is None else (*earlier, hit)
         if not hits:
@@ -228,15 +228,15 @@ class Faults:
         with self._state.lock:
             calls = self._calls()
             if hit is None and reply.status < 400:
-                for before in hits:
-                    if before.number in calls.hits:
-                        calls.hits[before.number] = before._replace(absorbed=True)
+                for each in hits:
+                    if each.number in calls.hits:
+                        calls.hits[each.number] = each._replace(absorbed=True)
             else:
                 following = key._replace(attempt=key.attempt + 1)
-                calls.between_attempts.setdefault(following, deque(maxlen=_OPEN)).append(hits)
+                calls.between_attempts.setdefault(following, deque(maxlen=_RETRYING)).append(hits)
 
     def _calls(self) -> CallHits:
-        """The counts, with one for each rule; a rule that stays in its place keeps its count."""
+        """The counts, one for each rule. A rule that is still there keeps its own."""
         calls: CallHits = self._state.calls
         rules = [*self._state.scenario.on_call]
         if rules != [count.rule for count in calls.counts]:
@@ -248,12 +248,12 @@ class Faults:
 
 
 def last_edge(rules: Sequence[CallRule]) -> int:
-    """When the last `between` of these rules begins or ends, in microseconds from the start."""
+    """The last moment at which a `between` of these rules begins or ends, from the start."""
     spans = (rule.span for rule in rules)
     return max((since if until is None else until for since, until in spans), default=0)
 
 
-# --- what becomes of a reply
+# --- what the verbs do to a reply
 
 _FRAMINGS: dict[str, Framing] = {
     "content_length": "content-length",
@@ -266,7 +266,7 @@ _BREAKS: dict[type, BrokenKind] = {
     Reset: "reset",
     Disconnect: "disconnected",
 }
-"""How a connection ends without a reply."""
+"""How the verbs end a connection."""
 
 
 def altered(
@@ -275,10 +275,10 @@ def altered(
     """The reply that a client gets.
 
     Args:
-        attempt: says what hits the request.
-        reply: the true one; `NO_REPLY` where the operation was not carried out.
+        attempt: has the outcome of the rule that hits the request.
+        reply: the one without faults; `NO_REPLY` if the operation was not carried out.
         now: microseconds since the epoch.
-        usual_error: the provider's own error with a status.
+        usual_error: makes the error that the provider sends with a status.
     """
     match attempt.outcome:
         case Fail() | Reply() as verb:
@@ -317,21 +317,19 @@ def _slowed(reply: messages.Reply, slow: Slow) -> messages.Reply:
 def _instead(
     verb: Fail | Reply, now: int, usual_error: Callable[[int], messages.Reply]
 ) -> messages.Reply:
-    """The reply that a test has defined."""
+    """The reply of a rule."""
     if verb.body is None:
         reply = usual_error(verb.status)
     elif not isinstance(verb.body, str):
         reply = json_reply(verb.status, verb.body)
-    elif verb.body:
-        kind = "text/html" if verb.body.startswith("<") else "text/plain"
-        headers = {"content-type": f"{kind}; charset=utf-8"}
-        reply = messages.Reply(verb.status, headers, verb.body.encode())
     else:
-        reply = messages.Reply(verb.status, {}, b"")
+        kind = "text/html" if verb.body.startswith("<") else "text/plain"
+        headers = {"content-type": f"{kind}; charset=utf-8"} if verb.body else {}
+        reply = messages.Reply(verb.status, headers, verb.body.encode())
     headers = {**reply.headers}
     if isinstance(verb, Fail) and verb.retry_after is not None:
         wait = microseconds(verb.retry_after)
-        # as a date a whole second, never earlier: who waits until then has waited long enough
+        # a date has whole seconds: rounded up, so that a client which waits for it waits enough
         date = formatdate(math.ceil((now + wait) / SECOND), usegmt=True)
         seconds = f"{wait / SECOND:.6f}".rstrip("0").rstrip(".")
         headers["retry-after"] = date if verb.http_date else seconds

@@ -1,4 +1,4 @@
-"""The operations of the API: each reads its request, calls the service, shows the result."""
+"""The operations of the API: each reads its parameters, calls the service and makes the reply."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from fakebatch.wire.messages import Reply, Request, json_reply
 
 
 class Created(NamedTuple):
-    """The object that a `create` answers with, and the id by which the journal knows the call."""
+    """The object that a `create` returns, and its id for the journal."""
 
     wire: Wire
     id: str
 
 
 Handler = Callable[[Service, Request, str, int], Wire | Created | Reply]
-"""Carries an operation out, given the service, the request, the id in its path and the time."""
+"""Carries an operation out: takes the service, the request, the id in its path and the time."""
 
 
 class Operation(NamedTuple):
-    """One route of the API, named as the SDK names the call."""
+    """A route of the API; its name is that of the SDK: `batches.retrieve`."""
 
     name: str
     method: str
     path: str
     handle: Handler
     is_direct: bool = False
-    """Whether it asks a model, and no object of the service."""
+    """Whether it is a direct call of a model."""
 
     def reply(self, service: Service, request: Request, id_: str, now: int) -> tuple[Reply, str]:
-        """Carry it out. Returns the reply, and the id of the object it is about.
+        """Carry it out. Returns the reply and the id of its object.
 
         Raises:
-            APIError: the service refuses it.
+            APIError: the service refuses the call.
         """
         answer = self.handle(service, request, id_, now)
         if isinstance(answer, Created):
@@ -54,8 +54,8 @@ class Operation(NamedTuple):
         status = service.state.dialect.answers.get(self.name, 200)
         if isinstance(answer, Reply):
             return answer._replace(status=status) if answer.status == 200 else answer, id_
-        # observed in Aug 2026: two spaces of indent, but none in a cancelled batch (2025); bodies
-        # of files routes end with a newline
+        # observed in Aug 2026: an indent of two spaces (but none from batches.cancel, 2025), and a
+        # newline at the end of the bodies of files routes
         text = _json(answer, indent=None if self.name == "batches.cancel" else 2)
         if self.path.startswith(("/files", "/uploads")):
             text += b"\n"
@@ -63,8 +63,8 @@ class Operation(NamedTuple):
 
 
 def _json(wire: Wire, indent: int | None) -> bytes:
-    # json.dumps takes ten times as long once it indents; of ASCII without floats both write the
-    # same, and the service's own objects hold no floats
+    # json.dumps takes ten times as long with an indent; both write the same for ASCII without
+    # floats, and the service's own objects have no floats
     if indent is not None:
         with suppress(ValueError):
             text = to_json(wire, indent=indent)
@@ -79,7 +79,7 @@ OPERATIONS: list[Operation] = []
 def operation(
     name: str, method: str, path: str, *, is_direct: bool = False
 ) -> Callable[[Handler], Handler]:
-    """Add a function to OPERATIONS, as the handler of a method and a path."""
+    """A decorator that adds a handler to OPERATIONS."""
 
     def add(handle: Handler) -> Handler:
         OPERATIONS.append(Operation(name, method, path, handle, is_direct))
@@ -88,9 +88,9 @@ def operation(
     return add
 
 
-@lru_cache(maxsize=256)  # a poller asks for the same again and again
+@lru_cache(maxsize=256)  # pollers repeat the same request
 def route(method: str, path: str) -> tuple[Operation | None, str]:
-    """The operation a request is for, if there is one, and the id in its path."""
+    """The operation of a method and a path, None if there is none, and the id in the path."""
     head, _, rest = path[1:].partition("/")
     id_, slash, tail = rest.partition("/")
     for pattern, id_in_path in ((path, ""), (f"/{head}/{{id}}{slash}{tail}", id_)):
@@ -101,11 +101,11 @@ def route(method: str, path: str) -> tuple[Operation | None, str]:
 
 
 def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
-    """Refuse a request that is for no operation.
+    """Refuse a request without an operation.
 
     Raises:
-        APIError: the provider has no such route either.
-        RefusedRequest: the provider has it, fakebatch does not.
+        APIError: the provider does not have the route either.
+        RefusedRequest: the provider has it, fakebatch does not emulate it.
     """
     method, path = request.method, request.path
     if any(route(other, path)[0] for other in ("GET", "POST", "DELETE")):
@@ -166,13 +166,13 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
 
 @operation("files.retrieve", "GET", "/files/{id}")
 def retrieve_file(service: Service, _: Request, id_: str, now: int) -> Wire:
-    """The object alone; its bytes are at `/content`."""
+    """The File object; its bytes are at `/content`."""
     return view.file_object(service.state.files.retrieve(id_, now), service.state.dialect, now)
 
 
 @operation("files.delete", "DELETE", "/files/{id}")
 def delete_file(service: Service, _: Request, id_: str, now: int) -> Wire:
-    """The object is gone at once; so is a batch that still validates it."""
+    """Takes effect at once; a batch that is still validating the file fails."""
     service.files.delete(id_, now)
     return view.deleted_file(id_, service.state.dialect)
 
@@ -181,7 +181,7 @@ def delete_file(service: Service, _: Request, id_: str, now: int) -> Wire:
 def file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
     """The bytes, the same at every download."""
     file = service.state.files.retrieve(id_, now)
-    # a header is ASCII: other names go by RFC 6266, with a fallback for those who do not read it
+    # headers are ASCII: RFC 6266 encodes other names, and has a fallback for older clients
     plain = re.sub(r'[^ -~]|["\\]', "_", file.filename)
     disposition = f'attachment; filename="{plain}"'
     if plain != file.filename:
@@ -190,7 +190,7 @@ def file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
         "content-type": "application/octet-stream",
         "content-disposition": disposition,
     }
-    content = file.read()
+    content = file.content if isinstance(file.content, bytes) else file.content.read()
     if isinstance(content, bytes):
         return Reply(200, headers, content)
     return Reply(200, headers, b"", pieces=content)
@@ -253,13 +253,13 @@ def list_batches(service: Service, request: Request, _: str, now: int) -> Wire:
 
 @operation("batches.retrieve", "GET", "/batches/{id}")
 def retrieve_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
-    """The object as it is now."""
+    """The Batch object as it is now."""
     return view.batch_object(service.state.batches.retrieve(id_, now), now)
 
 
 @operation("batches.cancel", "POST", "/batches/{id}/cancel")
 def cancel_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
-    """The object, which goes on changing until it is cancelled."""
+    """The Batch object, which is `cancelling` for a while."""
     return view.batch_object(service.batches.cancel(id_, now), now)
 
 
@@ -267,19 +267,19 @@ def cancel_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
 
 
 def ask(service: Service, request: Request, _: str, now: int) -> Reply:
-    """A model answers what a line of a batch with this body would get."""
+    """A direct call: the response is that to a line of a batch with this body."""
     body = params.json_object(request.body)
     if body.get("stream"):
         raise UsageError(
             f"{request.method} {request.path} asks for a stream.",
-            "fakebatch answers direct calls whole; a batch cannot stream either.",
+            "fakebatch does not stream responses; a batch cannot stream either.",
             "Call it without stream=True.",
         )
     response = service.respond(f"/v1{request.path}", body, now)
     status = 500 if response.status is None else response.status
-    own = {"error": response.body} if response.status is None else response.body
+    payload = {"error": response.body} if response.status is None else response.body
     try:
-        return json_reply(status, own)  # any JSON there is: the test may have written it
+        return json_reply(status, payload)  # any JSON: the test may have written it
     except (TypeError, ValueError) as error:
         raise not_json("a direct call", error) from error
 
@@ -296,12 +296,12 @@ for _name, _path in (
 
 @operation("models.list", "GET", "/models")
 def list_models(service: Service, *_: object) -> Wire:
-    """Those that are known by name."""
+    """The models with a name of their own; others may exist."""
     return {"object": "list", "data": [view.model_object(name) for name in service.models()]}
 
 
 @operation("models.retrieve", "GET", "/models/{id}")
 def retrieve_model(service: Service, _: Request, id_: str, __: int) -> Wire:
-    """Any that exists."""
+    """Any model that exists."""
     service.check_model(id_)
     return view.model_object(id_)

@@ -1,6 +1,6 @@
-"""Reads the parameters of a call: JSON, a query or a form. The wrong ones are refused.
+"""Reads the parameters of a call from JSON, a query or a form, and validates them.
 
-What is refused is an APIError, which the dialect puts in the provider's words.
+A wrong parameter raises an APIError; the dialect has the provider's message for it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from fakebatch.service.records import UploadCreateParams
 _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
 
 
-# --- the calls that take several
+# --- all parameters of a call
 
 
 def batch_params(body: Mapping[str, Any], dialect: Dialect) -> BatchCreateParams:
     """The parameters of `batches.create`.
 
     Raises:
-        UsageError: one of them is a parameter of the provider that fakebatch does not emulate.
+        UsageError: the provider has one of them, but fakebatch does not emulate it.
     """
     for name, reason in dialect.unsupported.items():
         if name in body:
@@ -46,8 +46,8 @@ def batch_params(body: Mapping[str, Any], dialect: Dialect) -> BatchCreateParams
     endpoint = one_of(text(params, "endpoint"), "endpoint", dialect.endpoints)
     completion_window = text(params, "completion_window")
     if window.refused and not window.allows(completion_window):
-        facts = {"value": completion_window, "known": window.known}
-        raise APIError(ErrorKind.BAD_VALUE, name="completion_window", **facts)
+        values = {"value": completion_window, "known": window.known}
+        raise APIError(ErrorKind.BAD_VALUE, name="completion_window", **values)
     output_expiry = "output_expires_after"
     model: Any = params
     for key in dialect.model_field.split("."):
@@ -65,7 +65,7 @@ def batch_params(body: Mapping[str, Any], dialect: Dialect) -> BatchCreateParams
 
 
 def upload_params(body: Mapping[str, Any], limits: Limits) -> UploadCreateParams:
-    """The parameters of `uploads.create`. What a `mime_type` may be is not known."""
+    """The parameters of `uploads.create`. Which values of `mime_type` are valid is not known."""
     text(body, "mime_type")
     return UploadCreateParams(
         purpose=text(body, "purpose"),
@@ -76,14 +76,14 @@ def upload_params(body: Mapping[str, Any], limits: Limits) -> UploadCreateParams
 
 
 def page(query: Mapping[str, str], listing: Listing) -> tuple[int, str | None]:
-    """How much of a list a query asks for, and what it comes after."""
+    """`limit` and `after` of a listing."""
     if not listing.cursor:
         return listing.most, None
     limit = count(query.get("limit"), "limit", default=listing.usual, most=listing.most)
     return limit, query.get(listing.cursor)
 
 
-# --- one parameter each
+# --- a single parameter
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def required(params: Mapping[str, Any], name: str) -> Any:
-    """A parameter that has to be there; null is not."""
+    """A required parameter, which must not be null."""
     value = params.get(name)
     if value is None:
         raise APIError(ErrorKind.MISSING, name=name)
@@ -106,7 +106,7 @@ def required(params: Mapping[str, Any], name: str) -> Any:
 
 
 def typed(value: Any, name: str, wanted: str) -> Any:
-    """A value of a JSON type, such as `an object`."""
+    """The value, if it is of a JSON type such as `an object`."""
     got = JSON_TYPES[type(value)]
     if got != wanted:
         raise APIError(ErrorKind.BAD_TYPE, name=name, wanted=wanted, got=got)
@@ -125,7 +125,7 @@ def texts(params: Mapping[str, Any], name: str) -> list[str]:
 
 
 def one_of(value: str, name: str, known: tuple[str, ...]) -> str:
-    """A string out of a list."""
+    """The string, if it is in a list."""
     if value not in known:
         *others, last = [f"'{each}'" for each in known]
         listed = f"{', '.join(others)}{',' * (len(others) > 1)} and {last}" if others else last
@@ -134,26 +134,26 @@ def one_of(value: str, name: str, known: tuple[str, ...]) -> str:
 
 
 def metadata(value: object, limits: Limits) -> dict[str, str] | None:
-    """Up to 16 pairs of short strings, or null."""
+    """A few pairs of short strings, or null."""
     if value is None:
         return None
     pairs: dict[str, str] = typed(value, "metadata", "an object")
     if len(pairs) > limits.metadata_pairs:
-        facts = {"name": "metadata", "most": limits.metadata_pairs, "got": len(pairs)}
-        raise APIError(ErrorKind.TOO_MANY_PROPERTIES, **facts)
+        values = {"name": "metadata", "most": limits.metadata_pairs, "got": len(pairs)}
+        raise APIError(ErrorKind.TOO_MANY_PROPERTIES, **values)
     for key, item in pairs.items():
         if len(key) > limits.metadata_key:
-            facts = {"name": "metadata", "most": limits.metadata_key, "got": len(key)}
-            raise APIError(ErrorKind.KEY_TOO_LONG, **facts)
+            values = {"name": "metadata", "most": limits.metadata_key, "got": len(key)}
+            raise APIError(ErrorKind.KEY_TOO_LONG, **values)
         name = f"metadata.{key}"
         if len(typed(item, name, "a string")) > limits.metadata_value:
-            facts = {"name": name, "most": limits.metadata_value, "got": len(item)}
-            raise APIError(ErrorKind.STRING_TOO_LONG, **facts)
+            values = {"name": name, "most": limits.metadata_value, "got": len(item)}
+            raise APIError(ErrorKind.STRING_TOO_LONG, **values)
     return pairs
 
 
 def expiry(value: object, name: str, limits: Limits) -> int | None:
-    """`{"anchor": "created_at", "seconds": n}` or null: the seconds."""
+    """The seconds of `{"anchor": "created_at", "seconds": n}`, or null."""
     if value is None:
         return None
     params = {f"{name}.{key}": item for key, item in typed(value, name, "an object").items()}
@@ -163,7 +163,7 @@ def expiry(value: object, name: str, limits: Limits) -> int | None:
 
 
 def form_expiry(form: Mapping[str, str], name: str, limits: Limits) -> int | None:
-    """The same as fields of a form: `expires_after[anchor]`, or with dots (both are in use)."""
+    """The same from fields of a form: `expires_after[anchor]`, or with dots (both are in use)."""
     params: dict[str, Any] = {
         part: form[key]
         for part in ("anchor", "seconds")
@@ -178,14 +178,14 @@ def form_expiry(form: Mapping[str, str], name: str, limits: Limits) -> int | Non
 
 
 def count(value: str | None, name: str, *, default: int, most: int) -> int:
-    """A whole number from 1 in a query, or the default."""
+    """A positive integer in a query, or the default."""
     if value is None:
         return default
     return within(int(value) if _INTEGER.fullmatch(value) else value, name, 1, most)
 
 
 def within(value: object, name: str, least: int, most: int) -> int:
-    """A whole number between two bounds, both allowed."""
+    """The value, if it is an integer from `least` to `most`."""
     number: int = typed(value, name, "an integer")
     if number < least:
         raise APIError(ErrorKind.TOO_LOW, name=name, least=least, got=number)
@@ -194,14 +194,14 @@ def within(value: object, name: str, least: int, most: int) -> int:
     return number
 
 
-# --- forms: read without copying a body twice, or in pieces without joining it
+# --- forms: parsed with one copy of each file at most
 
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
 _PARAMETER = re.compile(rb'(\w+\*?)="((?:[^"\\]|\\.)*)"')
 
 
 class Part(NamedTuple):
-    """One field of a form: its name, the file name if it is a file, its content."""
+    """A field of a form: its name, its content, and the file name if it is a file."""
 
     name: str
     filename: str | None
@@ -209,11 +209,11 @@ class Part(NamedTuple):
 
 
 def parts(body: bytes | Iterable[bytes], content_type: str) -> dict[str, Part]:
-    """The fields of a form by name; of fields with one name the last. Empty if it is no form.
+    """The fields of a form by name; of fields with the same name the last. Empty: it is no form.
 
-    A body that is not in one piece must come in those of httpx's own stream: for each field the
-    delimiter, the head, the content (a file given as bytes whole, a read one in blocks), a line
-    end. Then a file in one block is the caller's own object, and another is copied once.
+    A body in pieces must come from httpx's multipart stream, which yields for each field the
+    delimiter, the head, the content (bytes at once, an open file in blocks) and a line end. Content
+    in one piece is the caller's own object, other content is copied once.
     """
     boundary = _BOUNDARY.search(content_type)
     if boundary is None or not content_type.lower().startswith("multipart/form-data"):
@@ -243,11 +243,11 @@ def _gathered(pieces: Iterable[bytes], delimiter: bytes) -> Iterator[Part]:
 
 
 def _content(pieces: Iterator[bytes], delimiters: tuple[bytes, bytes]) -> bytes:
-    """The pieces up to the next delimiter, less the line end before it."""
+    """The pieces up to the next delimiter, joined, without the line end before it."""
     taken = takewhile(lambda piece: piece not in delimiters, pieces)
     first, second, third = next(taken, b""), next(taken, b""), next(taken, b"")
     if not third:
-        return first if second else b""  # what is empty may have no piece but the line end
+        return first if second else b""  # of empty content the line end may be the only piece
     gathered = BytesIO()
     for piece in chain((first, second, third), taken):
         gathered.write(piece)
@@ -265,6 +265,6 @@ def _part(head: bytes, content: bytes) -> Part:
 
 
 def _unquoted(value: bytes) -> str:
-    # httpx percent-encodes quotes and line ends in names, as browsers do (HTML5 form data).
+    # httpx percent-encodes quotes and line ends in names, as browsers do (HTML5 form data)
     text = value.decode("utf-8", "replace").replace("\\\\", "\\").replace('\\"', '"')
     return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")

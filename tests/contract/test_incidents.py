@@ -279,16 +279,16 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.incident("download-cut"),
         [
             "fakebatch: There is no incident 'download-cut'.",
-            f"Known are {NAMES}.",
-            "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+            f"Known incidents: {NAMES}.",
+            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
         ],
     ),
     "something else": (
         lambda fake: fake.incident(5),  # type: ignore[arg-type]
         [
             "fakebatch: There is no incident 5.",
-            f"Known are {NAMES}.",
-            "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+            f"Known incidents: {NAMES}.",
+            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
         ],
     ),
     "an unknown parameter": (
@@ -325,7 +325,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.incident(("shuffled-order", "download-truncated"), times=2),
         [
             "fakebatch: times=2 cannot be set here.",
-            "Only an incident by name has parameters; a file, a Scenario and a tuple have none.",
+            "Only incidents by name have parameters.",
             "Write for example fakebatch.incident('download-truncated', fraction=0.5).",
         ],
     ),

@@ -54,7 +54,7 @@ class Emulated:
     def results(self, batch: dict[str, Any]) -> list[str]:
         ids = [batch[key] for key in ("output_file_id", "error_file_id") if batch[key]]
         files = self.service.state.files
-        raw = b"".join(bytes(files.retrieve(id_, self.now).read()) for id_ in ids)
+        raw = b"".join(bytes(files.retrieve(id_, self.now).content) for id_ in ids)
         return [json.loads(line)["custom_id"] for line in raw.split(b"\n") if line]
 
 

@@ -31,7 +31,7 @@ class Uploading:
 
     def complete(self, part_ids: list[str]) -> bytes:
         _, file = self.service.uploads.complete(self.id, part_ids, self.at)
-        return bytes(self.service.state.files.retrieve(file.id, self.at).read())
+        return bytes(self.service.state.files.retrieve(file.id, self.at).content)
 
 
 @given(st.binary(min_size=1), st.lists(st.integers(0, 100)), st.data())

@@ -1,11 +1,14 @@
-"""Writes the generated half of docs/dialects.md: `python tests/support/dialect_sheets.py`."""
+"""Writes the generated half of docs/dialects.md, and docs/evidence/dialects.md, from the dialects.
+
+Run `python tests/support/dialect_sheets.py` after a change of a dialect.
+"""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +19,17 @@ from fakebatch.dialects.loading import unsupported
 from fakebatch.dialects.template import parse
 from fakebatch.durations import text
 
-PAGE = Path(__file__).parents[2] / "docs" / "dialects.md"
-MARK = "<!-- from here on written by tests/support/dialect_sheets.py -->\n"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "dialects.md"
+EVIDENCE_PAGE = DOCS / "evidence" / "dialects.md"
+MARK = "<!-- tests/support/dialect_sheets.py writes the rest of this page -->\n"
+EVIDENCE_HEAD = """# Evidence for the dialects
+
+How each provider differs from OpenAI, how that is known (*documented*, *observed* or *inferred*)
+and from which source. [dialects.md](../dialects.md) shows how to use a dialect,
+[fidelity.md](fidelity.md) has the evidence for OpenAI's own behaviour.
+`python tests/support/dialect_sheets.py` writes this page.
+"""
 
 COPIES = [each for each in DIALECTS.values() if each is not OPENAI]
 ERRORS = ("errors", "batch_errors", "unfinished_line_errors", "line_errors")
@@ -25,9 +37,14 @@ NO_SETTINGS = ("name", "title", "facts", "unknown", "left_out")
 
 
 def page() -> str:
-    """The page: what somebody wrote, and what the dialect files say."""
-    parts = [*_glance(), *_providers(), *_unsupported(), *_settings(), *_errors(), *_evidence()]
+    """docs/dialects.md: its hand-written half, and tables made from the dialects."""
+    parts = [*_glance(), *_unsupported(), *_settings(), *_errors()]
     return PAGE.read_text("utf-8").partition(MARK)[0] + MARK + "\n" + "\n".join(parts)
+
+
+def evidence_page() -> str:
+    """docs/evidence/dialects.md: every fact of every provider, with its source."""
+    return "\n".join([EVIDENCE_HEAD, *_providers()])
 
 
 def example() -> str:
@@ -64,7 +81,7 @@ def _code(value: Any) -> str:
 def _glance() -> Iterator[str]:
     yield "## At a glance\n"
     yield from _head(
-        "Dialect", "Address", "Windows", "Lines", "Bytes", "A batch lacks", "Lists go by"
+        "Dialect", "Address", "Windows", "Lines", "Bytes", "A batch lacks", "Listed by"
     )
     for each in (OPENAI, *COPIES):
         window = each.window.known.replace("'", "`") + ("" if each.window.ends else ", without end")
@@ -85,19 +102,18 @@ def _providers() -> Iterator[str]:
     for each in COPIES:
         addresses = ", ".join(f"`{url}`" for url in each.base_urls)
         keys = " or ".join(f"`{name}`" for name in each.environment if each.auth)
+        settings = f"[{each.name}.toml](../../fakebatch/dialects/{each.name}.toml)"
         yield f"## {each.title} (`{each.name}`)\n"
-        yield f"{addresses}{'; key: ' if keys else ''}{keys}. Other than OpenAI:\n"
-        yield from (f"- {fact.what} ({fact.evidence})" for fact in each.facts)
+        yield f"{addresses}{'; key: ' if keys else ''}{keys}; settings: {settings}. Differences:\n"
+        yield from (f"- {fact.what} (*{fact.evidence}*: {fact.source})" for fact in each.facts)
         yield ""
         yield from _items("Not emulated", each.left_out)
-        yield from _items(
-            "Not known; here it is as at OpenAI, unless a line says otherwise", each.unknown
-        )
+        yield from _items("Not known, so as at OpenAI unless a line says otherwise", each.unknown)
 
 
 def _unsupported() -> Iterator[str]:
-    yield "## Providers that are no dialects\n"
-    yield "Their batch API is another one; `FakeBatch(dialect=…)` says why.\n"
+    yield "## Providers without a dialect\n"
+    yield "Their batch APIs are different. `FakeBatch(dialect=…)` raises an error that says why.\n"
     yield from (f"- `{name}`: {reason}" for name, reason in unsupported().items())
     yield ""
 
@@ -146,8 +162,8 @@ def _meanings() -> dict[tuple[str, str], str]:
 
 
 def _errors() -> Iterator[str]:
-    yield "## Errors, in OpenAI's words\n"
-    yield "What stands in braces there may stand in a message and a `param` of your own.\n"
+    yield "## Error messages of OpenAI\n"
+    yield "The placeholders in braces may be used in your own messages and in `param`.\n"
     yield from _head("Setting", "Status", "Code", "Message")
     for table in ("errors", "batch_errors", "line_errors"):
         for kind, error in getattr(OPENAI, table).items():
@@ -158,27 +174,6 @@ def _errors() -> Iterator[str]:
     yield ""
 
 
-def _evidence() -> Iterator[str]:
-    yield "## Evidence\n"
-    yield "The settings of each fact, and where it is known from.\n"
-    for each in COPIES:
-        yield f"### {each.title}\n"
-        for fact in each.facts:
-            yield f"**{fact.evidence.capitalize()}**: {fact.source}\n"
-            yield from (
-                f"- `{name}`: {_code(value) or 'none'}" for name, value in _flat(fact.settings)
-            )
-            yield ""
-
-
-def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Groups and tables of errors entry by entry."""
-    for name, value in settings.items():
-        if name in ERRORS or is_dataclass(getattr(OPENAI, name)):
-            yield from ((f"{name}.{part}", item) for part, item in value.items())
-        else:
-            yield name, value
-
-
 if __name__ == "__main__":
     PAGE.write_text(page(), "utf-8")
+    EVIDENCE_PAGE.write_text(evidence_page(), "utf-8")

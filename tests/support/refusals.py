@@ -15,11 +15,11 @@ def said(call: Callable[[], object]) -> Words:
     """The words in which a call is refused."""
     with pytest.raises(APIError) as caught:
         call()
-    words, facts = OPENAI.errors[caught.value.kind], caught.value.facts
+    words, values = OPENAI.errors[caught.value.kind], caught.value.values
     return (
         words.status,
-        words.message.format_map(facts),
-        words.param and words.param.format_map(facts),
+        words.message.format_map(values),
+        words.param and words.param.format_map(values),
         words.code,
     )
 

@@ -21,8 +21,8 @@ def said(judged: Validation) -> list[Said]:
     return [
         (
             words.code,
-            words.message.format_map(entry.facts),
-            words.param and words.param.format_map(entry.facts),
+            words.message.format_map(entry.values),
+            words.param and words.param.format_map(entry.values),
             entry.line,
         )
         for words, entry in entries

@@ -169,7 +169,7 @@ def test_a_forked_process_does_not_answer_as_a_copy(fakebatch: FakeBatch, how: s
 
     assert text.startswith("RefusedRequest('GET https://")
     assert f"was forked from {os.getpid()}, in which this FakeBatch is active.'" in text
-    assert "'A call from here would only change a copy, which the test never sees.'" in text
+    assert "'A call from here would change only a copy, which the test does not see.'" in text
     assert "'Use threads in this test, or enter a FakeBatch in the forked process.'" in text
     assert fakebatch.journal.count() == 0
     openai.OpenAI().batches.list()

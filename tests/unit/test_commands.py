@@ -51,9 +51,9 @@ def test_a_terminal_sees_what_is_being_done(
     path = str(EXAMPLES / "requests.jsonl")
     CliRunner().invoke(app, ["run", path, "--out", str(tmp_path)])
 
-    drawn = re.findall(r"([a-z]+) [━╸╺ ]+(\d+/[\d?]+) lines", screen.getvalue())
+    drawn = re.findall(r"([a-z_]+) [━╸╺ ]+(\d+/[\d?]+) lines", screen.getvalue())
     stages = [bar for bar, _ in itertools.groupby(name for name, _ in drawn)]
-    assert stages == ["validating", "running", "answering", "completed", "writing"]
+    assert stages == ["validating", "in_progress", "finalizing", "completed", "writing"]
     assert ("validating", "0/?") in drawn
 
 
@@ -155,8 +155,8 @@ def test_the_known_incidents_are_listed() -> None:
     assert [line for line in lines if not line.startswith("  ")] == [*known()]
     assert lines[:3] == [
         "completed-null-output",
-        "  Every line fails: the batch is completed nevertheless, output_file_id is null,",
-        "  and there is only an error file.",
+        "  Every line fails. The batch is completed all the same, output_file_id is null,",
+        "  and only the error file exists.",
     ]
     assert max(map(len, lines)) <= 80
 
@@ -165,11 +165,11 @@ DOWNLOAD_TRUNCATED = """\
 download-truncated
 
 Description
-  The download of a result file is cut off. With a known length the SDK retries
-  and then raises; without one the body is silently short.
+  The download of a result file breaks off. With a content-length, the SDK
+  retries and then raises an error; without one, the body is silently short.
 
 Affected clients
-  Clients that take half a file for a complete one.
+  Clients that mistake half a file for a whole one.
 
 Parameters
   fraction = 0.3
@@ -204,8 +204,8 @@ def test_an_unknown_incident_is_an_error() -> None:
     assert result.exit_code == 1
     assert result.output.splitlines() == [
         "fakebatch: There is no incident 'download'.",
-        f"Known are {', '.join(known())}.",
-        "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+        f"Known incidents: {', '.join(known())}.",
+        "Pass one of these, a Scenario, or the path of a .toml or .json file.",
     ]
 
 

@@ -12,7 +12,7 @@ from fakebatch.batch.input_file import find_lines
 from fakebatch.batch.matching import Result, RuleMatcher, outcomes_of
 from fakebatch.batch.responding import LineResponse, respond
 from fakebatch.dialects import OPENAI
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.lines import Answer, Echo, Fail, LineRule, Replay, Reply
 from fakebatch.rules.scenario import Scenario
@@ -37,11 +37,11 @@ def error_of(call: Callable[[], object]) -> list[str]:
 
 
 def result_of(request: RequestLine, scenario: Scenario) -> Result:
-    return RuleMatcher(scenario, 1, Mint(b"0")).outcome(request).result
+    return RuleMatcher(scenario, 1, IdFactory(b"0")).outcome(request).result
 
 
 def response_to(request: RequestLine, verb: Reply | Fail) -> LineResponse:
-    return respond(request, verb, OPENAI, Mint(b"0"), 0)
+    return respond(request, verb, OPENAI, IdFactory(b"0"), 0)
 
 
 RULES: dict[str, tuple[tuple[LineRule, ...], Result]] = {
@@ -106,7 +106,7 @@ def test_what_a_recording_lacks_is_an_error(count: int, known: str, tmp_path: Pa
 def reads_lines(scenario: Scenario) -> bool:
     """Whether a line is read to know what comes of it: one that cannot be read."""
     try:
-        outcomes_of(find_lines(b"{"), scenario, Mint(b"0"), {})
+        outcomes_of(find_lines(b"{"), scenario, IdFactory(b"0"), {})
     except ValueError:
         return True
     return False
@@ -216,7 +216,7 @@ def test_another_provider_has_other_words() -> None:
     words = {"message": "Langsamer.", "type": "t", "param": None, "code": "c"}
     template = replace(OPENAI.line_errors[429], message="Langsamer.", type="t", code="c")
     other = replace(OPENAI, line_errors={**OPENAI.line_errors, 429: template})
-    assert respond(CHATTED, Fail(429), other, Mint(b"0"), 0).body == {"error": words}
+    assert respond(CHATTED, Fail(429), other, IdFactory(b"0"), 0).body == {"error": words}
 
 
 SUCCEEDED = {

@@ -45,7 +45,7 @@ def test_every_error_is_raised_with_what_its_words_name() -> None:
             if not (isinstance(call, ast.Call) and ast.unparse(call.func) == "APIError"):
                 continue
             names = {keyword.arg for keyword in call.keywords}
-            if None not in names:  # **facts
+            if None not in names:  # **values
                 # a store is made with the kind that it raises
                 source = ast.unparse(call.args[0]).replace("self._missing", "NO_SUCH_FILE")
                 kind = ErrorKind[source.removeprefix("ErrorKind.")]

@@ -106,7 +106,7 @@ def test_batches_for_the_same_input_are_named_with_their_calls(
             f"{first.id} (batches.create at {START}00:00Z: 200), "
             f"{second} (batches.create at {START}01:00Z: 200)."
         ),
-        "List the batches before you retry a create: one that failed may have succeeded.",
+        "List the batches before you retry a create: the failed call may have succeeded.",
     ]
 
 

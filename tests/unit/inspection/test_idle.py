@@ -21,7 +21,7 @@ from fakebatch.rules.files import FileRule, NotFoundFor, Processing
 from fakebatch.rules.lines import Hang, LineRule
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Future, Service, State
-from fakebatch.service.records import Attempt, Event, Kind
+from fakebatch.service.records import Attempt, Event
 from support.batches import SCHEDULE, T0
 from support.waiting import DAY, FAILS, HOUR, Run, batches
 
@@ -209,7 +209,7 @@ def test_a_webhook_on_its_way_may_be_waited_for() -> None:
     path = run.create()
     event = Event("wh_1", "batch.failed", path[9:], b"{}")
     at = T0 + 10 * HOUR * SECOND
-    run.service.state.undelivered.append(Attempt(at, 1, event, Kind.GENUINE, at))
+    run.service.state.undelivered.append(Attempt(at, 1, event, "genuine", at))
     run.polls(path, until=10 * HOUR)
     assert 11 * HOUR <= run.is_ended(path) <= 12.2 * HOUR
 

@@ -199,4 +199,4 @@ def test_of_uneven_polls_the_last_are_kept_and_all_are_counted() -> None:
     assert len(recorder.runs()) == KEPT
     assert journal.count(POLL) == 3 * KEPT
     assert journal[-1].at == as_datetime((3 * KEPT - 1) ** 2)
-    assert repr(journal).endswith(f"\n  and {3 * KEPT - len(journal)} before")
+    assert repr(journal).endswith(f"\n  and {3 * KEPT - len(journal)} earlier ones")

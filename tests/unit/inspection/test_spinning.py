@@ -52,8 +52,7 @@ def test_five_thousand_polls_that_take_no_time_are_ended() -> None:
     assert came.startswith("fakebatch: the loop at ")
     assert came.endswith(" never ends: 5,000 calls of batches.retrieve, and no time has passed.")
     assert known == (
-        f"{path[9:]} is 'validating'. The clock stands still until code sleeps or the test moves "
-        "it."
+        f"{path[9:]} is 'validating'. The clock moves only when code sleeps or the test moves it."
     )
     assert to_do == (
         "Sleep between calls; it takes no real time here, so do not patch sleep away. Or move the "
@@ -167,7 +166,7 @@ def test_a_listing_that_never_ends_is_ended_after_a_hundred_pages() -> None:
     assert came.endswith(" never ends: 100 calls of batches.list got the same page.")
     assert rest == [
         f"This provider ignores after={batch!r} and sends no has_more.",
-        "Use the first page alone: client.batches.list().data.",
+        "Use only the first page: client.batches.list().data.",
     ]
     assert calls_until_ended(run, listing(run, batch)) == 1
 

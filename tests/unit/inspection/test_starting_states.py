@@ -150,7 +150,7 @@ MISUSES: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         [
             "fakebatch.batches.add: status='running' is unknown.",
             (
-                "Known are validating, failed, in_progress, finalizing, completed, expired, "
+                "Known values: validating, failed, in_progress, finalizing, completed, expired, "
                 "cancelling, cancelled."
             ),
             "Write for example status='in_progress'.",
@@ -161,14 +161,14 @@ MISUSES: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         [
             "created='2027-01-01' is in the future.",
             "The clock shows 2026-01-01T00:00:00Z.",
-            "Pass a past moment, or how long ago it was: created='-5h'.",
+            "Pass a past moment, or an age: created='-5h'.",
         ],
     ),
     "an unknown window": (
         lambda fake: fake.batches.add(GOOD, completion_window="7d"),
         [
             "fakebatch.batches.add: completion_window='7d' is unknown.",
-            "Known are '24h'.",
+            "Known values: '24h'.",
             "Write for example completion_window='24h'.",
         ],
     ),
@@ -195,7 +195,7 @@ MISUSES: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
     "a file younger than its batch": (
         lambda fake: fake.batches.add(fake.files.add(jsonl(GOOD), created="-1h").id, created="-2h"),
         [
-            "file-2PbNWcDDgw3QXQKkvgK3Wk is younger than the batch that reads it.",
+            "file-2PbNWcDDgw3QXQKkvgK3Wk is newer than the batch that reads it.",
             "The file was created at 2025-12-31T23:00:00Z, the batch at 2025-12-31T22:00:00Z.",
             "Add the file with the created=… of the batch, or an earlier one.",
         ],

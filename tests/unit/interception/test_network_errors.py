@@ -211,7 +211,7 @@ def test_a_client_without_a_timeout_is_told(
     came, known, to_do = str(caught.value).split("\n")
     assert came.startswith("fakebatch: this call would never return: its client has no ")
     assert came.endswith(" timeout.")
-    assert known == "A rule keeps it waiting, and only a timeout of the client could end that."
+    assert known == "A rule keeps it waiting, and only a timeout of the client could end the wait."
     assert to_do == "Give the client one, for example openai.OpenAI(timeout=60)."
 
 

@@ -142,7 +142,7 @@ def from_file(path: Path, family: str, in_progress: str = "1h") -> Run:
         fake.schedule(in_progress=in_progress)
         flow = Flow(fake)
         flow.run()
-    return Run(flow.heard, [*fake.journal], fake.journal.sleeps, fake.hits((family, 0)))
+    return Run(flow.heard, [*fake.journal], fake.journal.sleeps, fake._hits((family, 0)))
 
 
 @cache

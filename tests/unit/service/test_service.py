@@ -45,7 +45,7 @@ class Provider:
 
     def there(self, *, purpose: str | None = None) -> list[str]:
         self.service.state.settle(self.now)
-        files = self.service.state.files.all(self.now)
+        files = self.service.state.files.existing(self.now)
         return [file.id for file in files if purpose in (None, file.purpose)]
 
     def wait(self, microseconds: int) -> None:

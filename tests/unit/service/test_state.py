@@ -41,7 +41,7 @@ class Provider:
     def output(self, batch: str) -> bytes:
         self.state.settle(self.now)
         file = self.seen(batch)["output_file_id"]
-        return bytes(self.state.files.retrieve(file, self.now).read())
+        return bytes(self.state.files.retrieve(file, self.now).content)
 
     def seen(self, batch: str) -> Any:
         return batch_object(self.state.batches.retrieve(batch, self.now), self.now)

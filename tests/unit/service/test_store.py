@@ -135,5 +135,5 @@ def test_a_file_exists_from_creation_to_its_end(
     """A file is there from its creation on, and not any more at the moment of its end."""
     kept = store(record)
     assert expected is (kept.get("a", now) is not None)
-    assert expected is bool(list(kept.all(now)))
+    assert expected is bool(list(kept.existing(now)))
     assert "a" in kept

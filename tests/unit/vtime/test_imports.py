@@ -379,7 +379,7 @@ class TestThreads:
         """Who waited for the module is gone by then."""
         imported: list[ModuleType] = []
         made = Rebinding({}, {"late": imported.append})
-        made.make()
+        made.apply()
         slow.begin.set()
         slow.begun.wait()
         made.undo()
