@@ -70,10 +70,16 @@ def output(batch: Batch) -> WriteLine | None:
         line, in_order = templates[model]
         seed = mint.line(index)
         digits = seed.hex()
-        ids = line_id(digits, at), request_id(digits, at), chat.id_of(seed[32:])
-        texts = _quoted(request["custom_id"]), own_quoted or _quoted(text)
-        counts = prompt, completion, prompt + completion
-        values = (*map(str.encode, ids), *texts, *counts)
+        values = (
+            line_id(digits, at).encode(),
+            request_id(digits, at).encode(),
+            chat.id_of(seed[32:]).encode(),
+            _quoted(request["custom_id"]),
+            own_quoted or _quoted(text),
+            prompt,
+            completion,
+            prompt + completion,
+        )
         return line % in_order(values), Usage(prompt, completion)
 
     return write

@@ -158,17 +158,22 @@ class _Writer:
                 write, kept, is_held = self.without_output, {}, False
         if how.order in ("input", "reversed"):
             order.sort(reverse=how.order == "reversed")
-        output, errors, usage = BytesIO(), BytesIO(), [0, 0, 0, 0]
+        output, errors = BytesIO(), BytesIO()
+        prompt = completion = cached = reasoning = 0
         for index in order:
             lines = kept.pop(index, None) or write(index)
             output.write(lines.output)
             errors.write(lines.errors)
-            for place, tokens in enumerate(lines.charge):
-                usage[place] += tokens
+            charge = lines.charge
+            prompt += charge[0]
+            completion += charge[1]
+            cached += charge[2]
+            reasoning += charge[3]
         content: Content = self.framed(output)
         if not is_held:
             content = Streamed(lambda: (self.write(index).output for index in self.finished))
-        return Results(content, self.framed(errors), replies.Usage(*usage))
+        usage = replies.Usage(prompt, completion, cached, reasoning)
+        return Results(content, self.framed(errors), usage)
 
     def framed(self, content: BytesIO) -> bytes:
         """A whole file of these lines."""
