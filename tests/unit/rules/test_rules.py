@@ -15,7 +15,7 @@ import pytest
 import tomli_w
 
 from fakebatch import FakeBatch, Scenario, UsageError
-from fakebatch.rules import calls
+from fakebatch.dialects.dialect import OPERATIONS
 from fakebatch.rules.batches import BatchRule
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.files import FileRule
@@ -268,8 +268,8 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     "headers that break a line": (
         lambda f: f.on_call().headers({"x": "a\nb"}),
         (
-            "on_call(…).headers.headers: the names and values of headers must be printable text; "
-            "it was {'x': 'a\\nb'}."
+            "on_call(…).headers.headers: the names and values of headers must be printable "
+            "strings; it was {'x': 'a\\nb'}."
         ),
     ),
     "slow, but not slow": (
@@ -362,7 +362,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     "a corruption that answers": (
         {"otherwise": {"drop": {}}},
         "night.toml: otherwise cannot be on().drop().",
-        "It answers lines: with reply, fail, echo, malformed, hang or replay.",
+        "It decides how lines end, by reply, fail, echo, malformed, hang or replay.",
     ),
 }
 
@@ -379,10 +379,10 @@ FILES: dict[str, tuple[str, str, str]] = {
     "of another kind": (
         "a.yaml",
         "",
-        "The name of a scenario file ends in .toml or .json.",
+        "The name of a scenario file must end in .toml or .json.",
     ),
     "no TOML": ("a.toml", "x =", "It cannot be parsed: Invalid value (at end of document)."),
-    "no object": ("a.json", "[1]", "It holds an array; a scenario is an object."),
+    "no object": ("a.json", "[1]", "It is an array; a scenario is an object."),
 }
 
 
@@ -427,7 +427,7 @@ CONTRADICTIONS: dict[str, tuple[Attempt, Attempt, str, str]] = {
         lambda f: f.on_batch().expire(0.1),
         lambda f: f.on_batch().stall("in_progress"),
         "expire(0.1) and stall('in_progress')",
-        "Both say how much is done when the window ends.",
+        "Both say how many lines are done when the window ends.",
     ),
     "fails and expires": (
         lambda f: f.on_batch().fail(),
@@ -457,13 +457,13 @@ CONTRADICTIONS: dict[str, tuple[Attempt, Attempt, str, str]] = {
         lambda f: f.on_batch().schedule(curve=[(0.5, 0.5)]),
         lambda f: f.on_batch().expire(0.1),
         "schedule(curve=((0.5, 0.5),)) and expire(0.1)",
-        "Both say how much is done when.",
+        "Both describe the progress.",
     ),
     "goes on, and stalls until it expires": (
         lambda f: f.on_batch().ignore_window(),
         lambda f: f.on_batch().stall("in_progress", until="expiry"),
         "ignore_window() and stall(…, until='expiry')",
-        "Nothing would ever end it: stall('in_progress') alone lets a batch go on for ever.",
+        "It would never end; for that write stall('in_progress').",
     ),
 }
 
@@ -538,7 +538,7 @@ def test_nth_is_exactly_the_nth(selection: dict[str, Any], expected: set[int]) -
 
 def test_the_operations_are_those_of_the_emulator() -> None:
     """What `on_call` knows by name is what answers."""
-    assert tuple(operation.name for operation in operations.OPERATIONS) == calls.OPERATIONS
+    assert tuple(operation.name for operation in operations.OPERATIONS) == OPERATIONS
 
 
 def test_a_key_is_not_shown() -> None:
