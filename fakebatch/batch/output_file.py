@@ -162,17 +162,21 @@ class _Writer:
                 write, ready, is_cached = self.without_output, {}, False
         if how.order in ("input", "reversed"):
             order.sort(reverse=how.order == "reversed")
-        output, errors, usage = BytesIO(), BytesIO(), [0, 0, 0, 0]
+        output, errors = BytesIO(), BytesIO()
+        prompt = completion = cached = reasoning = 0
         for index in order:
             lines = ready.pop(index, None) or write(index)
             output.write(lines.output)
             errors.write(lines.errors)
-            for place, tokens in enumerate(lines.usage):
-                usage[place] += tokens
+            prompt += lines.usage[0]
+            completion += lines.usage[1]
+            cached += lines.usage[2]
+            reasoning += lines.usage[3]
         content: Content = self.file_content(output)
         if not is_cached:
             content = Streamed(lambda: (self.write(index).output for index in self.finished))
-        return Results(content, self.file_content(errors), replies.Usage(*usage))
+        usage = replies.Usage(prompt, completion, cached, reasoning)
+        return Results(content, self.file_content(errors), usage)
 
     def file_content(self, content: BytesIO) -> bytes:
         """The file with these lines, in the form that the rules give it."""

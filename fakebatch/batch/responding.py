@@ -314,10 +314,16 @@ def bulk_writer(batch: Batch) -> WriteLine | None:
         line, in_line_order = templates[model]
         seed = id_factory.line(index)
         digits = seed.hex()
-        ids = make_line_id(digits, at), make_request_id(digits, at), chat.id_of(seed[32:])
-        texts = _quoted(request["custom_id"]), fixed_quoted or _quoted(text)
-        counts = prompt, completion, prompt + completion
-        values = (*map(str.encode, ids), *texts, *counts)
+        values = (
+            make_line_id(digits, at).encode(),
+            make_request_id(digits, at).encode(),
+            chat.id_of(seed[32:]).encode(),
+            _quoted(request["custom_id"]),
+            fixed_quoted or _quoted(text),
+            prompt,
+            completion,
+            prompt + completion,
+        )
         return line % in_line_order(values), Usage(prompt, completion)
 
     return write
