@@ -83,6 +83,12 @@ def record(request: pytest.FixtureRequest) -> Generator[Record]:
     differences.write()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "do" in metafunc.fixturenames and metafunc.definition.get_closest_marker("sync"):
+        metafunc.definition.add_marker(pytest.mark.parametrize("do", ["sync"], indirect=True))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--blind", action="store_true", help="as on a system that tells nothing of its threads"

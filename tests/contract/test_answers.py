@@ -11,6 +11,8 @@ import pytest
 from fakebatch import FakeBatch, RequestLine, UsageError
 from support.client import Driver, chat, jsonl
 
+pytestmark = pytest.mark.sync
+
 
 def said(do: Driver, batch: Any) -> dict[str, str]:
     """The texts in an output file, by custom_id."""
