@@ -77,8 +77,7 @@ def choose(start: int | None) -> WallClock:
 
 def fakes() -> dict[Any, Any]:
     """What freezegun puts in the place of each time function and class."""
-    names: dict[str, Any] = vars(_api)
-    functions = {names[f"real_{name}"]: names[f"fake_{name}"] for name in FUNCTIONS}
+    functions = {getattr(_api, f"real_{it}"): getattr(_api, f"fake_{it}") for it in FUNCTIONS}
     return functions | {_api.real_date: _api.FakeDate, _api.real_datetime: _api.FakeDatetime}
 
 
