@@ -133,11 +133,11 @@ def enters_by_hand() -> None:
 def sleeps() -> float:
     """Seconds for one sleep of a single thread."""
     clock = Clock()
-    clock.start()
+    clock._start()
     try:
         return took(lambda: [time.sleep(1) for _ in range(10_000)]) / 10_000
     finally:
-        clock.stop()
+        clock._stop()
 
 
 def ticks() -> float:
@@ -159,8 +159,8 @@ def modules(folder: str) -> dict[str, ModuleType]:
 def starts() -> None:
     """What the clock alone does around a test."""
     clock = Clock()
-    clock.start()
-    clock.stop()
+    clock._start()
+    clock._stop()
 
 
 def adds(loaded: dict[str, ModuleType]) -> float:

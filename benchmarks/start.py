@@ -21,13 +21,12 @@ from pathlib import Path
 from measuring import about
 
 RUNS = 15
-OTHERS = ("respx", "pytest_httpx2")
-OFF = [argument for name in OTHERS for argument in ("-p", f"no:{name}")]
+WITHOUT = "respx's plugin, without ours"
 ENVIRONMENTS = {
-    "respx's and pytest-httpx2's plugins, without ours": ["-p", "no:fakebatch"],
+    WITHOUT: ["-p", "no:fakebatch"],
     "the same and ours": [],
-    "none of the three": [*OFF, "-p", "no:fakebatch"],
-    "ours alone (-p no:respx -p no:pytest_httpx2)": OFF,
+    "neither": ["-p", "no:respx", "-p", "no:fakebatch"],
+    "ours alone (-p no:respx)": ["-p", "no:respx"],
 }
 
 FIXTURE = textwrap.dedent("""
@@ -89,15 +88,21 @@ def start_up(folder: str) -> None:
     taken: dict[str, list[float]] = {name: [] for name in ENVIRONMENTS}
     for _ in range(1 + RUNS):
         for name, options in ENVIRONMENTS.items():
-            command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options)
+            ours = (
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:pytest_httpx2",
+            )  # of `dev`: it loads respx too
+            command = (sys.executable, "-m", "pytest", "-q", *ours, *options)
             taken[name].append(run(*command, folder=folder)[0])
     taken = {name: times[1:] for name, times in taken.items()}  # the first one compiles
-    floor = taken["respx's and pytest-httpx2's plugins, without ours"]
+    floor = taken[WITHOUT]
     print("\na pytest run that does not use it: processor seconds, median and least of", RUNS)
     for name, times in taken.items():
         middle, least = statistics.median(times), min(times)
         ratio = statistics.median(a / b for a, b in zip(times, floor, strict=True))
-        print(f"  {name:52} {middle:.2f} {least:.2f}   {ratio:.2f} of the first, pairwise")
+        print(f"  {name:30} {middle:.2f} {least:.2f}   {ratio:.2f} of the first, pairwise")
 
 
 def fixture(folder: str) -> None:

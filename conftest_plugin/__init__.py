@@ -1,4 +1,4 @@
-"""pytest glue: the fixture and the marker `fakebatch`. Imports pytest alone until one is used."""
+"""The pytest plugin: fixture and marker `fakebatch`. Until one is used, it imports only pytest."""
 
 from __future__ import annotations
 
@@ -21,23 +21,21 @@ MARKER = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Make the ini option known."""
-    parser.addini(
-        "fakebatch_clock", "how time moves where a test does not say: virtual, manual or real"
-    )
+    """Register the ini option."""
+    parser.addini("fakebatch_clock", "default of clock= of the marker: virtual, manual or real")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, and failing tests tell what happened."""
+    """Register the marker, and the hooks for failing tests and for pytest-randomly."""
     config.addinivalue_line("markers", MARKER)
     config.pluginmanager.register(report, "fakebatch-report")
     config.pluginmanager.register(failures, "fakebatch-failures")
     config.pluginmanager.register(randomly, "fakebatch-randomly")
-    failures.clear_up_after_groups()
+    failures.clean_up_after_groups()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The marker alone activates the fixture too."""
+    """Activate the fixture in tests that have only the marker."""
     names: list[str] | None = getattr(item, "fixturenames", None)
     if names is not None and "fakebatch" not in names and item.get_closest_marker("fakebatch"):
         names.insert(0, "fakebatch")
@@ -45,7 +43,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.fixture
 def fakebatch(request: pytest.FixtureRequest) -> Generator[FakeBatch]:
-    """An emulated Batch API: whatever httpx or httpx2 sends to its base URL is answered here."""
+    """An emulated OpenAI Batch API. It answers all httpx and httpx2 requests to its base URL."""
     from fakebatch.fake import FakeBatch  # noqa: PLC0415  # heavy: only where it is used
 
     with FakeBatch(**_options(request)) as fake:

@@ -1,4 +1,4 @@
-"""How an error of ours ends a test: what is shown of it, and that pytest clears up after it."""
+"""Errors of fakebatch in a test: pytest cleans up after them, and shows a short traceback."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import _pytest.runner
 import pytest
 
 
-def clear_up_after_groups() -> None:
-    """Let pytest clear up after a BaseExceptionGroup as after any other failure.
+def clean_up_after_groups() -> None:
+    """Let pytest clean up after a BaseExceptionGroup as after any other failure.
 
-    A task group or a nursery in somebody's teardown wraps an error of ours, and pytest itself makes
-    a group of two in one fixture. It stops at both: what it has still to tear down stays as it is,
-    for all tests that follow. The exceptions it goes on after are `TEST_OUTCOME` (pytest 8 and 9).
+    A task group or nursery in a teardown puts our error in such a group, and so does pytest if a
+    fixture raises two errors. Without this, pytest skips the remaining teardowns. It only goes on
+    after the exceptions in `TEST_OUTCOME` (pytest 8 and 9).
     """
     for names in (_pytest.runner.__dict__, _pytest.fixtures.__dict__):
         outcomes = names.get("TEST_OUTCOME")
@@ -25,10 +25,10 @@ def clear_up_after_groups() -> None:
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """Let the traceback of an error of ours end at the last line that belongs to the user.
+    """End the traceback of an error of fakebatch at the last line of the user's code.
 
-    What comes after it is the SDK, an HTTP stack and fakebatch. No wrapper does this: the error of
-    a `unittest.TestCase` is put into `call` when they have begun.
+    After that line come the SDK, an HTTP stack and fakebatch. This is not a hook wrapper, because
+    pytest adds the error of a `unittest.TestCase` to `call` only after wrappers have started.
     """
     excinfo = call.excinfo
     if excinfo is None or "fakebatch.errors" not in sys.modules:
@@ -38,12 +38,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if not isinstance(excinfo.value, FakeBatchError) or item.config.getoption("fulltrace"):
         return
     links = [*_links(excinfo.tb)]
-    of_the_user = [place for place, link in enumerate(links) if _is_of_the_user(link)]
-    if not of_the_user:
-        excinfo.value.pytrace = False  # the message alone
+    users = [index for index, link in enumerate(links) if _is_users(link)]
+    if not users:
+        excinfo.value.pytrace = False  # show only the message
         return
-    shown = None  # pytest goes along tb_next, so a slice would not do
-    for link in reversed(links[of_the_user[0] : of_the_user[-1] + 1]):
+    shown = None  # pytest follows tb_next, so a slice is not enough
+    for link in reversed(links[users[0] : users[-1] + 1]):
         if not _is_ours(link):
             shown = TracebackType(shown, link.tb_frame, link.tb_lasti, link.tb_lineno)
     excinfo.traceback = type(excinfo.traceback)(shown or excinfo.tb)
@@ -55,10 +55,10 @@ def _links(traceback: TracebackType | None) -> Iterator[TracebackType]:
         traceback = traceback.tb_next
 
 
-def _is_of_the_user(link: TracebackType) -> bool:
-    from fakebatch.vtime.callsite import is_installed  # noqa: PLC0415
+def _is_users(link: TracebackType) -> bool:
+    from fakebatch.vtime.callsite import is_users  # noqa: PLC0415
 
-    return not is_installed(link.tb_frame.f_code.co_filename) and not _is_ours(link)
+    return is_users(link.tb_frame) and not _is_ours(link)
 
 
 def _is_ours(link: TracebackType) -> bool:

@@ -1,4 +1,4 @@
-"""Beside pytest-randomly, which seeds `random` before each phase of a test: a fake has, too."""
+"""With pytest-randomly: while a fake is active, `random` keeps the seed of the fake."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep pytest-randomly, by its own option, from seeding while a fake is active."""
-    active, options = sys.modules.get("fakebatch.active"), item.config.option
-    if active is None or not active.anywhere() or not getattr(options, "randomly_reset_seed", None):
+    """Switch off the reseeding of pytest-randomly, by its own option, while a fake is active."""
+    module, options = sys.modules.get("fakebatch.fake"), item.config.option
+    is_active = module is not None and bool(module.entered_in)
+    if not is_active or not getattr(options, "randomly_reset_seed", None):
         return (yield)
     options.randomly_reset_seed = False
     try:

@@ -1,10 +1,9 @@
-"""What a test shows of the fakes it used: if it fails, the timeline. Imports pytest alone."""
+"""Adds the timelines of the fakes that a test used to its report. Imports only pytest."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,70 +11,67 @@ import pytest
 if TYPE_CHECKING:
     from fakebatch import FakeBatch
 
-_BEFORE = pytest.StashKey[dict["FakeBatch", int]]()
-_TOLD = pytest.StashKey[bool]()
+_CALLS_BEFORE = pytest.StashKey[dict["FakeBatch", int]]()
+_REPORTED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Remember which fakes of wider scope there are, and what was done with them so far."""
+    """Remember how many calls the fakes of wider scope have had so far."""
     if module := sys.modules.get("fakebatch.fake"):
         module.latest.clear()
-    item.stash[_BEFORE] = {fake: fake.journal.count() for fake in _fakes()}
-    item.stash[_TOLD] = False
+    item.stash[_CALLS_BEFORE] = {fake: fake.journal.count() for fake in _fakes()}
+    item.stash[_REPORTED] = False
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """The first report of a failure gets the timelines; that of a good end, what was noted."""
+    """Add timelines to the first report that fails, unused rules to that of a passed teardown."""
     report = yield
-    if item.stash.get(_TOLD, True):
+    if item.stash.get(_REPORTED, True):
         return report
-    fakes = _used(item.stash[_BEFORE])
+    fakes = _used(item.stash[_CALLS_BEFORE])
     if report.failed:
-        item.stash[_TOLD] = True
-        report.sections.extend(_sections(fakes))
+        item.stash[_REPORTED] = True
+        report.sections.extend(_timelines(fakes))
     elif report.when == "teardown":
-        report.sections.extend(_noted(fakes))
+        report.sections.extend(_unused_rules(fakes))
     if call.excinfo is not None:
-        for fake in fakes:  # what broke off, or was expected to fail, need not have met every rule
-            fake.broke_off = True
+        for fake in fakes:  # a test that failed need not have used every rule
+            fake._broke_off = True  # noqa: SLF001
     return report
 
 
 def _fakes() -> list[FakeBatch]:
     module = sys.modules.get("fakebatch.fake")
-    return [] if module is None else module.entered()
+    return [] if module is None else [*module.entered]
 
 
 def _used(before: dict[FakeBatch, int]) -> list[FakeBatch]:
     return [fake for fake in _fakes() if before.get(fake) != fake.journal.count()]
 
 
-def _sections(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
+def _timelines(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
     for number, fake in enumerate(fakes, 1):
         which = f" {number} of {len(fakes)}" if len(fakes) > 1 else ""
-        yield f"fakebatch timeline{which}: {fake.base_url}", _told(fake.timeline)
+        timeline = _text(fake, lambda fake: fake.timeline())
+        yield f"fakebatch timeline{which}: {fake.base_url}", timeline
 
 
-def _noted(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
-    # of a test that passed pytest shows (-rP) only sections with "teardown" in their titles
+def _unused_rules(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
+    # for a test that passed, pytest -rP only shows sections with "teardown" in their titles
     for fake in fakes:
-        told = _told(partial(_never_used, fake))
-        if told:
-            yield f"fakebatch teardown, never used: {fake.base_url}", told
+        rules = _text(fake, lambda fake: "\n".join(fake._never_used))  # noqa: SLF001
+        if rules:
+            yield f"fakebatch teardown, never used: {fake.base_url}", rules
 
 
-def _never_used(fake: FakeBatch) -> str:
-    return "\n".join(fake.never_used)
-
-
-def _told(tell: Callable[[], str]) -> str:
+def _text(fake: FakeBatch, report: Callable[[FakeBatch], str]) -> str:
     from fakebatch.errors import FakeBatchError  # noqa: PLC0415
 
     try:
-        return tell()
+        return report(fake)
     except (Exception, FakeBatchError) as error:  # noqa: BLE001  # a rule of the test may be wrong
         return f"There is no timeline: {error}"

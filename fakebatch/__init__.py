@@ -35,7 +35,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    # the plugin is paid for by every pytest run of an environment: load what is asked for
+    # lazy: every pytest run of the environment imports the plugin, but few use it
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415

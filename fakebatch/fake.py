@@ -1,40 +1,38 @@
-"""FakeBatch: the object users hold; an Emulator whose clock owns time, and interception."""
+"""FakeBatch: the object that a test holds. An Emulator with a clock of its own and interception."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from inspect import signature
-from types import TracebackType
+from operator import methodcaller
 from typing import Self
 from weakref import WeakKeyDictionary
 
-from fakebatch import active
 from fakebatch.durations import Duration, microseconds
-from fakebatch.emulator import Emulator, Snapshot, UnusedRules
-from fakebatch.endless import Endless
+from fakebatch.emulator import DialectChoice, Emulator, Snapshot, UnusedRules
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.ids import seeded_random
-from fakebatch.interception import (
+from fakebatch.inspection.endless import Endless
+from fakebatch.interception.clients import Clients
+from fakebatch.interception.dns import unresolvable
+from fakebatch.interception.environment import (
     DUMMY_KEY,
     WEBHOOKS,
-    Clients,
-    EmulatedRouter,
-    LostErrors,
     dummy_environment,
-    installed,
-    is_loopback,
     shared_tls_context,
-    unresolvable,
 )
-from fakebatch.rules.catalogue import Incident
-from fakebatch.vtime import Clock, moments
+from fakebatch.interception.lost_errors import LostErrors
+from fakebatch.interception.mockers import installed
+from fakebatch.interception.router import EmulatedRouter
+from fakebatch.rules.loading import Incident
+from fakebatch.vtime import Clock
 from fakebatch.vtime.clock import Sleep
 from fakebatch.webhooks.delivered import DeliveredWebhooks
-from fakebatch.wire.app import Handled
-from fakebatch.wire.sites import DialectChoice
 
 
 class FakeBatch(Emulator, Clients):
@@ -44,20 +42,20 @@ class FakeBatch(Emulator, Clients):
         seed: decides ids, shuffles and vectors: the same seed gives the same bytes.
         clock: "virtual" (the default: sleeping moves time), "manual" (only `clock.advance` does),
             or "real" (nothing is patched; the emulator goes by `time.time()`).
-        start: when the frozen clock begins: a datetime, ISO text or unix seconds.
+        start: the time at which the clock begins: a datetime, ISO text or unix seconds.
         dialect: the provider to emulate: a name, a TOML file or a Dialect (docs/dialects.md).
         dialects: several at once, told apart by their addresses.
-        base_url: where it is emulated, in place of the provider's own addresses.
+        base_url: the address to emulate it at, in place of the provider's own.
         api_keys: the keys that are accepted; by default every key is.
         models: the models that exist; by default every plausible name does.
-        limits: what the service accepts: `{"batch_lines": 10}`; an unknown name is told the others.
+        limits: limits of the service that differ: `{"batch_lines": 10}`; see docs/dialects.md.
         incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
-        unused_rules: what to do at the end about rules of the test that nothing met: "error",
-            "warn" or "ignore". Those of an incident are only mentioned in the report.
+        unused_rules: what happens at the end if a rule of the test was never used: "error", "warn"
+            or "ignore". Rules of an incident are only mentioned in the report.
         max_idle: how long a client may poll, in virtual time, after the last change that it could
-            see, while none is scheduled; then its wait never ends, and it gets an error that says
-            so. By default twice the longest completion window of the batches that have not ended,
-            at least 48 h.
+            see and while no other is scheduled. Then its wait would never end, and it gets an
+            error. By default twice the longest completion window of the batches that have not
+            ended, at least 48 h.
         max_sleeps: how often a thread, or a task of an event loop, may sleep after such a change.
         max_elapsed: how much virtual time may pass in all.
         io_wait: for how long, in real time, virtual time stands still while a real socket owes an
@@ -86,7 +84,16 @@ class FakeBatch(Emulator, Clients):
         max_elapsed: Duration = "400d",
         io_wait: Duration = "10s",
     ) -> None:
+        self.clock = Clock(
+            clock,
+            start=start,
+            before_sleep=self._before_sleep,
+            after_sleep=self._after_sleep,
+            io_wait=io_wait,
+        )
+        """The time that the test sees, and the way to move it."""
         super().__init__(
+            clock=partial(methodcaller("read"), self.clock),  # `read` changes with each start
             seed=seed,
             dialect=dialect,
             dialects=dialects,
@@ -98,125 +105,120 @@ class FakeBatch(Emulator, Clients):
             unused_rules=unused_rules,
         )
         self._lost_errors = LostErrors()
-        self.webhooks: DeliveredWebhooks = DeliveredWebhooks(self._service.state, moments.now)
-        """What the service tells of batches that have ended: `due`, `deliver_to`, `secret`."""
-        self._sender = self.webhooks.sender
-        self.clock = Clock(
-            clock,
-            start=start,
-            before_sleep=self._before_sleep,
-            after_sleep=self.journal.slept,
-            io_wait=io_wait,
+        self.webhooks: DeliveredWebhooks = DeliveredWebhooks(
+            self._service.state, self._clock, self._observers
         )
-        """The time everybody sees, and the way to move it."""
+        """Webhooks of the batches that have ended: `due`, `deliver_to`, `secret`."""
         self._endless = Endless(
             self._services,
-            clock=moments.now,
+            clock=self._clock,
             elapsed=self._elapsed,
             max_idle=max_idle,
             max_sleeps=max_sleeps,
             max_elapsed=max_elapsed,
         )
+        self._observers.append(self._endless.called)
         self.router = EmulatedRouter(self._sites)
         """A respx router; `router["batches.retrieve"]` is the route of an operation."""
         self._ready_key = api_keys[0] if api_keys else DUMMY_KEY
-        self._environment = {
-            **{name: DUMMY_KEY for each in self.dialects for name in each.environment},
-            WEBHOOKS: self.webhooks.secret,
-        }
+        names = [name for dialect in self.dialects for name in dialect.environment]
+        self._environment = {**dict.fromkeys(names, DUMMY_KEY), WEBHOOKS: self.webhooks.secret}
         self._active = ExitStack()
         self._entered = self._has_ended_a_wait = False
-        self._began = self._left = 0
+        self._left = 0
 
     @property
-    def never_used(self) -> tuple[str, ...]:
-        """After the end, the rules that nothing had met, in the words of the test."""
-        return () if self._entered else self._unmet()
+    def _never_used(self) -> tuple[str, ...]:
+        """After the end, the rules that were never used, as the test wrote them."""
+        return () if self._entered else self._unused()
 
     def __enter__(self) -> Self:
         if self._entered:
             raise UsageError(
                 "This FakeBatch is active already.",
-                "It was entered by `with` or by the fixture, and is not left yet.",
-                "Use it as it is, or make another one: with FakeBatch() as inner.",
+                "It was entered by `with` or by the fixture, and has not been left yet.",
+                "Use it as it is, or make another: with FakeBatch() as inner.",
             )
-        hosts = frozenset(host for host in self._sites.hosts if not is_loopback(host))
         with ExitStack() as stack:
-            stack.enter_context(active.in_this_thread())
+            _refuse_other_threads(stack)
             stack.enter_context(dummy_environment(self._environment))
-            stack.enter_context(seeded_random(self._service.state.mint))
-            stack.enter_context(unresolvable(hosts, self._lost_errors))
+            stack.enter_context(seeded_random(self._service.state.id_factory))
+            stack.enter_context(unresolvable(self._sites.hosts, self._lost_errors))
             stack.enter_context(installed(self.router, self._lost_errors))
             stack.enter_context(shared_tls_context())
-            self.clock.start()
-            stack.callback(self.clock.stop)
-            self._endless.start()
-            stack.callback(self._endless.stop)
+            self.clock._start()  # noqa: SLF001  # wiring, which a test shall not see
+            stack.callback(self.clock._stop)  # noqa: SLF001
+            self._endless.reset()
+            stack.callback(self._endless.reset)
             self._has_ended_a_wait = False
-            stack.callback(self._sender.close)
+            stack.callback(self.webhooks.sender.close)
             self.router.belong_to_this_process()
             self._active = stack.pop_all()
             self._entered = True
-        self._began = moments.now()
-        _ENTERED[self] = None
+        self._began = self.clock.read()
+        entered[self] = None
         if "PYTEST_CURRENT_TEST" in os.environ:
             latest.append(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._left, self._entered = moments.now(), False
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._left, self._entered = self.clock.read(), False
         self._active.close()
-        unheard = self._lost_errors.lost()
-        lost = self._sender.error() or unheard
-        if lost is not None and not isinstance(error, FakeBatchError):
-            raise lost
+        lost = [*self.webhooks.sender.errors, *self._lost_errors.take()]
+        self.webhooks.sender.errors.clear()
+        if lost and not isinstance(error, FakeBatchError):
+            raise lost[0]
         if error is None:
             self.check_rules(stacklevel=3)
 
     def _before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
-        sender = self._sender
-        error = sender.error() if sender.unreported else self._endless.before_sleep(sleep)
-        # the first alone: those who wait beside it get errors of their own, which nobody looks at
+        failures = self.webhooks.sender.errors
+        error = failures.pop() if failures else self._endless.before_sleep(sleep)
+        # only the first: threads that wait beside it get errors that need not be seen
         if error is not None and not self._has_ended_a_wait:
             self._has_ended_a_wait = True
             self._lost_errors.note(error)
         return error
 
+    def _after_sleep(self, start: int, end: int) -> None:
+        self._recorder.sleep(start, end)
+
     def now(self) -> int:
-        """What time it is, in microseconds since the epoch; after the end, when that was."""
+        """The time in microseconds since the epoch; after the end of `with` the time of its end."""
         return super().now() if self._entered or not self._left else self._left
 
     def restore(self, saved: Snapshot) -> None:
-        """As if nothing had been done since the snapshot; the clock alone goes on."""
+        """Go back to a snapshot in everything but the clock, which keeps its time."""
         super().restore(saved)
-        self._sender.look()
+        self.webhooks.sender.wake()
 
     def _elapsed(self, now: int) -> int:  # noqa: ARG002  # the clock has a line of its own
         return microseconds(self.clock.elapsed)  # to which a freeze within the test adds nothing
 
-    def _noted(self, handled: Handled) -> None:
-        super()._noted(handled)
-        if handled.done and handled.request.method != "GET":
-            self._sender.look()
-        self._endless.called(handled)
+
+entered_in: list[threading.Thread] = []
+"""The thread that entered each active fake."""
 
 
-_ENTERED: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
+def _refuse_other_threads(stack: ExitStack) -> None:
+    here = threading.current_thread()
+    entered_in.append(here)  # before the check: of threads that enter at once the first succeeds
+    stack.callback(entered_in.remove, here)
+    # a fake that was left active by a thread which has ended does not count
+    first = next(thread for thread in [*entered_in] if thread is here or thread.is_alive())
+    if first is not here:
+        raise UsageError(
+            f"Thread {here.name!r} entered a FakeBatch while one is active in {first.name!r}.",
+            "A process has one clock and one set of patched HTTP stacks, for all of its threads.",
+            "Use the active one from every thread, or run tests in processes: pytest-xdist, -n 2.",
+        )
 
+
+entered: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
+"""The fakes that are or were active and still exist, in the order in which they were entered."""
 
 latest: deque[FakeBatch] = deque(maxlen=8)
-"""The last fakes of a test, kept for its report: a `with FakeBatch()` leaves nobody to hold one."""
-
-
-def entered() -> list[FakeBatch]:
-    """The fakes that are or were active and still exist, in the order they became so."""
-    return [*_ENTERED]
-
+"""The last fakes of a test, kept for its report: after `with FakeBatch()` no name may hold one."""
 
 KEYWORDS = tuple(name for name in signature(FakeBatch).parameters)
-"""What FakeBatch, and so the marker, can be told."""
+"""The keywords of FakeBatch, which are those of the marker."""

@@ -1,6 +1,6 @@
-"""Ids and chance: everything that looks random follows from the seed, here and nowhere else.
+"""Ids and pseudo-random numbers, all of which are derived from the seed.
 
-The forms are those seen on the wire in 2025 and 2026 (docs/fidelity.md, "Ids").
+The forms of ids are those seen on the wire in 2025 and 2026 (docs/evidence/fidelity.md, "Ids").
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _KEY_LENGTH = 64  # of blake2b
 
 
 @dataclass(frozen=True, slots=True)
-class Mint:
-    """Makes ids: the same seed and the same parts always give the same id."""
+class IdFactory:
+    """Makes ids and draws numbers: the same seed and the same parts always give the same."""
 
     seed: bytes
 
@@ -36,27 +36,27 @@ class Mint:
             object.__setattr__(self, "seed", blake2b(self.seed).digest())
 
     def digest(self, *parts: object, size: int = 16) -> bytes:
-        """Seed material for `parts`: `size` bytes, at most 64."""
+        """A hash of the seed and `parts`: `size` bytes, at most 64."""
         text = "\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass")
         return _hashed(self.seed, text, size)
 
     def line(self, index: int | None) -> bytes:
-        """64 bytes for a request line: half for the ids of its result, half for its answer."""
+        """64 bytes for a request line: half for the ids of its result, half for its response."""
         return _hashed(self.seed, b"line\x1f%d" % (-1 if index is None else index), 64)
 
-    def made(self, form: str, at: int, *parts: object) -> str:
-        """An id of a form such as `batch_{stamp}`, minted at `at`; FORMS has what may be in braces.
+    def new(self, form: str, at: int, *parts: object) -> str:
+        """A new id, created at `at`, in a form such as `batch_{stamp}`; see FORMS.
 
-        A form that begins with `base64:` is what comes after it, encoded.
+        After the prefix `base64:` the rest of the form is encoded.
         """
-        return formed(form, self.digest(form, *parts, size=64), at)
+        return format_id(form, self.digest(form, *parts, size=64), at)
 
     def share(self, *parts: object) -> float:
         """A number from 0 to less than 1."""
         return int.from_bytes(self.digest("share", *parts, size=6)) / 2**48
 
     def order(self, count: int, *parts: object) -> list[int]:
-        """A shuffle of range(count); with two or more never the order they came in."""
+        """A shuffle of range(count), which is never range(count) itself if that has two or more."""
         places = list(range(count))
         random.Random(self.digest("order", *parts)).shuffle(places)  # noqa: S311  # no secret
         if count > 1 and all(place == index for index, place in enumerate(places)):
@@ -72,23 +72,23 @@ def _hashed(seed: bytes, text: bytes, size: int) -> bytes:
 
 @lru_cache
 def _begun(seed: bytes, size: int) -> blake2b:
-    # with a key there is a block to hash before the text; copied, it is hashed once
+    # a key is hashed as a block of its own before the text; with the copy this is done once
     return blake2b(digest_size=size, key=seed)
 
 
 _states: dict[object, tuple[Any, ...]] = {}
-"""What each block of `seeded_random` found, in the order they began."""
+"""The state of `random` at the beginning of each block of `seeded_random`, in their order."""
 
 
 @contextmanager
-def seeded_random(mint: Mint) -> Generator[None]:
-    """Seed the module `random`, which the jitter of retries is drawn from, and put its state back.
+def seeded_random(id_factory: IdFactory) -> Generator[None]:
+    """Seed the module `random`, from which clients draw the jitter of retries; restore its state.
 
-    Blocks may end in any order: the last to end restores what was before the first.
+    Blocks may end in any order: the last to end restores the state before the first.
     """
     block = object()
     _states[block] = random.getstate()
-    random.seed(mint.digest("random"))
+    random.seed(id_factory.digest("random"))
     try:
         yield
     finally:
@@ -102,7 +102,7 @@ def seeded_random(mint: Mint) -> Generator[None]:
 
 
 def signature(id_: str) -> str:
-    """What signs the address of a file: whoever has it may download without a key."""
+    """The signature in the URL of a result file, which can be downloaded without a key."""
     return blake2b(id_.encode(), digest_size=16).hexdigest()
 
 
@@ -155,25 +155,25 @@ FORMS: dict[str, Callable[[str, int], str]] = {
     "uuid": lambda digits, _: dashed(digits[64:96]),
     "ulid": _ulid,
 }
-"""What stands in the braces of a form: made of 128 hex digits and a moment in microseconds.
+"""The names that may be in the braces of a form. Made of 128 hex digits and a moment.
 
-`stamp` is 32 hex digits that begin with the unix second, `base58` 22 letters and digits,
-`base62` 24, `hex` so many hex digits (32), `ulid` a ULID in lower case.
+`stamp` is 32 hex digits that begin with the unix second, `base58` 22 letters and digits, `base62`
+24, `hex` 32 hex digits, `hex24` and `hex16` fewer, `ulid` a ULID in lower case.
 """
 
-Make = Callable[[str, int], str]
+MakeId = Callable[[str, int], str]
 
 
-def formed(form: str, digest: bytes, at: int) -> str:
-    """The id of a form that 64 bytes of digest make at a moment."""
-    return maker(form)(digest.hex(), at)
+def format_id(form: str, digest: bytes, at: int) -> str:
+    """The id in a form for 64 bytes of digest, created at `at`."""
+    return id_maker(form)(digest.hex(), at)
 
 
 @lru_cache(maxsize=256)
-def maker(form: str) -> Make:
-    """What makes ids of a form, of the hex digits of a digest and a moment."""
+def id_maker(form: str) -> MakeId:
+    """A function that makes ids of a form from the hex digits of a digest and a moment."""
     if form.startswith("base64:"):
-        inner = maker(form.removeprefix("base64:"))
+        inner = id_maker(form.removeprefix("base64:"))
         return lambda digits, at: b64encode(inner(digits, at).encode()).decode()
     pieces = [(text, FORMS[name] if name else None) for text, name, *_ in Formatter().parse(form)]
     match pieces:

@@ -1,4 +1,4 @@
-"""One request line of a batch, as rules, callables and answers see it."""
+"""RequestLine: a request of a batch, as predicates and callables of the test get it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ JSON_TYPES: dict[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class RequestLine:
-    """One request of a batch, or one made directly (then without custom_id and index)."""
+    """A request line of a batch, or a direct call, which has no custom_id and no index."""
 
     index: int | None
-    """Place among the requests of the file, from 0."""
+    """Its place in the input file, from 0."""
     custom_id: str | None
     url: str
     """The endpoint: `/v1/chat/completions`."""
@@ -30,10 +30,10 @@ class RequestLine:
 
     @property
     def model(self) -> str:
-        """The model the request names; empty where it names none."""
+        """The `model` of the body; empty if there is none."""
         return str(self.body.get("model") or "")
 
 
 def json_type(value: object) -> str:
-    """What OpenAI calls the type of a JSON value in its messages."""
+    """The type of a JSON value in the words of OpenAI's messages."""
     return JSON_TYPES[type(value)]

@@ -118,9 +118,9 @@ def manual() -> Generator[Clock]:
 
 
 def _running(clock: Clock) -> Generator[Clock]:
-    clock.start()
+    clock._start()
     yield clock
-    clock.stop()
+    clock._stop()
 
 
 @pytest.fixture

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 
+from fakebatch.batch.input_file import Lines
 from fakebatch.errors import UsageError
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.lines import (
     Corruption,
+    Duplicate,
     Echo,
     Fail,
     Hang,
@@ -29,45 +30,46 @@ Result = Echo | Reply | Fail | Malformed | Hang
 
 @dataclass(frozen=True, slots=True)
 class LineOutcome:
-    """What comes of a line, what becomes of its result line, and the rules that say so."""
+    """What comes of a line, what becomes of its result line, and the rules that decide it."""
 
     result: Result
     corruptions: tuple[Corruption, ...] = ()
     rules: tuple[int, ...] = ()
-    """Their places among the rules of `on`."""
+    """Their indices among the rules of `on`."""
 
 
-@dataclass(frozen=True)
 class RuleMatcher:
     """Matches the lines of one batch, or one direct call, with the rules of a scenario.
 
     Args:
         scenario: the rules, of which the later wins.
         total: how many lines there are; fractions are of them.
-        mint: decides which lines a fraction takes.
-        earlier: in how many batches before a custom_id was, for rules with `times`.
+        id_factory: decides which lines a fraction takes.
+        earlier: how many batches before this one had a custom_id, for rules with `times`.
     """
 
-    scenario: Scenario
-    total: int
-    mint: Mint
-    earlier: Mapping[str, int] = field(default_factory=dict[str, int])
-
-    @cached_property
-    def usual(self) -> LineOutcome | None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        total: int,
+        id_factory: IdFactory,
+        earlier: Mapping[str, int] | None = None,
+    ) -> None:
+        self._earlier = earlier or {}
+        self._otherwise: Outcome = scenario.otherwise.outcome
+        self._rules: list[tuple[LineRule, Outcome | Corruption, frozenset[int] | None]] = []
+        shuffled, start = list[int](), 0
+        for rule in scenario.on:
+            lots = None
+            if rule.fraction is not None:  # takes up the shuffle where the rule before it stopped
+                shuffled = shuffled or 2 * id_factory.order(total, "lots")
+                end = start + ceil(rule.fraction * total)
+                lots = frozenset(shuffled[start:end])
+                start = end % max(total, 1)
+            self._rules.append((rule, rule.outcome, lots))
+        otherwise = self._otherwise
+        self.usual = None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
         """What comes of every line that no rule holds for; None where that depends on the line."""
-        otherwise: Outcome = self.scenario.otherwise.outcome
-        return None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
-
-    @cached_property
-    def is_uniform(self) -> bool:
-        """Whether all lines come to the same, so that none has to be looked at."""
-        return not self.scenario.on and self.usual is not None
-
-    @cached_property
-    def can_hang(self) -> bool:
-        """Whether there could be lines that never finish."""
-        return any(rule.hang is not None for rule in (self.scenario.otherwise, *self.scenario.on))
 
     def outcome(self, line: RequestLine) -> LineOutcome:
         """What comes of a line: of lines that no rule holds for, `usual` itself.
@@ -75,77 +77,101 @@ class RuleMatcher:
         Raises:
             UsageError: a predicate of the test failed, or a recording lacks the custom_id.
         """
-        places = tuple(self._matching(line))
-        if not places and self.usual is not None:
+        earlier = self._earlier.get(line.custom_id or "", 0)
+        outcome, corruptions, indices = self._otherwise, list[Corruption](), list[int]()
+        for index, (rule, verb, lots) in enumerate(self._rules):
+            if lots is not None and line.index not in lots:
+                continue
+            if rule.times is not None and earlier >= rule.times:
+                continue
+            try:
+                if not rule.matches(line):
+                    continue
+            except Exception as error:
+                raise failed("A predicate given to fakebatch.on", line, error) from error
+            indices.append(index)
+            if isinstance(verb, Corruption):
+                corruptions.append(verb)
+            else:
+                outcome = verb
+        if not indices and self.usual is not None:
             return self.usual
-        verbs = [self.scenario.on[place].outcome for place in places]
-        corruptions = tuple(each for each in verbs if isinstance(each, Corruption))
-        results = [each for each in verbs if not isinstance(each, Corruption)]
-        result = results[-1] if results else self.scenario.otherwise.outcome
-        return LineOutcome(_replayed(result, line), corruptions, places)
-
-    def corruptions(self, line: RequestLine) -> tuple[Corruption, ...]:
-        """What becomes of the result line of a request that never ran."""
-        if not self._corrupting:
-            return ()
-        return tuple(
-            self.scenario.on[place].outcome
-            for place in self._matching(line)
-            if place in self._corrupting
-        )
-
-    @cached_property
-    def _corrupting(self) -> set[int]:
-        rules = enumerate(self.scenario.on)
-        return {place for place, rule in rules if isinstance(rule.outcome, Corruption)}
-
-    def _matching(self, line: RequestLine) -> Iterator[int]:
-        for place, rule in enumerate(self.scenario.on):
-            drawn = self._drawn.get(place)
-            if (drawn is None or line.index in drawn) and self._matches(rule, line):
-                yield place
-
-    def _matches(self, rule: LineRule, line: RequestLine) -> bool:
-        try:
-            matches = rule.matches(line)
-        except Exception as error:
-            raise failed("A predicate given to fakebatch.on", line, error) from error
-        earlier = self.earlier.get(line.custom_id or "", 0)
-        return matches and (rule.times is None or earlier < rule.times)
-
-    @cached_property
-    def _drawn(self) -> dict[int, frozenset[int]]:
-        """The lines of each rule that takes a fraction; each goes on where the last one ended."""
-        order, start = self.mint.order(self.total, "lots"), 0
-        drawn: dict[int, frozenset[int]] = {}
-        for place, rule in enumerate(self.scenario.on):
-            if rule.fraction is not None:
-                end = start + ceil(rule.fraction * self.total)
-                drawn[place] = frozenset((order + order)[start:end])
-                start = end % max(self.total, 1)
-        return drawn
+        result = _replayed(outcome, line) if isinstance(outcome, Replay) else outcome
+        return LineOutcome(result, tuple(corruptions), tuple(indices))
 
 
-def _replayed(outcome: Outcome, line: RequestLine) -> Result:
-    """What was recorded for a line, where recordings answer; any other outcome as it is."""
-    if not isinstance(outcome, Replay):
-        return outcome
-    recorded = outcome.lines.get(line.custom_id or "")
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What comes of the lines of a batch, and in which order they finish."""
+
+    by_line: Sequence[LineOutcome]
+    """What comes of each, in the order of the input file."""
+    order: Sequence[int]
+    """The lines in the order in which they finish; last those that never do."""
+    running: int
+    """How many finish if nothing comes between."""
+    failing: Sequence[int]
+    """Places in `order` of the lines that fail, ascending."""
+    misfiled: Sequence[int]
+    """Places in `order` of those that are in the output file all the same."""
+    has_conflict: bool
+    """Whether there is a line that leaves another result line, with an error."""
+
+
+def outcomes_of(
+    lines: Lines, scenario: Scenario, id_factory: IdFactory, earlier: Mapping[str, int]
+) -> Outcomes:
+    """Match each line once, in line order, and decide in which order they finish.
+
+    Raises:
+        UsageError: a predicate of the test failed, or a recording lacks a custom_id.
+    """
+    total = len(lines)
+    matcher = RuleMatcher(scenario, total, id_factory, earlier)
+    if scenario.on or matcher.usual is None:
+        different = by_line = [matcher.outcome(lines.request(index)) for index in range(total)]
+    else:  # no line has to be read
+        different = [matcher.usual]
+        by_line = different * total
+    order, running = id_factory.order(total, "lines"), total
+    kinds = {type(outcome.result) for outcome in different}
+    if Hang in kinds:
+        hangs = [isinstance(outcome.result, Hang) for outcome in by_line]
+        order.sort(key=hangs.__getitem__)
+        running -= sum(hangs)
+    failing, misfiled = list[int](), list[int]()
+    for place, index in enumerate(order) if Fail in kinds else ():
+        result = by_line[index].result
+        if isinstance(result, Fail):
+            failing.append(place)
+            if result.file == "output":
+                misfiled.append(place)
+    has_conflict = any(
+        isinstance(each, Duplicate) and each.conflict == "error"
+        for outcome in different
+        for each in outcome.corruptions
+    )
+    return Outcomes(by_line, order, running, failing, misfiled, has_conflict)
+
+
+def _replayed(replay: Replay, line: RequestLine) -> Result:
+    """What was recorded for a line."""
+    recorded = replay.lines.get(line.custom_id or "")
     if recorded is not None:
         return recorded
-    if line.custom_id is None or outcome.missing is not None:
+    if line.custom_id is None or replay.missing is not None:
         return Echo()
-    known = ", ".join(map(repr, list(outcome.lines)[:5]))
-    more = f" and {len(outcome.lines) - 5} more" if len(outcome.lines) > 5 else ""
+    known = ", ".join(map(repr, list(replay.lines)[:5]))
+    more = f" and {len(replay.lines) - 5} more" if len(replay.lines) > 5 else ""
     raise UsageError(
         f"No recorded answer for custom_id {line.custom_id!r}.",
-        f"{outcome.path} has {known or 'no line'}{more}.",
+        f"{replay.path} has {known or 'no line'}{more}.",
         'Record it, or call fakebatch.reply_from(..., missing="echo").',
     )
 
 
 def failed(what: str, line: RequestLine, error: Exception) -> UsageError:
-    """What to say of a callable of the test that raised."""
+    """The error for a callable of the test that raised."""
     return UsageError(
         f"{what} raised {type(error).__name__}: {error}",
         f"It was called for {name(line)} ({line.url}).",
@@ -154,5 +180,5 @@ def failed(what: str, line: RequestLine, error: Exception) -> UsageError:
 
 
 def name(line: RequestLine) -> str:
-    """What to call a line in a message."""
+    """How a message names a line."""
     return "a direct call" if line.custom_id is None else f"custom_id {line.custom_id!r}"

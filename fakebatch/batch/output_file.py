@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal, NamedTuple
@@ -13,28 +13,23 @@ from fakebatch.batch import bulk
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.matching import LineOutcome, Result
-from fakebatch.batch.output_line import output_lines, written_at
-from fakebatch.batch.responding import LineResponse, question_of, respond
+from fakebatch.batch.responding import LINE_ENDS, LineResponse, model_request, respond, result_lines
 from fakebatch.rules.lines import Duplicate, Echo, Fail, Reply
 
 UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
 """The error code of lines that never ran, by how the batch ended."""
 
-
 CONFLICTS: dict[str, Result] = {
     "success": Echo(" (another answer)"),
     "error": Fail(500, body={"error": {"message": "Conflict.", "type": "server_error"}}),
 }
-"""What else there can be for a custom_id."""
-
+"""The second outcome of a line that has two."""
 
 HELD = 256 * 2**20
 """Up to how many bytes an output file is kept once it is written."""
 
 _PROBED = 8
 """From how many lines the length of an output file is estimated."""
-
-_NEWLINES = {None: b"\n", "lf": b"\n", "crlf": b"\r\n"}
 
 
 class Streamed:
@@ -81,46 +76,37 @@ class ResultFile:
         made = results(self.batch)
         return made.output if self.kind == "output" else made.errors
 
+    def __len__(self) -> int:
+        return len(self.read())
 
-def result_files(batch: Batch) -> tuple[ResultFile, ...]:
+    def __bytes__(self) -> bytes:
+        return bytes(self.read())
+
+
+def result_files(batch: Batch) -> list[ResultFile]:
     """The files a batch leaves when it ends.
 
     An output file where a line succeeded, or passes for it; an error file where one failed, or
     never ran.
     """
-    return batch.once("files", lambda batch: tuple(_result_files(batch)))
-
-
-def _result_files(batch: Batch) -> Iterator[ResultFile]:
-    end = batch.end
+    end, outcomes = batch.end, batch.outcomes
     total, completed, failed = batch.counts(end.at)
-    misfiled = bisect_left(batch.misfiled, completed + failed)
-    unfinished = end.status in UNFINISHED and total > completed + failed
+    finished = completed + failed
+    misfiled = bisect_left(outcomes.misfiled, finished)
+    unfinished = end.status in UNFINISHED and total > finished
+    conflicts = outcomes.has_conflict and finished
     always = batch.dialect.always_written_files if end.status is Status.COMPLETED else ()
+    files: list[ResultFile] = []
     if completed + misfiled or "output" in always:
-        yield ResultFile(batch, "output")
-    if failed > misfiled or unfinished or _has_conflicts(batch) or "errors" in always:
-        yield ResultFile(batch, "errors")
+        files.append(ResultFile(batch, "output"))
+    if failed > misfiled or unfinished or conflicts or "errors" in always:
+        files.append(ResultFile(batch, "errors"))
+    return files
 
 
 def leaves(batch: Batch, kind: str) -> bool:
     """Whether a batch leaves an `output` file, or one of `errors`, when it ends."""
     return any(file.kind == kind for file in result_files(batch))
-
-
-def _has_conflicts(batch: Batch) -> bool:
-    if not any(map(_adds_an_error, (rule.outcome for rule in batch.scenario.on))):
-        return False
-    outcomes = map(batch.outcome, _finished(batch))
-    return any(any(map(_adds_an_error, outcome.corruptions)) for outcome in outcomes)
-
-
-def _adds_an_error(verb: object) -> bool:
-    return isinstance(verb, Duplicate) and verb.conflict == "error"
-
-
-def _finished(batch: Batch) -> list[int]:
-    return batch.order[: batch.finished(batch.end.at)]
 
 
 def results(batch: Batch) -> Results:
@@ -129,9 +115,9 @@ def results(batch: Batch) -> Results:
     A batch that failed, or never began to run, leaves nothing.
 
     Raises:
-        UsageError: an answer given by the test is none.
+        UsageError: a reply of the test is not an answer.
     """
-    return batch.once("results", lambda batch: _Writer(batch).results())
+    return batch.once("results", lambda: _Writer(batch).results())
 
 
 class _Lines(NamedTuple):
@@ -139,152 +125,90 @@ class _Lines(NamedTuple):
 
     output: bytes
     errors: bytes
-    charge: replies.Charge
+    charge: replies.Usage
 
 
 class _Writer:
     """Writes the result files of one batch.
 
     Answers that follow from their requests are made in the order of the file. Callables of the test
-    are asked once for each line, in the order of the input, and what they say is kept.
+    are called once for each line, in the order of the input, and what they return is kept.
     """
 
     def __init__(self, batch: Batch) -> None:
-        self._batch = batch
-        self._bulk = bulk.output(batch)
-        self._usual = batch.matcher.usual
-        self._at = written_at(batch)
-        self._end = _NEWLINES[batch.overrides.result_files.newline]
-        self._finished = _finished(batch)
-        self._kept: dict[int, _Lines] = {}
+        self.batch, self.lines, self.at = batch, batch.lines, batch.written
+        self.outcomes, order = batch.outcomes.by_line, batch.outcomes.order
+        self.bulk = bulk.output(batch)
+        total, completed, failed = batch.counts(batch.end.at)
+        self.finished = order[: completed + failed]
+        code = UNFINISHED.get(batch.end.status, "") if total else ""
+        self.order = order if code else self.finished
+        self.lost = frozenset(self.order[len(self.finished) :])
+        message = batch.dialect.unfinished_line_errors.get(code)
+        self.lost_response = LineResponse(None, {"code": code, "message": message})
 
     def results(self) -> Results:
-        """Both files."""
-        self._kept = {index: self._write(index) for index in sorted(self._called())}
-        unfinished = dict(self._unfinished())
-        order = self._ordered([*self._finished, *unfinished])
-        if self._is_too_long_to_hold():
-            return self._streamed(order, unfinished)
-        output, errors = BytesIO(), BytesIO()
-        charges = self._written(order, unfinished, output, errors)
-        usage = _sum(charges)
-        return Results(self._framed(output), self._framed(errors), usage)
-
-    def _called(self) -> Iterator[int]:
-        """The lines that a callable of the test answers."""
-        if any(map(_calls, (self._usual, *self._batch.unusual.values()))):
-            yield from (i for i in self._finished if _calls(self._batch.outcome(i)))
-
-    def _written(
-        self, order: Iterable[int], unfinished: dict[int, bytes], output: BytesIO, errors: BytesIO
-    ) -> Iterator[replies.Charge]:
+        """Both files; an output file that is too long to hold is written while it is read."""
+        how, order = self.batch.overrides.result_files, [*self.order]
+        write, kept, is_held = self.write, dict[int, _Lines](), True
+        rules = (self.batch.scenario.otherwise, *self.batch.scenario.on)
+        if any(rule.reply and callable(rule.reply.answer) for rule in rules):
+            for index in sorted(self.finished):
+                result = self.outcomes[index].result
+                if isinstance(result, Reply) and callable(result.answer):
+                    kept[index] = self.write(index)
+        if not kept and self.batch.has_usual_files:
+            kept = {index: self.write(index) for index in self.finished[:_PROBED]}
+            longest = max((len(lines.output) for lines in kept.values()), default=0)
+            if longest * len(self.finished) > HELD:
+                write, kept, is_held = self.without_output, {}, False
+        if how.order in ("input", "reversed"):
+            order.sort(reverse=how.order == "reversed")
+        output, errors, usage = BytesIO(), BytesIO(), [0, 0, 0, 0]
         for index in order:
-            if index in unfinished:
-                errors.write(unfinished[index])
-                continue
-            lines = self._kept.pop(index, None) or self._write(index)
+            lines = kept.pop(index, None) or write(index)
             output.write(lines.output)
             errors.write(lines.errors)
-            yield lines.charge
+            for place, tokens in enumerate(lines.charge):
+                usage[place] += tokens
+        content: Content = self.framed(output)
+        if not is_held:
+            content = Streamed(lambda: (self.write(index).output for index in self.finished))
+        return Results(content, self.framed(errors), replies.Usage(*usage))
 
-    def _write(self, index: int) -> _Lines:
-        batch = self._batch
-        outcome = batch.outcome(index)
-        if self._bulk is not None and outcome is self._usual:
-            written = self._bulk(index)
-            if written is not None:
-                return _Lines(written[0], b"", written[1])
-        line = batch.lines.request(index)
-        response = respond(line, outcome.result, batch.dialect, batch.mint, self._at)
-        lines = {True: b"", False: b""}
-        passes = isinstance(outcome.result, Fail) and outcome.result.file == "output"
-        lines[response.succeeded or passes] += self._joined(
-            output_lines(batch, line, response, outcome.corruptions)
-        )
-        for corruption in outcome.corruptions:
+    def framed(self, content: BytesIO) -> bytes:
+        """A whole file of these lines."""
+        how = self.batch.overrides.result_files
+        bom, end = b"\xef\xbb\xbf", LINE_ENDS[how.newline]
+        # where there is nothing to add nothing is copied
+        return b"" if how.empty else bom * how.bom + content.getvalue() + end * how.trailing
+
+    def write(self, index: int) -> _Lines:
+        """What a request adds to the files."""
+        batch, outcome = self.batch, self.outcomes[index]
+        if self.bulk is not None and not outcome.rules and index not in self.lost:
+            plain = self.bulk(index)
+            if plain is not None:
+                return _Lines(plain[0], b"", plain[1])
+        line, result, corruptions = self.lines.request(index), outcome.result, outcome.corruptions
+        if index in self.lost:
+            written = result_lines(batch, line, self.lost_response, self.at, corruptions)
+            return _Lines(b"", written, replies.Usage())
+        response = respond(line, result, batch.dialect, batch.id_factory, self.at)
+        written = result_lines(batch, line, response, self.at, corruptions)
+        passes = isinstance(result, Fail) and result.file == "output"
+        lines = {True: b"", False: b"", response.succeeded or passes: written}
+        for corruption in corruptions:
             if isinstance(corruption, Duplicate) and corruption.conflict is not None:
-                result = CONFLICTS[corruption.conflict]
-                other = respond(line, result, batch.dialect, batch.mint, self._at)
-                lines[other.succeeded] += self._joined(output_lines(batch, line, other))
+                other = CONFLICTS[corruption.conflict]
+                conflict = respond(line, other, batch.dialect, batch.id_factory, self.at)
+                lines[conflict.succeeded] += result_lines(batch, line, conflict, self.at)
         return _Lines(lines[True], lines[False], replies.usage(response.body))
 
-    def _unfinished(self) -> Iterator[tuple[int, bytes]]:
-        """What the error file says of lines that never ran."""
-        batch = self._batch
-        code = UNFINISHED.get(batch.end.status)
-        if code is None or not leaves(batch, "errors"):
-            return
-        message = batch.dialect.unfinished_line_errors[code]
-        response = LineResponse(None, {"code": code, "message": message})
-        for index in batch.order[len(self._finished) :]:
-            line = batch.lines.request(index)
-            corruptions = batch.matcher.corruptions(line)
-            yield index, self._joined(output_lines(batch, line, response, corruptions))
-
-    def _joined(self, lines: list[bytes]) -> bytes:
-        return b"".join(line + self._end for line in lines)
-
-    def _ordered(self, order: list[int]) -> list[int]:
-        how = self._batch.overrides.result_files.order
-        return sorted(order, reverse=how == "reversed") if how in ("input", "reversed") else order
-
-    def _framed(self, content: BytesIO) -> bytes:
-        """A whole file of these lines."""
-        how = self._batch.overrides.result_files
-        if how.empty:
-            return b""
-        if not (how.bom or how.trailing):
-            return content.getvalue()
-        return b"\xef\xbb\xbf" * how.bom + content.getvalue() + self._end * how.trailing
-
-    # --- a file that is too long to hold
-
-    def _is_too_long_to_hold(self) -> bool:
-        if self._kept or self._batch.overrides.result_files.changes_content:
-            return False
-        self._kept = {index: self._write(index) for index in self._finished[:_PROBED]}
-        lengths = (len(lines.output) for lines in self._kept.values())
-        return max(lengths, default=0) * len(self._finished) > HELD
-
-    def _streamed(self, order: list[int], unfinished: dict[int, bytes]) -> Results:
-        errors = BytesIO()
-        usage = _sum(self._charged(order, unfinished, errors))
-        output = Streamed(
-            lambda: (self._write(index).output for index in order if index not in unfinished)
-        )
-        return Results(output, errors.getvalue(), usage)
-
-    def _charged(
-        self, order: list[int], unfinished: dict[int, bytes], errors: BytesIO
-    ) -> Iterator[replies.Charge]:
-        """What answers cost, without making more of an answer than that takes."""
-        batch = self._batch
-        for index in order:
-            if index in unfinished:
-                errors.write(unfinished[index])
-            elif batch.outcome(index) == LineOutcome(Echo()):
-                line = batch.lines.request(index)
-                question = question_of(line, batch.dialect, batch.mint, self._at)
-                yield replies.charged(question)
-            else:
-                lines = self._write(index)
-                errors.write(lines.errors)
-                yield lines.charge
-
-
-def _calls(outcome: LineOutcome | None) -> bool:
-    return (
-        outcome is not None
-        and isinstance(outcome.result, Reply)
-        and callable(outcome.result.answer)
-    )
-
-
-def _sum(charges: Iterable[replies.Charge]) -> replies.Usage:
-    prompt = completion = cached = reasoning = 0
-    for charge in charges:
-        prompt += charge[0]
-        completion += charge[1]
-        cached += charge[2]
-        reasoning += charge[3]
-    return replies.Usage(prompt, completion, cached, reasoning)
+    def without_output(self, index: int) -> _Lines:
+        """The same without the line of the output file, and without making more than that takes."""
+        if index not in self.lost and self.outcomes[index] == LineOutcome(Echo()):
+            batch, line = self.batch, self.lines.request(index)
+            request = model_request(line, batch.dialect, batch.id_factory, self.at)
+            return _Lines(b"", b"", replies.echo_usage(request))
+        return self.write(index)._replace(output=b"")

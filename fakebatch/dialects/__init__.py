@@ -1,42 +1,11 @@
 """Providers of this API, as data: the one folder that knows their names."""
 
-from fakebatch.dialects.azure import AZURE
-from fakebatch.dialects.base import (
-    APIError,
-    Dialect,
-    ErrorCode,
-    ErrorKind,
-    ErrorTemplate,
-    Limits,
-    canonical,
-)
-from fakebatch.dialects.choosing import chosen
-from fakebatch.dialects.dashscope import DASHSCOPE
-from fakebatch.dialects.facts import documented, inferred, observed
-from fakebatch.dialects.groq import GROQ
-from fakebatch.dialects.knobs import Listing, Shapes, Window
-from fakebatch.dialects.moonshot import MOONSHOT
-from fakebatch.dialects.openai import OPENAI
-from fakebatch.dialects.openai_2024 import OPENAI_2024
-from fakebatch.dialects.others import (
-    DEEPINFRA,
-    DOUBLEWORD,
-    LITELLM,
-    NEBIUS,
-    OGX,
-    PARASAIL,
-    SILICONFLOW,
-)
-from fakebatch.dialects.shape import shaped
-from fakebatch.dialects.zhipu import ZHIPU
+from fakebatch.dialects.dialect import Dialect, Fact, Limits, Listing, Shapes, Window, canonical
+from fakebatch.dialects.errors import APIError, ErrorCode, ErrorKind, ErrorTemplate
+from fakebatch.dialects.loading import DIALECTS, choose
+from fakebatch.dialects.template import render
 
-DIALECTS = {
-    dialect.name: dialect
-    for dialect in (
-        *(OPENAI, MOONSHOT, AZURE, DASHSCOPE, GROQ, ZHIPU, SILICONFLOW),
-        *(DEEPINFRA, PARASAIL, DOUBLEWORD, NEBIUS, LITELLM, OGX, OPENAI_2024),
-    )
-}
+OPENAI = DIALECTS["openai"]
 
 __all__ = [
     "DIALECTS",
@@ -46,14 +15,12 @@ __all__ = [
     "ErrorCode",
     "ErrorKind",
     "ErrorTemplate",
+    "Fact",
     "Limits",
     "Listing",
     "Shapes",
     "Window",
     "canonical",
-    "chosen",
-    "documented",
-    "inferred",
-    "observed",
-    "shaped",
+    "choose",
+    "render",
 ]

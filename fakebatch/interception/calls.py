@@ -1,56 +1,209 @@
-"""The calls of respx's `router.calls` and `route.calls`: all are counted, the last hundred kept."""
+"""Converts requests and replies between HTTP libraries and the seam, and records calls for respx.
+
+`library` is the module whose classes are used, httpx or httpx2: with respx it is always httpx, with
+our own transports that of the client.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from functools import cache
+from types import ModuleType
 from typing import Any, NamedTuple, SupportsIndex
 
 import httpx
-import respx
 from respx.models import Call, CallList
 
-from fakebatch.interception.conversion import response_for
-from fakebatch.wire.messages import Reply
-from fakebatch.wire.operations import Operation
+from fakebatch.interception.driver import Step, native_error
+from fakebatch.interception.network_errors import play
+from fakebatch.wire.messages import Reply, Request
+
+KEPT_BYTES = 64 * 1024
+"""The limit for bodies that are recorded, and for forms that are read at once."""
+
+
+def long_form(request: Any) -> Any:
+    """The stream of a form that is too long to be read at once, else None."""
+    # by name, as both libraries hide the class; wrappers of other libraries have another name
+    if type(request.stream).__name__ != "MultipartStream":
+        return None
+    length = int(request.headers.get("content-length", KEPT_BYTES + 1))
+    return request.stream if length > KEPT_BYTES else None
+
+
+def request_from(request: Any) -> Request:
+    """The request for the seam. The client's has been read, or is a long form."""
+    url, pieces = request.url, long_form(request)
+    return Request(
+        request.method,
+        url.path,
+        dict(url.params) if url.query else {},
+        {name.lower().decode(): value.decode("latin-1") for name, value in request.headers.raw},
+        request.content if pieces is None else b"",
+        pieces,
+        url.scheme,
+        url.host,
+        url.port,
+    )
+
+
+def as_httpx(request: Any) -> httpx.Request:
+    """A request of either library, which has been read, as one of httpx."""
+    if isinstance(request, httpx.Request):
+        return request
+    headers: list[tuple[bytes, bytes]] = [*request.headers.raw]
+    return httpx.Request(request.method, str(request.url), headers=headers, content=request.content)
+
+
+def response_for(reply: Reply, request: Any, library: ModuleType, stack: str) -> Any:
+    """A reply as a response of `library`.
+
+    Args:
+        reply: the reply.
+        request: the request of the client.
+        library: httpx or httpx2.
+        stack: the name of the stack whose exceptions the body raises.
+    """
+    if reply.pieces is not None:
+        stream = _stream_class(library)(reply.pieces, stack)
+    elif reply.script is None and "content-encoding" not in reply.headers:
+        stream = library.ByteStream(reply.body)
+    else:  # httpx would decode a ByteStream now, not when the client reads it
+        pieces = play(reply.script.body if reply.script else None, reply, request)
+        stream = _stream_class(library)(pieces, stack)
+    headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+    return library.Response(reply.status, headers=headers, stream=stream)
+
+
+def native_response(response: Any, library: ModuleType, stack: str) -> Any:
+    """The response of a respx route as a response of `library`.
+
+    Args:
+        response: one of httpx, not yet read if the test gave it a stream.
+        library: httpx or httpx2.
+        stack: the name of the stack whose exceptions the body raises.
+    """
+    stream: Any = response.stream
+    if not isinstance(stream, httpx.ByteStream):
+        stream = _stream_class(library)(stream, stack)
+    elif library is httpx:
+        return response
+    else:
+        stream = library.ByteStream(b"".join(stream))
+    return library.Response(
+        response.status_code,
+        headers=response.headers.raw,
+        stream=stream,
+        extensions=response.extensions,
+    )
+
+
+class _Stream:
+    """A body as it arrives: runs the steps between its pieces."""
+
+    def __init__(self, pieces: Any, stack: str) -> None:
+        self._pieces = pieces
+        self._stack = stack
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for piece in self._pieces:
+                if isinstance(piece, Step):
+                    piece.on_thread()
+                else:
+                    yield piece
+        except Exception as error:  # noqa: BLE001
+            raise native_error(error, self._stack)  # noqa: B904
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            if hasattr(self._pieces, "__aiter__"):
+                async for piece in self._pieces:
+                    yield piece
+                return
+            for piece in self._pieces:
+                if isinstance(piece, Step):
+                    await piece.on_loop()
+                else:
+                    yield piece
+        except Exception as error:  # noqa: BLE001
+            raise native_error(error, self._stack)  # noqa: B904
+
+    def close(self) -> None:
+        if hasattr(self._pieces, "close"):
+            self._pieces.close()
+
+    async def aclose(self) -> None:
+        if hasattr(self._pieces, "aclose"):
+            await self._pieces.aclose()
+
+
+@cache
+def _stream_class(library: ModuleType) -> Any:
+    # clients accept only streams of their own library's classes
+    return type("Stream", (_Stream, library.SyncByteStream, library.AsyncByteStream), {})
+
 
 KEPT_CALLS = 100
-KEPT_BYTES = 64 * 1024
 
-_SECRET_HEADERS = (b"authorization", b"api-key")
-_LEFT_OUT = (b"x-fakebatch-body", b"[left out: over 64 kB]")
-
-RawHeaders = list[tuple[bytes, bytes]]
+_SECRET_HEADERS = ("authorization", "api-key")
+_LEFT_OUT = {"x-fakebatch-body": "[left out: over 64 kB]"}
 
 
 class RecordedCall(NamedTuple):
-    """A call as it is noted: respx's objects are made of it only if somebody looks.
+    """A recorded call. respx's objects are made from it when the test looks at them.
 
-    They cost more than the whole answer, and most calls are never looked at. What is shown holds
-    no key.
+    Making them takes longer than the whole exchange, and most are never looked at. API keys are
+    left out.
     """
 
     method: str
     url: Any
     headers: Any
     body: bytes | None
-    """None where it was too long to keep."""
+    """None: it is too long."""
     response: Reply | httpx.Response | None
-    """What the emulator said, what the test itself answered, or nothing: the call failed."""
+    """The emulator's reply, or the response of a mocked route; None: the exchange failed."""
 
     def __repr__(self) -> str:
         return repr(self.call())
 
     def call(self) -> Call:
-        """What respx keeps of a call."""
-        headers = [*map(_redacted, self.headers.raw)]
+        """The call as respx's object."""
+        headers = httpx.Headers(self.headers.raw)
+        headers.update({name: "[redacted]" for name in _SECRET_HEADERS if name in headers})
         if self.body is None:
-            headers = _without_body(headers)
+            headers.pop("content-length", None)
+            headers.update(_LEFT_OUT)
         request = httpx.Request(self.method, str(self.url), headers=headers, content=self.body)
         response = self.response
         if isinstance(response, Reply):
-            response = _as_sent(response, request)
+            response = response_for(response._replace(script=None), request, httpx, "httpx")
+            with suppress(httpx.DecodingError):  # a rule may have set a wrong content-encoding
+                response.read()
         return Call(request, response)
+
+
+def recorded(
+    request: Any, message: Request, response: Reply | httpx.Response | None
+) -> RecordedCall:
+    """The record of a call, without large bodies.
+
+    Args:
+        request: the request of httpx or httpx2.
+        message: the same request for the seam.
+        response: None: the exchange failed.
+    """
+    body = message.body if message.pieces is None and len(message.body) <= KEPT_BYTES else None
+    if isinstance(response, Reply):
+        if response.pieces is not None or len(response.body) > KEPT_BYTES:
+            headers = {**response.headers, **_LEFT_OUT}
+            headers.pop("content-length", None)
+            response = Reply(response.status, headers, b"")
+    elif response is not None and isinstance(response.stream, httpx.ByteStream):
+        response.read()  # as respx does; a stream that the test gave is left for the client
+    return RecordedCall(request.method, request.url, request.headers, body, response)
 
 
 class BoundedCalls(CallList):  # pyright: ignore[reportMissingTypeArgument]
@@ -58,100 +211,37 @@ class BoundedCalls(CallList):  # pyright: ignore[reportMissingTypeArgument]
 
     def __init__(self, *args: Any, name: Any = "fakebatch") -> None:
         super().__init__(*args, name=name)
-        self._seen = [len(self)]  # in a list: a mock takes its time over its attributes
+        self._counted = [len(self)]  # in a list: CallList is a Mock, whose attributes are slow
 
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
-        shown = _shown(super().__getitem__(index))  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
-        self[index] = shown  # so that a call stays one object, however often it is looked at
-        return shown
+        call = super().__getitem__(index)  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+        if isinstance(call, RecordedCall):
+            call = self[index] = call.call()  # kept, so that it is the same object next time
+        return call  # pyright: ignore[reportUnknownVariableType]
 
     def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self)))
 
     @property
     def called(self) -> bool:  # type: ignore[override]
-        """Whether there was any call."""
-        return self._seen[0] > 0
+        """Whether there was a call."""
+        return self._counted[0] > 0
 
     @property
     def call_count(self) -> int:  # type: ignore[override]
         """How many calls there were."""
-        return self._seen[0]
+        return self._counted[0]
 
     def append(self, call: Any) -> None:
-        """Count a call, keep it, and forget the oldest."""
-        self._seen[0] += 1
+        """Count and keep a call; drop the oldest if there are too many."""
+        self._counted[0] += 1
         list.append(self, call)  # pyright: ignore[reportUnknownMemberType]
         if len(self) > KEPT_CALLS:
             del self[0]
 
     def clear(self) -> None:
-        """Forget all calls."""
-        self._seen[0] = 0
+        """Drop all calls."""
+        self._counted[0] = 0
         super().clear()
-
-
-class OperationRoute(respx.Route):
-    """What respx shows of an operation. Mock it, and the mock answers in place of the emulator."""
-
-    def __init__(self, operation: Operation) -> None:
-        super().__init__()
-        self._name = operation.name
-        self.operation = operation
-        self.calls = BoundedCalls(name=self)
-
-    @property
-    def is_mocked(self) -> bool:
-        """Whether the test has given this route an answer of its own."""
-        return bool(self.side_effect or self.return_value)
-
-    def _next_side_effect(self) -> Any:
-        # respx gives a message to classes of httpx alone; those of httpx2 need one as well
-        effect = super()._next_side_effect()  # pyright: ignore[reportUnknownMemberType]
-        if isinstance(effect, type) and effect.__module__.startswith("httpx2"):
-            return effect("Mock Error")
-        return effect
-
-
-def recorded(
-    request: Any, body: bytes | None, response: Reply | httpx.Response | None
-) -> RecordedCall:
-    """A record of a request of httpx or httpx2 and what came of it, without large bodies."""
-    kept = body if body is not None and len(body) <= KEPT_BYTES else None
-    return RecordedCall(request.method, request.url, request.headers, kept, _bounded(response))
-
-
-def _bounded(response: Reply | httpx.Response | None) -> Reply | httpx.Response | None:
-    if isinstance(response, Reply):
-        if response.pieces is None and len(response.body) <= KEPT_BYTES:
-            return response
-        marked = {**response.headers, _LEFT_OUT[0].decode(): _LEFT_OUT[1].decode()}
-        return Reply(response.status, marked, b"")
-    if response is None or not isinstance(response.stream, httpx.ByteStream):
-        return response  # a stream of the test's own is left for the client to read
-    if len(response.read()) <= KEPT_BYTES:
-        return response
-    headers = _without_body(response.headers.raw)
-    return httpx.Response(response.status_code, headers=headers)
-
-
-def _as_sent(reply: Reply, request: httpx.Request) -> httpx.Response:
-    """A reply as it was sent, whatever happened to it on the way."""
-    response: httpx.Response = response_for(reply._replace(script=None), request, httpx, "httpx")
-    with suppress(httpx.DecodingError):  # a fault may have mislabelled it
-        response.read()
-    return response
-
-
-def _redacted(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    return (header[0], b"[redacted]") if header[0].lower() in _SECRET_HEADERS else header
-
-
-def _without_body(headers: RawHeaders) -> RawHeaders:
-    return [*((name, v) for name, v in headers if name.lower() != b"content-length"), _LEFT_OUT]
-
-
-def _shown(noted: Any) -> Call:
-    return noted.call() if isinstance(noted, RecordedCall) else noted

@@ -1,6 +1,7 @@
-"""An exchange as one generator of steps, and the two that drive it: a thread and an event loop.
+"""Runs an exchange, which is a generator of steps, for synchronous and asynchronous clients.
 
-So the order of things is written once for clients of either kind; a step is what they do otherwise.
+The exchange is written once; a step is what the two kinds of clients do differently. Its errors
+become exceptions of the client's own HTTP stack, which are found by name.
 """
 
 from __future__ import annotations
@@ -8,28 +9,29 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import anyio
 
+from fakebatch.errors import FakeBatchError
+from fakebatch.interception.lost_errors import LostErrors
 from fakebatch.vtime import scheduler
-
-T = TypeVar("T")
 
 
 class Step(NamedTuple):
-    """One thing to do, in the way of a thread or of an event loop."""
+    """An action in two forms, for a thread and for an event loop."""
 
     on_thread: Callable[[], Any]
     on_loop: Callable[[], Awaitable[Any]]
 
 
-Steps = Generator[Step, Any, T]
-"""Yields what is to be done, is sent what came of it, and returns a T."""
+Steps = Generator[Step, Any, Any]
+"""Yields steps, is sent the result of each, and returns the result of the exchange."""
 
 
-def run(steps: Steps[T]) -> T:
-    """Drive an exchange on the thread of a synchronous client."""
+def run(steps: Steps) -> Any:
+    """Run an exchange for a synchronous client."""
     try:
         step = next(steps)
         while True:
@@ -40,17 +42,11 @@ def run(steps: Steps[T]) -> T:
             else:
                 step = steps.send(result)
     except StopIteration as end:
-        value: T = end.value
-        return value
-    except RuntimeError as error:
-        # that side effects are at their end respx tells by StopIteration, which no generator passes
-        if isinstance(error.__cause__, StopIteration):
-            raise error.__cause__ from None
-        raise
+        return end.value
 
 
-async def run_on_loop(steps: Steps[T]) -> T:
-    """Drive an exchange on the event loop of an asynchronous client."""
+async def run_on_loop(steps: Steps) -> Any:
+    """Run an exchange for an asynchronous client."""
     try:
         step = next(steps)
         while True:
@@ -61,20 +57,69 @@ async def run_on_loop(steps: Steps[T]) -> T:
             else:
                 step = steps.send(result)
     except StopIteration as end:
-        value: T = end.value
-        return value
+        return end.value
 
 
 def wait(seconds: float) -> Step:
-    """Let virtual time pass; in real time nobody wants to wait."""
-    return Step(partial(_sleep, seconds), partial(_sleep_on_loop, seconds))
+    """A pause in virtual time; in real time there is none."""
+    if scheduler.for_this_thread() is None:
+        seconds = 0
+    return Step(partial(time.sleep, seconds), partial(anyio.sleep, seconds))
 
 
-def _sleep(seconds: float) -> None:
-    if scheduler.for_this_thread() is not None:
-        time.sleep(seconds)
+class Interceptor:
+    """Answers requests in place of the network.
+
+    Args:
+        stack: the name of the package whose exceptions the client expects.
+        lost_errors: records our errors, in case the code under test swallows them.
+    """
+
+    def __init__(self, stack: str, lost_errors: LostErrors) -> None:
+        self.stack = stack
+        self._lost_errors = lost_errors
+
+    def exchange(self, request: Any) -> Steps:
+        """The exchange that leads from a request to its response."""
+        raise NotImplementedError
+
+    def handler(self, request: Any) -> Any:
+        """The response for a synchronous client."""
+        return run(self._observed(request))
+
+    async def async_handler(self, request: Any) -> Any:
+        """The response for an asynchronous client."""
+        return await run_on_loop(self._observed(request))
+
+    def _observed(self, request: Any) -> Steps:
+        try:
+            return (yield from self.exchange(request))
+        except FakeBatchError as error:
+            self._lost_errors.note(error)
+            raise
+        except Exception as error:  # noqa: BLE001
+            raise native_error(error, self.stack)  # noqa: B904
 
 
-async def _sleep_on_loop(seconds: float) -> None:
-    if scheduler.for_this_thread() is not None:
-        await anyio.sleep(seconds)
+STACKS = {"httpcore": ("httpcore", "httpx"), "httpcore2": ("httpcore2", "httpx2")}
+"""The packages whose exceptions a stack raises; we raise those of the first."""
+
+_FAMILIES = frozenset(package for packages in STACKS.values() for package in packages)
+
+
+def native_error(error: Exception, stack: str) -> Exception:
+    """The exception of `stack` with the name of one of another HTTP stack; others stay as they are.
+
+    Its traceback does not show the original.
+    """
+    package = type(error).__module__.partition(".")[0]
+    packages = STACKS.get(stack, (stack,))
+    if package not in _FAMILIES or package in packages:
+        return error
+    natives = vars(import_module(packages[0]))
+    kind = next((natives[k.__name__] for k in type(error).__mro__ if k.__name__ in natives), None)
+    if kind is None:
+        return error
+    native: Exception = kind(str(error))
+    native.__suppress_context__ = True
+    return native

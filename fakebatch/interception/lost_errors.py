@@ -1,14 +1,18 @@
-"""Errors that the code under test has swallowed: the first is raised again at the end."""
+"""Errors of ours that the code under test swallowed: the first is raised at the end of the test."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 import threading
+from contextlib import suppress
+from traceback import walk_stack
 from types import FrameType
 from typing import Any, NamedTuple
 
 from fakebatch.errors import FakeBatchError
+
+_POOLS = "multiprocessing.pool"
 
 
 class RaisedError(NamedTuple):
@@ -22,73 +26,42 @@ class RaisedError(NamedTuple):
 
     @property
     def is_lost(self) -> bool:
-        """Whether nothing outside of the thread or task that raised it has seen it."""
+        """Whether it has not left the thread or the task in which it was raised."""
         if self.task is not None:
-            # the flag asyncio itself goes by when it logs "exception was never retrieved"
+            # asyncio's own flag for its log line "exception was never retrieved"
             return self.task.done() and bool(getattr(self.task, "_log_traceback", False))
         reached = self.error.__traceback__
         return self.elsewhere and reached is not None and reached.tb_frame in self.frames
 
 
 class LostErrors:
-    """Notes every error of ours that passes out of its `with` block; any thread may enter it."""
+    """Records where each error of ours was raised. Thread-safe."""
 
     def __init__(self) -> None:
         self._home = threading.get_ident()
         self._raised: list[RaisedError] = []
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, FakeBatchError):
-            self.note(error)
-
     def note(self, error: FakeBatchError) -> None:
-        """Remember where an error was raised."""
+        """Record an error that the calling thread is about to raise.
+
+        Also make the pools of multiprocessing pass such errors on to their callers. A worker passes
+        on what is an `Exception`; any other error kills it, and `map` waits for ever.
+        """
         if all(raised.error is not error for raised in self._raised):
             elsewhere = threading.get_ident() != self._home
-            self._raised.append(RaisedError(error, elsewhere, _stack(), _task()))
-        _let_pools_report()
+            task = None
+            with suppress(RuntimeError):  # no event loop runs here
+                task = asyncio.current_task()
+            frames = frozenset(frame for frame, _ in walk_stack(sys._getframe()))  # noqa: SLF001
+            self._raised.append(RaisedError(error, elsewhere, frames, task))
+        pool = sys.modules.get(_POOLS)
+        if pool is not None:
+            vars(pool)["Exception"] = (Exception, FakeBatchError)
 
-    def lost(self) -> FakeBatchError | None:
-        """The first error that nobody has seen. Each is returned once."""
+    def take(self) -> list[FakeBatchError]:
+        """The errors that were lost, in the order they were raised; each is returned once."""
         raised, self._raised = self._raised, []
-        _leave_pools_alone()
-        return next((one.error for one in raised if one.is_lost), None)
-
-
-_POOLS = "multiprocessing.pool"
-
-
-def _let_pools_report() -> None:
-    """Let a pool of multiprocessing, of threads or processes, hand an error on to its caller.
-
-    Its workers hand on what is an `Exception` to them. Of another error they die, and `map` waits
-    for their result for ever.
-    """
-    pool = sys.modules.get(_POOLS)
-    if pool is not None:
-        pool.__dict__["Exception"] = (Exception, FakeBatchError)
-
-
-def _leave_pools_alone() -> None:
-    pool = sys.modules.get(_POOLS)
-    if pool is not None:
-        pool.__dict__.pop("Exception", None)
-
-
-def _task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
-
-
-def _stack() -> frozenset[FrameType]:
-    frames: set[FrameType] = set()
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # the documented way to a frame
-    while frame is not None:
-        frames.add(frame)
-        frame = frame.f_back
-    return frozenset(frames)
+        pool = sys.modules.get(_POOLS)
+        if pool is not None:
+            vars(pool).pop("Exception", None)
+        return [each.error for each in raised if each.is_lost]

@@ -1,203 +1,142 @@
-"""The respx router of the emulator: one named route an operation, found by one look-up."""
+"""The respx router of the emulator, with a named route for each operation."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from threading import RLock
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import respx
 from respx.models import AllMockedAssertionError, SideEffectError
 
 from fakebatch.errors import RefusedRequest
-from fakebatch.interception.calls import BoundedCalls, OperationRoute, recorded
-from fakebatch.interception.conversion import (
+from fakebatch.interception.calls import (
+    BoundedCalls,
     as_httpx,
-    long_form,
     native_response,
+    recorded,
     request_from,
     response_for,
-    timeouts,
 )
-from fakebatch.interception.driver import Step, Steps, run, run_on_loop
-from fakebatch.interception.network_errors import arrival
-from fakebatch.wire.messages import Reply, Request
+from fakebatch.interception.driver import Step, Steps
+from fakebatch.interception.mockers import OperationRoutes
+from fakebatch.interception.network_errors import play
+from fakebatch.wire.app import Sites
+from fakebatch.wire.messages import Reply
 from fakebatch.wire.operations import OPERATIONS
-from fakebatch.wire.sites import Sites, Target
+
+_NAMES = frozenset(operation.name for operation in OPERATIONS)
 
 
 class EmulatedRouter(respx.Router):
-    """Answers what goes to an emulated base URL; knows the routes a test adds to it as well."""
+    """Answers requests to emulated base URLs. Routes that the test adds to it come first."""
 
     def __init__(self, sites: Sites) -> None:
         super().__init__(assert_all_called=False)
         self.calls = BoundedCalls()
         self._sites = sites
-        self._operations = {operation.name: operation for operation in OPERATIONS}
-        self._known: dict[str, OperationRoute] = {}
-        self._recording = RLock()  # reentrant: a finalizer may call while its thread is in here
+        self._operations = OperationRoutes()
+        self._lock = RLock()  # reentrant: a finalizer may make a call while its thread holds it
         self._process: int | None = None
 
     def belong_to_this_process(self) -> None:
-        """Answer in this process, and refuse in those that are forked from it."""
+        """Answer requests of this process, and refuse those of processes forked from it."""
         self._process = os.getpid()
 
-    @property
+    def __getitem__(self, name: str) -> respx.Route:
+        """The route of an operation (`batches.retrieve`), or a named route of the test."""
+        return self._operations[name] if name in _NAMES else super().__getitem__(name)
+
+    def reset(self) -> None:
+        """Drop all recorded calls."""
+        super().reset()
+        for route in self._operations.values():
+            route.reset()
+
+    def exchange(self, request: Any, library: ModuleType, stack: str) -> Steps:
+        """The exchange for a request: the response of a route of the test, or of the emulator.
+
+        Args:
+            request: one of httpx or httpx2, which has been read or is a long form.
+            library: httpx or httpx2, for the response.
+            stack: the name of the stack whose exceptions the response raises.
+
+        Raises:
+            AllMockedAssertionError: no route matches, and no provider has the address.
+        """
+        is_copy = self._is_copy()
+        message = request_from(request)
+        target = self._sites.find(message)
+        if is_copy:
+            raise AllMockedAssertionError(request.url) if target is None else self.refusal(request)
+        operation = None if target is None else target.operation
+        route = None if operation is None else self._operations[operation.name]
+        mocked = route if route and (route.side_effect or route.return_value) else None
+        if message.pieces is not None and (self.routes or mocked):
+            yield Step(request.read, request.aread)
+            message = request_from(request)
+        if self.routes:
+            own = as_httpx(request)
+            with suppress(AllMockedAssertionError):
+                response = yield Step(partial(self.handler, own), partial(self.async_handler, own))
+                return native_response(response, library, stack)
+        if target is None:
+            raise AllMockedAssertionError(request.url)
+        answer: Any = None
+        try:
+            if mocked:
+                answer = yield from _mock_response(mocked, request)
+            if answer is None:
+                reply = target.handle(message)
+                if reply.script is not None:
+                    yield from play(reply.script.before, reply, request)
+                answer = reply
+        finally:
+            if route is not None:
+                call = recorded(request, message, answer)
+                with self._lock:
+                    self.calls.append(call)
+                    route.calls.append(call)  # pyright: ignore[reportUnknownMemberType]
+        if isinstance(answer, Reply):
+            return response_for(answer, request, library, stack)
+        return native_response(answer, library, stack)
+
     def _is_copy(self) -> bool:
-        """Whether this process was forked from the one that the router answers in."""
-        if self._process is None:  # never entered: the first call decides
+        """Whether this process was forked from the one in which the router answers."""
+        if self._process is None:  # never entered: the process of the first call
             self.belong_to_this_process()
         return self._process != os.getpid()
 
-    def __getitem__(self, name: str) -> respx.Route:
-        """The route of an operation (`batches.retrieve`), or one the test has added by name."""
-        return self._route(name) if name in self._operations else super().__getitem__(name)
-
-    def _route(self, name: str) -> OperationRoute:
-        known = self._known.get(name)
-        if known is None:
-            # a respx route costs 0.15 ms to build: only those that are used or looked at are
-            with self._recording:
-                known = self._known.setdefault(name, OperationRoute(self._operations[name]))
-        return known
-
-    def handler(self, request: httpx.Request) -> httpx.Response:
-        """The response of a route the test has added, else the emulator's.
-
-        Raises:
-            AllMockedAssertionError: neither has one; respx's word for it.
-        """
-        response: httpx.Response = run(self.exchange(request, httpx, "httpx"))
-        return response
-
-    async def async_handler(self, request: httpx.Request) -> httpx.Response:
-        """The same, where side effects of the test may be coroutine functions."""
-        response: httpx.Response = await run_on_loop(self.exchange(request, httpx, "httpx"))
-        return response
-
-    def reset(self) -> None:
-        """Forget all calls."""
-        super().reset()
-        for route in self._known.values():
-            route.reset()
-
-    def exchange(self, request: Any, stack: ModuleType, name: str) -> Steps[Any]:
-        """From a request of httpx or httpx2 to the response of the test itself, or the emulator's.
-
-        Args:
-            request: whose body may be unread.
-            stack: the library of the client.
-            name: of the stack whose errors a stream raises.
-
-        Raises:
-            AllMockedAssertionError: neither has one.
-        """
-        message = request_from(request)
-        target = self._sites.find(message)
-        route = None
-        if target is not None and target.operation is not None:
-            route = self._route(target.operation.name)
-        is_mocked = route is not None and route.is_mocked
-        pieces = None
-        if target is not None and not self.routes and not is_mocked:
-            pieces = long_form(request)  # that the emulator alone is to read
-        if pieces is None:
-            yield Step(request.read, request.aread)
-        if self.routes and not self._is_copy:
-            own = as_httpx(request)
-            with suppress(AllMockedAssertionError):
-                response = yield Step(
-                    partial(super().handler, own), partial(super().async_handler, own)
-                )
-                return native_response(response, stack, name)
-        if target is None:
-            raise AllMockedAssertionError(f"fakebatch does not emulate {request.url}")
-        if self._is_copy:
-            raise self.refusal(request)
-        if route is not None and is_mocked:
-            response = self._mock_response(route, as_httpx(request))
-            if isawaitable(response):
-                response = yield Step(partial(_itself, response), partial(_awaited, response))
-            if isinstance(response, httpx.Response):
-                self._record(route, request, request.content, response)
-                return native_response(response, stack, name)
-        reply = yield from self._reply(message, target, route, request, pieces)
-        return response_for(reply, request, stack, name)
-
-    def _mock_response(self, route: OperationRoute, request: httpx.Request) -> Any:
-        """What the test itself answers for an operation."""
-        try:
-            return route.resolve(request)
-        except SideEffectError as error:
-            self._record(route, request, request.content, None)
-            raise error.origin from error
-
-    def _reply(
-        self,
-        message: Request,
-        target: Target,
-        route: OperationRoute | None,
-        request: Any,
-        pieces: Iterable[bytes] | None,
-    ) -> Steps[Reply]:
-        """The emulator's reply, once it has arrived, and a record of it."""
-        body = None
-        if pieces is not None:
-            message = message._replace(pieces=pieces)
-        else:
-            body = request.content
-            if body:
-                message = message._replace(body=body)
-        reply = target.handle(message)
-        if reply.script is not None:
-            try:
-                yield from arrival(reply, timeouts(request))
-            except Exception:
-                self._record(route, request, body, None)
-                raise
-        self._record(route, request, body, reply)
-        return reply
-
     def refusal(self, request: Any) -> RefusedRequest:
-        """What to say of a request that nobody answers."""
-        if self._is_copy:
+        """The error for a request that is not answered."""
+        url = request.url.copy_with(query=None)
+        if self._is_copy():
             return RefusedRequest(
-                f"{request.method} {request.url.copy_with(query=None)} was refused: process "
-                f"{os.getpid()} was forked from {self._process}, in which this FakeBatch lives.",
-                "Whatever it did here, it would do to a copy that the test never sees.",
+                f"{request.method} {url} was refused: process {os.getpid()} was forked from "
+                f"{self._process}, in which this FakeBatch is active.",
+                "A call from here would change only a copy, which the test does not see.",
                 "Use threads in this test, or enter a FakeBatch in the forked process.",
             )
         return RefusedRequest(
-            f"{request.method} {request.url.copy_with(query=None)} was refused: nothing leaves "
-            "this machine.",
-            f"Emulated are: {', '.join(self._sites.base_urls)}; no respx router of yours answered.",
+            f"{request.method} {url} was refused: nothing leaves this machine.",
+            f"fakebatch emulates {', '.join(self._sites.base_urls)}; no route of yours matched.",
             "Mock it with respx, or give the client an emulated base_url.",
         )
 
-    def _record(
-        self,
-        route: OperationRoute | None,
-        request: Any,
-        body: bytes | None,
-        response: Reply | httpx.Response | None,
-    ) -> None:
-        if route is None:
-            return
-        call = recorded(request, body, response)
-        with self._recording:
-            self.calls.append(call)
-            route.calls.append(call)  # pyright: ignore[reportUnknownMemberType]
 
-
-def _itself(value: Any) -> Any:
-    return value
-
-
-async def _awaited(value: Any) -> Any:
-    return await value
+def _mock_response(route: respx.Route, request: Any) -> Steps:
+    """The response of a route that the test has mocked; None: the emulator answers."""
+    response: Any
+    try:
+        response = route.resolve(as_httpx(request))
+    except SideEffectError as error:
+        raise error.origin from error
+    if isawaitable(response):
+        response = yield Step(partial(asyncio.run, cast("Any", response)), lambda: response)
+    return response if isinstance(response, httpx.Response) else None

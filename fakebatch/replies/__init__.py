@@ -5,101 +5,101 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from fakebatch.replies import (
-    chat,
-    completions,
-    embeddings,
-    images,
-    moderations,
-    responses,
-    unusable,
-    videos,
-)
-from fakebatch.replies.conversation import Charge, Usage, asked, usage
-from fakebatch.replies.question import Question
+from fakebatch.errors import UsageError
+from fakebatch.replies import chat, malformed, nontext, responses
+from fakebatch.replies.request import ModelRequest, Usage, input_tokens, usage
 
 __all__ = [
     "ENDPOINTS",
-    "Charge",
     "Endpoint",
-    "Question",
+    "ModelRequest",
     "Usage",
-    "asked",
-    "charged",
     "echo",
-    "followed",
-    "spoiled",
+    "echo_usage",
+    "input_tokens",
+    "malform",
     "usage",
     "worded",
 ]
 
+Body = dict[str, Any]
+
 
 class Endpoint(NamedTuple):
-    """How one endpoint answers."""
+    """How one endpoint replies."""
 
-    echo: Callable[[Question], dict[str, Any]]
-    worded: Callable[[Question, str], dict[str, Any]] | None = None
-    """None where an answer holds no words."""
-    spoiled: Callable[[Question, dict[str, Any], str], dict[str, Any]] = unusable.data
-    """The default answer, made unusable in a way."""
-    charge: Callable[[Question], Usage] | None = None
-    """What the default body is charged for, where that is known sooner than the body."""
+    echo: Callable[[ModelRequest], Body]
+    worded: Callable[[ModelRequest, str], Body] | None = None
+    """The same reply with a text of the test's own; None where a reply holds no text."""
+    malformed: Callable[[ModelRequest, Body, str], Body] = malformed.data
+    """The default reply, malformed in a way."""
+    usage: Callable[[ModelRequest], Usage] | None = None
+    """The usage of the default reply, where that takes less than the reply itself."""
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {
-    "/v1/chat/completions": Endpoint(chat.echo, chat.worded, unusable.chat),
-    "/v1/completions": Endpoint(completions.echo, completions.worded, unusable.completions),
-    "/v1/embeddings": Endpoint(embeddings.echo, charge=embeddings.charge),
-    "/v1/images/edits": Endpoint(images.echo),
-    "/v1/images/generations": Endpoint(images.echo),
-    "/v1/moderations": Endpoint(moderations.echo),
-    "/v1/responses": Endpoint(responses.echo, responses.worded, unusable.responses),
-    "/v1/videos": Endpoint(videos.echo),
+    "/v1/chat/completions": Endpoint(chat.echo, chat.worded, malformed.chat),
+    "/v1/completions": Endpoint(chat.echo_prompts, chat.worded_prompts, malformed.completions),
+    "/v1/embeddings": Endpoint(nontext.embeddings, usage=nontext.embeddings_usage),
+    "/v1/images/edits": Endpoint(nontext.images),
+    "/v1/images/generations": Endpoint(nontext.images),
+    "/v1/moderations": Endpoint(nontext.moderations),
+    "/v1/responses": Endpoint(responses.echo, responses.worded, malformed.responses),
 }
 
 
-def echo(question: Question) -> dict[str, Any]:
-    """The default body: it says what the user said last, or holds no words at all.
+def echo(request: ModelRequest, then: str = "") -> Body:
+    """The default reply: every text in it is the user's last, followed by `then`.
 
     Raises:
-        ValueError: nobody knows what the endpoint answers.
+        UsageError: the endpoint has no default reply, or none meets the schema of the request.
     """
-    return _endpoint(question).echo(question)
+    body = _endpoint(request).echo(request)
+    return malformed.followed(body, then) if then else body
 
 
-def charged(question: Question) -> Usage:
-    """What the default body is charged for."""
-    charge = _endpoint(question).charge
-    return usage(echo(question)) if charge is None else charge(question)
-
-
-def followed(question: Question, text: str) -> dict[str, Any]:
-    """The default body; whatever it says is followed by a text."""
-    body = _endpoint(question).echo(question)
-    return unusable.followed(body, text) if text else body
-
-
-def spoiled(question: Question, how: str) -> dict[str, Any]:
-    """The default body, made unusable in a way: `length`, `refusal`, `null` and others."""
-    endpoint = _endpoint(question)
-    return endpoint.spoiled(question, endpoint.echo(question), how)
-
-
-def worded(question: Question, text: str) -> dict[str, Any]:
-    """The same body, saying `text`.
+def echo_usage(request: ModelRequest) -> Usage:
+    """The usage of the default reply.
 
     Raises:
-        ValueError: nobody knows what the endpoint answers, or its answers hold no words.
+        UsageError: as for `echo`.
     """
-    say = _endpoint(question).worded
-    if say is None:
-        raise ValueError(f"An answer of {question.endpoint} holds no words: give its body instead.")
-    return say(question, text)
+    cheaper = _endpoint(request).usage
+    return usage(echo(request)) if cheaper is None else cheaper(request)
 
 
-def _endpoint(question: Question) -> Endpoint:
-    known = ENDPOINTS.get(question.endpoint)
-    if known is None:
-        names = ", ".join(ENDPOINTS)
-        raise ValueError(f"There is no default answer for {question.endpoint}, only for {names}.")
-    return known
+def malform(request: ModelRequest, how: str) -> Body:
+    """The default reply, malformed in a way: `length`, `refusal`, `null` and others.
+
+    Raises:
+        UsageError: as for `echo`.
+    """
+    endpoint = _endpoint(request)
+    return endpoint.malformed(request, endpoint.echo(request), how)
+
+
+def worded(request: ModelRequest, text: str) -> Body:
+    """The default reply with `text` in it.
+
+    Raises:
+        UsageError: the endpoint has no default reply, or one without text.
+    """
+    fill = _endpoint(request).worded
+    if fill is None:
+        raise UsageError(
+            f"The reply {text!r} cannot answer {request.name}.",
+            f"A reply of {request.endpoint} holds no text.",
+            "Give the whole response body as a dict.",
+        )
+    return fill(request, text)
+
+
+def _endpoint(request: ModelRequest) -> Endpoint:
+    endpoint = ENDPOINTS.get(request.endpoint)
+    if endpoint is None:
+        raise UsageError(
+            f"There is no default reply to {request.name}, a request for {request.endpoint}.",
+            f"Default replies exist for {', '.join(ENDPOINTS)}.",
+            f'Give its body: fakebatch.on(endpoint="{request.endpoint}").reply({{...}}).',
+        )
+    return endpoint

@@ -1,123 +1,147 @@
-"""The default answer of /v1/chat/completions, keys in the order seen on the wire in 2026."""
+"""Default replies of /v1/chat/completions and of the older /v1/completions.
+
+A chat completion is `chat.json`, a body seen in 2026, filled in.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
-from fakebatch.replies.conversation import copies, count, heard, last_question, tokens, turns
-from fakebatch.replies.question import Question, letters
-from fakebatch.replies.structured import Call, demanded_call, shaped
+from fakebatch.replies.request import (
+    ModelRequest,
+    copies,
+    letters,
+    prompt_tokens,
+    prompts,
+    read_conversation,
+    tokens,
+)
+from fakebatch.replies.structured import forced_call, formatted
+
+Body = dict[str, Any]
+
+_BODY: Body = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+_MESSAGE: Body = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
 
 
-def echo(question: Question) -> dict[str, Any]:
-    """A chat completion that says what the user said last, in the form the request demands."""
-    text = last_question(turns(question.body.get("messages")))
-    call = demanded_call(question.body, text)
+def echo(request: ModelRequest) -> Body:
+    """A chat completion with the user's last text, in the form that the request demands.
+
+    Raises:
+        UsageError: nothing was found that is valid for the schema of the request.
+    """
+    text, _ = read_conversation(request.body.get("messages"))
+    call = forced_call(request, text)
     if call is None:
-        return worded(question, shaped(text, question.body.get("response_format")))
-    indices = range(copies(question.body.get("n")))
-    return _body(question, [_calling(question, index, call) for index in indices], call.arguments)
+        return worded(request, formatted(request, request.body.get("response_format"), text))
+    function = {"name": call.name, "arguments": call.arguments}
+    messages: list[Body] = []
+    for index in range(copies(request.body.get("n"))):
+        id_ = "call_" + request.letters(24, f"call {index}")
+        messages.append({"tool_calls": [{"id": id_, "type": "function", "function": function}]})
+    return _completion(request, messages, "tool_calls", call.arguments)
 
 
-def worded(question: Question, text: str) -> dict[str, Any]:
+def worded(request: ModelRequest, text: str) -> Body:
     """A chat completion whose every choice says `text`."""
-    indices = range(copies(question.body.get("n")))
-    return _body(question, [_saying(index, text) for index in indices], text)
+    messages = [{"content": text}] * copies(request.body.get("n"))
+    return _completion(request, messages, "stop", text)
 
 
-_DEMANDING = frozenset({"n", "response_format", "tool_choice"})
-"""Fields of a request that make its answer more than one choice with a text."""
+def _completion(request: ModelRequest, messages: list[Body], reason: str, text: str) -> Body:
+    choices = [_choice(index, message, reason) for index, message in enumerate(messages)]
+    _, length = read_conversation(request.body.get("messages"))
+    usage = _usage(tokens(length), tokens(len(text)) * len(choices))
+    return _body(id_of(request.key), request.created, request.model, choices, usage)
 
 
 Plain = tuple[str, int, int]
-"""All in which the answers to plain requests differ, but for their id and model: the text, the
+"""All in which the replies to plain requests differ, but for their id and model: the text, the
 tokens of the prompt and those of the completion."""
+
+_DEMANDING = frozenset({"n", "response_format", "tool_choice"})
+"""Fields of a request that make its reply more than one choice with a text."""
 
 
 def plain(body: Mapping[str, Any], text: str | None = None) -> Plain | None:
     """What `echo` (or, with a text, `worded`) says to a plain request; None if it is not plain."""
     if not _DEMANDING.isdisjoint(body):
         return None
-    question, length = heard(body.get("messages"))
+    question, length = read_conversation(body.get("messages"))
     answer = question if text is None else text
     return answer, tokens(length), tokens(len(answer))
 
 
-def written(id_: str, created: int, model: str, answer: Plain) -> dict[str, Any]:
-    """The answer to a plain request."""
+def written(id_: str, created: int, model: str, answer: Plain) -> Body:
+    """The reply to a plain request."""
     text, prompt, completion = answer
-    return _completion(id_, created, model, [_saying(0, text)], _usage(prompt, completion))
+    choices = [_choice(0, {"content": text}, "stop")]
+    return _body(id_, created, model, choices, _usage(prompt, completion))
 
 
 def id_of(key: bytes) -> str:
-    """The id of the answer to the question with this key."""
+    """The id of the chat completion for the request with this key."""
     return "chatcmpl-" + letters(key, 29)
 
 
-def _body(question: Question, choices: list[dict[str, Any]], text: str) -> dict[str, Any]:
-    prompt = count(said for _, said in turns(question.body.get("messages")))
-    usage = _usage(prompt, count([text]) * len(choices))
-    return _completion(id_of(question.key), question.created, question.model, choices, usage)
-
-
-def _completion(
-    id_: str, created: int, model: str, choices: list[dict[str, Any]], usage: dict[str, Any]
-) -> dict[str, Any]:
+def _body(id_: str, created: int, model: str, choices: list[Body], usage: Body) -> Body:
     return {
+        **_BODY,
         "id": id_,
-        "object": "chat.completion",
         "created": created,
         "model": model,
         "choices": choices,
-        "usage": usage,
-        "service_tier": "default",
+        "usage": _BODY["usage"] | usage,
         "system_fingerprint": _fingerprint(model),
     }
 
 
-def _saying(index: int, text: str) -> dict[str, Any]:
-    return _choice(index, {"content": text}, "stop")
+def _choice(index: int, message: Body, reason: str) -> Body:
+    message = _MESSAGE | message
+    return {"index": index, "message": message, "logprobs": None, "finish_reason": reason}
 
 
-def _calling(question: Question, index: int, call: Call) -> dict[str, Any]:
-    tool_call = {
-        "id": "call_" + question.letters(24, f"call {index}"),
-        "type": "function",
-        "function": {"name": call.name, "arguments": call.arguments},
-    }
-    return _choice(index, {"tool_calls": [tool_call]}, "tool_calls")
-
-
-def _choice(index: int, given: dict[str, Any], reason: str) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": None}
-    message |= {"refusal": None, "annotations": []}
-    return {
-        "index": index,
-        "message": message | given,
-        "logprobs": None,
-        "finish_reason": reason,
-    }
-
-
-def _usage(prompt: int, completion: int) -> dict[str, Any]:
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": 0,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
+def _usage(prompt: int, completion: int) -> Body:
+    total = prompt + completion
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
 
 
 @lru_cache
 def _fingerprint(model: str) -> str:
-    # It names the backend, not the answer: the same for every answer of a model.
+    # It names the backend, not the reply: the same for every reply of a model.
     return "fp_" + blake2b(model.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
+
+
+# --- /v1/completions
+
+
+def echo_prompts(request: ModelRequest) -> Body:
+    """A completion with each prompt, `n` times; one of token numbers has no text to echo."""
+    inputs = prompts(request.body.get("prompt"))
+    return _text_completion(request, [text if isinstance(text, str) else "" for text in inputs])
+
+
+def worded_prompts(request: ModelRequest, text: str) -> Body:
+    """A completion whose every choice says `text`."""
+    return _text_completion(request, [text for _ in prompts(request.body.get("prompt"))])
+
+
+def _text_completion(request: ModelRequest, texts: list[str]) -> Body:
+    texts = [text for text in texts for _ in range(copies(request.body.get("n")))]
+    prompt = prompt_tokens(request.body.get("prompt"))
+    return {
+        "id": "cmpl-" + request.letters(29),
+        "object": "text_completion",
+        "created": request.created,
+        "model": request.model,
+        "choices": [
+            {"text": text, "index": index, "logprobs": None, "finish_reason": "stop"}
+            for index, text in enumerate(texts)
+        ],
+        "usage": _usage(prompt, tokens(sum(map(len, texts)))),
+    }

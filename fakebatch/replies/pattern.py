@@ -1,85 +1,168 @@
-"""Makes texts that a regular expression matches, from the shortest on.
+r"""Regular expressions in a schema: whether one matches a text, and texts that it may match.
 
-Python's own parser reads the expression. It is private, but the libraries that do this, such as
-rstr and hypothesis, rest on it too, and choose by chance. Lookarounds and back references are
-passed over: who takes a text should try it.
+Python's own parser reads the expression. It is private, but the libraries that make texts, such as
+rstr and hypothesis, rest on it too; they choose by chance. The search is our own, because `re`
+tries every way through an expression, and `^(\w+\s?)+$` has 2^n of them. Here a step leads from the
+set of positions in the text where a match may stand to the set of positions after it.
 """
 
 from __future__ import annotations
 
+import re
 import string
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
+from functools import lru_cache
 from importlib import import_module
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 _parser: Any = import_module("re._parser")
+_compiler: Any = import_module("re._compiler")
 
-_WORD = string.ascii_lowercase + string.digits + string.ascii_uppercase + "_"
-_CHARS = _WORD + "- .:/@" + string.printable
-_CATEGORIES: dict[str, Callable[[str], bool]] = {
-    "CATEGORY_DIGIT": str.isdigit,
-    "CATEGORY_SPACE": str.isspace,
-    "CATEGORY_WORD": _WORD.__contains__,
-}
+_CHARS = dict.fromkeys(
+    string.ascii_lowercase + string.digits + string.ascii_uppercase + "_- .:/@" + string.printable
+)
+"""Characters to try, the plainest first."""
 
 
-def matching(pattern: str, attempts: int) -> Iterator[str]:
-    """Texts that `pattern` should match, each repeating more of it."""
-    tree = _parser.parse(pattern)
-    for extra in range(attempts):
-        yield _sequence(tree, extra)
+class Unmet(Exception):
+    """No value was found that meets a schema; the message says which part of it."""
 
 
-def _sequence(tree: Any, extra: int) -> str:
-    # What has no text, such as a position, is not in the table.
-    known = ((_PIECES.get(str(what)), value) for what, value in tree)
-    return "".join(piece(value, extra) for piece, value in known if piece)
+class OverBudget(Exception):
+    """The work for one value has reached its bound."""
 
 
-def _repeat(value: Any, extra: int) -> str:
-    least, most, item = value
-    times: int = min(least + extra, most, 2**16)
-    return _sequence(item, extra) * times
+class Budget:
+    """The work that may be done for one value, in steps of about a microsecond."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    def spend(self, steps: int) -> None:
+        """Count some steps.
+
+        Raises:
+            OverBudget: so many are not left.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise OverBudget
 
 
-def _member(kinds: list[tuple[Any, Any]], _extra: int = 0) -> str:
-    """A character that the set allows, a plain one if there is one."""
-    negated = str(kinds[0][0]) == "NEGATE"
-    for char in chain(_CHARS, _first_chars(kinds)):
-        if any(_covers(kind, value, char) for kind, value in kinds) != negated:
-            return char
-    return ""
+def matches(pattern: str, text: str, budget: Budget) -> bool:
+    """Whether `pattern` matches somewhere in `text`.
+
+    Raises:
+        Unmet: it is not an expression that this module can read.
+        OverBudget: the search took too long.
+    """
+    return bool(_ends(_parsed(pattern), text, set(range(len(text) + 1)), budget))
 
 
-def _first_chars(kinds: list[tuple[Any, Any]]) -> Iterator[str]:
-    for kind, value in kinds:
-        if str(kind) in {"LITERAL", "RANGE"}:
-            yield chr(value[0] if str(kind) == "RANGE" else value)
+def texts(pattern: str, least: int, budget: Budget) -> Iterator[str]:
+    """Texts of at least this length that `pattern` may match, the shortest and plainest first.
+
+    Lookaheads are ignored: try each text.
+
+    Raises:
+        Unmet: it is not an expression that this module can read.
+        OverBudget: such a text is too long.
+    """
+    tree, more = _parsed(pattern), 0
+    while more < least and len(_text(tree, more, 0, budget)) < least:
+        more += 1
+    for turn, extra in product(range(9), range(4)):
+        yield _text(tree, more + extra, turn, budget)
 
 
-def _covers(kind: Any, value: Any, char: str) -> bool:
-    match str(kind):
-        case "LITERAL":
-            return chr(value) == char
-        case "RANGE":
-            return chr(value[0]) <= char <= chr(value[1])
-        case "CATEGORY":
-            plain = str(value).replace("_NOT_", "_")
-            return _CATEGORIES[plain](char) == (plain == str(value))
-        case _:
-            return False
+@lru_cache(maxsize=256)
+def _parsed(pattern: str) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sets that will be read otherwise one day
+            return _parser.parse(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise Unmet(f"The pattern {pattern[:80]!r} cannot be read: {error}.") from error
 
 
-_PIECES: dict[str, Callable[[Any, int], str]] = {
-    "ANY": lambda _, __: "a",
-    "ATOMIC_GROUP": _sequence,
-    "BRANCH": lambda value, extra: _sequence(value[1][0], extra),
-    "IN": _member,
-    "LITERAL": lambda value, _: chr(value),
-    "MAX_REPEAT": _repeat,
-    "MIN_REPEAT": _repeat,
-    "NOT_LITERAL": lambda value, _: _member([("NEGATE", None), ("LITERAL", value)]),
-    "POSSESSIVE_REPEAT": _repeat,
-    "SUBPATTERN": lambda value, extra: _sequence(value[-1], extra),
-}
+def _ends(tree: Any, text: str, starts: set[int], budget: Budget) -> set[int]:
+    """Where a match can end that starts at one of these positions."""
+    for kind, value in tree:
+        budget.spend(1 + len(starts))
+        match str(kind), value:
+            case "SUBPATTERN", (_, 0, 0, inner):
+                starts = _ends(inner, text, starts, budget)
+            case "BRANCH", (_, branches):
+                starts = set[int]().union(*(_ends(each, text, starts, budget) for each in branches))
+            case "MAX_REPEAT" | "MIN_REPEAT", repeat:
+                starts = _repeat_ends(repeat, text, starts, budget)
+            case "ASSERT" | "ASSERT_NOT" as name, (1, inner):
+                ahead = {start for start in starts if _ends(inner, text, {start}, budget)}
+                starts = ahead if name == "ASSERT" else starts - ahead
+            case "ANY" | "AT" | "IN" | "LITERAL" | "NOT_LITERAL", _:
+                regex, _ = _single(kind, value, tree)
+                hits = (regex.match(text, start) for start in starts)
+                starts = {hit.end() for hit in hits if hit}
+            case name, _:
+                raise Unmet(f"fakebatch does not know what {name} in a pattern means.")
+    return starts
+
+
+def _repeat_ends(repeat: Any, text: str, starts: set[int], budget: Budget) -> set[int]:
+    least, most, tree = repeat
+    ends = set(starts) if least == 0 else set[int]()
+    for times in range(1, most + 1):
+        starts = _ends(tree, text, starts, budget)
+        if times >= least:
+            starts = starts - ends  # what was reached before leads nowhere new
+            ends |= starts
+        if not starts:
+            break
+    return ends
+
+
+def _text(tree: Any, more: int, turn: int, budget: Budget) -> str:
+    """A text that repeats everything `more` often than it must, of other characters each turn."""
+    text = ""
+    for kind, value in tree:
+        match str(kind), value:
+            case "SUBPATTERN", (*_, inner):
+                text += _text(inner, more, turn, budget)
+            case "BRANCH", (_, branches):
+                text += _text(branches[turn % len(branches)], more, turn, budget)
+            case "MAX_REPEAT" | "MIN_REPEAT", (least, most, inner):
+                times = min(least + more, most)
+                first = _text(inner, more, turn, budget)
+                budget.spend(1 + len(first) * times // 16)
+                if turn == 0 or not first:
+                    text += first * times
+                else:
+                    text += "".join(_text(inner, more, turn + n, budget) for n in range(times))
+            case "ANY" | "IN" | "LITERAL" | "NOT_LITERAL", _:
+                _, chars = _single(kind, value, tree)
+                text += chars[turn % len(chars)] if chars else ""
+            case _:
+                pass  # a position or a lookahead
+    return text
+
+
+def _single(kind: Any, value: Any, tree: Any) -> tuple[re.Pattern[str], tuple[str, ...]]:
+    """What matches one character, or a position such as `^`; the characters that it takes."""
+    options: Any = tuple(value) if str(kind) == "IN" else ((kind, value),)
+    return _compiled(kind, options, tree.state.flags)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(kind: Any, options: Any, flags: int) -> tuple[re.Pattern[str], tuple[str, ...]]:
+    tree = _parser.parse("")
+    tree.append((kind, list(options)) if str(kind) == "IN" else options[0])
+    regex = _compiler.compile(tree, flags)
+    literals = [value for name, value in options if str(name) == "LITERAL"]
+    literals += [value[0] for name, value in options if str(name) == "RANGE"]
+    chars = [char for char in chain(_CHARS, map(chr, literals)) if regex.fullmatch(char)]
+    classes: dict[object, str] = {}
+    for char in chars:  # one of each class first: a password must have them all
+        classes.setdefault((char.isdigit(), char.islower(), char.isupper()), char)
+    return regex, tuple(dict.fromkeys([*classes.values(), *chars]))

@@ -1,129 +1,91 @@
-"""The default answer of /v1/responses, keys in the order seen on the wire in August 2026."""
+"""The default reply of /v1/responses: `responses.json`, a body seen in August 2026, filled in."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-from fakebatch.replies.conversation import count, elements, last_question, members, text_of, turns
-from fakebatch.replies.question import Question
-from fakebatch.replies.structured import Call, demanded_call, shaped
+from fakebatch.replies.request import (
+    ModelRequest,
+    elements,
+    members,
+    read_conversation,
+    text_of,
+    tokens,
+)
+from fakebatch.replies.structured import forced_call, formatted
 
-_REASONING = {"context": "current_turn", "effort": None, "mode": "standard", "summary": None}
+_BODY: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+_OUR_OWN = {
+    *("id", "object", "created_at", "status", "billing", "completed_at", "error"),
+    *("incomplete_details", "model", "moderation", "output", "service_tier", "tool_usage", "usage"),
+}
+"""Keys of a body that say nothing of the request; the others repeat its parameters."""
+_FUNCTION = {"type": "function", "description": None, "parameters": None, "strict": True}
+"""The keys by which the service completes a function tool; other tools it leaves as they are."""
 
 
-def echo(question: Question) -> dict[str, Any]:
-    """A response that says what the user said last, in the form the request demands."""
-    text = last_question(turns(question.body.get("input")))
-    call = demanded_call(question.body, text)
+def echo(request: ModelRequest) -> dict[str, Any]:
+    """A response with the user's last text, in the form that the request demands.
+
+    Raises:
+        UsageError: nothing was found that is valid for the schema of the request.
+    """
+    text, _ = read_conversation(request.body.get("input"))
+    call = forced_call(request, text)
     if call is None:
-        form = members(question.body.get("text")).get("format")
-        return worded(question, shaped(text, form))
-    return _body(question, _calling(question, call), call.arguments)
-
-
-def worded(question: Question, text: str) -> dict[str, Any]:
-    """A response with one message that says `text`."""
-    return _body(question, _message(question, text), text)
-
-
-def _body(question: Question, item: dict[str, Any], text: str) -> dict[str, Any]:
-    asked = {key: value for key, value in question.body.items() if value is not None}
-    return {
-        "id": _id(question, "resp_", 16),
-        "object": "response",
-        "created_at": question.created,
+        text_format = members(request.body.get("text")).get("format")
+        return worded(request, formatted(request, text_format, text))
+    item = {
+        "id": _id(request, "fc_", 36),
+        "type": "function_call",
         "status": "completed",
-        "background": asked.get("background", False),
-        "billing": {"payer": "developer"},
-        "completed_at": question.created,
-        "error": None,
-        "frequency_penalty": asked.get("frequency_penalty", 0.0),
-        "incomplete_details": None,
-        "instructions": asked.get("instructions"),
-        "max_output_tokens": asked.get("max_output_tokens"),
-        "max_tool_calls": asked.get("max_tool_calls"),
-        "model": question.model,
-        "moderation": None,
-        "output": [item],
-        "parallel_tool_calls": asked.get("parallel_tool_calls", True),
-        "presence_penalty": asked.get("presence_penalty", 0.0),
-        "previous_response_id": asked.get("previous_response_id"),
-        "prompt_cache_key": asked.get("prompt_cache_key"),
-        "prompt_cache_retention": asked.get("prompt_cache_retention", "in_memory"),
-        "reasoning": _REASONING | members(asked.get("reasoning")),
-        "safety_identifier": asked.get("safety_identifier"),
-        "service_tier": "default",
-        "store": asked.get("store", True),
-        "temperature": asked.get("temperature", 1.0),
-        "text": {"format": {"type": "text"}, "verbosity": "medium"} | members(asked.get("text")),
-        "tool_choice": asked.get("tool_choice", "auto"),
-        "tool_usage": _no_tools_used(),
-        "tools": [_tool(tool) for tool in elements(asked.get("tools"))],
-        "top_logprobs": asked.get("top_logprobs", 0),
-        "top_p": asked.get("top_p", 1.0),
-        "truncation": asked.get("truncation", "disabled"),
-        "usage": _usage(question, count([text])),
-        "user": asked.get("user"),
-        "metadata": asked.get("metadata", {}),
+        "arguments": call.arguments,
+        "call_id": "call_" + request.letters(24, "call"),
+        "name": call.name,
     }
+    return _body(request, item, call.arguments)
 
 
-def _message(question: Question, text: str) -> dict[str, Any]:
-    return {
-        "id": _id(question, "msg_", 36),
+def worded(request: ModelRequest, text: str) -> dict[str, Any]:
+    """A response with one message that says `text`."""
+    item: dict[str, Any] = {
+        "id": _id(request, "msg_", 36),
         "type": "message",
         "status": "completed",
         "content": [{"type": "output_text", "annotations": [], "logprobs": [], "text": text}],
         "role": "assistant",
     }
+    return _body(request, item, text)
 
 
-def _calling(question: Question, call: Call) -> dict[str, Any]:
+def _body(request: ModelRequest, item: dict[str, Any], text: str) -> dict[str, Any]:
+    params = {k: v for k, v in request.body.items() if v is not None and k in _BODY}
+    _, length = read_conversation(request.body.get("input"))
+    before = tokens(length + len(text_of(params.get("instructions"))))
+    after = tokens(len(text))
+    usage = {"input_tokens": before, "output_tokens": after, "total_tokens": before + after}
     return {
-        "id": _id(question, "fc_", 36),
-        "type": "function_call",
-        "status": "completed",
-        "arguments": call.arguments,
-        "call_id": "call_" + question.letters(24, "call"),
-        "name": call.name,
+        **_BODY,
+        **{name: value for name, value in params.items() if name not in _OUR_OWN},
+        "id": _id(request, "resp_", 16),
+        "created_at": request.created,
+        "completed_at": request.created,
+        "model": request.model,
+        "output": [item],
+        "reasoning": _BODY["reasoning"] | members(params.get("reasoning")),
+        "text": _BODY["text"] | members(params.get("text")),
+        "tools": [
+            _FUNCTION | tool if members(tool).get("type") == "function" else tool
+            for tool in elements(params.get("tools"))
+        ],
+        "usage": _BODY["usage"] | usage,
     }
 
 
-def _tool(tool: Any) -> Any:
-    # The service completes a function by these keys; other tools are left as they are.
-    if members(tool).get("type") != "function":
-        return tool
-    return {"type": "function", "description": None, "parameters": None, "strict": True} | tool
-
-
-def _no_tools_used() -> dict[str, Any]:
-    nothing = {"image_tokens": 0, "text_tokens": 0}
-    return {
-        "image_gen": {
-            "input_tokens": 0,
-            "input_tokens_details": nothing,
-            "output_tokens": 0,
-            "output_tokens_details": nothing,
-            "total_tokens": 0,
-        },
-        "web_search": {"num_requests": 0},
-    }
-
-
-def _usage(question: Question, given: int) -> dict[str, Any]:
-    heard = (text for _, text in turns(question.body.get("input")))
-    taken = count([text_of(question.body.get("instructions")), *heard])
-    return {
-        "input_tokens": taken,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-        "output_tokens": given,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": taken + given,
-    }
-
-
-def _id(question: Question, prefix: str, start: int) -> str:
+def _id(request: ModelRequest, prefix: str, start: int) -> str:
     # The items of a response share its first 16 digits; the rest begins with the time of minting.
-    digits = question.digits()
+    digits = request.digits()
     own = digits[start : start + 20]
-    return f"{prefix}{digits[:16]}00{question.created:08x}{own[:4]}8190{own[4:]}"
+    return f"{prefix}{digits[:16]}00{request.created:08x}{own[:4]}8190{own[4:]}"

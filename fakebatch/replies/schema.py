@@ -1,165 +1,376 @@
-"""Makes a JSON value that is valid for a schema, the same one every time.
+"""Makes a value that is valid for a JSON schema, the same one every time.
 
 Our own, because the libraries that do it (hypothesis-jsonschema, jsf, fences) choose by chance or
-try every case, had their last release in 2024 and would be a dependency of every user. It knows
-the keywords that Structured Outputs takes; `oneOf` is read as `anyOf`, and `not`, `if`, `contains`,
-`uniqueItems` and `patternProperties` are passed over.
+bound neither work nor size, and would be a dependency of every user. Rules that must all hold are
+kept side by side, candidates are made from them, and what fits all of them is taken. A schema that
+no candidate fits, or that takes more than `_WORK`, is `Unmet`.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from fractions import Fraction
+from itertools import islice
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
-from fakebatch.replies.conversation import elements, members
-from fakebatch.replies.scalars import Impossible, number, string, whole
+from fakebatch.replies.pattern import Budget, OverBudget, Unmet, matches, texts
+from fakebatch.replies.request import elements, is_list, is_object, members
 
-_KINDS = {
-    "properties": "object",
-    "required": "object",
-    "items": "array",
-    "prefixItems": "array",
-    "minItems": "array",
-    "minimum": "number",
-    "maximum": "number",
-    "multipleOf": "number",
+Rules = dict[str, Any]
+
+_WORK = 1_000_000
+"""Steps for one value, with all values in it: about a second."""
+_CANDIDATE = 20
+"""Steps for each schema that is read and each candidate that is checked."""
+_LARGEST = sys.float_info.max
+
+_FORMATS = {
+    "date": "2026-01-01",
+    "date-time": "2026-01-01T00:00:00Z",
+    "duration": "P1D",
+    "email": "user@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "time": "00:00:00Z",
+    "uri": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000000",
 }
-"""The type that a keyword tells where `type` is not given."""
+_IMPLIED = {
+    "object": ("properties", "required"),
+    "array": ("items", "prefixItems", "minItems"),
+    "number": ("minimum", "maximum", "multipleOf"),
+}
+"""Types that keywords suggest where `type` is not given."""
+_KINDS = ("string", "integer", "object", "array", "boolean", "null")
+_NESTING = ("$ref", "properties", "items", "prefixItems")
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_FLATTENED = ("$ref", "$defs", "definitions", "allOf", "anyOf")
 
 
 def instance(schema: Any, text: str) -> Any:
     """A value valid for `schema`, whose strings say `text` where they may.
 
     Raises:
-        Impossible: no value is valid, or none that we know to make.
+        Unmet: no value is valid, or none was found within the bound.
     """
-    return _Maker(schema, text).make(schema)
+    for words, generous in (text, True), (text[:20], False):
+        with suppress(OverBudget, RecursionError, OverflowError):
+            return _Maker(schema, words, Budget(_WORK), generous).make(schema)
+    raise Unmet(f"A value for it is too large, or takes more than {_WORK:,} steps to find.")
 
 
 class _Maker(NamedTuple):
     root: Any
     text: str
+    budget: Budget
+    generous: bool
     inside: tuple[str, ...] = ("#",)
     """The references being followed. None is entered again inside itself: a value that needs no
     such detour exists wherever any value does, so recursion ends as early as it can."""
+    turn: int = 0
+    """How many candidates to pass over, so that the items of an array can differ."""
 
     @property
-    def lavish(self) -> bool:
+    def adds_optional(self) -> bool:
         # What nobody requires is made near the root only, lest many types that refer to each
         # other grow without measure.
-        return len(self.inside) <= 3  # the root and two more
+        return self.generous and len(self.inside) <= 3  # the root and two more
 
-    def make(self, schema: Any) -> Any:
-        if schema is False:
-            raise Impossible
-        maker, rules = self.resolved(members(schema))
-        if "const" in rules:
-            return rules["const"]
-        if values := elements(rules.get("enum")):
-            return values[0]
-        if branches := _branches(rules):
-            return maker.first(branches)
-        return maker.typed(rules)
+    def make(self, *schemas: Any, parts: Sequence[Rules] = (), unions: Sequence[Any] = ()) -> Any:
+        """A value valid for the schemas, all parts, and one branch of each union."""
+        maker, parts, unions = self.flattened(schemas, parts, unions)
+        if not unions:
+            return maker.candidate(parts)
+        nested = any(word in part for part in parts for word in _NESTING)
 
-    def resolved(self, rules: dict[str, Any]) -> tuple[_Maker, dict[str, Any]]:
-        maker, parts = self, elements(rules.get("allOf"))
-        if "$ref" in rules:
-            maker = self.entering(str(rules["$ref"]))
-            parts = [*parts, _pointed(self.root, str(rules["$ref"]))]
-        rules = _without(rules, "$ref", "allOf")
-        for part in parts:
-            maker, resolved = maker.resolved(members(part))
-            rules = _merged(resolved, rules)
-        return maker, rules
+        def comes_later(branch: Any) -> bool:
+            if maker.adds_optional:
+                return members(branch).get("type") == "null"
+            return not nested and any(word in members(branch) for word in _NESTING)
 
-    def entering(self, ref: str) -> _Maker:
-        if ref in self.inside:
-            raise Impossible
-        return self._replace(inside=(*self.inside, ref))
+        branches, *others = unions
+        for branch in sorted(branches, key=comes_later):
+            with suppress(Unmet):
+                return maker.make(branch, parts=parts, unions=others)
+        raise _unmet(parts)
 
-    def first(self, branches: list[Any]) -> Any:
-        for branch in sorted(branches, key=_is_null if self.lavish else _nests):
-            with suppress(Impossible):
-                return self.make(branch)
-        raise Impossible
+    def flattened(
+        self, schemas: Iterable[Any], parts: Sequence[Rules], unions: Sequence[Any]
+    ) -> tuple[_Maker, list[Rules], list[Any]]:
+        """The parts and unions, and those of the schemas, whose references are followed."""
+        more: list[Rules] = []
+        inner: list[Any] = []
+        refs: dict[str, None] = {}
+        stack = list(schemas)
+        while stack:
+            self.budget.spend(_CANDIDATE)
+            schema = stack.pop()
+            if schema is False:
+                raise Unmet("Part of it is `false`, for which no value is valid.")
+            rules = members(schema)
+            nested = elements(rules.get("allOf"))
+            if "$ref" in rules and (ref := str(rules["$ref"])) not in refs:
+                if ref in self.inside:
+                    raise Unmet(f"{ref!r} contains itself without end.")
+                refs[ref] = None
+                nested = [*nested, _pointed(self.root, ref)]
+            stack += reversed(nested)
+            inner = [*_unions(rules), *inner]
+            more = [{w: rule for w, rule in rules.items() if w not in _FLATTENED}, *more]
+        maker = self._replace(inside=(*self.inside, *refs)) if refs else self
+        return maker, [*more[:-1], *parts, *more[-1:]], [*unions, *inner]
 
-    def typed(self, rules: dict[str, Any]) -> Any:
-        match rules.get("type", _implied(rules)):
+    def candidate(self, parts: list[Rules]) -> Any:
+        """The first candidate that fits all parts, or a later one if its turn has not come."""
+        failure: Unmet | None = None
+        for kind in _kinds(parts):
+            turns = 1 if kind in ("array", "object") else self.turn + 1
+            try:
+                values = self.candidates(kind, parts)
+                fitting = (v for v in values if all(self.fits(part, v) for part in parts))
+                if chosen := list(islice(fitting, turns)):
+                    return chosen[-1]
+            except Unmet as deeper:
+                failure = deeper
+        raise failure or _unmet(parts)
+
+    def candidates(self, kind: str, parts: list[Rules]) -> Iterable[Any]:
+        match kind:
+            case "enum":
+                listed = next(values for part in parts if (values := _listed(part)))
+                return (v for v in listed if all(self.valid(part, v) for part in parts))
             case "object":
-                return self.object_of(rules)
+                options = dict.fromkeys((self.adds_optional, False))
+                return (self.object_of(parts, optional=optional) for optional in options)
             case "array":
-                return self.array_of(rules)
-            case "integer" | "number" as kind:
-                return number(rules, integer=kind == "integer")
-            case "boolean":
-                return True
-            case "null":
-                return None
+                return (self.array_of(parts),)
+            case "integer" | "number":
+                return _numbers(parts, self.turn, whole=kind == "integer")
+            case "string":
+                return self.strings(parts)
             case _:
-                return string(rules, self.text)
+                return (True, False) if kind == "boolean" else (None,)
 
-    def object_of(self, rules: dict[str, Any]) -> dict[str, Any]:
-        properties = members(rules.get("properties"))
-        required = [name for name in elements(rules.get("required")) if isinstance(name, str)]
-        others = rules.get("additionalProperties", True)
+    def object_of(self, parts: list[Rules], *, optional: bool) -> dict[str, Any]:
+        required = dict.fromkeys(str(n) for part in parts for n in elements(part.get("required")))
+        named = dict.fromkeys(name for part in parts for name in members(part.get("properties")))
+        least = max(_counts(parts, "minProperties"), default=0)
+        self.budget.spend(least)
         made: dict[str, Any] = {}
-        for name, schema in properties.items():
+        for name in named:
             if name in required:
-                made[name] = self.make(schema)
-            elif self.lavish:
-                with suppress(Impossible):
-                    made[name] = self.make(schema)
-        more = [name for name in required if name not in properties]
-        more += [f"key{n}" for n in range(whole(rules, "minProperties", 0) - len(made) - len(more))]
-        return made | {name: self.make(others) for name in more}
+                made[name] = self.child(parts, name)
+            elif optional or len(made | required) < least:
+                with suppress(Unmet):
+                    made[name] = self.child(parts, name)
+        missing = [name for name in required if name not in made]
+        missing += [f"key{n}" for n in range(least - len(made) - len(missing))]
+        return made | {name: self.child(parts, name) for name in missing}
 
-    def array_of(self, rules: dict[str, Any]) -> list[Any]:
-        items, least = rules.get("items", True), whole(rules, "minItems", 0)
-        most = whole(rules, "maxItems", max(1, least))
-        made = [self.make(schema) for schema in elements(rules.get("prefixItems"))]
-        made += [self.make(items) for _ in range(least - len(made))]
-        if self.lavish and not made and most:
-            with suppress(Impossible):
-                made.append(self.make(items))
-        return made
+    def array_of(self, parts: list[Rules]) -> list[Any]:
+        most = min(_counts(parts, "maxItems"), default=sys.maxsize)
+        prefix = max(len(elements(part.get("prefixItems"))) for part in parts)
+        length = max([min(prefix, most), *_counts(parts, "minItems")])
+        unique = any(part.get("uniqueItems") is True for part in parts)
+        made: dict[Any, Any] = {}
+        for turn in range(2 * length + 9):
+            if len(made) < length:
+                maker = self._replace(turn=self.turn + turn) if unique else self
+                item = maker.child(parts, len(made))
+                made.setdefault(json.dumps(item) if unique else turn, item)
+        if not length and most and self.adds_optional:
+            with suppress(Unmet):
+                made[0] = self.child(parts, 0)
+        return list(made.values())
+
+    def child(self, parts: list[Rules], place: str | int) -> Any:
+        return self.make(*(s for part in parts for s in self.child_schemas(part, place)))
+
+    def child_schemas(self, rules: Rules, place: str | int) -> list[Any]:
+        """What must hold for the property of this name, or the item at this index."""
+        if isinstance(place, int):
+            first = elements(rules.get("prefixItems"))
+            return first[place : place + 1] or [rules.get("items", True)]
+        named, patterns = members(rules.get("properties")), members(rules.get("patternProperties"))
+        schemas = [named[place]] if place in named else []
+        schemas += [s for pattern, s in patterns.items() if matches(pattern, place, self.budget)]
+        return schemas or [rules.get("additionalProperties", True)]
+
+    def strings(self, parts: list[Rules]) -> Iterator[str]:
+        least = max(_counts(parts, "minLength"), default=0)
+        most = min(_counts(parts, "maxLength"), default=sys.maxsize)
+        self.budget.spend(max(least, len(self.text)) // 16)  # characters are copied cheaply
+        samples = [_FORMATS[f] for part in parts if (f := str(part.get("format"))) in _FORMATS]
+        patterns = [part["pattern"] for part in parts if isinstance(part.get("pattern"), str)]
+        if patterns or samples:
+            yield from samples or [self.text]
+            for pattern in patterns:
+                yield from texts(pattern, least, self.budget)
+        else:
+            for n in range(self.turn + 1):
+                end = str(n) if n else ""
+                yield (self.text[: max(0, most - len(end))] + end).ljust(least, "a")[:most]
+
+    # --- whether a value is valid
+
+    def valid(self, schema: Any, value: Any) -> bool:
+        """Whether a value is valid for a schema, with all its members."""
+        if not is_object(schema):
+            return schema is not False
+        return self.fits(schema, value) and all(
+            self.valid(inner, child)
+            for place, child in (value.items() if is_object(value) else enumerate(elements(value)))
+            for inner in self.child_schemas(schema, place)
+        )
+
+    def fits(self, rules: Rules, value: Any) -> bool:
+        """Whether a value meets the rules, leaving aside those of its members."""
+        self.budget.spend(_CANDIDATE)
+        _, checks = _TYPES[type(value)]
+        for keyword, rule in rules.items():
+            if keyword in checks:
+                form, holds = checks[keyword]
+                if holds is None:
+                    raise Unmet(f"fakebatch does not know what {keyword!r} in a schema means.")
+                if isinstance(rule, form) and not holds(self, value, rule):
+                    return False
+        return True
 
 
-def _branches(rules: dict[str, Any]) -> list[dict[str, Any]]:
-    kinds = [{"type": kind} for kind in elements(rules.get("type"))]
-    for keyword, branches in {**rules, "type": kinds}.items():
-        if keyword in ("anyOf", "oneOf", "type") and elements(branches):
-            rest = _without(rules, keyword)
-            return [_merged(rest, members(branch)) for branch in branches]
-    return []
+_NUMBER = (int, float)
+_Checks = dict[str, tuple[Any, Callable[[_Maker, Any, Any], bool] | None]]
+"""Keywords: the form of their rules, and whether a rule holds for a value. None is not known."""
+
+_ANY: _Checks = {
+    "$ref": (str, lambda maker, v, ref: maker.valid(_pointed(maker.root, ref), v)),
+    "allOf": (list, lambda maker, v, schemas: all(maker.valid(s, v) for s in schemas)),
+    "anyOf": (list, lambda maker, v, schemas: any(maker.valid(s, v) for s in schemas)),
+    "oneOf": (list, lambda maker, v, schemas: sum(maker.valid(s, v) for s in schemas) == 1),
+    "not": (object, lambda maker, v, schema: not maker.valid(schema, v)),
+    "type": ((str, list), lambda _, v, kinds: any(kind in kinds for kind in _TYPES[type(v)][0])),
+    "enum": (list, lambda _, v, values: any(_same(v, value) for value in values)),
+    "const": (object, lambda _, v, value: _same(v, value)),
+    **dict.fromkeys(("if", "$dynamicRef", "$recursiveRef"), (object, None)),
+}
+_NUMERIC: _Checks = {
+    "minimum": (_NUMBER, lambda _, v, bound: v >= bound),
+    "maximum": (_NUMBER, lambda _, v, bound: v <= bound),
+    "exclusiveMinimum": (_NUMBER, lambda _, v, bound: v > bound),
+    "exclusiveMaximum": (_NUMBER, lambda _, v, bound: v < bound),
+    "multipleOf": (_NUMBER, lambda _, v, step: step > 0 and (v / step) % 1 == 0),
+}
+_STRING: _Checks = {
+    "minLength": (_NUMBER, lambda _, v, least: len(v) >= least),
+    "maxLength": (_NUMBER, lambda _, v, most: len(v) <= most),
+    "pattern": (str, lambda maker, v, pattern: matches(pattern, v, maker.budget)),
+}
+_ARRAY: _Checks = {
+    "minItems": (_NUMBER, lambda _, v, least: len(v) >= least),
+    "maxItems": (_NUMBER, lambda _, v, most: len(v) <= most),
+    "uniqueItems": (bool, lambda _, v, yes: not yes or len(set(map(json.dumps, v))) == len(v)),
+    "contains": (object, lambda maker, v, schema: any(maker.valid(schema, item) for item in v)),
+    **dict.fromkeys(("minContains", "maxContains", "unevaluatedItems"), (object, None)),
+}
+_OBJECT: _Checks = {
+    "minProperties": (_NUMBER, lambda _, v, least: len(v) >= least),
+    "maxProperties": (_NUMBER, lambda _, v, most: len(v) <= most),
+    "required": (list, lambda _, v, names: all(str(name) in v for name in names)),
+    "propertyNames": (object, lambda maker, v, schema: all(maker.valid(schema, n) for n in v)),
+    **dict.fromkeys(("dependentRequired", "dependentSchemas", "dependencies"), (object, None)),
+    "unevaluatedProperties": (object, None),
+}
+_TYPES: dict[type, tuple[tuple[str, ...], _Checks]] = {
+    type(None): (("null",), _ANY),
+    bool: (("boolean",), _ANY),
+    int: (("integer", "number"), _ANY | _NUMERIC),
+    float: (("number",), _ANY | _NUMERIC),
+    str: (("string",), _ANY | _STRING),
+    list: (("array",), _ANY | _ARRAY),
+    dict: (("object",), _ANY | _OBJECT),
+}
+"""The names of a value's type in a schema, and the keywords that concern such values."""
 
 
-def _is_null(branch: dict[str, Any]) -> bool:
-    return branch.get("type") == "null"
-
-
-def _nests(branch: dict[str, Any]) -> bool:
-    return any(word in branch for word in ("$ref", "properties", "items", "prefixItems"))
-
-
-def _implied(rules: dict[str, Any]) -> str:
-    return next((kind for keyword, kind in _KINDS.items() if keyword in rules), "string")
-
-
-def _without(rules: dict[str, Any], *keywords: str) -> dict[str, Any]:
-    return {word: value for word, value in rules.items() if word not in keywords}
-
-
-def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    properties = members(one.get("properties")) | members(other.get("properties"))
-    required = elements(one.get("required")) + elements(other.get("required"))
-    both = one | other
-    both |= {"properties": properties} if properties else {}
-    return both | ({"required": required} if required else {})
+def _same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and value == other
 
 
 def _pointed(root: Any, ref: str) -> Any:
     """What a reference within the schema, such as `#/$defs/step`, points at."""
-    for step in ref.removeprefix("#").split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        root = members(root).get(name)
-    return root
+    target = root
+    try:
+        for step in ref.removeprefix("#/").split("/") if ref != "#" else []:
+            name = unquote(step).replace("~1", "/").replace("~0", "~")
+            target = target[int(name)] if is_list(target) else target[name]
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise Unmet(f"The reference {ref!r} leads nowhere.") from None
+    return target
+
+
+# --- what parts demand, all of which hold
+
+
+def _unmet(parts: Sequence[Rules]) -> Unmet:
+    return Unmet(f"No value was found for {' and '.join(map(json.dumps, parts))[:300]}.")
+
+
+def _unions(rules: Rules) -> list[list[Any]]:
+    unions = [elements(rules[word]) for word in rules if word in ("anyOf", "oneOf")]
+    if is_list(rules.get("type")) and not _listed(rules):
+        unions.append([{"type": kind} for kind in rules["type"]])
+    return unions
+
+
+def _listed(rules: Rules) -> list[Any]:
+    return [rules["const"]] if "const" in rules else elements(rules.get("enum"))
+
+
+def _kinds(parts: list[Rules]) -> Iterable[str]:
+    if any(map(_listed, parts)):
+        return ("enum",)
+    if declared := [part["type"] for part in parts if isinstance(part.get("type"), str)]:
+        return dict.fromkeys(declared)
+    words = {word for part in parts for word in part}
+    implied = [kind for kind, keywords in _IMPLIED.items() if not words.isdisjoint(keywords)]
+    return dict.fromkeys([*implied, *_KINDS])
+
+
+def _values(parts: list[Rules], keyword: str) -> list[int | float]:
+    values = (part[keyword] for part in parts if keyword in part)
+    return [v for v in values if type(v) in _NUMBER and abs(v) <= _LARGEST]
+
+
+def _counts(parts: list[Rules], keyword: str) -> list[int]:
+    return [math.ceil(v) for v in _values(parts, keyword)]  # 2.0 counts too
+
+
+def _fractions(parts: list[Rules], keyword: str) -> list[Fraction]:
+    # By its decimal digits: a step of 0.1 is a tenth, not the float next to it.
+    return [Fraction(str(v)) for v in _values(parts, keyword)]
+
+
+def _numbers(parts: list[Rules], turn: int, *, whole: bool) -> Iterator[int | float]:
+    """Zero, numbers at and next to each bound, between the bounds, and further ones."""
+    bounds = [bound for keyword in _BOUNDS for bound in _fractions(parts, keyword)]
+    steps = [step for step in _fractions(parts, "multipleOf") if step > 0]
+    steps += [Fraction(1)] * whole
+    multiples = math.lcm(*(s.numerator for s in steps)), math.gcd(*(s.denominator for s in steps))
+    step = Fraction(*multiples) if steps else Fraction(1)
+    bases = [Fraction(0)]
+    for bound in bounds:
+        nearest = math.floor(bound / step) * step if steps else bound
+        bases += [nearest, nearest + step, nearest - step]
+    for n in range(turn + 5):
+        offsets = dict.fromkeys((n * step, -n * step))
+        numbers = [base + offset for base in bases for offset in offsets]
+        if bounds and not steps:
+            numbers.append(min(bounds) + (max(bounds) - min(bounds)) / (n + 2))
+        for number in numbers:
+            if abs(number) <= _LARGEST:
+                yield int(number) if number.denominator == 1 else float(number)

@@ -1,12 +1,13 @@
-"""What a request demands beyond plain words: JSON valid for a schema, or the call of a function."""
+"""JSON that a request demands: an object, a value valid for a schema, or a call of a function."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, NamedTuple
 
-from fakebatch.replies.conversation import elements, members
-from fakebatch.replies.scalars import Impossible
+from fakebatch.errors import UsageError
+from fakebatch.replies.pattern import Unmet
+from fakebatch.replies.request import ModelRequest, elements, members
 from fakebatch.replies.schema import instance
 
 
@@ -18,42 +19,55 @@ class Call(NamedTuple):
     """JSON text."""
 
 
-def shaped(text: str, form: Any) -> str:
-    """The text, as JSON where the format of the answer demands JSON."""
-    demand = members(form)
+def formatted(request: ModelRequest, text_format: Any, text: str) -> str:
+    """The text, as JSON where the request's format of text demands JSON.
+
+    Raises:
+        UsageError: nothing was found that is valid for the schema.
+    """
+    demand = members(text_format)
     if demand.get("type") == "json_object":
         return _compact({"echo": text})
     if demand.get("type") == "json_schema":
         # /v1/chat/completions wraps the schema once more than /v1/responses does.
-        return _valid(members(demand.get("json_schema", demand)).get("schema"), text)
+        schema = members(demand.get("json_schema", demand)).get("schema")
+        return _valid_json(request, schema, text)
     return text
 
 
-def demanded_call(body: dict[str, Any], text: str) -> Call | None:
-    """The call that `tool_choice` demands: of the function it names, else of the first one."""
-    choice = body.get("tool_choice")
+def forced_call(request: ModelRequest, text: str) -> Call | None:
+    """The call that `tool_choice` demands: of the function it names, else of the first one.
+
+    Raises:
+        UsageError: nothing was found that is valid for the function's parameters.
+    """
+    choice = request.body.get("tool_choice")
     if choice in (None, "auto", "none"):
         return None
-    functions = [_function(tool) for tool in elements(body.get("tools"))]
     wanted = _function(choice).get("name")
-    for function in functions:
+    for function in map(_function, elements(request.body.get("tools"))):
         name = function.get("name")
         if isinstance(name, str) and (name == wanted or choice == "required"):
-            return Call(name, _valid(function.get("parameters", {"type": "object"}), text))
+            parameters = function.get("parameters", {"type": "object"})
+            return Call(name, _valid_json(request, parameters, text))
     return None
 
 
 def _function(tool: Any) -> dict[str, Any]:
     # /v1/chat/completions wraps it in `function`, /v1/responses does not.
-    given = members(tool)
-    return members(given.get("function", given)) if given.get("type") == "function" else {}
+    outer = members(tool)
+    return members(outer.get("function", outer)) if outer.get("type") == "function" else {}
 
 
-def _valid(schema: Any, text: str) -> str:
+def _valid_json(request: ModelRequest, schema: Any, text: str) -> str:
     try:
         return _compact(instance(schema, text))
-    except Impossible:
-        return text
+    except Unmet as error:
+        raise UsageError(
+            f"There is no default reply to {request.name}: its JSON schema cannot be met.",
+            str(error),
+            "Give the reply yourself: fakebatch.on(...).reply('{...}').",
+        ) from None
 
 
 def _compact(value: Any) -> str:

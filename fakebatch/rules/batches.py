@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from annotated_types import Ge
-from pydantic import AfterValidator, PlainSerializer, PlainValidator, Strict, WithJsonSchema
+from pydantic import AfterValidator, Field, Strict
 
-from fakebatch.durations import SECOND, Duration, microseconds
+from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import UsageError
-from fakebatch.rules.rule import (
-    CONFIG,
-    Occurrence,
-    Part,
-    Rule,
-    Selection,
-    Span,
-    as_given,
-    method,
-    overlaid,
-    verb,
-)
+from fakebatch.rules.rule import Occurrence, Part, Rule, Selection, Span, method, overlaid, verb
 
-BatchStatus = Literal[
-    "validating",
-    "in_progress",
-    "finalizing",
-    "cancelling",
-    "failed",
-    "completed",
-    "expired",
-    "cancelled",
-]
+Running = Literal["validating", "in_progress", "finalizing", "cancelling"]
+"""The statuses that something follows."""
+
+BatchStatus = Literal[Running, "failed", "completed", "expired", "cancelled"]
 
 Names = Annotated[Sequence[str], AfterValidator(tuple)]
 
@@ -54,7 +37,7 @@ class Durations(NamedTuple):
 
 @verb("schedule(validating=0, in_progress='30m')")
 class Schedule:
-    """How long they stay in each status; 0 skips it, what is left out stays as it is."""
+    """How long the batches stay in each status; 0 skips it, what is left out stays as it is."""
 
     _: KW_ONLY
     validating: Span | None = None
@@ -67,34 +50,35 @@ class Schedule:
     def __post_init__(self) -> None:
         if not all(x <= x2 and y <= y2 for (x, y), (x2, y2) in pairwise(self.curve)):
             raise UsageError(
-                f"curve={self.curve!r} is no progress.",
-                "Its points (part of the time, part of the lines) ascend from (0, 0) to (1, 1).",
+                f"curve={self.curve!r} does not describe progress.",
+                "Its points (part of the time, of the lines) must ascend from (0, 0) to (1, 1).",
                 "Write for example schedule(curve=[(0.5, 0.1), (0.9, 0.8)]).",
             )
 
     def durations(self) -> Durations:
         """The durations in microseconds, the default ones where none is given."""
         spans = {name: getattr(self, name) for name in Durations._fields}
-        return Durations(
-            **{name: microseconds(span) for name, span in spans.items() if span is not None}
-        )
+        durations = {name: microseconds(span) for name, span in spans.items() if span is not None}
+        return Durations(**durations)
 
 
-@dataclass(frozen=True, slots=True)
+@verb("fail(errors=[{'code': 'token_limit_exceeded'}])")
 class ErrorEntry:
     """One entry of `batch.errors`; without a message it has the provider's own for its code."""
 
-    __pydantic_config__ = CONFIG
-    example: ClassVar[str] = "fail(errors=[{'code': 'token_limit_exceeded'}])"
     code: str
     message: str | None = None
     param: str | None = None
     line: int | None = None
 
+    def __repr__(self) -> str:
+        """As a test writes it."""
+        return repr({name: part for name, part in asdict(self).items() if part is not None})
+
 
 @verb("fail('token_limit_exceeded')")
 class Fail:
-    """Validation fails them, with one entry in `errors`, with several, or without any."""
+    """Validation fails the batches, with one entry in `errors`, with several, or with none."""
 
     code: str | None = None
     message: str | None = None
@@ -115,34 +99,22 @@ class Fail:
         return (ErrorEntry(self.code, self.message, self.param, self.line),)
 
 
-def _until(value: Any) -> Any:
-    return value if value == "expiry" else as_given(value)
-
-
-Until = Annotated[
-    Duration,
-    PlainValidator(_until),
-    PlainSerializer(_until),
-    WithJsonSchema({"type": ["number", "string"], "description": "a duration, or 'expiry'"}),
-]
-
-
 @verb("stall('in_progress', progress=0.99)")
 class Stall:
-    """They stay in a status: for so much longer, until they expire, or for ever."""
+    """The batches stay in a status: for some time longer, until they expire, or for ever."""
 
-    at: Literal["validating", "in_progress", "finalizing", "cancelling"]
+    at: Running
     _: KW_ONLY
     progress: Part = 0.0
     """How much is done meanwhile, from 0 to 1."""
-    until: Until | None = None
+    until: Annotated[Literal["expiry"] | Span | None, Field(union_mode="left_to_right")] = None
     """How much longer, or "expiry"; None: for ever."""
 
     def __post_init__(self) -> None:
         if self.at != "in_progress" and self.progress:
             raise UsageError(
                 f"A batch cannot stall in {self.at!r} with progress={self.progress!r}.",
-                "Progress is between 0 and 1, and there is some in 'in_progress' alone.",
+                "Only a batch in 'in_progress' makes progress.",
                 "Write for example on_batch().stall('in_progress', progress=0.99).",
             )
         if self.until == "expiry" and self.at != "in_progress":
@@ -155,33 +127,33 @@ class Stall:
 
 @verb("expire(finished=0.1)")
 class Expire:
-    """They expire, with so much of them done, from 0 to 1."""
+    """The batches expire, with this part of their lines done, from 0 to 1."""
 
     finished: Part = 0.0
 
 
 @verb("ignore_window()")
 class IgnoreWindow:
-    """They go on after `expires_at` as if there were no completion window."""
+    """The batches go on after `expires_at` as if there were no completion window."""
 
 
 @verb("cancel_to('completed')")
 class CancelTo:
-    """What a cancel ends in; `completed`: they were done before it took effect."""
+    """What a cancel ends in; `completed`: the batch was done before it took effect."""
 
     status: Literal["cancelled", "completed"]
 
 
 @verb("not_found_from('in_progress')")
 class NotFoundFrom:
-    """They can no longer be found from that status on."""
+    """The batches can no longer be found once this status has begun."""
 
     status: BatchStatus
 
 
 @verb("miscount('zero')")
 class Miscount:
-    """Their `request_counts` are wrong in a way, or are those of a while ago."""
+    """The `request_counts` of the batches are wrong, or those of a while ago."""
 
     how: Literal["zero", "null", "all_completed", "failed_as_completed", "decreasing"] | None = None
     _: KW_ONLY
@@ -190,7 +162,7 @@ class Miscount:
     def __post_init__(self) -> None:
         if (self.how is None) == (self.late is None):
             raise UsageError(
-                f"miscount(how={self.how!r}, late={self.late!r}) is no way to count.",
+                f"miscount(how={self.how!r}, late={self.late!r}) needs exactly one of the two.",
                 "Counts are either wrong or late.",
                 "Write for example on_batch().miscount('zero') or .miscount(late='10m').",
             )
@@ -198,58 +170,53 @@ class Miscount:
 
 @verb("override(statuses={'completed': 'DONE'})")
 class Override:
-    """Their objects have other fields on the wire than they should."""
+    """The batch objects have other fields on the wire than they should."""
 
     _: KW_ONLY
     statuses: Mapping[BatchStatus, str | Names] = field(default_factory=dict[BatchStatus, Any])
-    """What a status is called; several, one after the other for equal parts of its time, let it
-    go backwards or through statuses nobody knows."""
+    """Another name for a status, or several: each is shown for an equal part of its time, so that
+    the status can go backwards or be unknown."""
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Fields and the values they have, new ones too."""
+    """Fields and their values; the fields may be new."""
     nulls: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Fields and the values they have where they would be null."""
+    """Fields and the values that take the place of null."""
     blanks: Names = ()
-    """Fields that are null: what `fields` cannot write in TOML."""
+    """Fields that are null. TOML has no null, so `fields` cannot say it there."""
     without: Names = ()
     """Fields that are left out."""
     moments: Literal["milliseconds", "float", "iso", "null"] | None = None
     """How moments are written instead of as whole seconds."""
     early_files: bool = False
-    """Have the ids of result files from the creation on."""
+    """Show the ids of the result files from the creation on."""
 
     def __post_init__(self) -> None:
         for status, names in self.statuses.items():
             if not names:
                 raise UsageError(
                     f"{status!r} cannot be shown as {names!r}.",
-                    "It is shown as a text, or as one text after the other.",
+                    "A status is shown under one name, or under several, one after the other.",
                     "Write for example override(statuses={'in_progress': ['running', 'paused']}).",
                 )
 
 
 @verb("result_files(order='reversed')")
 class ResultFiles:
-    """Their result files are written otherwise than usual."""
+    """The result files are written in another form than usual."""
 
     _: KW_ONLY
     order: Literal["shuffled", "input", "reversed"] | None = None
-    """The order of the lines; usually shuffled."""
+    """The order of the lines; by default shuffled."""
     newline: Literal["lf", "crlf"] | None = None
     bom: bool = False
     """Whether a byte order mark comes first."""
     trailing: Annotated[int, Strict(), Ge(0)] = 0
     """How many blank lines come last."""
     raw: bool = False
-    """Leave characters beyond ASCII as they are, U+2028 and U+0085 too."""
+    """Leave characters beyond ASCII unescaped, U+2028 and U+0085 too."""
     empty: bool = False
-    """The files are there, and hold nothing."""
+    """The files are there, but empty."""
     late: Span | None = None
-    """For how long after the end they cannot be found."""
-
-    @property
-    def changes_content(self) -> bool:
-        """Whether the bytes differ from the usual."""
-        return overlaid(self, ResultFiles(late=self.late)) != ResultFiles(late=self.late)
+    """How long after the end of the batch they appear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,17 +233,12 @@ class BatchSelector(Occurrence):
         return self.includes(number) and self.endpoint in (None, endpoint)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRule(BatchSelector, Rule):
     """Batches whose lives, objects or files differ from the usual."""
 
-    family: ClassVar[str] = "on_batch"
-    verbs: ClassVar[tuple[str, ...]] = (
-        *("schedule", "fail", "stall", "expire", "ignore_window", "cancel_to"),
-        *("not_found_from", "miscount", "override", "result_files"),
-    )
+    family = "on_batch"
 
-    _: KW_ONLY
     schedule: Schedule | None = None
     fail: Fail | None = None
     stall: Stall | None = None
@@ -288,15 +250,11 @@ class BatchRule(BatchSelector, Rule):
     override: Override | None = None
     result_files: ResultFiles | None = None
 
-    def __post_init__(self) -> None:
-        self.check_verb()
-
 
 class OnBatch(Selection[BatchRule]):
     """The batches a test has selected, of those created from now on."""
 
     rule = BatchRule
-    selector = BatchSelector
     schedule = method(Schedule)
     fail = method(Fail)
     stall = method(Stall)
@@ -329,34 +287,30 @@ class BatchOverrides:
     result_files: ResultFiles = field(default_factory=ResultFiles)
 
     def __post_init__(self) -> None:
+        written = {
+            name: str(BatchRule(**{name: verb})).partition(".")[2]
+            for name in ("fail", "stall", "expire", "ignore_window")
+            if (verb := getattr(self, name)) is not None
+        }
+        schedule, stall = self.schedule, self.stall
+        if schedule.in_progress is not None:
+            written["in_progress"] = f"schedule(in_progress={schedule.in_progress!r})"
+        if schedule.curve:
+            written["curve"] = f"schedule(curve={schedule.curve!r})"
+        if stall is not None and stall.until == "expiry":
+            written["endless stall"] = "stall(…, until='expiry')"
         for (first, second), reason in _CONTRADICTIONS.items():
-            verbs = _words(self, first), _words(self, second)
-            if all(verbs):
+            if first in written and second in written:
                 raise UsageError(
-                    f"A batch cannot have both {' and '.join(filter(None, verbs))}.",
+                    f"A batch cannot have both {written[first]} and {written[second]}.",
                     reason,
                     "Use one of them, or select different batches: on_batch(nth=2).",
                 )
 
-    def with_rule(self, rule: BatchRule) -> BatchOverrides:
-        """The same and a rule more; of the verbs with many fields, those it gives."""
-        name = next(each for each in rule.verbs if getattr(rule, each) is not None)
-        before, after = getattr(self, name), rule.outcome
-        if name in ("schedule", "override", "result_files"):
-            after = overlaid(before, after)
-        values = {each: getattr(self, each) for each in rule.verbs}
-        return BatchOverrides(**{**values, name: after})
-
-
-_PRESENT: dict[str, Callable[[BatchOverrides], bool]] = {
-    "in_progress": lambda batch: batch.schedule.in_progress is not None,
-    "curve": lambda batch: bool(batch.schedule.curve),
-    "endless stall": lambda batch: batch.stall is not None and batch.stall.until == "expiry",
-}
 
 _CONTRADICTIONS = {
     ("fail", "stall"): "It fails when it is validated; schedule(validating='2h') makes it late.",
-    ("fail", "expire"): "A batch that fails validation never runs, so that it cannot expire.",
+    ("fail", "expire"): "A batch that fails validation never runs, so it cannot expire.",
     ("fail", "ignore_window"): "A batch that fails validation never runs to the end of its window.",
     ("expire", "ignore_window"): "A batch either expires with its window or goes on after it.",
     ("expire", "stall"): "Both say how much is done when the window ends.",
@@ -367,26 +321,20 @@ _CONTRADICTIONS = {
 }
 """Verbs, or parts of them, of which a batch has one at most, and why."""
 
-
-def _words(batch: BatchOverrides, name: str) -> str | None:
-    """A part of what differs about a batch as a test writes it; None if it is not there."""
-    if name in _PRESENT:
-        texts = {
-            "in_progress": f"schedule(in_progress={batch.schedule.in_progress!r})",
-            "curve": f"schedule(curve={batch.schedule.curve!r})",
-            "endless stall": "stall(…, until='expiry')",
-        }
-        return texts[name] if _PRESENT[name](batch) else None
-    outcome = getattr(batch, name)
-    return None if outcome is None else str(BatchRule(**{name: outcome})).partition(".")[2]
-
-
 NO_OVERRIDES = BatchOverrides()
 
 
 def overrides(rules: Iterable[BatchRule]) -> BatchOverrides:
-    """What some rules, one after the other, make of a batch."""
+    """What some rules, one after the other, make of a batch.
+
+    Of `schedule`, `override` and `result_files` a later rule changes what it names; any other verb
+    takes the place of an earlier one.
+    """
     result = NO_OVERRIDES
     for rule in rules:
-        result = result.with_rule(rule)
+        before, after = getattr(result, rule.verb), rule.outcome
+        if rule.verb in ("schedule", "override", "result_files"):
+            after = overlaid(before, after)
+        changes: dict[str, Any] = {rule.verb: after}
+        result = replace(result, **changes)
     return result

@@ -22,7 +22,7 @@ OPERATIONS = (
     *("chat.completions.create", "responses.create", "embeddings.create", "completions.create"),
     *("moderations.create", "models.list", "models.retrieve"),
 )
-"""What a client can do, named as the SDK names it."""
+"""What a client can do, in the names of the SDK."""
 
 
 def _writable(body: Any) -> Any:
@@ -30,8 +30,8 @@ def _writable(body: Any) -> Any:
         json.dumps(body, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise UsageError(
-            f"body={body!r} is no JSON.",
-            "A body is a dict of JSON, or a text; without one, the provider's usual words.",
+            f"body={body!r} is not JSON.",
+            "A body is a dict that JSON can hold, or a string; left out, it is the provider's own.",
             "Write for example body={'error': {'message': 'No.'}} or body='<html>…'.",
         ) from error
     return body
@@ -39,25 +39,25 @@ def _writable(body: Any) -> Any:
 
 def _sendable(headers: Mapping[str, str]) -> dict[str, str]:
     if not all(text.isprintable() for pair in headers.items() for text in pair):
-        raise ValueError("a header is printable text, by its name")
+        raise ValueError("the names and values of headers must be printable text")
     return {name.lower(): value for name, value in headers.items()}
 
 
 Body = Annotated[Mapping[str, Any] | str, AfterValidator(_writable)]
-"""JSON, or a text: HTML if it begins with `<`."""
+"""A dict is JSON; a string that begins with `<` is HTML, any other plain text."""
 
 HeaderMap = Annotated[Mapping[str, str], AfterValidator(_sendable)]
-"""Texts by name; names in lower case."""
+"""Values by name; names in lower case."""
 
 
 @verb("fail(503)")
 class Fail:
-    """They are answered with an error, in the provider's words where no body is given."""
+    """The calls are answered with an error, in the provider's words if no body is given."""
 
     status: Annotated[int, Strict(), Ge(400), Le(599)]
     _: KW_ONLY
     body: Body | None = field(default=None, repr=False)
-    """JSON, or a text: HTML if it begins with `<`."""
+    """A dict is JSON; a string that begins with `<` is HTML, any other plain text."""
     headers: HeaderMap = field(default_factory=dict[str, str])
     """Further headers, such as `{"x-should-retry": "false"}`."""
     retry_after: Span | None = None
@@ -65,19 +65,19 @@ class Fail:
     http_date: bool = False
     """Send it as a date, not as seconds."""
     applied: bool = False
-    """The service did what the request asked for all the same; only its answer is lost."""
+    """The service did what the request asked for; only its answer is lost."""
 
 
 @verb("reply('<html>…')")
 class Reply:
-    """They are answered with something else: a page of a proxy, an object of another shape."""
+    """The calls are answered with something else: a proxy's page, an object of another shape."""
 
     body: Body = field(repr=False)
     _: KW_ONLY
     status: Annotated[int, Strict(), Ge(200), Le(599)] = 200
     headers: HeaderMap = field(default_factory=dict[str, str])
     applied: bool = False
-    """The service did what the request asked for all the same; only its answer is lost."""
+    """The service did what the request asked for; only its answer is lost."""
 
 
 @verb("timeout()")
@@ -86,7 +86,7 @@ class Timeout:
 
     _: KW_ONLY
     applied: bool = False
-    """The service did what the request asked for all the same."""
+    """The service did what the request asked for."""
 
 
 @verb("reset()")
@@ -95,7 +95,7 @@ class Reset:
 
     _: KW_ONLY
     applied: bool = False
-    """The service did what the request asked for all the same."""
+    """The service did what the request asked for."""
 
 
 @verb("disconnect()")
@@ -104,12 +104,12 @@ class Disconnect:
 
     _: KW_ONLY
     applied: bool = False
-    """The service did what the request asked for all the same."""
+    """The service did what the request asked for."""
 
 
 @verb("connect_error('dns')")
 class ConnectError:
-    """The service cannot be reached. For a connection that was there: `reset`, `disconnect`."""
+    """The service cannot be reached. `reset` and `disconnect` break an open connection."""
 
     why: Literal["refused", "dns", "tls", "connect_timeout"] = "refused"
 
@@ -140,7 +140,7 @@ class Slow:
     def __post_init__(self) -> None:
         if not (microseconds(self.first_byte) or (microseconds(self.gap) and self.pieces > 1)):
             raise UsageError(
-                "slow() needs a first_byte, or a gap between two pieces or more.",
+                "slow() needs first_byte, or a gap and at least two pieces.",
                 f"It has first_byte={self.first_byte!r}, gap={self.gap!r} and "
                 f"pieces={self.pieces!r}.",
                 "Write for example .slow(first_byte='30s') or .slow(gap='2m', pieces=5).",
@@ -149,7 +149,7 @@ class Slow:
 
 @verb("headers({'content-encoding': 'gzip'})")
 class Headers:
-    """The true answer comes under other headers: `{"content-encoding": "gzip"}` is a lie."""
+    """The true answer comes with other headers, such as a false `content-encoding`."""
 
     headers: HeaderMap
 
@@ -169,14 +169,13 @@ class RateLimit:
     def __post_init__(self) -> None:
         if not microseconds(self.per):
             raise UsageError(
-                f"rate_limit({self.most!r}, per={self.per!r}) is no limit.",
-                "It lets at least one request through in a time longer than none.",
+                f"rate_limit({self.most!r}, per={self.per!r}) would limit nothing.",
+                "per must be longer than 0.",
                 "Write for example .rate_limit(3, per='1m').",
             )
 
 
-def _from_then_on(between: Any) -> Any:
-    """TOML has no null: one time alone has no end."""
+def _with_end(between: Any) -> Any:
     match between:
         case [since]:
             return since, None
@@ -184,32 +183,18 @@ def _from_then_on(between: Any) -> Any:
             return between
 
 
+_TIME = {"type": ["number", "string", "null"]}
 Between = Annotated[
     tuple[Span, Span | None],
-    BeforeValidator(_from_then_on),
-    WithJsonSchema(
-        {
-            "type": "array",
-            "items": {"type": ["number", "string", "null"]},
-            "minItems": 1,
-            "maxItems": 2,
-        }
-    ),
+    BeforeValidator(_with_end),
+    WithJsonSchema({"type": "array", "items": _TIME, "minItems": 1, "maxItems": 2}),
 ]
-"""From one time since the start up to another; None, or nothing in a file, is no end."""
+"""From one time since the start up to another; None is no end. TOML has no null: `["2h"]`."""
 
-CallOutcome = (
-    Fail
-    | Reply
-    | Timeout
-    | Reset
-    | Disconnect
-    | ConnectError
-    | Truncate
-    | Slow
-    | Headers
-    | RateLimit
-)
+BrokenConnection = Timeout | Reset | Disconnect | ConnectError
+"""No answer arrives."""
+
+CallOutcome = Fail | Reply | BrokenConnection | Truncate | Slow | Headers | RateLimit
 """What can become of a call."""
 
 
@@ -227,7 +212,8 @@ class CallSelector:
     """As the SDK names it, or a pattern: `batches.retrieve`, `batches.*`, `*`."""
     _: KW_ONLY
     nth: Count | None = None
-    """Of those for which the rest holds the nth alone, unless `times` says how many from there."""
+    """Of the requests that meet the other conditions the nth alone; with `times` that many from it
+    on."""
     times: Times | None = None
     """How many are hit; without `nth` the first ones."""
     between: Between | None = None
@@ -235,7 +221,7 @@ class CallSelector:
     chance: Share | None = None
     """How likely each is hit; the seed decides."""
     key: str | None = field(default=None, repr=False)
-    """Requests with this API key alone."""
+    """Only requests with this API key."""
     through_retries: bool = False
     """Hit the SDK's retries of a call too, and count a call as one."""
 
@@ -250,7 +236,7 @@ class CallSelector:
         if until is not None and until <= since:
             raise UsageError(
                 f"on_call(between={self.between!r}) selects no call.",
-                "between is two times since the start, the later last; None is no end.",
+                "between holds two times since the start, the later one last; None is no end.",
                 "Write for example on_call('batches.*', between=('1h', '2h')).",
             )
 
@@ -277,17 +263,12 @@ class CallSelector:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallRule(CallSelector, Rule):
     """HTTP requests that go wrong. Among rules that hit a request the later wins."""
 
-    family: ClassVar[str] = "on_call"
-    verbs: ClassVar[tuple[str, ...]] = (
-        *("fail", "reply", "timeout", "reset", "disconnect", "connect_error"),
-        *("truncate", "slow", "headers", "rate_limit"),
-    )
+    family = "on_call"
 
-    _: KW_ONLY
     fail: Fail | None = None
     reply: Reply | None = None
     timeout: Timeout | None = None
@@ -301,11 +282,11 @@ class CallRule(CallSelector, Rule):
 
     def __post_init__(self) -> None:
         CallSelector.__post_init__(self)
-        self.check_verb()
+        Rule.__post_init__(self)
         if self.rate_limit and (self.nth or self.times or self.chance or self.through_retries):
             raise UsageError(
                 "A rate_limit cannot have nth, times, chance or through_retries.",
-                "It counts every request of an operation, and lets `most` of them through.",
+                "It counts every request of an operation and lets `most` of them through.",
                 "Write for example on_call('batches.*').rate_limit(3, per='1m').",
             )
 
@@ -314,7 +295,6 @@ class OnCall(Selection[CallRule]):
     """The HTTP calls a test has selected."""
 
     rule = CallRule
-    selector = CallSelector
     fail = method(Fail)
     reply = method(Reply)
     timeout = method(Timeout)

@@ -12,31 +12,31 @@ from fakebatch.rules.rule import Occurrence, Rule, Selection, Span, method, verb
 
 @verb("processing('10s')")
 class Processing:
-    """They are not processed for so long; no batch can be created with one meanwhile."""
+    """The files take this long to be processed; until then no batch can be created with them."""
 
     duration: Span
     _: KW_ONLY
     broken: bool = False
-    """They end in status `error`."""
+    """They end in status `error`, not `processed`."""
 
 
 @verb("not_found_for('3s')")
 class NotFoundFor:
-    """They cannot be found for so long after their upload."""
+    """The files cannot be found for this long after their upload."""
 
     duration: Span
 
 
 @verb("expire('1h')")
 class Expire:
-    """They are gone after so long, whatever their upload asked for."""
+    """The files are gone after this long, whatever their upload asked for."""
 
     after: Span
 
 
 @dataclass(frozen=True, slots=True)
 class FileSelector(Occurrence):
-    """Selects uploads by the order in which they come, and by their purpose."""
+    """Selects uploads by their order and their purpose."""
 
     example: ClassVar[str] = "on_file(nth=2).processing('10s')"
 
@@ -48,27 +48,21 @@ class FileSelector(Occurrence):
         return self.includes(number) and self.purpose in (None, purpose)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileRule(FileSelector, Rule):
-    """Uploads that are not what they should be, when they should be."""
+    """Uploads that are not ready, not there, or broken when they should not be."""
 
-    family: ClassVar[str] = "on_file"
-    verbs: ClassVar[tuple[str, ...]] = ("processing", "not_found_for", "expire")
+    family = "on_file"
 
-    _: KW_ONLY
     processing: Processing | None = None
     not_found_for: NotFoundFor | None = None
     expire: Expire | None = None
-
-    def __post_init__(self) -> None:
-        self.check_verb()
 
 
 class OnFile(Selection[FileRule]):
     """The uploads a test has selected, of those that come from now on."""
 
     rule = FileRule
-    selector = FileSelector
     processing = method(Processing)
     not_found_for = method(NotFoundFor)
     expire = method(Expire)

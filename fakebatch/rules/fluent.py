@@ -1,4 +1,4 @@
-"""How a test writes rules: the selectors of FakeBatch, which add to its scenario."""
+"""How a test writes rules: the selectors of FakeBatch, whose verbs add to its scenario."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any, Literal
 
 from fakebatch.durations import Duration
 from fakebatch.request_line import RequestLine
-from fakebatch.rules import catalogue
+from fakebatch.rules import loading
 from fakebatch.rules.batches import OnBatch, Schedule
 from fakebatch.rules.calls import OnCall
-from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.files import OnFile
 from fakebatch.rules.lines import LineRule, On
-from fakebatch.rules.rule import Handle, Selection, adapter, overlaid, usage_errors
+from fakebatch.rules.loading import Incident
+from fakebatch.rules.rule import Handle, Selection, overlaid, validated
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.rules.webhooks import OnWebhook
 
 
 class Rules:
-    """The rules of a test. Batches and uploads keep those that were there at their creation."""
+    """The rules of a test. Batches and uploads keep those that existed at their creation."""
 
     def __init__(self) -> None:
         self._selections: list[Selection[Any]] = []
@@ -37,18 +37,18 @@ class Rules:
     def scenario(self, scenario: Scenario) -> None: ...
 
     @abstractmethod
-    def hits(self, place: Place) -> int:
-        """How often the rule at a place of the scenario met something."""
+    def _hits(self, place: Place) -> int:
+        """How often the rule at a place of the scenario was used."""
 
     def incident(self, which: Incident, **parameters: Any) -> None:
-        """Let a known incident happen: its name, a Scenario, a file, or several as a tuple.
+        """Make a known incident happen: its name, a Scenario, a file, or several as a tuple.
 
         `fakebatch incidents` lists the names, `fakebatch incidents NAME` the parameters of one.
 
         Raises:
             UsageError: there is no such incident, or it has no such parameter.
         """
-        self.scenario = self.scenario | catalogue.scenario(which, **parameters)
+        self.scenario = self.scenario | loading.scenario(which, **parameters)
 
     def schedule(
         self,
@@ -58,11 +58,10 @@ class Rules:
         finalizing: Duration | None = None,
         cancelling: Duration | None = None,
     ) -> None:
-        """How long batches created from now on stay in each status; what is left out stays."""
+        """Set how long batches created from now on stay in each status; the rest stays as it is."""
         spans = {"validating": validating, "in_progress": in_progress}
         spans |= {"finalizing": finalizing, "cancelling": cancelling}
-        with usage_errors("schedule", Schedule):
-            schedule = adapter(Schedule).validate_python(spans)
+        schedule = validated(Schedule, spans, "schedule")
         self.scenario = replace(self.scenario, schedule=overlaid(self.scenario.schedule, schedule))
 
     def on(
@@ -77,19 +76,19 @@ class Rules:
         contains: str | None = None,
         fraction: float | None = None,
     ) -> On:
-        """Select request lines: all that is given must hold.
+        """Select request lines: every condition must hold.
 
         Among rules that match a line the later wins. Batches that exist already keep theirs.
 
         Args:
-            where: a predicate.
+            where: a predicate, called once for each line.
             custom_id: the line's own name.
-            times: the first so many batches, in order of creation, that contain its custom_id.
-            index: the place among the request lines of the file, from 0.
+            times: how many batches, the first ones created that contain the line's custom_id.
+            index: the line's place among the requests of the file, from 0.
             model: the model it names.
             endpoint: the url it is for.
-            contains: a text that occurs in a string of its body.
-            fraction: so much of a batch, one line at least; the seed decides which.
+            contains: a text that some string of its body contains.
+            fraction: a part of each batch, at least one line; the seed decides which.
 
         Raises:
             UsageError: a value that selects nothing.
@@ -107,18 +106,14 @@ class Rules:
         )
 
     def on_batch(
-        self,
-        nth: int | None = None,
-        *,
-        times: float | None = None,
-        endpoint: str | None = None,
+        self, nth: int | None = None, *, times: float | None = None, endpoint: str | None = None
     ) -> OnBatch:
         """Select batches by the order in which they are created: the nth, or the first `times`.
 
         Args:
             nth: the nth alone, counted from 1, unless `times` says how many from there on.
             times: how many; without `nth` the first ones. `math.inf` is no end.
-            endpoint: those for this endpoint alone.
+            endpoint: only those for this endpoint.
 
         Raises:
             UsageError: numbers that select nothing.
@@ -126,18 +121,14 @@ class Rules:
         return OnBatch(self, nth=nth, times=times, endpoint=endpoint)
 
     def on_file(
-        self,
-        nth: int | None = None,
-        *,
-        times: float | None = None,
-        purpose: str | None = None,
+        self, nth: int | None = None, *, times: float | None = None, purpose: str | None = None
     ) -> OnFile:
-        """Select uploads by the order in which they come: the nth, or the first `times`.
+        """Select uploads by their order: the nth, or the first `times`.
 
         Args:
             nth: the nth alone, counted from 1, unless `times` says how many from there on.
             times: how many; without `nth` the first ones. `math.inf` is no end.
-            purpose: those with this purpose alone.
+            purpose: only those with this purpose.
 
         Raises:
             UsageError: numbers that select nothing.
@@ -163,7 +154,7 @@ class Rules:
             times: how many are hit; without `nth` the first ones. `math.inf` is no end.
             between: from one time since the start up to another; None is no end.
             chance: how likely each is hit, from 0 to 1; the seed decides.
-            key: requests with this API key alone.
+            key: only requests with this API key.
             through_retries: hit the SDK's retries of a call too, and count a call as one.
 
         Raises:
@@ -193,7 +184,7 @@ class Rules:
         Args:
             nth: the nth alone, counted from 1, unless `times` says how many from there on.
             times: how many; without `nth` the first ones. `math.inf` is no end.
-            event: those of this type alone: `batch.completed`.
+            event: only those of this type: `batch.completed`.
 
         Raises:
             UsageError: an unknown event, or numbers that select nothing.
@@ -201,8 +192,7 @@ class Rules:
         return OnWebhook(self, nth=nth, times=times, event=event)
 
     def reply(
-        self,
-        answer: str | Mapping[str, Any] | Callable[[RequestLine], str | Mapping[str, Any]],
+        self, answer: str | Mapping[str, Any] | Callable[[RequestLine], str | Mapping[str, Any]]
     ) -> None:
         """What answers where no rule does: a text, a response body, or a callable(line).
 
@@ -221,7 +211,7 @@ class Rules:
         """
         self._otherwise(replay={"path": str(path), "missing": missing})
 
-    def add_rule(self, rule: AnyRule) -> Handle[Any]:
+    def _add_rule(self, rule: AnyRule) -> Handle[Any]:
         """Add a rule to the scenario: what the verbs of the selectors do."""
         self.scenario = self.scenario.with_rule(rule)
         index = len(getattr(self.scenario, rule.family)) - 1
@@ -229,15 +219,14 @@ class Rules:
         def hits() -> int:
             rules = getattr(self.scenario, rule.family)
             is_there = rules[index : index + 1] == (rule,)
-            return self.hits((rule.family, index)) if is_there else 0
+            return self._hits((rule.family, index)) if is_there else 0
 
         return Handle(rule, hits)
 
-    def add_selection(self, selection: Selection[Any]) -> None:
-        """Remember a selection, so that one without a verb is reported at the end."""
+    def _add_selection(self, selection: Selection[Any]) -> None:
+        """Record a selection, so that one without a verb is reported at the end."""
         self._selections.append(selection)
 
     def _otherwise(self, **outcome: Any) -> None:
-        with usage_errors("fakebatch", LineRule):
-            rule = adapter(LineRule).validate_python(outcome)
+        rule = validated(LineRule, outcome, "fakebatch")
         self.scenario = replace(self.scenario, otherwise=rule)

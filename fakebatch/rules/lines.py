@@ -34,56 +34,52 @@ Answer = (
 
 @verb("reply('A short summary.')")
 class Reply:
-    """They succeed with a text, a whole response body, or what a callable makes of the line."""
+    """The lines succeed with a text, a whole response body, or what a callable makes of them."""
 
     answer: Answer = field(repr=False)
 
 
 @verb("fail(429)")
 class Fail:
-    """They fail with an HTTP status, or without one with a code such as `request_timeout`.
+    """The lines fail with an HTTP status, or without one with a code such as `request_timeout`.
 
-    What is left out is in the provider's words. Status 0 is a line that nobody answered, with an
-    empty body (ellmer #830).
+    What is left out is in the provider's words. Status 0 is a line without an answer: its body is
+    empty (ellmer #830).
     """
 
     status: Annotated[int, Strict()] | None = None
     """400 to 599, or 0."""
     _: KW_ONLY
     code: str | None = None
-    """What stands in the error; without a status, the error is this code."""
+    """The code in the error; without a status it is the code of the result line's `error`."""
     message: str | None = None
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     """The whole response body; without a status, the whole `error` of the result line."""
     file: Literal["error", "output"] = "error"
-    """Which result file the line is in."""
+    """The result file that has the line."""
     shape: Literal["body", "top", "both", "string"] = "body"
-    """Where the error is: in the response body, in `error`, in both, or there as a bare text."""
+    """Where the error is: in the response body, in `error`, in both, or in `error` as a string."""
 
     def __post_init__(self) -> None:
-        if self.status is None:
-            valid = self.code is not None or bool(self.body)
-        else:
-            valid = self.status == 0 or 400 <= self.status <= 599
-        if not valid:
+        is_code_alone = self.status is None and (self.code is not None or bool(self.body))
+        if not is_code_alone and self.status not in (0, *range(400, 600)):
             raise UsageError(
-                f"fail(status={self.status!r}, code={self.code!r}) is no failure.",
-                "A line fails with an HTTP status of 400 to 599 or 0, or with a code and no "
-                "status.",
+                f"fail(status={self.status!r}, code={self.code!r}) does not describe a failure.",
+                "A line fails with an HTTP status of 400 to 599, with 0, or with a code alone.",
                 "Write for example .fail(429) or .fail(code='request_timeout').",
             )
 
 
 @verb("echo()")
 class Echo:
-    """They succeed and answer with what they were sent, and then a text of the test's own."""
+    """The lines succeed and answer with what they were sent, followed by a text."""
 
     then: str = ""
 
 
 @verb("malformed('length')")
 class Malformed:
-    """They succeed with an answer of the right endpoint that nobody can use."""
+    """The lines succeed with an answer that a client cannot use."""
 
     how: Literal[
         "length",
@@ -99,25 +95,25 @@ class Malformed:
 
 @verb("hang()")
 class Hang:
-    """They never finish, so that their batch expires."""
+    """The lines never finish, so their batch expires."""
 
 
 @verb("replay('output.jsonl')")
 class Replay:
-    """They get what a downloaded output or error file has for their custom_id.
+    """The lines get what a downloaded output or error file has for their custom_id.
 
     Raises:
-        UsageError: no such file, or a line that is no result line.
+        UsageError: no such file, or it has a line that is not a result line.
     """
 
     path: str
     _: KW_ONLY
     missing: Literal["echo"] | None = None
-    """What answers a custom_id that the file lacks; by default the test fails."""
+    """How to answer a custom_id that the file lacks; by default the test fails."""
     lines: Annotated[SkipJsonSchema[dict[str, Reply | Fail]], Field(exclude=True)] = field(
         init=False, repr=False, default_factory=dict[str, Reply | Fail]
     )
-    """What the file has for each custom_id; a scenario that is written has the path alone."""
+    """What the file has for each custom_id; a scenario file holds the path alone."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", _recorded(Path(self.path)))
@@ -125,22 +121,22 @@ class Replay:
 
 @verb("drop()")
 class Drop:
-    """They are run and counted, and their result lines are in no file."""
+    """The lines run and count, but neither result file has them."""
 
 
 @verb("duplicate(copies=2)")
 class Duplicate:
-    """Their result lines are written `copies` times; with `conflict` once, and another beside."""
+    """The result lines are written `copies` times; with `conflict` once, beside a different one."""
 
     copies: Annotated[int, Strict(), Ge(2)] = 2
     _: KW_ONLY
     conflict: Literal["success", "error"] | None = None
-    """One more result line for the same custom_id, with another outcome."""
+    """Write a second result line for the same custom_id, with this outcome."""
 
 
 @verb("corrupt('cut')")
 class Corrupt:
-    """Their result lines are broken."""
+    """The result lines are broken."""
 
     how: Literal[
         "cut", "array", "garbage", "null", "blank", "no_custom_id", "no_response", "no_body"
@@ -149,7 +145,7 @@ class Corrupt:
 
 @verb("change_custom_id('upper')")
 class ChangeCustomId:
-    """Their custom_ids come back otherwise than they were sent."""
+    """The result lines have another custom_id than their requests."""
 
     how: Literal["int", "trim", "upper", "lower", "null"]
 
@@ -163,7 +159,7 @@ Corruption = Drop | Duplicate | Corrupt | ChangeCustomId
 
 @dataclass(frozen=True, slots=True)
 class LineSelector:
-    """Selects request lines: all that is given must hold."""
+    """Selects request lines: every condition must hold."""
 
     example: ClassVar[str] = "on(custom_id='row-1').fail(429)"
 
@@ -174,15 +170,15 @@ class LineSelector:
     _: KW_ONLY
     custom_id: str | None = None
     times: Count | None = None
-    """The first so many batches, in order of creation, that contain the line's custom_id."""
+    """How many batches, the first ones created that contain the line's custom_id."""
     index: Annotated[int, Strict(), Ge(0)] | None = None
-    """The place among the request lines of the file, from 0."""
+    """The line's place among the requests of the file, from 0."""
     model: str | None = None
     endpoint: str | None = None
     contains: str | None = None
-    """A text that occurs in a string of the request body."""
+    """A text that some string of the request body contains."""
     fraction: Share | None = None
-    """So much of a batch, one line at least; the seed decides which. Rules that each take a
+    """A part of each batch, at least one line; the seed decides which. Rules that each take a
     fraction take different lines, as long as there are any."""
 
     def matches(self, line: RequestLine) -> bool:
@@ -190,24 +186,19 @@ class LineSelector:
         return (
             self.custom_id in (None, line.custom_id)
             and self.index in (None, line.index)
-            and self.model in (None, line.model)
+            and (self.model is None or self.model == line.model)
             and self.endpoint in (None, line.url)
             and (self.contains is None or _contains(line.body, self.contains))
             and (self.where is None or bool(self.where(line)))
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineRule(LineSelector, Rule):
     """Request lines that end in an outcome, or result lines that are corrupted."""
 
-    family: ClassVar[str] = "on"
-    verbs: ClassVar[tuple[str, ...]] = (
-        *("reply", "fail", "echo", "malformed", "hang", "replay"),
-        *("drop", "duplicate", "corrupt", "change_custom_id"),
-    )
+    family = "on"
 
-    _: KW_ONLY
     reply: Reply | None = None
     fail: Fail | None = None
     echo: Echo | None = None
@@ -219,15 +210,11 @@ class LineRule(LineSelector, Rule):
     corrupt: Corrupt | None = None
     change_custom_id: ChangeCustomId | None = None
 
-    def __post_init__(self) -> None:
-        self.check_verb()
-
 
 class On(Selection[LineRule]):
     """The request lines a test has selected."""
 
     rule = LineRule
-    selector = LineSelector
     reply = method(Reply)
     fail = method(Fail)
     echo = method(Echo)
@@ -258,7 +245,7 @@ def _recorded(path: Path) -> dict[str, Reply | Fail]:
     except OSError as error:
         raise UsageError(
             f"replay cannot read {str(path)!r}: {error.strerror}.",
-            f"Relative paths count from {Path.cwd()}.",
+            f"Relative paths start at {Path.cwd()}.",
             "Give the path of a downloaded output file.",
         ) from error
     return dict(
@@ -278,7 +265,7 @@ def _recorded_line(raw: bytes, number: int, path: Path) -> tuple[str, Reply | Fa
         return custom_id, Reply({**response["body"]})
     except (ValueError, LookupError, TypeError) as error:
         raise UsageError(
-            f"Line {number} of {str(path)!r} is no result line: {error!r}.",
+            f"Line {number} of {str(path)!r} is not a result line: {error!r}.",
             'A result line is {"custom_id": …, "response": {"status_code": …, "body": …}, …}.',
             "Give an output or error file as downloaded, not an input file.",
         ) from error

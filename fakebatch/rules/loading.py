@@ -1,31 +1,54 @@
-"""A scenario as TOML or JSON, and back: in the words of the fluent calls."""
+"""Scenarios as data: files, known incidents by name, and plain JSON, in the words of the calls."""
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import cache, reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError
 
 from fakebatch.errors import UsageError
 from fakebatch.request_line import json_type
-from fakebatch.rules.rule import Rule, adapter, usage_errors
+from fakebatch.rules.rule import Rule, adapter, validated
 from fakebatch.rules.scenario import AnyRule, Scenario
 
-_PARSERS: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json.loads}
+Incident = str | Path | Scenario | tuple["Incident", ...]
+"""A name, a `.toml` or `.json` file, a scenario; or several of them, from left to right."""
 
-_OLD_FORM = {
-    "rules": "[[on]]",
-    "batches": "[[on_batch]]",
-    "files": "[[on_file]]",
-    "calls": "[[on_call]]",
-    "arrivals": "[[on_webhook]]",
-    "scenario": "the tables [[on]], [[on_batch]], [[on_file]], [[on_call]] themselves",
-}
-"""Keys that scenarios had before 0.1.0, and what takes their place."""
+
+def scenario(incident: Incident, **parameters: Any) -> Scenario:
+    """The scenario of an incident.
+
+    Raises:
+        UsageError: there is no such incident or file, it lacks a parameter, or the parts contradict
+            each other.
+    """
+    if isinstance(incident, str) and not incident.endswith((".toml", ".json")):
+        return named(incident).with_parameters(parameters)
+    if parameters:
+        values = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+        raise UsageError(
+            f"{values} cannot be set here.",
+            "Only an incident by name has parameters; a file, a Scenario and a tuple have none.",
+            "Write for example fakebatch.incident('download-truncated', fraction=0.5).",
+        )
+    match incident:
+        case Scenario():
+            return incident
+        case str() | Path():
+            return load(incident)
+        case tuple():
+            return reduce(Scenario.__or__, map(scenario, incident), Scenario())
+        case _:
+            return named(incident).with_parameters({})
+
+
+# --- plain data
 
 
 def read(data: Mapping[str, Any], source: str = "The scenario") -> Scenario:
@@ -34,44 +57,14 @@ def read(data: Mapping[str, Any], source: str = "The scenario") -> Scenario:
     Raises:
         UsageError: an unknown name, or a value of another kind; the first of them is named.
     """
-    old = next((name for name in data if name in _OLD_FORM), None)
-    if old is not None:
-        raise UsageError(
-            f"{source} has {old!r}, which is the old form.",
-            f"It is written as {_OLD_FORM[old]} now, in the words of the fluent calls.",
-            "Write for example [[on_call]] with operation and fail = { status = 503 }.",
-        )
     try:
-        with usage_errors(source, Scenario):
-            scenario: Scenario = adapter(Scenario).validate_python(dict(data))
+        result: Scenario = validated(Scenario, dict(data), source)
     except UsageError as error:
         what, known, advice = error.args
-        raise UsageError(
-            what if what.startswith(source) else f"{source}: {what}", known, advice
-        ) from None
-    return scenario
-
-
-def load(path: str | Path) -> Scenario:
-    """The scenario of a `.toml` or `.json` file.
-
-    Raises:
-        UsageError: no such file, neither of these kinds, or no scenario.
-    """
-    file = Path(path)
-    parse = _PARSERS.get(file.suffix)
-    if parse is None:
-        raise _no_scenario(file, "A scenario is read from a file that ends in .toml or .json.")
-    try:
-        data = parse(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        why = f"{error.strerror}; relative paths count from {Path.cwd()}."
-        raise _no_scenario(file, why) from error
-    except ValueError as error:
-        raise _no_scenario(file, f"It cannot be parsed: {error}.") from error
-    if not isinstance(data, dict):
-        raise _no_scenario(file, f"It holds {json_type(data)}, and a scenario is an object.")
-    return read(data, str(file))  # pyright: ignore[reportUnknownArgumentType]  # read judges it
+        if what.startswith(source):
+            raise
+        raise UsageError(f"{source}: {what}", known, advice) from None
+    return result
 
 
 def dump(value: Scenario | AnyRule) -> dict[str, Any]:
@@ -80,10 +73,9 @@ def dump(value: Scenario | AnyRule) -> dict[str, Any]:
     Raises:
         UsageError: it holds a callable, which no file can hold.
     """
+    kind: Any = type(value)
     try:
-        data: dict[str, Any] = adapter(type(value)).dump_python(
-            value, mode="json", exclude_defaults=True
-        )
+        data: dict[str, Any] = adapter(kind).dump_python(value, mode="json", exclude_defaults=True)
     except PydanticSerializationError as error:
         raise UsageError(
             f"{value if isinstance(value, Rule) else 'This scenario'} cannot be written: {error}",
@@ -98,9 +90,109 @@ def schema() -> dict[str, Any]:
     return adapter(Scenario).json_schema()
 
 
-def _no_scenario(path: Path, why: str) -> UsageError:
-    return UsageError(
-        f"{str(path)!r} is no scenario.",
+# --- files
+
+_PARSERS: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json.loads}
+
+
+def load(path: str | Path) -> Scenario:
+    """The scenario of a `.toml` or `.json` file.
+
+    Raises:
+        UsageError: no such file, neither of these kinds, or no scenario.
+    """
+    file = Path(path)
+    why = "The name of a scenario file ends in .toml or .json."
+    data: Any = None
+    if file.suffix in _PARSERS:
+        try:
+            data = _PARSERS[file.suffix](file.read_text(encoding="utf-8"))
+            why = f"It holds {json_type(data)}; a scenario is an object."
+        except OSError as error:
+            why = f"{error.strerror}; relative paths start at {Path.cwd()}."
+        except ValueError as error:
+            why = f"It cannot be parsed: {error}."
+    if isinstance(data, dict):
+        return read(data, str(file))  # pyright: ignore[reportUnknownArgumentType]  # read judges it
+    raise UsageError(
+        f"{str(file)!r} cannot be read as a scenario.",
         why,
         "Give the path of a scenario, the name of an incident, or a Scenario.",
     )
+
+
+# --- known incidents
+
+_RULES = re.compile(r"^(?=\[+(?!parameters))", re.MULTILINE)
+"""Where the scenario begins in the file of an incident."""
+
+
+class Known(NamedTuple):
+    """An incident that happened to somebody: a file in `fakebatch/incidents`."""
+
+    name: str
+    what: str
+    """What comes over the wire."""
+    breaks: str
+    """Which clients it breaks."""
+    evidence: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    """Names and usual values."""
+    toml: str
+    """Its scenario as the file has it, with `$name` where a parameter goes."""
+
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Scenario:
+        """The scenario with these parameters, and the usual values of the others.
+
+        Raises:
+            UsageError: there is no such parameter, or it cannot have this value.
+        """
+        unknown = [name for name in parameters if name not in self.parameters]
+        if unknown:
+            raise UsageError(
+                f"Incident {self.name!r} has no parameter {', '.join(map(repr, unknown))}.",
+                f"It has {', '.join(f'{k}={v!r}' for k, v in self.parameters.items()) or 'none'}.",
+                f"`fakebatch incidents {self.name}` describes them.",
+            )
+        values = {**self.parameters, **parameters}
+        return read(_filled(tomllib.loads(self.toml), values), f"Incident {self.name}")
+
+
+@cache
+def known() -> Mapping[str, Known]:
+    """All incidents by name, in alphabetical order."""
+    incidents: dict[str, Known] = {}
+    for path in sorted((Path(__file__).parents[1] / "incidents").glob("*.toml")):
+        text = path.read_text("utf-8")
+        data, toml = tomllib.loads(text), _RULES.split(text, maxsplit=1)[1]
+        about = data["what"], data["breaks"], tuple(data["evidence"]), data.get("parameters", {})
+        incidents[path.stem] = Known(path.stem, *about, toml)
+    return incidents
+
+
+def named(name: object) -> Known:
+    """The incident of this name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not isinstance(name, str) or name not in known():
+        raise UsageError(
+            f"There is no incident {name!r}.",
+            f"Known incidents: {', '.join(known())}.",
+            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
+        )
+    return known()[name]
+
+
+def _filled(data: Any, values: Mapping[str, Any]) -> Any:
+    """The same data with values in the place of `$name`."""
+    match json_type(data):
+        case "a string" if data.startswith("$") and data[1:] in values:
+            return values[data[1:]]
+        case "an object":
+            return {name: _filled(value, values) for name, value in data.items()}
+        case "an array":
+            return [_filled(value, values) for value in data]
+        case _:
+            return data

@@ -10,19 +10,19 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import timedelta
-from functools import update_wrapper
-from inspect import Parameter, signature
+from functools import cache, update_wrapper
+from inspect import Parameter, get_annotations, signature
 from typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     ClassVar,
     Concatenate,
     Generic,
     ParamSpec,
-    Protocol,
     TypeVar,
     dataclass_transform,
     get_args,
@@ -39,11 +39,14 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
-from pydantic_core import ArgsKwargs, ErrorDetails
+from pydantic_core import ArgsKwargs
 
 from fakebatch import durations
 from fakebatch.durations import Duration, microseconds
 from fakebatch.errors import UsageError
+
+if TYPE_CHECKING:
+    from fakebatch.rules.fluent import Rules
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,7 +67,7 @@ def as_given(value: Any) -> Any:
     """A duration in the words it was given; a timedelta as text.
 
     Raises:
-        UsageError: it is no duration.
+        UsageError: it is not a duration.
     """
     span = microseconds(value)
     return durations.text(span) if isinstance(value, timedelta) else value
@@ -83,23 +86,16 @@ def _times(value: Any) -> Any:
     if value in ("inf", math.inf):
         return math.inf
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError("times counts from 1; math.inf (in a file inf) is no end")
+        raise ValueError("times must be a whole number from 1, or math.inf (in a file: inf)")
     return value
 
 
+_TOML_INF = {"type": "number", "exclusiveMinimum": sys.float_info.max}
 Times = Annotated[
     float,
     PlainValidator(_times),
     PlainSerializer(lambda value: "inf" if value == math.inf else value, when_used="json"),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"const": "inf"},
-                {"type": "number", "exclusiveMinimum": sys.float_info.max},  # TOML's inf
-            ]
-        }
-    ),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "inf"}, _TOML_INF]}),
 ]
 """How many: a whole number from 1, or `math.inf` (in TOML `inf`, in JSON "inf")."""
 
@@ -110,6 +106,9 @@ IN_PYTHON_ALONE = WithJsonSchema({"not": {}})
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def verb(example: str) -> Callable[[type[T]], type[T]]:
     """Make a class a verb: frozen, with no field but its own.
+
+    Its values are checked, and lists become tuples, where a test or a file writes the verb
+    (`validated`). The class itself takes what it is called with.
 
     Args:
         example: how a test writes it; shown where it is written wrongly.
@@ -127,19 +126,32 @@ def verb_name(kind: Any) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
 
 
-_adapters: dict[Any, TypeAdapter[Any]] = {}
-
-
+@cache
 def adapter(kind: Any) -> TypeAdapter[Any]:
     """What validates and writes values of a kind; made at its first use, which takes 2 ms."""
-    if kind not in _adapters:
-        _adapters[kind] = TypeAdapter(kind)
-    return _adapters[kind]
+    return TypeAdapter(kind)
+
+
+def validated(kind: Any, data: Any, where: str) -> Any:
+    """The value of a kind that a test or a file describes.
+
+    Args:
+        kind: a verb, a selector, a rule or a scenario.
+        data: a mapping of its fields, or the arguments of a call.
+        where: what an error calls it.
+
+    Raises:
+        UsageError: an unknown name, or a value that has no meaning there.
+    """
+    try:
+        return adapter(kind).validate_python(data)
+    except ValidationError as error:
+        raise explained(where, kind, error) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """Selects by the order in which things come: the nth, the first `times`, or so many from it."""
+    """Selects by order: the nth, the first `times`, or `times` from the nth on."""
 
     _: KW_ONLY
     nth: Count | None = None
@@ -156,7 +168,7 @@ class Occurrence:
 
 
 class Rule:
-    """A selection and one verb: of the fields named in `verbs` exactly one is not None."""
+    """A selection and one verb: of the fields that a family adds exactly one is not None."""
 
     __slots__ = ()
     __pydantic_config__: ClassVar[ConfigDict]
@@ -164,35 +176,37 @@ class Rule:
     """The call that selects, and the key of such rules in a file: `on_call`."""
     example: ClassVar[str]
     verbs: ClassVar[tuple[str, ...]]
+    """The verbs of the family: the fields that its class declares."""
 
     def __init_subclass__(cls) -> None:
+        if "verbs" not in vars(cls):  # slots=True makes the class again, out of this one's names
+            cls.verbs = tuple(get_annotations(cls))
         exactly_one: Any = {"oneOf": [{"required": [name]} for name in cls.verbs]}
         cls.__pydantic_config__ = {**CONFIG, "json_schema_extra": exactly_one}
 
-    def check_verb(self) -> None:
-        """Check that there is exactly one verb.
-
-        Raises:
-            UsageError: there is none, or more than one.
-        """
+    def __post_init__(self) -> None:
         present = [name for name in self.verbs if getattr(self, name) is not None]
         if len(present) != 1:
             raise UsageError(
                 f"A rule of {self.family} has {' and '.join(present) or 'no verb'}.",
-                f"It has exactly one of {', '.join(self.verbs)}.",
+                f"It takes exactly one of {', '.join(self.verbs)}.",
                 f"Write for example {self.example}.",
             )
 
     @property
+    def verb(self) -> str:
+        """The name of its verb: `fail`."""
+        return next(name for name in self.verbs if getattr(self, name) is not None)
+
+    @property
     def outcome(self) -> Any:
-        """The verb, with what it was given."""
-        return next(value for name in self.verbs if (value := getattr(self, name)) is not None)
+        """Its verb, with the arguments."""
+        return getattr(self, self.verb)
 
     def __str__(self) -> str:
         """As a test writes it; bodies, keys and callables are left out as `…`."""
-        selection = ", ".join(_words(self, leaving_out=self.verbs))
-        outcome = f"{verb_name(type(self.outcome))}({', '.join(_words(self.outcome))})"
-        return f"{self.family}({selection}).{outcome}"
+        selection, arguments = _words(self, leaving_out=self.verbs), _words(self.outcome)
+        return f"{self.family}({selection}).{self.verb}({arguments})"
 
 
 RuleT = TypeVar("RuleT", bound=Rule)
@@ -208,84 +222,65 @@ class Handle(Generic[RuleT]):
 
     @property
     def hits(self) -> int:
-        """How often the rule met something: lines, batches, uploads, requests or webhooks."""
+        """How often the rule met something: lines, batches, uploads, requests or webhooks.
+
+        Lines count once their batch is created, whether they have run or not. Of a batch whose
+        input is invalid those lines count that can be read, but for rules with a predicate or a
+        `fraction`: no predicate is called for them, and a fraction takes none of them.
+        """
         return self._count()
 
     def __repr__(self) -> str:
         return f"<{self.rule}, hits={self.hits}>"
 
 
-class Owner(Protocol):
-    """Who keeps the rules of a test."""
-
-    def add_rule(self, rule: Any) -> Handle[Any]:
-        """Add a rule to the scenario."""
-        ...
-
-    def add_selection(self, selection: Selection[Any]) -> None:
-        """Remember a selection, which may never get a verb."""
-        ...
-
-
 class Selection(Generic[RuleT]):
     """What a test has selected; each verb adds a rule and returns its handle."""
 
     rule: ClassVar[type[Any]]
-    selector: ClassVar[type[Any]]
 
-    def __init__(self, owner: Owner, **selection: Any) -> None:
+    def __init__(self, owner: Rules, **selection: Any) -> None:
         self._owner = owner
         self._selection = {name: v for name, v in selection.items() if v is not None}
         self.has_verb = False
         """Whether a verb was called; without one a selection does nothing."""
-        with usage_errors(self.rule.family, self.selector):
-            self._selector = adapter(self.selector).validate_python(self._selection)
-        owner.add_selection(self)
+        selector, _ = self.rule.__bases__
+        self._selector = validated(selector, self._selection, self.rule.family)
+        owner._add_selection(self)  # noqa: SLF001  # hidden from users, who hold the owner
 
     def __repr__(self) -> str:
-        return f"{self.rule.family}({', '.join(_words(self._selector))})"
+        return f"{self.rule.family}({_words(self._selector)})"
 
-    def add(self, name: str, outcome: Any) -> Handle[RuleT]:
-        """Add a rule: these, and this verb."""
-        with usage_errors(self.rule.family, self.rule):
-            rule = adapter(self.rule).validate_python({**self._selection, name: outcome})
-        return self._owner.add_rule(rule)
+    def add(self, kind: Callable[..., Any], arguments: ArgsKwargs) -> Handle[RuleT]:
+        """Add a rule: this selection, and a verb called with these arguments."""
+        self.has_verb = True  # whatever comes of it
+        name, family = verb_name(kind), self.rule.family
+        verb = validated(kind, arguments, f"{family}(…).{name}")
+        rule = validated(self.rule, {**self._selection, name: verb}, family)
+        return self._owner._add_rule(rule)  # noqa: SLF001
 
 
 def method(kind: Callable[P, Any]) -> Callable[Concatenate[Selection[RuleT], P], Handle[RuleT]]:
     """The method of a verb: its parameters and its docstring are those of the verb's class."""
-    name = verb_name(kind)
 
     def call(self: Selection[RuleT], /, *args: P.args, **kwargs: P.kwargs) -> Handle[RuleT]:
-        self.has_verb = True  # whatever comes of it
-        with usage_errors(f"{self.rule.family}(…).{name}", kind):
-            outcome = adapter(kind).validate_python(ArgsKwargs(args, dict(kwargs)))
-        return self.add(name, outcome)
+        return self.add(kind, ArgsKwargs(args, dict(kwargs)))
 
     update_wrapper(call, kind, updated=())
     own = signature(kind)
-    first = Parameter("self", Parameter.POSITIONAL_ONLY)
-    call.__signature__ = own.replace(  # type: ignore[attr-defined] # pyright: ignore[reportFunctionMemberAccess]
-        parameters=[first, *own.parameters.values()]
-    )
-    call.__name__ = call.__qualname__ = name
+    parameters = [Parameter("self", Parameter.POSITIONAL_ONLY), *own.parameters.values()]
+    call.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined] # pyright: ignore[reportFunctionMemberAccess]
+    call.__name__ = call.__qualname__ = verb_name(kind)
     return call
 
 
-class usage_errors:  # noqa: N801  # used as `with usage_errors(...)`
-    """Raise what pydantic finds wrong as a UsageError: what came, what was known, what to do."""
-
-    __slots__ = ("_kind", "_where")
-
-    def __init__(self, where: str, kind: Any) -> None:
-        self._where, self._kind = where, kind
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, ValidationError):
-            raise explained(self._where, self._kind, error) from None
+_REASONS = {
+    "unexpected_keyword_argument": "there is no such parameter",
+    "dataclass_type": "it must be a table of parameters, which may be empty: {}",
+    "missing": "it is required",
+    "missing_argument": "it is required",
+}
+"""What pydantic's types of error mean here, where its own words say less."""
 
 
 def explained(where: str, kind: Any, error: ValidationError) -> UsageError:
@@ -293,36 +288,18 @@ def explained(where: str, kind: Any, error: ValidationError) -> UsageError:
     wrong = error.errors(include_url=False)
     first = wrong[0]
     place, part = _located(kind, first["loc"])
-    same = [each for each in wrong if _located(kind, each["loc"])[0] == place]
+    reasons: dict[str, None] = {}
+    for each in wrong:
+        if _located(kind, each["loc"])[0] == place:
+            reason = _REASONS.get(each["type"]) or each["msg"].removeprefix("Value error, ")
+            reasons[reason.removeprefix("Input should be ") if reasons else reason] = None
+    value = "" if first["type"].startswith("missing") else f"; it was {repr(first['input'])[:80]}"
     example = getattr(part, "example", None)
     return UsageError(
-        f"{'.'.join([where, *place])}: {_reasons(same)}{_value(first)}.",
+        f"{'.'.join([where, *place])}: {' or '.join(reasons)}{value}.",
         f"It takes {', '.join(_known(part))}.",
         f"Write for example {example}." if example else "docs/scenarios.md shows each part.",
     )
-
-
-_REASONS = {
-    "unexpected_keyword_argument": "there is no such parameter",
-    "dataclass_type": "it is a table of its parameters, which may be empty: {}",
-    "missing": "it is required",
-    "missing_argument": "it is required",
-}
-"""What pydantic's types of error mean here, where its own words say less."""
-
-
-def _reasons(errors: list[ErrorDetails]) -> str:
-    texts = dict.fromkeys(
-        _REASONS.get(each["type"]) or each["msg"].removeprefix("Value error, ") for each in errors
-    )
-    first, *others = texts
-    return " or ".join([first, *(text.removeprefix("Input should be ") for text in others)])
-
-
-def _value(error: ErrorDetails) -> str:
-    if error["type"].startswith("missing"):
-        return ""
-    return f"; it was {repr(error['input'])[:80]}"
 
 
 def _located(kind: Any, steps: tuple[int | str, ...]) -> tuple[list[str], Any]:
@@ -336,14 +313,13 @@ def _located(kind: Any, steps: tuple[int | str, ...]) -> tuple[list[str], Any]:
         elif step in names:
             place.append(step)
             part = _class_in(get_type_hints(part)[step]) or part
-        elif not place or (step == steps[-1] and not _names_a_type(step)):
+        elif not place or (step == steps[-1] and not _IN_A_UNION.search(step)):
             place.append(step)
     return place, part
 
 
-def _names_a_type(step: str) -> bool:
-    """Whether pydantic names a member of a union there, and no key."""
-    return step in ("str", "float", "int", "bool", "none", "callable") or "[" in step
+_IN_A_UNION = re.compile(r"^(str|float|int|bool|none|callable)$|\[")
+"""What pydantic calls a member of a union; every other step is a key."""
 
 
 def _known(kind: Any) -> list[str]:
@@ -354,37 +330,25 @@ def _class_in(hint: Any) -> Any:
     if is_dataclass(hint):
         return hint
     parts: list[Any] = [_class_in(part) for part in get_args(hint)]
-    return next((part for part in parts if part is not None), None)
+    return next((part for part in parts if part), None)
 
 
-def _words(value: Any, *, leaving_out: tuple[str, ...] = ()) -> Iterator[str]:
+def _words(value: Any, *, leaving_out: tuple[str, ...] = ()) -> str:
     """The arguments that differ from their defaults, as they are written in a call."""
+    words: list[str] = []
     by_position = True
     for each in fields(value):
-        given = getattr(value, each.name)
-        if not each.init or each.name in leaving_out or given == _default(each):
+        argument = getattr(value, each.name)
+        if not each.init or each.name in leaving_out or argument == _default(each):
             by_position = by_position and bool(each.kw_only)
             continue
-        text = _literal(given) if each.repr else "…"
-        yield text if by_position and not each.kw_only else f"{each.name}={text}"
+        text = "…" if not each.repr else "math.inf" if argument == math.inf else repr(argument)
+        words.append(text if by_position and not each.kw_only else f"{each.name}={text}")
+    return ", ".join(words)
 
 
 def _default(each: Field[Any]) -> Any:
     return each.default if each.default_factory is MISSING else each.default_factory()
-
-
-def _literal(value: Any) -> str:
-    if value == math.inf:
-        return "math.inf"
-    if value.__class__ is tuple and value and is_dataclass(value[0]):
-        return repr([_given(part) for part in value])
-    return repr(value)
-
-
-def _given(value: Any) -> dict[str, Any]:
-    """The fields of a part that differ from their defaults."""
-    values = {each.name: (getattr(value, each.name), _default(each)) for each in fields(value)}
-    return {name: given for name, (given, default) in values.items() if given != default}
 
 
 def overlaid(first: T, second: T) -> T:

@@ -32,10 +32,10 @@ ECHO = LineRule(echo=Echo())
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """All that shall happen, at one moment. Among rules that match, the later wins.
+    """All rules at one moment. Among rules that match, the later wins.
 
     Raises:
-        UsageError: rules of the same batches make no sense together, or a limit is unknown.
+        UsageError: rules for the same batches contradict each other, or a limit is unknown.
     """
 
     __pydantic_config__ = CONFIG
@@ -43,11 +43,11 @@ class Scenario:
 
     _: KW_ONLY
     schedule: Schedule = field(default_factory=Schedule)
-    """How long batches stay in each status, where no rule of `on_batch` says it."""
+    """How long batches stay in each status, unless a rule of `on_batch` changes it."""
     otherwise: LineRule = ECHO
-    """What answers a line where no rule does: no selection, and an outcome."""
+    """What answers a line where no rule does: a rule without conditions."""
     limits: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
-    """What the service accepts, where it is not what the provider says."""
+    """What the service accepts, where that differs from the provider's limits."""
     on: tuple[LineRule, ...] = ()
     on_batch: tuple[BatchRule, ...] = ()
     on_file: tuple[FileRule, ...] = ()
@@ -64,8 +64,8 @@ class Scenario:
                 )
         if isinstance(self.otherwise.outcome, Drop | Duplicate | Corrupt | ChangeCustomId):
             raise UsageError(
-                f"otherwise has {self.otherwise}.",
-                "It is what answers a line: reply, fail, echo, malformed, hang or replay.",
+                f"otherwise cannot be {self.otherwise}.",
+                "It answers lines: with reply, fail, echo, malformed, hang or replay.",
                 "Write for example otherwise.reply = { answer = 'hi' }.",
             )
         # where selections of batches overlap they do so where one of them begins
@@ -74,16 +74,15 @@ class Scenario:
             self.batch_overrides(number, endpoint)
 
     def __or__(self, other: Scenario) -> Scenario:
-        """Both; where they differ about the same, the other."""
+        """Both; where they differ about the same thing, the second."""
+        rules: dict[str, Any] = {
+            family: getattr(self, family) + getattr(other, family) for family in FAMILIES
+        }
         return Scenario(
             schedule=overlaid(self.schedule, other.schedule),
             otherwise=self.otherwise if other.otherwise == ECHO else other.otherwise,
             limits={**self.limits, **other.limits},
-            on=self.on + other.on,
-            on_batch=self.on_batch + other.on_batch,
-            on_file=self.on_file + other.on_file,
-            on_call=self.on_call + other.on_call,
-            on_webhook=self.on_webhook + other.on_webhook,
+            **rules,
         )
 
     def with_rule(self, rule: AnyRule) -> Scenario:

@@ -16,24 +16,24 @@ Number = Annotated[int, Strict(), Ge(0)]
 
 @verb("deliver(duplicates=1)")
 class Deliver:
-    """How they arrive: in order and once, or as a network and an attacker would have it.
+    """How the webhooks arrive: late, twice, out of order, forged, or not at all.
 
-    The service promises no more than "at least once" and no order; the handler has to cope.
+    The service promises "at least once" and no order; a handler has to cope.
     """
 
     _: KW_ONLY
     duplicates: Number = 0
-    """How often each comes once more, with the same `webhook-id`."""
+    """How many more copies of each arrive, with the same `webhook-id`."""
     forged: Number = 0
-    """How many copies come before it that another secret has signed."""
+    """How many copies arrive before it that are signed with another secret."""
     stale: Number = 0
-    """How many copies come after it with a timestamp ten minutes old."""
+    """How many copies arrive after it with a timestamp ten minutes old."""
     lost: Number = 0
-    """How many webhooks, the first ones, never come."""
+    """How many webhooks, the first ones, never arrive."""
     early: Span = 0
-    """How long before the end of its batch it comes, when there are no result files yet."""
+    """How long before the end of its batch each arrives, when there are no result files yet."""
     scatter: Span = 0
-    """How late each copy may come, as the seed decides: later webhooks overtake earlier ones."""
+    """How late a copy may arrive, as the seed decides: some overtake others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +52,19 @@ class WebhookSelector(Occurrence):
         return self.includes(number) and self.event in (None, event)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRule(WebhookSelector, Rule):
-    """Webhooks that do not arrive once and at their moment."""
+    """Webhooks that do not arrive exactly once and on time."""
 
-    family: ClassVar[str] = "on_webhook"
-    verbs: ClassVar[tuple[str, ...]] = ("deliver",)
+    family = "on_webhook"
 
-    _: KW_ONLY
     deliver: Deliver | None = None
-
-    def __post_init__(self) -> None:
-        self.check_verb()
 
 
 class OnWebhook(Selection[WebhookRule]):
     """The webhooks a test has selected."""
 
     rule = WebhookRule
-    selector = WebhookSelector
     deliver = method(Deliver)
 
 

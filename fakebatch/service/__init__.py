@@ -1,51 +1,56 @@
-"""The operations of one provider, named as the SDK names them. Each is told what time it is."""
+"""One provider: its state, and the calls that change it. The caller passes the time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from fakebatch.batch.batch import Batch
+from fakebatch.batch.input_file import ASKS, is_plausible_model
 from fakebatch.batch.lifecycle import TERMINAL
-from fakebatch.dialects import Dialect
+from fakebatch.batch.matching import RuleMatcher
+from fakebatch.batch.responding import LineResponse, respond
+from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
+from fakebatch.ids import IdFactory
+from fakebatch.request_line import RequestLine
 from fakebatch.service.batches import Batches
-from fakebatch.service.files import Files
-from fakebatch.service.models import Models
+from fakebatch.service.files import Files, Uploads
+from fakebatch.service.records import FileRecord
 from fakebatch.service.state import State
-from fakebatch.service.store import FileRecord
-from fakebatch.service.uploads import Uploads
 
-__all__ = ["Future", "Service", "State", "known_batches", "known_files"]
+__all__ = ["Future", "Service", "State", "existing_batches", "existing_files"]
 
 
 class Future(NamedTuple):
-    """What time alone will still change. Moments in microseconds since the epoch."""
+    """The changes to come if no client makes another call. Moments in microseconds."""
 
     settles: int
-    """From when on nothing changes any more, but for files that expire."""
+    """The last change, except for files that expire."""
     expires: int
     """When the last file expires."""
     longest_window: int
-    """The longest completion window among the batches that have not ended, in microseconds."""
+    """The longest completion window of the batches that have not ended, in microseconds."""
 
 
-def known_files(services: Sequence[Service], now: int) -> Iterator[FileRecord]:
-    """Every file there is now at any of these providers, oldest first at each."""
-    return chain.from_iterable(service.files.known(now) for service in services)
+def existing_files(services: Sequence[Service], now: int) -> Iterator[FileRecord]:
+    """The files that exist now, provider by provider, oldest first."""
+    for service in services:
+        service.state.settle(now)
+        yield from service.state.files.existing(now)
 
 
-def known_batches(services: Sequence[Service], now: int) -> Iterator[Batch]:
-    """Every batch, likewise."""
-    return chain.from_iterable(service.batches.known(now) for service in services)
+def existing_batches(services: Sequence[Service], now: int) -> Iterator[Batch]:
+    """The batches that exist now, provider by provider, oldest first."""
+    for service in services:
+        yield from service.state.batches.existing(now)
 
 
 class Service:
     """One provider. Thread-safe.
 
     Args:
-        dialect: what the provider says and allows.
+        dialect: the provider.
         seed: decides every id and shuffle.
         models: the models that exist; None: every plausible name does.
     """
@@ -57,29 +62,62 @@ class Service:
         self.files = Files(self.state)
         self.uploads = Uploads(self.state, self.files)
         self.batches = Batches(self.state)
-        self.models = Models(self.state)
 
     @property
     def dialect(self) -> Dialect:
-        """What the provider says and allows, with the limits of the scenario."""
+        """The provider, with the limits of the scenario."""
         return self.state.dialect
 
+    def respond(self, endpoint: str, body: Mapping[str, Any], now: int) -> LineResponse:
+        """The response to a direct call, which is that to a line of a batch.
+
+        Raises:
+            APIError: the model or the input is missing, or there is no such model.
+        """
+        state = self.state
+        line = RequestLine(None, None, endpoint, body)
+        if not line.model:
+            raise APIError(ErrorKind.NO_MODEL)
+        asks = ASKS[endpoint]
+        if all(body.get(name) is None for name in asks):
+            raise APIError(ErrorKind.MISSING, name=asks[0])
+        self.check_model(line.model)
+        id_factory = IdFactory(state.id_factory.digest("direct", state.next_number(), size=32))
+        outcome = RuleMatcher(state.scenario, 1, id_factory).outcome(line)
+        state.hit("on", outcome.rules)
+        return respond(line, outcome.result, state.dialect, id_factory, now)
+
+    def check_model(self, model: str) -> None:
+        """Check that a model exists.
+
+        Raises:
+            APIError: there is no such model.
+        """
+        models = self.state.models
+        if not (is_plausible_model(model) if models is None else model in models):
+            raise APIError(ErrorKind.NO_SUCH_MODEL, id=model)
+
+    def models(self) -> list[str]:
+        """The names of the models, sorted."""
+        dialect = self.dialect
+        offered = {*dialect.batch_models, *dialect.snapshots, *dialect.snapshots.values()}
+        return sorted(self.state.models or offered)
+
     def future(self, now: int) -> Future:
-        """What time alone will still change: objects, and how much a client may ask for."""
-        state, limits = self.state, self.dialect.limits
+        """The changes to come if no client makes another call: of objects and of rate limits."""
+        state, dialect = self.state, self.dialect
         state.settle(now)
-        batches = [*state.batches.ever()]
-        files = [file for file in state.files.ever() if file.deleted is None]
+        batches, limits = [*state.batches.all()], dialect.limits
+        files = [file for file in state.files.all() if file.deleted is None]
         released = 0 if limits.enqueued_tokens is None else limits.enqueued_release * SECOND
         settled = (batch.settles(now) + batch.counts_lag for batch in batches)
-        there = (file_is_there(file, self.dialect) for file in files)
         windows = (
             batch.expires - batch.created for batch in batches if batch.status(now) not in TERMINAL
         )
         webhooks = max((attempt.at for attempt in [*state.undelivered]), default=0)
         return Future(
             settles=max(
-                max(webhooks, *settled, *there, 0) + released,
+                max(webhooks, *settled, *map(self._settles, files), 0) + released,
                 state.file_creations.frees(limits.uploads_per_minute),
                 state.batch_creations.frees(limits.creates_per_hour),
             ),
@@ -88,28 +126,20 @@ class Service:
         )
 
     def changes(self, start: int, end: int) -> bool:
-        """Whether a client could see a difference between two moments, both past."""
+        """Whether a client could see a difference between two moments in the past."""
         self.state.settle(end)
         return any(
             (batch.status(start), batch.counts(start)) != (batch.status(end), batch.counts(end))
-            for batch in self.state.batches.ever()
+            for batch in self.state.batches.all()
         ) or any(
             start < at <= end
-            for file in self.state.files.ever()
-            for at in (file_is_there(file, self.dialect), file.expires or 0)
+            for file in self.state.files.all()
+            for at in (self._settles(file), file.expires or 0)
         )
 
-    def snapshot(self) -> State:
-        """All that is remembered, to be restored."""
-        return self.state.copy()
-
-    def restore(self, saved: State) -> None:
-        """Remember what was saved, and nothing of what came since. No clock is touched."""
-        self.state.restore(saved)
-
-
-def file_is_there(file: FileRecord, dialect: Dialect) -> int:
-    """When a file can be found and has the last of its statuses."""
-    statuses = dialect.files.statuses.values()
-    ready = 0 if file.purpose == dialect.results_purpose else max(statuses) * SECOND
-    return file.created + max(file.overrides.found_after, file.overrides.ready_after, ready)
+    def _settles(self, file: FileRecord) -> int:
+        """When a file can be found and has its last status."""
+        is_result = file.purpose == self.dialect.results_purpose
+        processed = 0 if is_result else max(self.dialect.files.statuses.values()) * SECOND
+        changes = file.overrides
+        return file.created + max(changes.found_after, changes.ready_after, processed)

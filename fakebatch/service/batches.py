@@ -1,37 +1,35 @@
-"""`batches.*`: create, list, retrieve, cancel."""
+"""The calls that create and cancel batches."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fakebatch import replies
 from fakebatch.batch.batch import Batch, BatchCreateParams
+from fakebatch.batch.input_file import BatchError
 from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.validation import BatchError
 from fakebatch.dialects import APIError, ErrorCode, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.rules.scenario import Scenario
-from fakebatch.service import view
-from fakebatch.service.files import INPUT_PURPOSE
-from fakebatch.service.state import Share, State
-from fakebatch.service.store import FileRecord
-from fakebatch.service.view import Wire
+from fakebatch.service.records import INPUT_PURPOSE, FileRecord, TokenShare
+from fakebatch.service.state import State
+from fakebatch.service.view import file_status
 
 
 class Batches:
-    """The batches of a provider."""
+    """Creates and cancels the batches of a provider."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def create(self, params: BatchCreateParams, now: int) -> Wire:
-        """Define the whole future of a batch. An unknown input file makes it fail later.
+    def create(self, params: BatchCreateParams, now: int) -> Batch:
+        """Create a batch, whose whole future is decided now. A missing input file fails it later.
 
         Raises:
-            APIError: its input file is none of a batch, or too many were created within the hour.
+            APIError: the file has another purpose, or too many batches were created within an hour.
         """
         state = self._state
         limit = state.dialect.limits.creates_per_hour
@@ -39,7 +37,7 @@ class Batches:
             if not state.batch_creations.allows(limit, now):
                 raise APIError(ErrorKind.TOO_MANY_BATCHES, limit=limit)
         batch = self.draft(params, created=now, scenario=state.scenario)
-        return view.batch_object(self.keep(self._within_quota(batch)), now)
+        return self.keep(self._within_quota(batch))
 
     def draft(
         self,
@@ -49,29 +47,31 @@ class Batches:
         scenario: Scenario,
         cancelled: int | None = None,
     ) -> Batch:
-        """A batch as if it had been created, and cancelled, at such moments; `keep` makes it so."""
-        state = self._state
-        number, ids, window = state.next_number(), state.dialect.ids, state.dialect.window
-        mint = Mint(state.mint.digest("batch", number, size=32))
+        """A batch that was created, and perhaps cancelled, at these moments; `keep` stores it."""
+        state, dialect = self._state, self._state.dialect
+        number, nth, models = state.next_number(), len(state.batches) + 1, state.batch_models
         refused = None
-        if not window.allows(params.completion_window):
-            facts = {"value": params.completion_window, "known": window.known}
-            refused = BatchError(ErrorCode.BAD_WINDOW, facts)
+        if not (dialect.window.refused or dialect.window.allows(params.completion_window)):
+            values = {"value": params.completion_window, "known": dialect.window.known}
+            refused = BatchError(ErrorCode.BAD_WINDOW, values)
         file = self._input_file(params.input_file_id, created)
+        content = None if file is None else bytes(file.content)
+        earlier = self._earlier()
+        id_factory, ids = IdFactory(state.id_factory.digest("batch", number, size=32)), dialect.ids
         batch = Batch(
-            id=state.mint.made(ids.batch, created, number),
+            id=state.id_factory.new(ids.batch, created, number),
             created=created,
             params=params,
-            content=None if file is None else bytes(file.read()),
+            content=content,
             scenario=scenario,
-            dialect=state.dialect,
-            models=state.batch_models,
-            mint=mint,
-            output_file_id=mint.made(ids.output or ids.file, created, "output"),
-            error_file_id=mint.made(ids.errors or ids.file, created, "errors"),
+            dialect=dialect,
+            models=models,
+            id_factory=id_factory,
+            output_file_id=id_factory.new(ids.output or ids.file, created, "output"),
+            error_file_id=id_factory.new(ids.errors or ids.file, created, "errors"),
             number=number,
-            nth=len(state.batches) + 1,
-            earlier=self._earlier(),
+            nth=nth,
+            earlier=earlier,
             refused=refused,
             cancelled=cancelled,
         )
@@ -79,69 +79,8 @@ class Batches:
             return batch.without_input()
         return batch
 
-    def keep(self, batch: Batch) -> Batch:
-        """Put a batch in place; its result files come at their moment."""
-        state = self._state
-        with state.lock:
-            batch = batch.as_nth(len(state.batches) + 1)  # another thread may have created one
-            if state.files.get(batch.params.input_file_id, batch.created) is None:
-                batch = batch.without_input()
-            state.put_batch(batch)
-            rules, endpoint = enumerate(batch.scenario.on_batch), batch.params.endpoint
-            state.hit("on_batch", [n for n, rule in rules if rule.matches(batch.nth, endpoint)])
-            return batch
-
-    def list(self, now: int, *, limit: int, after: str | None) -> Wire:
-        """A page of batches, newest first."""
-        try:
-            batches, has_more = self._state.batches.page(now, after=after, limit=limit)
-        except KeyError:
-            raise APIError(ErrorKind.NO_SUCH_BATCH, id=after) from None
-        data = [view.batch_object(batch, now) for batch in batches]
-        return view.page(data, self._state.dialect.batches_list, has_more=has_more)
-
-    def retrieve(self, id_: str, now: int) -> Wire:
-        """A batch as it is now."""
-        return view.batch_object(self.get(id_, now), now)
-
-    def cancel(self, id_: str, now: int) -> Wire:
-        """Begin to cancel; where that is done already, and the dialect minds not, nothing changes.
-
-        Raises:
-            APIError: its status does not allow it.
-        """
-        while True:
-            batch = self.get(id_, now)
-            status = batch.status(now)
-            if status not in self._state.dialect.cancels:
-                raise APIError(ErrorKind.CANNOT_CANCEL, status=status)
-            if status in (Status.CANCELLING, Status.CANCELLED):
-                return view.batch_object(batch, now)
-            cancelled = batch.cancel(now)
-            if self._state.put_batch(cancelled, instead_of=batch):
-                return view.batch_object(cancelled, now)
-
-    def get(self, id_: str, now: int) -> Batch:
-        """A batch there is now.
-
-        Raises:
-            APIError: there is none of this id.
-        """
-        batch = self._state.batches.get(id_, now)
-        if batch is None:
-            raise APIError(ErrorKind.NO_SUCH_BATCH, id=id_)
-        return batch
-
-    def has(self, id_: str, now: int) -> bool:
-        """Whether there is such a batch now."""
-        return self._state.batches.get(id_, now) is not None
-
-    def known(self, now: int) -> Sequence[Batch]:
-        """Every batch there is now, oldest first."""
-        return [*self._state.batches.all(now)]
-
     def _input_file(self, file_id: str, now: int) -> FileRecord | None:
-        """The input file of a new batch; None where there is none, and the batch fails for it."""
+        """The input file of a new batch; None: there is no such file, and the batch will fail."""
         dialect = self._state.dialect
         file = self._state.files.get(file_id, now)
         if file is None:
@@ -150,44 +89,71 @@ class Batches:
             return None
         if file.purpose != INPUT_PURPOSE:
             raise APIError(ErrorKind.WRONG_PURPOSE, id=file_id, purpose=file.purpose)
-        status = view.file_status(file, dialect, now)
+        status = file_status(file, dialect, now)
         if status != [*dialect.files.statuses][-1]:
             raise APIError(ErrorKind.FILE_NOT_READY, id=file_id, status=status)
         return file
 
     def _earlier(self) -> Mapping[str, int]:
-        """In how many batches each custom_id was, if there are rules with `times`."""
+        """The number of batches that contain each custom_id, if a rule with `times` needs it."""
         if not any(rule.times for rule in self._state.scenario.on):
             return {}
         return Counter(
             batch.lines.request(index).custom_id or ""
-            for batch in self._state.batches.ever()
+            for batch in self._state.batches.all()
             if not batch.fails
             for index in range(len(batch.lines))
         )
 
     def _within_quota(self, batch: Batch) -> Batch:
-        """The batch, or one that fails because too many tokens of its model wait already."""
-        state = self._state
-        limit = state.dialect.limits.enqueued_tokens
-        if limit is None or batch.validation.fails:
+        """The batch, or one that fails because its tokens exceed what is left of the quota."""
+        state, limits = self._state, self._state.dialect.limits
+        if limits.enqueued_tokens is None or batch.validation.fails:
             return batch
         lines = batch.lines
-        # answers do not count, nor does `max_tokens` (OpenAI's FAQ)
-        tokens = sum(replies.asked(lines.request(index).body) for index in range(len(lines)))
-        share = Share(batch.id, batch.validation.model or "", tokens)
-        released = {one for one in state.quota if self._is_released(one.batch, batch.created)}
+        # only input tokens count, neither output nor `max_tokens` (OpenAI's FAQ)
+        tokens = sum(replies.input_tokens(lines.request(index).body) for index in range(len(lines)))
+        share = TokenShare(batch.id, batch.validation.model or "", tokens)
+        released = set[TokenShare]()
+        for other in state.quota:
+            holder = state.batches.get(other.batch_id, batch.created)  # None: it was not stored
+            lasts = limits.enqueued_release * SECOND
+            if holder is None or holder.end.at + lasts <= batch.created:
+                released.add(other)
         with state.lock:
-            state.quota = tuple(one for one in state.quota if one not in released)
-            waiting = sum(one.tokens for one in state.quota if one.model == share.model)
-            if waiting + share.tokens <= limit:
+            state.quota = tuple(other for other in state.quota if other not in released)
+            waiting = sum(other.tokens for other in state.quota if other.model == share.model)
+            if waiting + share.tokens <= limits.enqueued_tokens:
                 state.quota = (*state.quota, share)
                 return batch
-        refused = BatchError(ErrorCode.OVER_QUOTA, {"model": share.model, "limit": limit})
-        return replace(batch, refused=refused)
+        values = {"model": share.model, "limit": limits.enqueued_tokens}
+        return replace(batch, refused=BatchError(ErrorCode.OVER_QUOTA, values))
 
-    def _is_released(self, id_: str, now: int) -> bool:
-        """Whether a batch has ended long enough ago, or was never kept."""
-        batch = self._state.batches.get(id_, now)
-        released = self._state.dialect.limits.enqueued_release * SECOND
-        return batch is None or batch.end.at + released <= now
+    def keep(self, batch: Batch) -> Batch:
+        """Store a batch; its result files follow when it has ended."""
+        state = self._state
+        with state.lock:
+            batch = batch.as_nth(len(state.batches) + 1)  # another thread may have created one
+            if state.files.get(batch.params.input_file_id, batch.created) is None:
+                batch = batch.without_input()
+            state.put_batch(batch)
+            rules, endpoint = enumerate(batch.scenario.on_batch), batch.params.endpoint
+            state.hit("on_batch", [i for i, rule in rules if rule.matches(batch.nth, endpoint)])
+            return batch
+
+    def cancel(self, id_: str, now: int) -> Batch:
+        """Cancel a batch. One that is cancelling or cancelled stays as it is.
+
+        Raises:
+            APIError: there is no such batch, or the dialect refuses it for its status.
+        """
+        while True:
+            batch = self._state.batches.retrieve(id_, now)
+            status = batch.status(now)
+            if status not in self._state.dialect.cancels:
+                raise APIError(ErrorKind.CANNOT_CANCEL, status=status)
+            if status in (Status.CANCELLING, Status.CANCELLED):
+                return batch
+            cancelled = batch.cancel(now)
+            if self._state.put_batch(cancelled, instead_of=batch):
+                return cancelled

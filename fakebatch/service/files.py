@@ -1,26 +1,23 @@
-"""`files.*`: keep, list, show, delete, hand out."""
+"""The calls that create and change files: `files.*`, and `uploads.*` for files sent in parts."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import md5
 from itertools import chain, count
 
 from fakebatch.batch.input_file import looks_like_jsonl
-from fakebatch.batch.output_file import Content
 from fakebatch.dialects import APIError, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.rules.files import FileOverrides, overrides
-from fakebatch.service import view
+from fakebatch.rules.files import USUAL, overrides
+from fakebatch.service.records import INPUT_PURPOSE, FileRecord, UploadCreateParams, UploadRecord
 from fakebatch.service.state import State
-from fakebatch.service.store import FileRecord
-from fakebatch.service.view import Wire
-
-INPUT_PURPOSE = "batch"
 
 
 class Files:
-    """The files of a provider."""
+    """Creates and deletes the files of a provider."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -34,166 +31,207 @@ class Files:
         content: bytes,
         expires_after: int | None = None,
         created: int | None = None,
-    ) -> Wire:
-        """Keep an upload. Of batch input only the length and the first line are looked at.
+    ) -> FileRecord:
+        """Create a file that is sent in one call.
 
-        It lives `expires_after` seconds: by default a batch file 30 days, others for ever. It was
-        `created` now, unless a test puts it in place as an older one.
+        Args:
+            now: microseconds since the epoch.
+            purpose: one of the dialect's.
+            filename: numbered if the provider takes each name only once.
+            content: of batch input only the length and the first line are checked.
+            expires_after: seconds; by default a batch file expires after 30 days, others never.
+            created: a moment in the past, for a file that the test adds; None: now.
 
         Raises:
-            APIError: an unknown purpose, too large, no JSON lines for a batch, or too many uploads
-                within a minute.
+            APIError: the purpose is unknown, the file is too large or is no batch input, or there
+                were too many uploads within a minute.
         """
         self.check_purpose(purpose)
-        limits = self._state.dialect.limits
+        state, limits = self._state, self._state.dialect.limits
         if len(content) > limits.file_bytes:
             raise APIError(ErrorKind.FILE_TOO_LARGE, limit=limits.file_bytes)
-        with self._state.lock:
-            limit = limits.uploads_per_minute
-            if created is None and not self._state.file_creations.allows(limit, now):
-                raise APIError(ErrorKind.TOO_MANY_UPLOADS, limit=limit)
-        at = now if created is None else created
-        file = self.keep(at, purpose, filename, content, expires_after)
-        return view.file_object(file, self._state.dialect, now)
-
-    def keep(
-        self, created: int, purpose: str, filename: str, content: bytes, expires_after: int | None
-    ) -> FileRecord:
-        """Keep what has been received, in whatever way.
-
-        Raises:
-            APIError: no JSON lines for a batch, or too many files for batches.
-        """
-        if purpose == INPUT_PURPOSE:
-            self._check_input(filename, content)
-        state = self._state
-        with state.lock:
-            if purpose == INPUT_PURPOSE:
-                self._check_number(created)
-            number = state.next_number()
-            state.uploaded += 1
-            state.revision += 1
-            different = self._overrides(purpose)
-            record = FileRecord(
-                id=state.mint.made(state.dialect.ids.file, created, number),
-                number=number,
-                purpose=purpose,
-                filename=self._free(filename, created),
-                created=created,
-                expires=self._expiry(created, purpose, expires_after, different),
-                content=content,
-                overrides=different,
-            )
-            state.files.put(record)
-        return record
+        if created is None:
+            with state.lock:
+                if not state.file_creations.allows(limits.uploads_per_minute, now):
+                    raise APIError(ErrorKind.TOO_MANY_UPLOADS, limit=limits.uploads_per_minute)
+            created = now
+        return self.keep(created, purpose, filename, content, expires_after)
 
     def check_purpose(self, purpose: str) -> None:
-        """Refuse a purpose that no upload may have.
+        """Check the purpose of an upload.
 
         Raises:
-            APIError: an unknown purpose.
+            APIError: the dialect has no such purpose.
         """
         known = self._state.dialect.purposes
         if purpose not in known:
             raise APIError(ErrorKind.BAD_PURPOSE, value=purpose, known=[*known])
 
-    def list(
-        self, now: int, *, purpose: str | None, limit: int, order: str, after: str | None
-    ) -> Wire:
-        """A page of files, newest first unless `order` is "asc"."""
-        try:
-            files, has_more = self._state.files.page(
-                now,
-                after=after,
-                limit=limit,
-                newest_first=order == "desc",
-                where=lambda file: purpose in (None, file.purpose),
+    def keep(
+        self, created: int, purpose: str, filename: str, content: bytes, expires_after: int | None
+    ) -> FileRecord:
+        """Store a file that has been received, whole or in parts.
+
+        Raises:
+            APIError: it is no batch input, or there are too many files for batches.
+        """
+        state, dialect = self._state, self._state.dialect
+        is_input = purpose == INPUT_PURPOSE
+        if is_input:
+            if not content:
+                raise APIError(ErrorKind.FILE_EMPTY)
+            extensions = dialect.files.extensions
+            has_extension = not extensions or filename.endswith(extensions)
+            if not has_extension or not looks_like_jsonl(content):
+                raise APIError(ErrorKind.NOT_JSONL)
+        with state.lock:
+            limit = dialect.limits.batch_files
+            if is_input and limit is not None:
+                inputs = [f for f in state.files.existing(created) if f.purpose == INPUT_PURPOSE]
+                if len(inputs) >= limit:
+                    raise APIError(ErrorKind.TOO_MANY_FILES, limit=limit)
+            number = state.next_number()
+            state.uploaded += 1
+            state.revision += 1
+            changes, lifetime = USUAL, dialect.pace.keeps_batch_files if is_input else None
+            if expires_after is not None:
+                lifetime = expires_after * SECOND
+            if state.scenario.on_file:
+                rules = enumerate(state.scenario.on_file)
+                matches = {i: rule for i, rule in rules if rule.matches(state.uploaded, purpose)}
+                state.hit("on_file", matches)
+                changes = overrides(matches.values())
+                if changes.expires_after is not None:
+                    lifetime = changes.expires_after
+            file = FileRecord(
+                id=state.id_factory.new(dialect.ids.file, created, number),
+                number=number,
+                purpose=purpose,
+                filename=self._unused_name(filename, created)
+                if dialect.files.renames
+                else filename,
+                created=created,
+                expires=None if lifetime is None else created + lifetime,
+                content=content,
+                overrides=changes,
             )
-        except KeyError:
-            raise APIError(ErrorKind.NO_SUCH_FILE, id=after) from None
-        dialect = self._state.dialect
-        data = [view.file_object(file, dialect, now) for file in files]
-        return view.page(data, dialect.files_list, has_more=has_more)
+            state.files.put(file)
+        return file
 
-    def retrieve(self, id_: str, now: int) -> Wire:
-        """A file's object."""
-        return view.file_object(self.get(id_, now), self._state.dialect, now)
+    def _unused_name(self, filename: str, now: int) -> str:
+        """The file name, with a number if another file has it."""
+        taken = {file.filename for file in self._state.files.existing(now)}
+        stem, dot, end = filename.rpartition(".")
+        numbered = (f"{stem or end} ({number}){dot}{end if dot else ''}" for number in count(1))
+        return next(name for name in chain([filename], numbered) if name not in taken)
 
-    def delete(self, id_: str, now: int) -> Wire:
-        """Delete a file. A batch that still validates it will fail."""
+    def delete(self, id_: str, now: int) -> None:
+        """Delete a file. A batch that is still validating it will fail.
+
+        Raises:
+            APIError: there is no such file.
+        """
         state = self._state
         with state.lock:
-            state.files.put(replace(self.get(id_, now), deleted=now))
+            state.files.put(replace(state.files.retrieve(id_, now), deleted=now))
             state.revision += 1
             for batch_id in state.batches_by_input.get(id_, ()):
                 batch = state.batches.current(batch_id)
                 if batch is not None and batch.is_validating(now):
                     state.batches.put(batch.without_input())
-        return view.deleted_file(id_, state.dialect)
 
-    def content(self, id_: str, now: int) -> tuple[str, Content]:
-        """A file's name and its bytes, the same at every download; or what makes so many bytes."""
-        file = self.get(id_, now)
-        return file.filename, file.read()
 
-    def get(self, id_: str, now: int) -> FileRecord:
-        """A file there is now.
+class Uploads:
+    """Creates files that are sent in parts."""
+
+    def __init__(self, state: State, files: Files) -> None:
+        self._state = state
+        self._files = files
+
+    def create(self, params: UploadCreateParams, now: int) -> UploadRecord:
+        """Create an upload, which takes parts for an hour.
 
         Raises:
-            APIError: there is none of this id.
+            APIError: the dialect has no such purpose.
         """
-        file = self._state.files.get(id_, now)
-        if file is None:
-            raise APIError(ErrorKind.NO_SUCH_FILE, id=id_)
-        return file
+        self._files.check_purpose(params.purpose)
+        state = self._state
+        number = state.next_number()
+        return self._put(
+            UploadRecord(
+                id=state.id_factory.new("upload_{stamp}", now, number),
+                params=params,
+                created=now,
+                expires=now + state.dialect.pace.keeps_uploads,
+                number=number,
+            )
+        )
 
-    def has(self, id_: str, now: int) -> bool:
-        """Whether there is such a file now."""
-        return self._state.files.get(id_, now) is not None
+    def add_part(self, id_: str, content: bytes, now: int) -> str:
+        """Store one part. Returns its id; `complete` gives the order of the parts.
 
-    def known(self, now: int) -> Sequence[FileRecord]:
-        """Every file there is now, oldest first."""
-        self._state.settle(now)
-        return [*self._state.files.all(now)]
+        Raises:
+            APIError: the upload has ended, or the part or the sum of all parts is too large.
+        """
+        state, limits = self._state, self._state.dialect.limits
+        with state.lock:
+            upload = self._pending(id_, now)
+            total = sum(map(len, upload.parts.values())) + len(content)
+            if len(content) > limits.part_bytes or total > limits.upload_bytes:
+                raise APIError(ErrorKind.FILE_TOO_LARGE)
+            part_id = state.id_factory.new("part_{stamp}", now, state.next_number())
+            self._put(replace(upload, parts={**upload.parts, part_id: content}))
+        return part_id
 
-    def _check_input(self, filename: str, content: bytes) -> None:
-        """Refuse what cannot be the input of a batch."""
-        extensions = self._state.dialect.files.extensions
-        if not content:
-            raise APIError(ErrorKind.FILE_EMPTY)
-        named = filename.endswith(extensions) or not extensions
-        if not named or not looks_like_jsonl(content):
-            raise APIError(ErrorKind.NOT_JSONL)
+    def complete(
+        self, id_: str, part_ids: Sequence[str], now: int, *, digest: str | None = None
+    ) -> tuple[UploadRecord, FileRecord]:
+        """Create a file from the parts in the order of `part_ids`. After an error it is pending.
 
-    def _check_number(self, now: int) -> None:
-        limit = self._state.dialect.limits.batch_files
-        if limit is not None:
-            kept = [one for one in self._state.files.all(now) if one.purpose == INPUT_PURPOSE]
-            if len(kept) >= limit:
-                raise APIError(ErrorKind.TOO_MANY_FILES, limit=limit)
+        `created_at` of the File is that of the Upload (observed). Other parts are dropped.
 
-    def _free(self, filename: str, now: int) -> str:
-        """The name a file gets: its own, or a numbered one where names are taken only once."""
-        if not self._state.dialect.files.renames:
-            return filename
-        taken = {record.filename for record in self._state.files.all(now)}
-        stem, dot, end = filename.rpartition(".")
-        numbered = (f"{stem or end} ({number}){dot}{end if dot else ''}" for number in count(1))
-        return next(name for name in chain([filename], numbered) if name not in taken)
+        Raises:
+            APIError: the upload has ended, a part is unknown or listed twice, the length or the
+                md5 differs from what the client announced, or the file is no batch input.
+        """
+        upload = self._pending(id_, now)
+        params = upload.params
+        for part_id, occurrences in Counter(part_ids).items():
+            if part_id not in upload.parts:
+                raise APIError(ErrorKind.NO_SUCH_PART, id=part_id)
+            if occurrences > 1:
+                raise APIError(ErrorKind.PART_TWICE, id=part_id)
+        content = b"".join(upload.parts[part_id] for part_id in part_ids)
+        if len(content) != params.bytes:
+            raise APIError(ErrorKind.OTHER_LENGTH, got=len(content), wanted=params.bytes)
+        if digest is not None:
+            got = md5(content, usedforsecurity=False).hexdigest()
+            if got != digest.lower():
+                raise APIError(ErrorKind.OTHER_DIGEST, got=got, wanted=digest)
+        with self._state.lock:
+            self._pending(id_, now)  # another thread may have completed it
+            file = self._files.keep(
+                upload.created, params.purpose, params.filename, content, params.expires_after
+            )
+            return self._put(replace(upload, ended="completed", parts={})), file
 
-    def _overrides(self, purpose: str) -> FileOverrides:
-        """What differs about the upload that comes now."""
-        rules, nth = self._state.scenario.on_file, self._state.uploaded
-        places = [place for place, rule in enumerate(rules) if rule.matches(nth, purpose)]
-        self._state.hit("on_file", places)
-        return overrides(rules[place] for place in places)
+    def cancel(self, id_: str, now: int) -> UploadRecord:
+        """Cancel an upload and drop its parts.
 
-    def _expiry(
-        self, now: int, purpose: str, after: int | None, different: FileOverrides
-    ) -> int | None:
-        if different.expires_after is not None:
-            return now + different.expires_after
-        if after is not None:
-            return now + after * SECOND
-        lives = self._state.dialect.pace.keeps_batch_files
-        return None if lives is None or purpose != "batch" else now + lives
+        Raises:
+            APIError: it has ended.
+        """
+        with self._state.lock:
+            return self._put(replace(self._pending(id_, now), ended="cancelled", parts={}))
+
+    def _pending(self, id_: str, now: int) -> UploadRecord:
+        upload = self._state.uploads.retrieve(id_, now)
+        if upload.status(now) != "pending":
+            raise APIError(ErrorKind.UPLOAD_OVER, id=id_, status=upload.status(now))
+        return upload
+
+    def _put(self, upload: UploadRecord) -> UploadRecord:
+        with self._state.lock:
+            self._state.uploads.put(upload)
+            self._state.revision += 1
+        return upload

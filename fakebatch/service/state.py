@@ -1,113 +1,167 @@
-"""State: all that changes at one provider, as one value. A snapshot is a copy of it."""
+"""State: everything that changes at one provider, as one value. A snapshot is a copy of it."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, insort
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from enum import Enum, auto
-from itertools import takewhile
 from threading import RLock
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Generic, TypeVar
 
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.lifecycle import TERMINAL
+from fakebatch.batch.lifecycle import NEVER, TERMINAL
 from fakebatch.batch.output_file import result_files
-from fakebatch.batch.progress import NEVER
-from fakebatch.dialects import Dialect
+from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import UsageError
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.rules.files import FileOverrides
-from fakebatch.rules.scenario import FAMILIES, Place, Scenario
-from fakebatch.service.store import FileRecord, Store, UploadRecord
+from fakebatch.rules.scenario import Place, Scenario
+from fakebatch.service.records import Attempt, FileRecord, TokenShare, UploadRecord
+
+Position = tuple[int, int, int, str]
+"""The sort key of a listing: `created`, `number`, how many records were stored before, id."""
+
+RecordT = TypeVar("RecordT", FileRecord, Batch, UploadRecord)
 
 
+class Store(Generic[RecordT]):
+    """Records by id, ordered by creation. A deleted one keeps its place, so that `after` finds it.
+
+    Writers hold the lock of the state. Readers do not: to know whether a batch exists, all of its
+    lines may have to be validated.
+
+    Args:
+        missing: the error for an id that does not exist.
+    """
+
+    def __init__(self, missing: ErrorKind) -> None:
+        self._missing = missing
+        self._records: dict[str, RecordT] = {}
+        self._positions: dict[str, Position] = {}
+        self._order: list[Position] = []
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._records
+
+    def copy(self) -> Store[RecordT]:
+        """A store with the same records."""
+        other = Store[RecordT](self._missing)
+        other._records, other._positions = self._records.copy(), self._positions.copy()
+        other._order = self._order.copy()
+        return other
+
+    def put(self, record: RecordT) -> None:
+        """Store a record; it replaces one with the same id."""
+        is_new = record.id not in self._records
+        self._records[record.id] = record
+        if is_new:
+            position = (record.created, record.number, len(self._records), record.id)
+            self._positions[record.id] = position
+            insort(self._order, position)
+
+    def current(self, id_: str) -> RecordT | None:
+        """The record with this id, whether a client can see it or not."""
+        return self._records.get(id_)
+
+    def get(self, id_: str, now: int) -> RecordT | None:
+        """The record with this id if a client can see it at `now`, else None."""
+        record = self._records.get(id_)
+        return record if record is not None and record.exists(now) else None
+
+    def retrieve(self, id_: str, now: int) -> RecordT:
+        """The record with this id.
+
+        Raises:
+            APIError: there is none that a client can see at `now`.
+        """
+        record = self.get(id_, now)
+        if record is None:
+            raise APIError(self._missing, id=id_)
+        return record
+
+    def all(self) -> Iterator[RecordT]:
+        """Every record, oldest first, whether a client can see it or not."""
+        return (self._records[id_] for *_, id_ in self._order.copy())
+
+    def existing(self, now: int) -> Iterator[RecordT]:
+        """Every record that a client can see at `now`, oldest first."""
+        return (record for record in self.all() if record.exists(now))
+
+    def page(
+        self,
+        now: int,
+        *,
+        after: str | None,
+        limit: int,
+        newest_first: bool = True,
+        where: Callable[[RecordT], bool] = lambda _: True,
+    ) -> tuple[list[RecordT], bool]:
+        """One page of a listing: at most `limit` records after the id `after`, and `has_more`.
+
+        Raises:
+            APIError: no record has had the id `after`.
+        """
+        if after is not None and after not in self._positions:
+            raise APIError(self._missing, id=after)
+        order = self._order.copy()
+        place = None if after is None else bisect_left(order, self._positions[after])
+        if newest_first:
+            order = order[:place]
+            order.reverse()
+        elif place is not None:
+            order = order[place + 1 :]
+        page: list[RecordT] = []
+        for *_, id_ in order:
+            record = self._records[id_]
+            if record.exists(now) and where(record):
+                if len(page) == limit:
+                    return page, True
+                page.append(record)
+        return page, False
+
+
+@dataclass(slots=True)
 class Rate:
-    """The calls of the last `per` microseconds."""
+    """A rate limit: at most so many calls within any `per` microseconds."""
 
-    def __init__(self, per: int) -> None:
-        self._per = per
-        self._calls: deque[int] = deque()
+    per: int
+    calls: deque[int] = field(default_factory=deque[int])
+    """The moments of the calls that were allowed within the last `per` microseconds."""
 
     def allows(self, limit: int | None, now: int) -> bool:
-        """Count a call, unless there were `limit` already."""
-        while self._calls and self._calls[0] <= now - self._per:
-            self._calls.popleft()
-        if limit is not None and len(self._calls) >= limit:
+        """Whether a call is within the limit; if so it is counted."""
+        while self.calls and self.calls[0] <= now - self.per:
+            self.calls.popleft()
+        if limit is not None and len(self.calls) >= limit:
             return False
-        self._calls.append(now)
+        self.calls.append(now)
         return True
 
     def frees(self, limit: int | None) -> int:
-        """When none of these calls counts any more; 0 while there is room for another."""
-        return 0 if limit is None or len(self._calls) < limit else self._calls[-1] + self._per
+        """When the calls so far no longer count; 0 if another call is allowed now."""
+        return 0 if limit is None or len(self.calls) < limit else self.calls[-1] + self.per
 
     def copy(self) -> Rate:
-        """The same calls, counted by another."""
-        other = Rate(self._per)
-        other._calls.extend(self._calls)
-        return other
-
-
-class Share(NamedTuple):
-    """What one batch takes of the quota of its model."""
-
-    batch: str
-    model: str
-    tokens: int
-
-
-class Event(NamedTuple):
-    """What a webhook says: a batch has ended."""
-
-    webhook_id: str
-    """The same in every copy and every attempt: what a receiver tells duplicates by."""
-    type: str
-    """`batch.completed`, `batch.failed`, `batch.expired` or `batch.cancelled`."""
-    batch_id: str
-    body: bytes
-
-
-class Kind(Enum):
-    """Whether a webhook is what it claims to be."""
-
-    GENUINE = auto()
-    FORGED = auto()
-    STALE = auto()
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Attempt:
-    """One attempt to deliver one copy of an event."""
-
-    at: int
-    number: int
-    event: Event = field(compare=False)
-    kind: Kind = field(compare=False)
-    first: int = field(compare=False)
-    """When the first attempt was."""
-    retries: int = field(default=0, compare=False)
-
-
-class Copyable(Protocol):
-    """What a part of the state has to be able to do."""
-
-    def copy(self) -> Self:
-        """The same, of which a change leaves the other alone."""
-        ...
+        """A copy that counts separately."""
+        return Rate(self.per, self.calls.copy())
 
 
 class State:
-    """What one provider knows, and what its clients and time have changed.
+    """Files, batches, uploads, counters and rules of one provider.
 
-    Records and batches are values that never change; all else that changes has `copy`, so that a
-    copy of a state is cheap, and pickles. Whoever changes it holds `lock`, for the change alone:
-    what a change takes of lines or answers is made before, because a callable of the test may make
-    it, which may call in its turn.
+    Records are immutable values. Everything else here has a method `copy`, so that a copy of the
+    state is cheap and can be pickled.
+
+    Hold `lock` only for a change. Compute before what the change needs to know of lines or replies:
+    callables of the test may be involved, and they may call the API.
 
     Args:
-        dialect: what the provider says and allows, before the limits of a scenario.
+        dialect: the provider, without the limits of a scenario.
         seed: decides every id and shuffle.
         models: the models that exist; None: every plausible name does.
     """
@@ -115,80 +169,81 @@ class State:
     def __init__(self, dialect: Dialect, seed: bytes, models: frozenset[str] | None = None) -> None:
         self.lock = RLock()
         self.revision = 0
-        """How often a caller has changed something: what time alone changes does not count."""
+        """How many changes were made by calls; changes that come with time do not count."""
         self.native = dialect
-        self.mint = Mint(seed)
+        self.id_factory = IdFactory(seed)
         self.models = models
         self.dialect = dialect
-        """What the provider says and allows now."""
+        """The provider, with the limits of the scenario."""
         self._scenario = Scenario()
-        self.hits: dict[Place, int] = {}
-        """How often the rule at a place of the scenario has met an upload, a batch that was
-        created, a webhook or a direct call."""
+        self.hits = Counter[Place]()
+        """How often a rule was used, by its place; rules for lines are counted by their batches."""
         self.incidental: frozenset[Place] = frozenset()
-        """The rules that came with an incident."""
-        self.files = Store[FileRecord]()
-        self.batches = Store[Batch]()
-        self.uploads = Store[UploadRecord]()
+        """The rules of incidents."""
+        self.files = Store[FileRecord](ErrorKind.NO_SUCH_FILE)
+        self.batches = Store[Batch](ErrorKind.NO_SUCH_BATCH)
+        self.uploads = Store[UploadRecord](ErrorKind.NO_SUCH_UPLOAD)
         self.batches_by_input: dict[str, tuple[str, ...]] = {}
         self.unsettled: dict[str, int] = {}
-        """Batches whose files may come, and when to look at each."""
+        """The batches whose result files are not stored yet, and when to check each again."""
         self.unsettled_from = NEVER
-        """Before this moment none of them has to be looked at."""
+        """The earliest of these moments."""
         self.file_creations = Rate(60 * SECOND)
         self.batch_creations = Rate(3_600 * SECOND)
-        self.quota: tuple[Share, ...] = ()
-        """The shares of batches that have not ended long enough ago."""
+        self.quota: tuple[TokenShare, ...] = ()
+        """The tokens of batches that have not ended, or not long enough ago."""
         self.numbers = 0
-        """How many ids were made."""
+        """The last number that `next_number` returned."""
         self.calls_made = 0
         self.uploaded = 0
         """How many files were uploaded."""
         self.unsent_events: dict[str, int] = {}
-        """Batches whose webhook was not handed out, and when to look at each: its end is not known
-        before it is validated."""
+        """The batches whose webhook is still to come, and when to check each again: the end of a
+        batch is not known before it is validated."""
         self.sent_events: set[str] = set()
+        """The batches whose webhook was returned by `due`, or sent."""
         self.undelivered: list[Attempt] = []
-        """Attempts to deliver a webhook that are still to come."""
+        """The attempts to deliver a webhook that are still to be made."""
         self.deliveries = 0
-        """How many copies of webhooks were numbered."""
+        """How many copies of webhooks there were."""
         self.events = 0
         """How many webhooks were due."""
         self.lost_events = 0
-        self.calls: Copyable | None = None
-        """What the faults of calls have counted."""
+        """How many of them a rule has lost."""
+        self.calls: Any = None
+        """The counts of the rules of `on_call`: a value that has `copy` and can be pickled."""
 
     # --- as a value
 
     def copy(self) -> State:
-        """A snapshot."""
+        """A copy, as a snapshot."""
         other = State(self.native, b"")
         with self.lock:
-            other._become(self)
+            other._copy_from(self)
         return other
 
     def restore(self, saved: State) -> None:
-        """Be as when `saved` was copied, as if nothing had been done since."""
+        """Go back to a copy."""
         with self.lock:
-            self._become(saved)
+            self._copy_from(saved)
             self.revision += 1
-            self.unsent_events = dict.fromkeys(self.unsent_events, 0)  # the target may be another
+            self.unsent_events = dict.fromkeys(self.unsent_events, 0)  # `early` may differ now
 
-    def _become(self, other: State) -> None:
+    def _copy_from(self, other: State) -> None:
         for name, value in vars(other).items():
             if name not in ("lock", "revision"):
                 copy = getattr(value, "copy", None)
                 setattr(self, name, value if copy is None else copy())
 
     def __getstate__(self) -> dict[str, Any]:
-        scenarios = (self.scenario, *(batch.scenario for batch in self.batches.ever()))
-        callables = dict.fromkeys(name for one in scenarios for name in _callables(one))
+        scenarios = (self.scenario, *(batch.scenario for batch in self.batches.all()))
+        callables = dict.fromkeys(name for each in scenarios for name in _callables(each))
         if callables:
             raise UsageError(
                 f"A state cannot be pickled while its scenario holds {', '.join(callables)}.",
                 "A callable of the test is not data.",
                 "Select lines by custom_id, index, model, endpoint, contains or fraction, and "
-                "reply with a text or a body.",
+                "reply with a string or a body.",
             )
         with self.lock:
             return {name: value for name, value in vars(self).items() if name != "lock"}
@@ -200,36 +255,29 @@ class State:
 
     @property
     def scenario(self) -> Scenario:
-        """What shall happen from now on."""
+        """The rules for calls, files and batches from now on."""
         return self._scenario
 
     @scenario.setter
     def scenario(self, scenario: Scenario) -> None:
         limits: dict[str, Any] = dict(scenario.limits)
         with self.lock:
-            kept = {
-                (family, index)
-                for family in FAMILIES
-                for index in range(
-                    _common(getattr(self._scenario, family), getattr(scenario, family))
-                )
-            }
-            self.hits = {place: hits for place, hits in self.hits.items() if place in kept}
+            before = dict(self._scenario.rules)
+            kept = {place for place, rule in scenario.rules if before.get(place) == rule}
+            self.hits = Counter({place: self.hits[place] for place in kept & self.hits.keys()})
             self.incidental &= kept
             self._scenario = scenario
             self.dialect = replace(self.native, limits=replace(self.native.limits, **limits))
             self.revision += 1
 
     def hit(self, family: str, indices: Iterable[int]) -> None:
-        """Count that the rules of a family at these indices have met something."""
+        """Count one use of each of these rules of a family."""
         with self.lock:
-            for index in indices:
-                place = family, index
-                self.hits[place] = self.hits.get(place, 0) + 1
+            self.hits.update((family, index) for index in indices)
 
     @property
     def batch_models(self) -> frozenset[str] | None:
-        """The models that a batch may ask; None: every plausible name."""
+        """The models that batches may name; None: every plausible name."""
         if self.models is not None:
             return self.models
         return frozenset(self.dialect.batch_models) or None
@@ -237,19 +285,20 @@ class State:
     # --- changes
 
     def next_number(self) -> int:
-        """A number that no other id was made of."""
+        """A number from which the id of a new object is made."""
         with self.lock:
             self.numbers += 1
             return self.numbers
 
-    def next_call(self) -> int:
-        """The number of a call, from 1."""
+    def begin_call(self, now: int) -> int:
+        """Settle, and count a call. Returns its number, from 1."""
+        self.settle(now)
         with self.lock:
             self.calls_made += 1
             return self.calls_made
 
     def put_batch(self, batch: Batch, *, instead_of: Batch | None = None) -> bool:
-        """Keep a new batch, or the successor of one; False if another one has succeeded it."""
+        """Store a new batch, or replace one. False: another thread has replaced it already."""
         with self.lock:
             if self.batches.current(batch.id) is not instead_of:
                 return False
@@ -266,9 +315,9 @@ class State:
             return True
 
     def settle(self, now: int) -> None:
-        """Keep the files of batches that have ended by now.
+        """Store the result files of the batches that have ended by now.
 
-        Nothing that could be seen changes: a file appears at its moment, whenever this runs.
+        It does not matter when this runs: a file has the `created` of the end of its batch.
         """
         if now < self.unsettled_from:
             return
@@ -284,7 +333,7 @@ class State:
     def _settle(self, batch: Batch, now: int) -> None:
         end = batch.end if batch.exists(now) else None
         ended = end is not None and end.at <= now and end.status in TERMINAL
-        files = [*self._files_of(batch)] if ended else []
+        files = _result_records(batch) if ended else []
         with self.lock:
             if self.batches.current(batch.id) is not batch:
                 return
@@ -296,37 +345,33 @@ class State:
                 if file.id not in self.files:
                     self.files.put(file)
             if ended and batch.params.deletes_input:
-                end_at = batch.end.at
-                file_ = self.files.get(batch.params.input_file_id, end_at)
-                if file_ is not None:
-                    self.files.put(replace(file_, deleted=end_at))
-
-    def _files_of(self, batch: Batch) -> Iterator[FileRecord]:
-        seconds = batch.params.output_expires_after
-        lives = batch.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
-        end, late = batch.end.at, microseconds(batch.overrides.result_files.late or 0)
-        for content in result_files(batch):
-            output = content.kind == "output"
-            yield FileRecord(
-                id=batch.output_file_id if output else batch.error_file_id,
-                purpose=batch.dialect.results_purpose,
-                filename=f"{batch.id}_{'output' if output else 'error'}.jsonl",
-                created=end,
-                expires=None if lives is None else end + lives,
-                content=content,
-                number=batch.number,
-                overrides=FileOverrides(found_after=late),
-            )
+                input_file = self.files.get(batch.params.input_file_id, batch.end.at)
+                if input_file is not None:
+                    self.files.put(replace(input_file, deleted=batch.end.at))
 
 
-def _common(first: Iterable[object], second: Iterable[object]) -> int:
-    """How many things two sequences have in common before they differ."""
-    pairs = zip(first, second, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+def _result_records(batch: Batch) -> list[FileRecord]:
+    """The result files of a batch that has ended."""
+    seconds = batch.params.output_expires_after
+    lives = batch.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
+    end, late = batch.end.at, batch.overrides.result_files.late
+    return [
+        FileRecord(
+            id=batch.output_file_id if content.kind == "output" else batch.error_file_id,
+            purpose=batch.dialect.results_purpose,
+            filename=f"{batch.id}_{'output' if content.kind == 'output' else 'error'}.jsonl",
+            created=end,
+            expires=None if lives is None else end + lives,
+            content=content,
+            number=batch.number,
+            overrides=FileOverrides(found_after=0 if late is None else microseconds(late)),
+        )
+        for content in result_files(batch)
+    ]
 
 
 def _callables(value: object, name: str = "") -> Iterator[str]:
-    """The callables of the test in a scenario, as they are named there."""
+    """The callables in a scenario, with their names: `where=is_first`."""
     if is_dataclass(value):
         for each in fields(value):
             yield from _callables(getattr(value, each.name), each.name)

@@ -1,4 +1,4 @@
-"""What a client sees: pure functions of (record, now) that give the objects of the wire."""
+"""The JSON objects of the API: pure functions of a record and the time."""
 
 from __future__ import annotations
 
@@ -11,87 +11,68 @@ from fakebatch import replies
 from fakebatch.batch.batch import Batch, Counts
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.batch.output_file import result_files, results
-from fakebatch.batch.validation import BatchError
-from fakebatch.dialects import Dialect, Listing, shaped
+from fakebatch.dialects import Dialect, Listing, render
 from fakebatch.durations import SECOND
 from fakebatch.ids import signature
-from fakebatch.rules.batches import ErrorEntry
-from fakebatch.service.store import FileRecord, UploadRecord
+from fakebatch.service.records import FileRecord, UploadRecord
 
 Wire = dict[str, Any]
-
-READY = "processed"
-"""What a file record calls a file that is good."""
+"""A JSON object of the API."""
 
 LEAVES_FILES = TERMINAL - {Status.FAILED}
 
-MOMENTS = (
-    "in_progress_at",
-    "expires_at",
-    "finalizing_at",
-    "completed_at",
-    "failed_at",
-    "expired_at",
-    "cancelling_at",
-    "cancelled_at",
-)
-"""What follows `created_at` in a Batch object."""
 
-
-def seconds(at: int | None) -> int | None:
-    """A moment as the wire has it: whole unix seconds, or null."""
-    return None if at is None else at // SECOND
-
-
-def file_status(record: FileRecord, dialect: Dialect, now: int) -> str:
-    """What the file is by now, in the provider's words."""
-    status = record.status(now)
-    if status != READY:
-        return status
-    statuses = list(dialect.files.statuses.items())
-    if record.purpose == dialect.results_purpose:
-        return statuses[-1][0]  # a result file is at once what an upload comes to be
-    age = (now - record.created) // SECOND
-    return [status for status, since in statuses if since <= age][-1]
-
-
-def file_object(record: FileRecord, dialect: Dialect, now: int) -> Wire:
+def file_object(file: FileRecord, dialect: Dialect, now: int) -> Wire:
     """A File object."""
-    facts = {
+    values = {
         "object": "file",
-        "id": record.id,
-        "purpose": record.purpose,
-        "filename": record.filename,
-        "bytes": len(record.read()),
-        "created_at": seconds(record.created),
-        "expires_at": seconds(record.expires),
-        "status": file_status(record, dialect, now),
+        "id": file.id,
+        "purpose": file.purpose,
+        "filename": file.filename,
+        "bytes": len(file.content),
+        "created_at": file.created // SECOND,
+        "expires_at": None if file.expires is None else file.expires // SECOND,
+        "status": file_status(file, dialect, now),
         "status_details": None,
     }
-    return shaped(dialect.shapes.file, facts)
+    return render(dialect.shapes.file, values)
 
 
-def uploaded_file(file: Wire, dialect: Dialect) -> Wire:
-    """The answer to an upload."""
-    return shaped(dialect.shapes.upload, {**file, "file": file}) if dialect.shapes.upload else file
+def file_status(file: FileRecord, dialect: Dialect, now: int) -> str:
+    """The status of a file at `now`, as the provider calls it."""
+    if now < file.created + file.overrides.ready_after:
+        return "uploaded"
+    if file.overrides.broken:
+        return "error"
+    statuses = dialect.files.statuses
+    if file.purpose == dialect.results_purpose:
+        return [*statuses][-1]  # a result file needs no processing
+    age = (now - file.created) // SECOND
+    return [status for status, since in statuses.items() if since <= age][-1]
+
+
+def uploaded_file(file: FileRecord, dialect: Dialect, now: int) -> Wire:
+    """The response to `files.create`."""
+    wire = file_object(file, dialect, now)
+    return render(dialect.shapes.upload, {**wire, "file": wire}) if dialect.shapes.upload else wire
 
 
 def deleted_file(id_: str, dialect: Dialect) -> Wire:
-    """The answer to the deletion of a file."""
-    return shaped(dialect.shapes.deleted, {"object": "file", "deleted": True, "id": id_})
+    """The response to `files.delete`."""
+    return render(dialect.shapes.deleted, {"object": "file", "deleted": True, "id": id_})
 
 
-def upload_object(record: UploadRecord, now: int) -> Wire:
+def upload_object(upload: UploadRecord, now: int) -> Wire:
     """An Upload object; the recorded ones have no `file` before they are completed."""
     return {
-        "id": record.id,
+        "id": upload.id,
         "object": "upload",
-        "bytes": record.params.bytes,
-        "created_at": seconds(record.created),
-        "filename": record.params.filename,
-        "purpose": record.params.purpose,
-        "status": record.status(now),
-        "expires_at": seconds(record.expires),
+        "bytes": upload.params.bytes,
+        "created_at": upload.created // SECOND,
+        "filename": upload.params.filename,
+        "purpose": upload.params.purpose,
+        "status": upload.status(now),
+        "expires_at": upload.expires // SECOND,
     }
 
 
@@ -100,7 +81,7 @@ def part_object(id_: str, created: int, upload_id: str) -> Wire:
     return {
         "id": id_,
         "object": "upload.part",
-        "created_at": seconds(created),
+        "created_at": created // SECOND,
         "upload_id": upload_id,
     }
 
@@ -111,9 +92,9 @@ def model_object(id_: str) -> Wire:
 
 
 def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
-    """A list of objects; without any, both ids are null."""
+    """A page of a listing; if it is empty, both ids are null."""
     last = data[-1]["id"] if data else None
-    facts = {
+    values = {
         "object": "list",
         "data": list(data),
         "data_or_null": list(data) or None,
@@ -122,124 +103,101 @@ def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
         "has_more": has_more,
         "next": last if has_more else None,
     }
-    return shaped(listing.shape, facts)
+    return render(listing.shape, values)
 
 
 def batch_object(batch: Batch, now: int) -> Wire:
-    """A Batch object at `now`, in the shape and the order of the wire; null is what is unset."""
+    """A Batch object at `now`, with the fields of the dialect; those that are not set are null."""
     params, dialect = batch.params, batch.dialect
     status = batch.status(now)
+    validating = status is Status.VALIDATING
     left = status in LEAVES_FILES
     usage = results(batch).usage if left and "usage" in dialect.shapes.batch else replies.Usage()
     files = {file.kind for file in result_files(batch)} if left else set[str]()
     if batch.overrides.override.early_files:
         files = {"output", "errors"}
-    facts = {
+    model = None
+    if not validating and batch.timeline.starts(Status.IN_PROGRESS) is not None:
+        model = batch.validation.model
+    shows_errors = status is Status.FAILED or (not validating and batch.skips_lines)
+    counted = Counts() if validating else batch.counts(now - batch.counts_lag)
+    counts = {"total": counted.total, "completed": counted.completed, "failed": counted.failed}
+    lost = counted.total - counted.completed if status in TERMINAL else counted.failed
+    begun = () if validating else batch.timeline.marks[1:]
+    values = {
         "id": batch.id,
         "object": "batch",
         "endpoint": params.endpoint,
-        "endpoint_once_valid": None if status is Status.VALIDATING else params.endpoint,
-        "model": _model(batch, status),
-        "errors": _errors(batch, status),
+        "endpoint_once_valid": None if validating else params.endpoint,
+        "model": None if model is None else dialect.snapshot(model),
+        "errors": {"object": "list", "data": errors(batch, status)} if shows_errors else None,
         "input_file_id": params.input_file_id,
         "completion_window": params.completion_window,
         "status": dialect.statuses.get(status, status.value),
         "output_file_id": _result(batch, batch.output_file_id) if "output" in files else None,
         "error_file_id": _result(batch, batch.error_file_id) if "errors" in files else None,
-        "created_at": seconds(batch.created),
-        **_moments(batch, status, now),
-        **_counts(batch, status, now),
-        "usage": _usage(usage),
+        "created_at": batch.created // SECOND,
+        **dict.fromkeys(f"{each.value}_at" for each in Status),
+        "expires_at": batch.expires // SECOND,
+        **{f"{mark.status.value}_at": mark.at // SECOND for mark in begun if mark.at <= now},
+        "request_counts": counts,
+        "counts_once_valid": dict.fromkeys(counts) if validating else counts,
+        "counts_to_the_end": {**counts, "failed": lost},
+        "usage": {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "total_tokens": usage.input_tokens + usage.output_tokens,
+            "input_tokens_details": {"cached_tokens": usage.cached_tokens},
+            "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        },
         "metadata": None if params.metadata is None else dict(params.metadata),
     }
-    wire = shaped(dialect.shapes.batch, facts)
+    wire = render(dialect.shapes.batch, values)
     return wire if batch.is_usual else _overridden(wire, batch, now)
 
 
 def _result(batch: Batch, id_: str) -> str:
-    """How a batch names a result file: by its id, or by where it is."""
+    """How a batch refers to a result file: by its id, or by a URL."""
     if not batch.dialect.results_url:
         return id_
     base = batch.dialect.base_urls[0]
     return batch.dialect.results_url.format(base=base, id=id_, signature=signature(id_))
 
 
-def _model(batch: Batch, status: Status) -> str | None:
-    if status is Status.VALIDATING or batch.timeline.starts(Status.IN_PROGRESS) is None:
-        return None
-    model = batch.validation.model
-    return None if model is None else batch.dialect.snapshot(model)
-
-
-def _errors(batch: Batch, status: Status) -> Wire | None:
-    skips = status is not Status.VALIDATING and batch.skips_lines
-    if not skips and status is not Status.FAILED:
-        return None
-    return {"object": "list", "data": errors(batch, status)}
-
-
 def errors(batch: Batch, status: Status) -> list[Wire]:
-    """What validation has said by the time of a status."""
+    """The entries of `errors` at a status: those of validation, else those of a rule."""
     if status is Status.VALIDATING:
         return []
-    entries = [_error(error, batch.dialect) for error in batch.errors]
-    fail = batch.overrides.fail
-    return entries or [_own_error(entry, batch) for entry in (fail.entries if fail else ())]
+    dialect, entries = batch.dialect, list[Wire]()
+    for error in batch.errors:
+        template = dialect.batch_errors[error.code]
+        values = {
+            "code": template.code,
+            "message": template.message_for(error.values),
+            "param": template.param_for(error.values),
+            "line": error.line,
+        }
+        entries.append(render(dialect.shapes.entry, values))
+    if not entries and batch.overrides.fail is not None:
+        for entry in batch.overrides.fail.entries:
+            message = entry.message or _usual_message(entry.code, batch)
+            wire = {"code": entry.code, "message": message}
+            entries.append({**wire, "param": entry.param, "line": entry.line})
+    return entries
 
 
-def _own_error(entry: ErrorEntry, batch: Batch) -> Wire:
-    """An error that the test asked for; without a message, in the provider's words."""
-    words = [one for one in batch.dialect.batch_errors.values() if one.code == entry.code]
-    facts: defaultdict[str, object] = defaultdict(str)
+def _usual_message(code: str, batch: Batch) -> str:
+    """The provider's message for a code; if it has none, the code."""
+    templates = [each for each in batch.dialect.batch_errors.values() if each.code == code]
+    if not templates:
+        return code
+    values: defaultdict[str, object] = defaultdict(str)
     limit = batch.dialect.limits.enqueued_tokens or 90_000
-    facts.update(model=batch.validation.model, id=batch.params.input_file_id, limit=limit)
-    message = entry.message or (words[0].message_for(facts) if words else entry.code)
-    return {"code": entry.code, "message": message, "param": entry.param, "line": entry.line}
+    values.update(model=batch.validation.model, id=batch.params.input_file_id, limit=limit)
+    return templates[0].message_for(values)
 
 
-def _error(error: BatchError, dialect: Dialect) -> Wire:
-    words = dialect.batch_errors[error.code]
-    facts = {
-        "code": words.code,
-        "message": words.message_for(error.facts),
-        "param": words.param_for(error.facts),
-        "line": error.line,
-    }
-    return shaped(dialect.shapes.entry, facts)
-
-
-def _moments(batch: Batch, status: Status, now: int) -> dict[str, int | None]:
-    moments: dict[str, int | None] = dict.fromkeys(MOMENTS)
-    moments["expires_at"] = seconds(batch.expires)
-    if status is not Status.VALIDATING:
-        for mark in batch.timeline.marks[1:]:
-            if mark.at <= now:
-                moments[f"{mark.status.value}_at"] = seconds(mark.at)
-    return moments
-
-
-def _counts(batch: Batch, status: Status, now: int) -> dict[str, Wire]:
-    counts = Counts() if status is Status.VALIDATING else batch.counts(now - batch.counts_lag)
-    wire = {"total": counts.total, "completed": counts.completed, "failed": counts.failed}
-    lost = counts.total - counts.completed if status in TERMINAL else counts.failed
-    return {
-        "request_counts": wire,
-        "counts_once_valid": dict.fromkeys(wire) if status is Status.VALIDATING else wire,
-        "counts_to_the_end": {**wire, "failed": lost},
-    }
-
-
-def _usage(usage: replies.Usage) -> Wire:
-    return {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }
-
-
-# --- what the test shows otherwise than it is
+# --- what the rules of `on_batch` change
 
 _MOMENTS: dict[str, Callable[[int], Any]] = {
     "milliseconds": lambda at: at * 1_000,
@@ -250,26 +208,26 @@ _MOMENTS: dict[str, Callable[[int], Any]] = {
 
 
 def _overridden(wire: Wire, batch: Batch, now: int) -> Wire:
-    """The object of a batch with wrong counts, other statuses, fields or moments."""
+    """A Batch object with other counts, statuses, fields or moments."""
     override, fail = batch.overrides.override, batch.overrides.fail
-    wire["request_counts"] = _miscounted(wire["request_counts"], batch, now)
-    wire["status"] = _other_status(wire["status"], batch, now)
+    if "request_counts" in wire:
+        wire["request_counts"] = _miscounted(wire["request_counts"], batch, now)
+    if "status" in wire:
+        wire["status"] = _other_status(wire["status"], batch, now)
     if fail is not None and fail.errors == "null":
         wire["errors"] = None
     if override.moments is not None:
-        form = _MOMENTS[override.moments]
-        wire |= {name: form(at) for name, at in wire.items() if _is_moment(name, at)}
+        convert = _MOMENTS[override.moments]
+        for name, value in wire.items():
+            if name.endswith("_at") and isinstance(value, int):
+                wire[name] = convert(value)
     wire |= {name: value for name, value in override.nulls.items() if wire.get(name) is None}
     wire |= dict(override.fields) | dict.fromkeys(override.blanks)
     return {name: value for name, value in wire.items() if name not in override.without}
 
 
-def _is_moment(name: str, value: object) -> bool:
-    return name.endswith("_at") and isinstance(value, int)
-
-
 def _miscounted(true: Wire, batch: Batch, now: int) -> Wire | None:
-    total, failed = true["total"], true["failed"]
+    total, completed, failed = true["total"], true["completed"], true["failed"]
     miscount = batch.overrides.miscount
     match None if miscount is None else miscount.how:
         case "zero":
@@ -279,10 +237,9 @@ def _miscounted(true: Wire, batch: Batch, now: int) -> Wire | None:
         case "all_completed" if batch.status(now) in TERMINAL:
             return {"total": total, "completed": total, "failed": 0}
         case "failed_as_completed" | "all_completed":
-            return {"total": total, "completed": true["completed"] + failed, "failed": 0}
+            return {"total": total, "completed": completed + failed, "failed": 0}
         case "decreasing":
-            left = total - true["completed"] - failed
-            return {"total": total, "completed": left, "failed": failed}
+            return {"total": total, "completed": total - completed - failed, "failed": failed}
         case _:
             return true
 

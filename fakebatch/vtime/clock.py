@@ -69,7 +69,7 @@ class Clock:
                 "Leave it out to let sleeping move time.",
             )
         self._wanted = mode
-        self._start = None if start is None else moments.microseconds(start)
+        self._begins_at = None if start is None else moments.microseconds(start)
         self._before_sleep, self._after_sleep = before_sleep, after_sleep
         self._io_wait = durations.microseconds(io_wait)
         self._scheduler: Scheduler | None = None
@@ -96,8 +96,8 @@ class Clock:
         """Seconds that sleeping and moving have taken since the start; a freeze adds none."""
         return self._elapsed_us() / SECOND
 
-    def start(self) -> None:
-        """Let the clock run.
+    def _start(self) -> None:
+        """Patch what reads and passes time.
 
         Raises:
             UsageError: something owns time that cannot be moved, or a clock of another kind runs.
@@ -116,15 +116,15 @@ class Clock:
             from fakebatch.vtime import session  # noqa: PLC0415
             from fakebatch.vtime.scheduler import Hooks  # noqa: PLC0415
 
-            self._scheduler = session.join(self._wanted, self._start, self._io_wait)
+            self._scheduler = session.join(self._wanted, self._begins_at, self._io_wait)
             self._since = self._scheduler.now
             hooks = Hooks(self._since, self._before_sleep, self._after_sleep)
             self._scheduler.hooks.append(hooks)
             self._leave = partial(session.leave, self._scheduler, hooks)
             self.read = self._scheduler.wall.now
 
-    def stop(self) -> None:
-        """Put everything back as it was before the start; `elapsed` stays readable."""
+    def _stop(self) -> None:
+        """Put everything back as it was before the start; `elapsed` keeps its value."""
         self._elapsed, self._since = self._elapsed_us(), None
         leave, self._leave = self._leave, lambda: None
         self._scheduler, self.read = None, moments.now
@@ -164,6 +164,6 @@ class Clock:
             raise UsageError(
                 "a clock was asked to move that does not run or is real.",
                 f"Its mode is {self.mode!r}; a running 'virtual' or 'manual' clock can be moved.",
-                "Move it between start and stop, with clock='virtual' or clock='manual'.",
+                "Enter the FakeBatch first, with clock='virtual' or clock='manual'.",
             )
         return self._scheduler

@@ -77,7 +77,9 @@ def choose(start: int | None) -> WallClock:
 
 def fakes() -> dict[Any, Any]:
     """What freezegun puts in the place of each time function and class."""
-    functions = {getattr(_api, f"real_{it}"): getattr(_api, f"fake_{it}") for it in FUNCTIONS}
+    functions: dict[Any, Any] = {
+        getattr(_api, f"real_{name}"): getattr(_api, f"fake_{name}") for name in FUNCTIONS
+    }
     return functions | {_api.real_date: _api.FakeDate, _api.real_datetime: _api.FakeDatetime}
 
 
@@ -89,6 +91,8 @@ def _move_freezes(microseconds: int) -> None:
 
 
 def _frozen_now() -> int:
+    if not _api.freeze_factories:  # in a process that was forked, where time is real
+        return moments.now()
     since_epoch: timedelta = _api.get_current_time() - _EPOCH
     return since_epoch // _MICROSECOND
 

@@ -1,1 +1,1 @@
-"""Webhooks: what the service tells of a batch that has ended, signed, at its moment."""
+"""Webhooks: signed events for batches that have ended."""

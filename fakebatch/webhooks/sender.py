@@ -1,116 +1,112 @@
-"""The sender of webhooks: another party that lives in the time of the test, on its own thread.
+"""Sends webhooks from a thread of its own.
 
-Under a virtual clock it sleeps until the next webhook is due; whoever else sleeps lets it wake at
-its moment. So a handler runs while the code under test waits, never between two of its statements.
+Under a virtual clock this thread sleeps until the next webhook is due, as other threads of the test
+sleep. So a handler runs while the code under test waits, never between two of its statements.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from threading import Condition, Thread
+from typing import TYPE_CHECKING, Any
 
 from fakebatch.batch.batch import Batch
+from fakebatch.batch.lifecycle import NEVER
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import FakeBatchError
 from fakebatch.rules.webhooks import Deliver, delivery
-from fakebatch.service.state import Attempt, Event, Kind, State
+from fakebatch.service.records import Attempt, Event, Kind
 from fakebatch.vtime.scheduler import for_this_thread
-from fakebatch.webhooks.delivery import Delivery
-from fakebatch.webhooks.outbox import Outbox
-from fakebatch.webhooks.target import Target
+from fakebatch.webhooks.webhooks import Delivery, Outbox
 
-Sign = Callable[[Event, Kind, int], Delivery]
+if TYPE_CHECKING:
+    from fakebatch.wire.app import Handled
+
+Target = Callable[[Delivery], bool]
+"""Takes a delivery; returns whether it was accepted, by a status of 200 to 299."""
 
 
 class Sender:
-    """Delivers every event to one target, again and again until it is accepted.
+    """Delivers every event to a target, and retries until it is accepted.
 
     Args:
-        state: whose events.
-        clock: the time, in microseconds since the epoch.
         outbox: the events.
-        sign: makes what is posted at a moment.
+        clock: returns the time in microseconds since the epoch.
     """
 
-    def __init__(self, state: State, clock: Callable[[], int], outbox: Outbox, sign: Sign) -> None:
-        self._state = state
-        self._clock = clock
+    def __init__(self, outbox: Outbox, clock: Callable[[], int]) -> None:
         self._outbox = outbox
-        self._sign = sign
+        self._state = outbox.state
+        self._clock = clock
         self._target: Target = lambda _: True
-        self._given: dict[str, Any] = {}
-        self._thread: threading.Thread | None = None
-        # Nobody who holds the lock of the state asks for this one.
-        self._changed = threading.Condition()
-        self._news = 0
-        self._resting = self._closed = False
-        self.unreported: FakeBatchError | None = None
-        """What went wrong and has not been told yet."""
+        self._parameters: Mapping[str, Any] = {}
+        self._thread: Thread | None = None
+        # Its lock is never taken while the lock of the state is held.
+        self._changed = Condition()
+        self._wakes = 0
+        self._idle = self._closed = False
+        self.errors: list[FakeBatchError] = []
+        """The first error since this was last cleared, such as that of a handler that raised."""
 
-    def deliver_to(self, target: Target, given: Mapping[str, Any]) -> None:
-        """Deliver everything to this target from now on; what is due before this returns.
+    def deliver_to(self, target: Target, parameters: Mapping[str, Any]) -> None:
+        """Set the target, and wait until what is due now has been delivered.
 
         Args:
             target: takes a delivery.
-            given: parameters of `deliver` that hold whatever the rules have.
+            parameters: those of the verb `deliver`; they override the rules.
         """
         with self._changed:
-            self._target, self._given = target, dict(given)
-        self._outbox.look_again()
-        self._start()  # which waits, and so must not hold the lock the sender begins with
+            self._target, self._parameters = target, parameters
+        with self._state.lock:  # with another `early` they may be due at another moment
+            self._state.unsent_events = dict.fromkeys(self._state.unsent_events, 0)
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="fakebatch webhooks", daemon=True)
+            self._thread.start()  # outside of the lock, which the new thread takes first
+        self.wake()
         with self._changed:
-            self._announce()
-            self._changed.wait_for(lambda: self._resting or self._closed)
+            self._changed.wait_for(lambda: self._idle or self._closed)
 
-    def look(self) -> None:
-        """Something was created, cancelled or restored: other events may be due, or sooner."""
-        if self._thread is not None:
-            with self._changed:
-                self._announce()
+    def wake(self) -> None:
+        """Compute anew what is due next: a batch was created or cancelled, or a state restored."""
+        with self._changed:
+            self._wakes, self._idle = self._wakes + 1, False
+            self._changed.notify_all()
 
-    def _announce(self) -> None:
-        self._news, self._resting = self._news + 1, False
-        self._changed.notify_all()
+    def observe(self, handled: Handled) -> None:
+        """Wake after a call that may have created or cancelled a batch."""
+        if handled.changes:
+            self.wake()
 
     def close(self) -> None:
-        """Deliver nothing any more."""
+        """Stop the thread."""
         if self._thread is not None:
-            with self._changed:
-                self._closed = True
-                self._changed.notify_all()
+            self._closed = True
+            self.wake()
             self._thread.join()
             self._thread, self._closed = None, False
 
-    def error(self) -> FakeBatchError | None:
-        """What went wrong, such as a handler that raised, and has not been told yet; told once."""
-        error, self.unreported = self.unreported, None
-        return error
-
-    def _start(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._work, name="fakebatch webhooks", daemon=True
-            )
-            self._thread.start()
-
-    def _work(self) -> None:
+    def _run(self) -> None:
+        scheduler = for_this_thread()
         try:
-            with _precedence():
+            with nullcontext() if scheduler is None else scheduler.precedence():
                 while (attempt := self._next()) is not None:
                     self._deliver(attempt)
-        except FakeBatchError as error:  # nobody is left to move the clock
-            self._note(error)
+        except FakeBatchError as error:  # no thread is left that could move the clock
+            self._fail(error)
         finally:
-            with self._changed:
-                self._closed = True
-                self._changed.notify_all()
+            self._closed = True
+            self.wake()
+
+    def _fail(self, error: FakeBatchError) -> None:
+        if not self.errors:
+            self.errors.append(error)
 
     def _next(self) -> Attempt | None:
+        """Wait for the next attempt. None: the sender was closed."""
         while not self._closed:
-            news = self._news
+            wakes = self._wakes
             events = self._outbox.due(self._clock(), self._early)
             with self._changed:
                 with self._state.lock:
@@ -119,97 +115,69 @@ class Sender:
                     attempt = min(self._state.undelivered, default=None)
                 if attempt is not None and attempt.at <= self._clock():
                     return attempt
-                if news == self._news and not self._closed:
-                    self._resting = True
+                if wakes == self._wakes and not self._closed:
+                    self._idle = True
                     self._changed.notify_all()
-                    self._changed.wait(self._seconds_until(attempt))
+                    soonest = min(self._outbox.next_look(), attempt.at if attempt else NEVER)
+                    seconds = (soonest - self._clock()) / SECOND
+                    self._changed.wait(None if soonest == NEVER else seconds)
         return None
 
-    def _seconds_until(self, attempt: Attempt | None) -> float | None:
-        looks = (self._outbox.next_look(), None if attempt is None else attempt.at)
-        soonest = min((at for at in looks if at is not None), default=None)
-        return None if soonest is None else (soonest - self._clock()) / SECOND
-
     def _early(self, batch: Batch) -> int:
-        """How long before its end the event of a batch comes, in microseconds."""
-        if not self._state.scenario.on_webhook:
-            return microseconds(self._given.get("early", 0))
-        end = batch.end
-        others = (other.end.at for other in self._state.batches.ever())
-        number = 1 + sum(at < end.at for at in others)
-        return microseconds(self._deliver_as(number, f"batch.{end.status}").early)
+        """How long before the end of a batch its event is sent, in microseconds."""
+        number, end = 1, batch.end
+        if self._state.scenario.on_webhook:  # only rules need the number
+            number += sum(other.end.at < end.at for other in self._state.batches.all())
+        return microseconds(self._arrival(number, f"batch.{end.status}").early)
 
-    def _deliver_as(self, number: int, event: str) -> Deliver:
-        """How a webhook arrives."""
+    def _arrival(self, number: int, event: str) -> Deliver:
+        """How a webhook is delivered."""
         rules = self._state.scenario.on_webhook
-        matching = (rule for rule in rules if rule.matches(number, event))
-        return replace(delivery(matching), **self._given)
+        matches = (rule for rule in rules if rule.matches(number, event))
+        return replace(delivery(matches), **self._parameters)
 
     def _enqueue(self, event: Event) -> None:
         state = self._state
         state.events += 1
         rules = enumerate(state.scenario.on_webhook)
         state.hit("on_webhook", [n for n, r in rules if r.matches(state.events, event.type)])
-        arrives = self._deliver_as(state.events, event.type)
-        if state.lost_events < arrives.lost:
+        arrival = self._arrival(state.events, event.type)
+        if state.lost_events < arrival.lost:
             state.lost_events += 1
             return
-        kinds = (
-            *(Kind.FORGED for _ in range(arrives.forged)),
-            *(Kind.GENUINE for _ in range(1 + arrives.duplicates)),
-            *(Kind.STALE for _ in range(arrives.stale)),
-        )
-        for kind in kinds:
+        forged: list[Kind] = ["forged"] * arrival.forged
+        genuine: list[Kind] = ["genuine"] * (1 + arrival.duplicates)
+        stale: list[Kind] = ["stale"] * arrival.stale
+        for kind in (*forged, *genuine, *stale):
             state.deliveries += 1
-            drawn = int.from_bytes(state.mint.digest("webhook lateness", state.deliveries))
-            at = self._clock() + drawn % (microseconds(arrives.scatter) + 1)
+            drawn = int.from_bytes(state.id_factory.digest("webhook lateness", state.deliveries))
+            at = self._clock() + drawn % (microseconds(arrival.scatter) + 1)
             state.undelivered.append(Attempt(at, state.deliveries, event, kind, first=at))
 
     def _deliver(self, attempt: Attempt) -> None:
-        state = self._state
-        delivery = self._sign(attempt.event, attempt.kind, self._clock())
-        accepted = self._accepted(attempt, delivery)
-        with state.lock:
-            if attempt in state.undelivered:  # or the test has restored a snapshot
-                state.undelivered.remove(attempt)
-                if not accepted and attempt.kind is Kind.GENUINE:
-                    self._retry(attempt)
-
-    def _retry(self, attempt: Attempt) -> None:
-        pace = self._state.dialect.pace
-        at = self._clock() + (pace.webhook_retry << attempt.retries)
-        if at <= attempt.first + pace.webhook_lives:
-            retry = replace(attempt, at=at, retries=attempt.retries + 1)
-            self._state.undelivered.append(retry)
-
-    def _accepted(self, attempt: Attempt, delivery: Delivery) -> bool:
+        state, is_genuine = self._state, attempt.kind == "genuine"
+        accepted = True
         try:
-            return self._target(delivery)
+            message = self._outbox.signed(attempt.event, attempt.kind, self._clock())
+            accepted = self._target(message)
         except SystemExit:  # the clock has stopped
             raise
         except FakeBatchError as error:
-            self._note(error)
+            self._fail(error)
         except BaseException as error:  # noqa: BLE001  # pytest.fail raises one
-            if attempt.kind is not Kind.GENUINE:
-                return False  # how a handler refuses what it cannot verify
-            self._note(_raised(delivery, error))
-        return True
-
-    def _note(self, error: FakeBatchError) -> None:
-        self.unreported = self.unreported or error
-
-
-def _raised(delivery: Delivery, error: BaseException) -> FakeBatchError:
-    told = FakeBatchError(
-        f"a webhook's handler raised {error!r}.",
-        f"It was brought {delivery.type} of {delivery.batch_id}; raising is taken for a mistake of "
-        "the test.",
-        "Mend it, or let it return a status such as 500 if it shall be asked again.",
-    )
-    told.__cause__ = error
-    return told
-
-
-def _precedence() -> AbstractContextManager[None]:
-    scheduler = for_this_thread()
-    return nullcontext() if scheduler is None else scheduler.precedence()
+            if is_genuine:  # raising is a valid way to refuse the others
+                event = attempt.event
+                failure = FakeBatchError(
+                    f"your webhook handler raised {error!r}.",
+                    f"It got {event.type} of {event.batch_id}; an exception counts as a bug.",
+                    "Fix it, or let it return a status such as 500 to get the webhook again.",
+                )
+                failure.__cause__ = error
+                self._fail(failure)
+        pace = state.dialect.pace
+        at = self._clock() + (pace.webhook_retry << attempt.retries)
+        with state.lock:
+            if attempt in state.undelivered:  # unless the test has restored a snapshot
+                state.undelivered.remove(attempt)
+                if is_genuine and not accepted and at <= attempt.first + pace.webhook_lives:
+                    state.undelivered.append(replace(attempt, at=at, retries=attempt.retries + 1))

@@ -1,7 +1,8 @@
 """HTTP and JSON: from a Request to a Reply.
 
-A transport of your own needs these alone: it makes a `Request` of what came, and plays the `Reply`:
-its `script.before`, its head (`status`, `framed_headers`), then `script.body`, `pieces` or `body`.
+A transport of your own needs only these names. It converts what it receives to a `Request`, and
+plays the `Reply`: `script.before`, the head (`status`, `headers`), then `script.body`, `pieces` or
+`body`.
 """
 
 from fakebatch.wire.messages import (

@@ -1,59 +1,60 @@
-"""From a Request to a Reply: the key, the faults, the operation, the words of an error."""
+"""From a Request to a Reply: finds the app of an address; keys, rules of calls and errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from fakebatch.dialects import APIError, Dialect, ErrorKind
-from fakebatch.errors import RefusedRequest
-from fakebatch.ids import maker, signature
+from fakebatch.dialects import APIError, ErrorKind, ErrorTemplate, render
+from fakebatch.errors import UsageError
+from fakebatch.ids import format_id, signature
 from fakebatch.service import Service
-from fakebatch.wire.errors import masked, refused
-from fakebatch.wire.faults import Faults, Hit, altered, call_of
-from fakebatch.wire.messages import NO_REPLY, Reply, Request
-from fakebatch.wire.operations import OPERATIONS, Created, Operation, is_known
+from fakebatch.wire.faults import Faults, Hit, altered
+from fakebatch.wire.messages import NO_REPLY, Reply, Request, json_reply
+from fakebatch.wire.operations import Operation, refuse_route, route
 
 
 class Handled(NamedTuple):
-    """One request, and what came of it."""
+    """A request and its reply, as observers get it."""
 
     request: Request
     operation: Operation | None
     id: str
-    """Of the object it is about; of a `create` the new one."""
+    """Of the object that the call is about; for a `create` of the new one."""
     reply: Reply
     hit: Hit | None
-    """By a fault."""
-    done: bool
-    """Whether the operation was carried out, whatever the client was told."""
+    """The rule of `on_call` that hit it."""
+    changes: bool
+    """Whether the call may have changed an object, also if the client got an error."""
     at: int
-    """When, in microseconds since the epoch."""
+    """Microseconds since the epoch."""
     status: int | None
-    """Of the HTTP response; None: it never arrives."""
+    """Of the HTTP response; None: no response arrives."""
 
 
-class Answer(NamedTuple):
-    """What came of an operation."""
+class Call(NamedTuple):
+    """A request while it is handled."""
 
-    reply: Reply
-    about: str
-    """The id it is about."""
-    done: bool
-    """Whether it was carried out."""
+    request: Request
+    operation: Operation | None
+    id: str
+    """In the path."""
+    now: int
+    request_id: str
 
 
 class App:
-    """One emulated service behind HTTP, below its base URL.
+    """The HTTP API of one emulated provider.
 
     Args:
-        service: which carries the operations out.
-        clock: the time, in microseconds since the epoch: read once for each request.
-        api_keys: the keys that are accepted; None: every key is.
-        faults: what goes wrong with calls; several apps may share it.
-        elapsed: the time since the start at a moment, both in microseconds; by default the start
-            is when the app is made.
-        noted: called with every request; what it raises is raised in the client.
+        service: the provider.
+        clock: returns the time in microseconds since the epoch; called once for each request.
+        api_keys: the keys that are accepted; None: every key.
+        faults: the rules of `on_call`; several apps may share them.
+        observers: they are called with every request; their errors are raised in the client.
     """
 
     def __init__(
@@ -63,125 +64,229 @@ class App:
         clock: Callable[[], int],
         api_keys: frozenset[str] | None,
         faults: Faults | None = None,
-        elapsed: Callable[[int], int] | None = None,
-        noted: Callable[[Handled], None] = lambda _: None,
+        observers: Sequence[Callable[[Handled], object]] = (),
     ) -> None:
+        began = clock()
         self.service = service
+        self.faults = faults or Faults(service.state, lambda now: now - began)
         self._clock = clock
-        self._noted = noted
         self._api_keys = api_keys
-        self._mint = service.state.mint
-        self._call_id = maker(self._dialect.ids.call)
-        headers = self._dialect.headers.items()
-        self._constant = {name: value for name, value in headers if "{" not in value}
-        self._signing = [(name, value) for name, value in headers if "{" in value]
-        self.faults = faults or Faults(service.state)
-        self._began = clock() if elapsed is None else 0
-        self._elapsed = elapsed or self._since_it_was_made
+        self._observers = observers
 
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
-        """The service's reply to a request, or what a fault makes of it.
+        """The reply to a request.
 
         Args:
-            request: with the path below the base URL.
-            operation: that of its method and path (`operations.route`).
-            id_: the one in the path.
+            request: its path is the part below the base URL.
+            operation: the operation of this method and path (see `operations.route`).
+            id_: the id in the path.
 
         Raises:
-            RefusedRequest: the real service has this route, fakebatch does not.
-            UsageError: the test gave an answer that is none.
-            FakeBatchError: `noted` raised it.
+            RefusedRequest: the real service has this route, fakebatch does not emulate it.
+            UsageError: a reply given by the test cannot be sent.
+            FakeBatchError: an observer raised it.
         """
-        digest = self._mint.digest("call", self.service.state.next_call(), size=64)
-        hit: Hit | None = None
-        now = self._clock()
-        request_id = self._call_id(digest.hex(), now)
-        self.service.state.settle(now)
-        if operation is None or not self.service.state.scenario.on_call:
-            reply, about, done = self._answer(operation, id_, request, request_id, now)
+        state, now = self.service.state, self._clock()
+        number, has_faults = state.begin_call(now), bool(state.scenario.on_call)
+        digest = state.id_factory.digest("call", number, size=64)
+        request_id = format_id(state.dialect.ids.call, digest, now)
+        call = Call(request, operation, id_, now, request_id)
+        if operation is None or not has_faults:
+            (reply, about, done), hit = self._answer(call), None
         else:
-            (reply, about, done), hit = self._faulty(operation, id_, request, request_id, now)
-        status = None if hit is not None and not reply.arrives else reply.status
-        self._noted(Handled(request, operation, about, reply, hit, done, now, status))
-        return self._signed(reply, request_id, took=20 + digest[-1])
+            attempt = self.faults.begin(operation.name, id_, request, now)
+            reply, about, done = NO_REPLY, id_, False
+            if attempt.is_carried_out:
+                reply, about, done = self._answer(call)
+            hit, reply = attempt.hit, altered(attempt, reply, now, partial(self._usual_error, call))
+            self.faults.end(attempt, reply)
+        status = reply.status if reply.script is None or reply.script.sends_head else None
+        changes = done and request.method != "GET"
+        handled = Handled(request, operation, about, reply, hit, changes, now, status)
+        for observe in self._observers:
+            observe(handled)
+        values = {"request_id": request_id, "milliseconds": 20 + digest[-1]}
+        headers = {name: value.format_map(values) for name, value in state.dialect.headers.items()}
+        return reply._replace(headers={**headers, **reply.headers, **_framing_header(reply)})
 
-    def _faulty(
-        self, operation: Operation, id_: str, request: Request, request_id: str, now: int
-    ) -> tuple[Answer, Hit | None]:
-        """What a fault makes of the true answer, if one hits the call."""
-        call, rules = call_of(operation.name, id_, request), self.service.state.scenario.on_call
-        attempt = self.faults.begin(call, rules, now, self._elapsed(now))
-        answer = Answer(NO_REPLY, id_, done=False)
-        if attempt.is_carried_out:
-            answer = self._answer(operation, id_, request, request_id, now)
-        reply = altered(attempt, answer.reply, now, self._dialect, request_id)
-        self.faults.end(attempt, reply)
-        return answer._replace(reply=reply), attempt.hit
-
-    def _answer(
-        self, operation: Operation | None, id_: str, request: Request, request_id: str, now: int
-    ) -> Answer:
+    def _answer(self, call: Call) -> tuple[Reply, str, bool]:
+        """The reply without faults, the id that it is about, and whether the call succeeded."""
+        request, operation, id_, now, _ = call
+        dialect = self.service.state.dialect
         try:
-            if not (request.query and self._is_signed(request, id_)):
-                self._check_key(request)
+            self._check_key(request, id_)
             if operation is None:
-                raise self._no_route(request)
-            reply = operation.handle(self.service, request, id_, now)
-        except APIError as refusal:
-            of_files = request.path.startswith("/files")
-            error = refused(self._dialect, refusal, request_id, of_files=of_files)
-            return Answer(error, id_, done=False)
-        if isinstance(reply, Created):
-            reply, id_ = reply
-        if reply.status == 200 and operation.name in self._dialect.answers:
-            reply = reply._replace(status=self._dialect.answers[operation.name])
-        return Answer(reply, id_, done=True)
+                refuse_route(request, dialect)
+            return *operation.reply(self.service, request, id_, now), True
+        except APIError as error:
+            return self._error(call, dialect.errors[error.kind], error.values), id_, False
 
-    def _check_key(self, request: Request) -> None:
-        key, auth = "", self._dialect.auth
-        for name, scheme in auth.items():
-            key = key or _key(request.headers.get(name, ""), scheme)
-        if auth and not key:
+    def _check_key(self, request: Request, id_: str) -> None:
+        dialect, key = self.service.state.dialect, ""
+        is_signed = dialect.results_url and request.query.get("signature") == signature(id_)
+        if is_signed and request.path == f"/files/{id_}/content":
+            return  # a signed URL needs no key
+        for name, scheme in dialect.auth.items():
+            value = request.headers.get(name.lower(), "")
+            if scheme:
+                sent, _, value = value.partition(" ")
+                value = value if sent.lower() == scheme.lower() else ""
+            key = key or value.strip()
+        if dialect.auth and not key:
             raise APIError(ErrorKind.NO_KEY)
         if self._api_keys is not None and key not in self._api_keys:
             raise APIError(ErrorKind.WRONG_KEY, key=masked(key))
 
-    def _no_route(self, request: Request) -> BaseException:
-        facts = {"method": request.method, "path": request.path}
-        if is_known(request.path):
-            return APIError(ErrorKind.WRONG_METHOD, **facts)
-        if request.path[1:].partition("/")[0] not in self._dialect.unimplemented_paths:
-            return APIError(ErrorKind.NO_SUCH_ROUTE, **facts)
-        return RefusedRequest(
-            f"{request.method} {request.path} is not emulated.",
-            "Known are: " + ", ".join(operation.name for operation in OPERATIONS) + ".",
-            "Answer it with a respx route of your own, or do not call it in this test.",
+    def _usual_error(self, call: Call, status: int) -> Reply:
+        """The error that the provider usually sends with a status."""
+        dialect, resource = self.service.state.dialect, call.request.path.split("/")[1]
+        kind = {401: ErrorKind.WRONG_KEY, 404: _NOT_FOUND.get(resource)}.get(status)
+        if kind is None:
+            errors = dialect.line_errors
+            template = errors.get(status) or errors[400 if status < 500 else 500]
+        else:
+            template = dialect.errors[kind]
+        values = {"id": call.id, "key": masked(call.request.key)}
+        return self._error(call, replace(template, status=status), values)
+
+    def _error(self, call: Call, template: ErrorTemplate, values: Mapping[str, object]) -> Reply:
+        """An error response in the provider's words and shape."""
+        status, shapes = template.status, self.service.state.dialect.shapes
+        error = {
+            "message": template.message_for(values),
+            "type": template.type,
+            "param": template.param_for(values),
+            "code": template.code,
+            "code_or_status": template.code or str(status),
+            "status": status,
+            "status_text": str(status),
+            "request_id": call.request_id,
+        }
+        shape = shapes.error
+        # the provider checks the key before it looks at the route
+        if call.request.path.startswith("/files") and status != 401:
+            shape = shapes.error_of_files or shape
+        reply = json_reply(status, render(shape, error), end="\n")
+        return reply._replace(headers={**reply.headers, **template.headers})
+
+
+_NOT_FOUND = {
+    "batches": ErrorKind.NO_SUCH_BATCH,
+    "files": ErrorKind.NO_SUCH_FILE,
+    "models": ErrorKind.NO_SUCH_MODEL,
+}
+"""The error of a 404 by the first part of the path."""
+
+
+def _framing_header(reply: Reply) -> dict[str, str]:
+    """The header that says where the body ends."""
+    framing = "content-length" if reply.script is None else reply.script.framing
+    if framing == "chunked" or reply.pieces is not None:
+        return {"transfer-encoding": "chunked"}
+    if framing == "close":
+        return {"connection": "close"}
+    return {"content-length": str(len(reply.body))}
+
+
+def masked(key: str) -> str:
+    """A key as the service quotes it, with stars for the middle, or for all of a short key."""
+    if len(key) <= 12:
+        return "*" * len(key)
+    return key[:8] + "*" * (len(key) - 12) + key[-4:]
+
+
+# --- which app answers which address
+
+
+class Target(NamedTuple):
+    """The app and the operation to which a request goes."""
+
+    app: App
+    path: str
+    """The part below the base URL."""
+    operation: Operation | None
+    """None: no operation has this method and path."""
+    id: str
+    """The id in the path."""
+
+    def handle(self, request: Request) -> Reply:
+        """The app's reply to the request."""
+        return self.app.handle(request._replace(path=self.path), self.operation, self.id)
+
+
+class Base(NamedTuple):
+    """The parts of a base URL."""
+
+    scheme: str
+    host: str
+    """May begin with `*.`, which stands for one label; empty: any scheme, host and port."""
+    port: int | None
+    path: str
+    query: tuple[str, ...]
+    """The names of parameters that a request must have."""
+
+    @classmethod
+    def of(cls, url: str) -> Base:
+        """The parts of `https://*.example.com/openai?api-version`."""
+        scheme, _, path, query, _ = parts = urlsplit(url)
+        usual = {"http": 80, "https": 443}.get(scheme)
+        return cls(
+            scheme,
+            parts.hostname or "",
+            None if parts.port == usual else parts.port,
+            unquote(path).rstrip("/"),
+            tuple(name for name, _ in parse_qsl(query, keep_blank_values=True)),
         )
 
-    def _signed(self, reply: Reply, request_id: str, took: int) -> Reply:
-        status, headers, body, pieces, script = reply
-        signed = self._constant.copy()
-        for name, value in self._signing:
-            signed[name] = value.format(request_id=request_id, milliseconds=took)
-        signed.update(headers)
-        return Reply(status, signed, body, pieces, script)
-
-    def _is_signed(self, request: Request, id_: str) -> bool:
-        """Whether this is the address of a result file, which is open to whoever has it."""
-        if not (self._dialect.results_url and request.path == f"/files/{id_}/content"):
-            return False
-        return request.query.get("signature") == signature(id_)
-
-    def _since_it_was_made(self, now: int) -> int:
-        return now - self._began
-
-    @property
-    def _dialect(self) -> Dialect:
-        return self.service.state.dialect
+    def path_below(self, request: Request) -> str | None:
+        """The path of a request below this base URL; None: it is not below it."""
+        if self.host:
+            hosts = (request.host, f"*.{request.host.partition('.')[2]}")
+            if (request.scheme, request.port) != (self.scheme, self.port) or self.host not in hosts:
+                return None
+        path, names = request.path, {*self.query}
+        is_below = path.startswith(self.path + "/") and request.query.keys() >= names
+        return path[len(self.path) :] if is_below else None
 
 
-def _key(header: str, scheme: str) -> str:
-    if not scheme:
-        return header.strip()
-    sent, _, key = header.partition(" ")
-    return key.strip() if sent.lower() == scheme.lower() else ""
+class Sites:
+    """Finds the app that answers an address.
+
+    Args:
+        apps: one for each provider.
+        prefix: a path such as `/w/name`. Below it the paths of the base URLs are answered too,
+            whatever the host: `http://127.0.0.1:1234/w/name/v1/batches`.
+
+    Raises:
+        UsageError: two of them have the same address.
+    """
+
+    def __init__(self, apps: Sequence[App], prefix: str = "") -> None:
+        self.base_urls = tuple(url for app in apps for url in app.service.dialect.base_urls)
+        self._apps: dict[Base, App] = {}
+        for app in apps:
+            for url in app.service.dialect.base_urls:
+                if self._apps.setdefault(Base.of(url), app) is not app:
+                    raise _shared(f"the address {url}")
+        self.hosts = {base.host for base in self._apps}
+        """The hosts of the base URLs; some may begin with `*.`."""
+        for base, app in [*self._apps.items()] if prefix else []:
+            below = Base("", "", None, prefix.rstrip("/") + base.path, base.query)
+            if self._apps.setdefault(below, app) is not app:
+                raise _shared(f"the path {base.path} below {prefix}")
+
+    def find(self, request: Request) -> Target | None:
+        """The target of a request; None: it goes to no emulated provider."""
+        for base, app in self._apps.items():
+            path = base.path_below(request)
+            if path is not None:
+                return Target(app, path, *route(request.method, path))
+        return None
+
+
+def _shared(address: str) -> UsageError:
+    return UsageError(
+        f"Two dialects have {address}.",
+        "Requests are assigned to a dialect by their address.",
+        "List each dialect once.",
+    )

@@ -1,23 +1,20 @@
-"""Which requests a fault hits, and what becomes of them: another reply, or a script of steps.
+"""Rules of `on_call`: which requests they hit, and what the client gets instead of the reply.
 
-All that is counted stands in one value, `CallHits`, which can be copied and pickled. Rules are
-known by their place in the scenario.
+All counts are in one value, `CallHits`, which can be copied and pickled. A rule is identified by
+its place in the scenario.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
-from itertools import takewhile
-from threading import RLock
-from typing import Any, NamedTuple
+from itertools import zip_longest
+from typing import NamedTuple
 
-from fakebatch.dialects import Dialect
 from fakebatch.durations import SECOND, microseconds
-from fakebatch.ids import Mint
 from fakebatch.rules.calls import (
     CallOutcome,
     CallRule,
@@ -33,8 +30,8 @@ from fakebatch.rules.calls import (
     Truncate,
 )
 from fakebatch.service import State
+from fakebatch.service.state import Rate
 from fakebatch.wire import messages
-from fakebatch.wire.errors import failure
 from fakebatch.wire.messages import (
     Broken,
     BrokenKind,
@@ -47,273 +44,216 @@ from fakebatch.wire.messages import (
 )
 
 KEPT = 1_000
-"""How many hits are remembered."""
+"""How many hits are kept."""
 
-_OPEN = 64  # calls of one operation on one object that may be between two attempts at once
+_RETRYING = 64  # how many calls of one operation on one object may await a retry at the same time
 
 
 class Hit(NamedTuple):
-    """One request that a fault hit."""
+    """A request that a rule has hit."""
 
     number: int
-    """Hits are counted from 1."""
+    """Counts all hits, from 1."""
     place: int
-    """Of the fault among those of the scenario."""
+    """The index of the rule in `on_call`."""
     rule: CallRule
     operation: str
     id: str
-    """Of the file or batch the request named; empty where it names none."""
+    """The id in the path of the request; empty: there is none."""
     at: int
-    """The wall clock, in microseconds."""
+    """Microseconds since the epoch."""
     attempt: int
-    """0, or which retry of the SDK it was."""
+    """0, or the number of the SDK's retry."""
     absorbed: bool = False
-    """A later attempt of the same call succeeded: the fault cost a retry and no more."""
+    """Whether a later attempt of the same call succeeded, so that the fault cost only a retry."""
 
 
-@dataclass(eq=False, slots=True)
-class RuleCount:
-    """What one fault has met so far."""
-
-    met: int = 0
-    spent: int = 0
-    hits: int = 0
-    let_through: deque[int] = field(default_factory=deque[int])
-    """When a limit let requests through, as far back as it looks."""
-
-    def due(self, place: int, rule: CallRule, now: int, ids: Mint) -> bool:
-        """Whether the request that is met now is one to hit."""
-        if rule.rate_limit is not None:
-            return self._exceeds(rule.rate_limit, now)
-        self.met += 1
-        if rule.times is None:
-            in_turn = rule.nth in (None, self.met)
-        else:
-            in_turn = self.met >= (rule.nth or 1) and self.spent < rule.times
-        due = in_turn and (rule.chance is None or ids.share("call", place, self.met) < rule.chance)
-        self.spent += due
-        return due
-
-    def _exceeds(self, limit: RateLimit, now: int) -> bool:
-        while self.let_through and self.let_through[0] <= now - microseconds(limit.per):
-            self.let_through.popleft()
-        if len(self.let_through) < limit.most:
-            self.let_through.append(now)
-            return False
-        return True
-
-    def copy(self) -> RuleCount:
-        """The same, counting for itself."""
-        return replace(self, let_through=self.let_through.copy())
-
-
-CallKey = tuple[str, str, int]
-"""Operation, id, and which attempt of the call is to come."""
-
-
-@dataclass(eq=False, slots=True)
-class CallHits:
-    """All that faults of calls have counted and hit."""
-
-    rules: tuple[CallRule, ...] = ()
-    """Those that the counts are of, in the order of the scenario."""
-    counts: list[RuleCount] = field(default_factory=list[RuleCount])
-    hits: dict[int, Hit] = field(default_factory=dict[int, Hit])
-    """The last thousand, by number."""
-    number: int = 0
-    """How many there were in all."""
-    between_attempts: dict[CallKey, deque[tuple[Hit, ...]]] = field(
-        default_factory=dict[CallKey, deque[tuple[Hit, ...]]]
-    )
-    """Calls whose next attempt may come, and what hit those before."""
-
-    def copy(self) -> CallHits:
-        """The same, counting for itself."""
-        return CallHits(
-            self.rules,
-            [count.copy() for count in self.counts],
-            self.hits.copy(),
-            self.number,
-            {key: hits.copy() for key, hits in self.between_attempts.items()},
-        )
-
-
-class Call(NamedTuple):
-    """A request as faults see it."""
+class CallKey(NamedTuple):
+    """Identifies one attempt of a call: the SDK retries a call with the same operation and id."""
 
     operation: str
     id: str
-    key: str
     attempt: int
-    """0, or which retry of the SDK it is; other clients do not say."""
-
-
-def call_of(operation: str, id_: str, request: Request) -> Call:
-    """What a fault goes by in a request."""
-    retries = request.headers.get("x-stainless-retry-count", "")
-    attempt = int(retries) if retries.isdecimal() and len(retries) < 9 else 0
-    return Call(operation, id_, request.key, attempt)
+    """0, or the number of the SDK's retry; other clients do not send it."""
 
 
 class Attempt(NamedTuple):
-    """One request, what hit earlier attempts of its call, and what hits this one."""
+    """A request, the hits on earlier attempts of its call, and the hit on this one."""
 
-    call: Call
+    key: CallKey
     earlier: tuple[Hit, ...]
     hit: Hit | None
     outcome: CallOutcome | None
 
     @property
     def is_carried_out(self) -> bool:
-        """Whether the operation happens, whatever the client gets to see of it."""
-        match self.outcome:
-            case Fail() | Reply() | Timeout() | Reset() | Disconnect():
-                return self.outcome.applied
-            case _:
-                return not isinstance(self.outcome, ConnectError)
+        """Whether the service carries the operation out, also if the client gets an error."""
+        # verbs that replace the reply have the parameter `applied`
+        return bool(getattr(self.outcome, "applied", not isinstance(self.outcome, ConnectError)))
+
+
+@dataclass(eq=False, slots=True)
+class RuleCount:
+    """The counts of one rule."""
+
+    rule: CallRule
+    matched: int = 0
+    """How many requests have matched."""
+    hit: int = 0
+    """How many of them were hit; `times` is the most."""
+    let_through: Rate = field(default_factory=lambda: Rate(0))
+    """The requests that a rate limit has let through."""
+
+    def copy(self) -> RuleCount:
+        """A copy that counts separately."""
+        return replace(self, let_through=self.let_through.copy())
+
+
+@dataclass(eq=False, slots=True)
+class CallHits:
+    """All counts and hits of the rules of `on_call`."""
+
+    counts: list[RuleCount] = field(default_factory=list[RuleCount])
+    """The counts of each rule, in the order of the scenario."""
+    hits: dict[int, Hit] = field(default_factory=dict[int, Hit])
+    """The last thousand hits, by number."""
+    number: int = 0
+    """How many hits there were."""
+    between_attempts: dict[CallKey, deque[tuple[Hit, ...]]] = field(
+        default_factory=dict[CallKey, deque[tuple[Hit, ...]]]
+    )
+    """The hits on the earlier attempts of each retry that may follow."""
+
+    def copy(self) -> CallHits:
+        """A copy that counts separately."""
+        return replace(
+            self,
+            counts=[count.copy() for count in self.counts],
+            hits=self.hits.copy(),
+            between_attempts={key: hits.copy() for key, hits in self.between_attempts.items()},
+        )
 
 
 class Faults:
-    """Decides which requests a fault hits, and remembers them. Thread-safe.
+    """Decides which requests are hit by rules of `on_call`. Thread-safe.
 
     Args:
-        state: keeps what is counted, so that it is restored with all else; decides chances.
+        state: holds the rules and the counts, so that `restore` brings both back.
+        elapsed: the time since the start at a moment, both in microseconds.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, elapsed: Callable[[int], int]) -> None:
         state.calls = CallHits()
         self._state = state
-        self._lock = RLock()  # reentrant: a finalizer may call while its thread is in here
-
-    @property
-    def hits(self) -> CallHits:
-        """All that was counted."""
-        hits = self._state.calls
-        if not isinstance(hits, CallHits):
-            raise TypeError(f"the state has {hits!r} in the place of what calls have hit")
-        return hits
+        self._elapsed = elapsed
 
     @property
     def fired(self) -> tuple[Hit, ...]:
-        """The requests that were hit, in order; the last thousand of them."""
-        with self._lock:
-            return tuple(self.hits.hits.values())
+        """The last thousand hits, oldest first."""
+        with self._state.lock:
+            return tuple(self._calls().hits.values())
 
-    def hits_of(self, index: int, rules: tuple[CallRule, ...]) -> int:
-        """How many requests the rule at an index has hit."""
-        with self._lock:
-            counts = self._counts(rules)
-            return counts[index].hits if index < len(counts) else 0
-
-    def excused(self, rules: tuple[CallRule, ...]) -> set[int]:
-        """The indices of rules that may have hit nothing: a limit that was kept, and bad luck."""
-        with self._lock:
-            pairs = enumerate(zip(rules, self._counts(rules), strict=True))
+    def excused(self) -> set[int]:
+        """The places of rules that need not have hit: rate limits, and rules with a `chance`."""
+        with self._state.lock:
             return {
-                index
-                for index, (rule, count) in pairs
-                if rule.rate_limit is not None or (count.met and rule.chance)
+                place
+                for place, count in enumerate(self._calls().counts)
+                if count.rule.rate_limit is not None or (count.matched and count.rule.chance)
             }
 
-    def begin(self, call: Call, rules: tuple[CallRule, ...], now: int, elapsed: int) -> Attempt:
-        """Count a request for all rules; the last of those that hit it decides.
+    def begin(self, operation: str, id_: str, request: Request, now: int) -> Attempt:
+        """Count a request for every rule. Of the rules that hit it the last takes effect.
 
         Args:
-            call: what the request is for.
-            rules: those of the scenario; their counts begin when they are first seen.
+            operation: the name of the operation.
+            id_: the id in the path.
+            request: its headers have the key, and the number of the SDK's retry.
             now: microseconds since the epoch.
-            elapsed: microseconds since the start.
         """
-        with self._lock:
-            waiting = self.hits.between_attempts.get(call[:2] + call[3:], ())
+        retries = request.headers.get("x-stainless-retry-count", "")
+        attempt = int(retries) if retries.isdecimal() and len(retries) < 9 else 0
+        key, elapsed = CallKey(operation, id_, attempt), self._elapsed(now)
+        with self._state.lock:
+            calls = self._calls()
+            waiting = calls.between_attempts.get(key, ())
             earlier = waiting.pop() if waiting else ()
             winner: int | None = None
-            counts = self._counts(rules)
-            for place, (rule, count) in enumerate(zip(rules, counts, strict=True)):
-                if rule.through_retries and call.attempt:
+            for place, count in enumerate(calls.counts):
+                if count.rule.through_retries and attempt:
                     is_hit = any(hit.place == place for hit in earlier)
                 else:
-                    is_hit = rule.matches(call.operation, call.key, elapsed) and count.due(
-                        place, rule, now, self._state.mint
-                    )
+                    is_matched = count.rule.matches(operation, request.key, elapsed)
+                    is_hit = is_matched and self._is_due(place, count, now)
                 winner = place if is_hit else winner
             if winner is None:
-                return Attempt(call, earlier, None, None)
-            counts[winner].hits += 1
-            hit = self._remembered(winner, rules[winner], call, now)
-            return Attempt(call, earlier, hit, _outcome(hit.rule, counts[winner], now))
+                return Attempt(key, earlier, None, None)
+            self._state.hit("on_call", [winner])
+            rule, let_through = calls.counts[winner].rule, calls.counts[winner].let_through
+            calls.number += 1
+            hit = Hit(calls.number, winner, rule, operation, id_, now, attempt)
+            calls.hits[hit.number] = hit
+            if len(calls.hits) > KEPT:
+                del calls.hits[next(iter(calls.hits))]
+            outcome: CallOutcome = rule.outcome
+            if isinstance(outcome, RateLimit):
+                wait = outcome.retry_after
+                if wait is None:
+                    wait = (let_through.calls[0] + let_through.per - now) / SECOND
+                outcome = Fail(429, retry_after=wait, http_date=outcome.http_date)
+            return Attempt(key, earlier, hit, outcome)
+
+    def _is_due(self, place: int, count: RuleCount, now: int) -> bool:
+        """Count a request that matches a rule. Returns whether the rule hits it."""
+        rule, chance = count.rule, count.rule.chance
+        if rule.rate_limit is not None:
+            count.let_through.per = microseconds(rule.rate_limit.per)
+            return not count.let_through.allows(rule.rate_limit.most, now)
+        count.matched += 1
+        if rule.times is None:
+            in_turn = rule.nth in (None, count.matched)
+        else:
+            in_turn = count.matched >= (rule.nth or 1) and count.hit < rule.times
+        draw = self._state.id_factory.share
+        due = in_turn and (chance is None or draw("call", place, count.matched) < chance)
+        count.hit += due
+        return due
 
     def end(self, attempt: Attempt, reply: messages.Reply) -> None:
-        """Note whether the call is over: then what hit its earlier attempts is absorbed."""
-        call, earlier, hit, _ = attempt
+        """Record the outcome of an attempt: success makes the hits on earlier attempts absorbed."""
+        key, earlier, hit, _ = attempt
         hits = earlier if hit is None else (*earlier, hit)
         if not hits:
             return
-        with self._lock:
+        with self._state.lock:
+            calls = self._calls()
             if hit is None and reply.status < 400:
-                for one in hits:
-                    if one.number in self.hits.hits:
-                        self.hits.hits[one.number] = one._replace(absorbed=True)
+                for each in hits:
+                    if each.number in calls.hits:
+                        calls.hits[each.number] = each._replace(absorbed=True)
             else:
-                following = (call.operation, call.id, call.attempt + 1)
-                self.hits.between_attempts.setdefault(following, deque(maxlen=_OPEN)).append(hits)
+                following = key._replace(attempt=key.attempt + 1)
+                calls.between_attempts.setdefault(following, deque(maxlen=_RETRYING)).append(hits)
 
-    def _counts(self, rules: tuple[CallRule, ...]) -> list[RuleCount]:
-        """One for each rule; rules that were there before keep theirs."""
-        hits = self.hits
-        if rules is not hits.rules:
-            pairs = zip(hits.rules, rules, strict=False)
-            kept = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-            fresh = (RuleCount() for _ in rules[kept:])
-            hits.rules, hits.counts = rules, [*hits.counts[:kept], *fresh]
-        return hits.counts
-
-    def _remembered(self, place: int, rule: CallRule, call: Call, now: int) -> Hit:
-        hits = self.hits
-        hits.number += 1
-        hit = Hit(hits.number, place, rule, call.operation, call.id, now, call.attempt)
-        hits.hits[hit.number] = hit
-        if len(hits.hits) > KEPT:
-            del hits.hits[next(iter(hits.hits))]
-        return hit
+    def _calls(self) -> CallHits:
+        """The counts, one for each rule. A rule that is still there keeps its own."""
+        calls: CallHits = self._state.calls
+        rules = [*self._state.scenario.on_call]
+        if rules != [count.rule for count in calls.counts]:
+            calls.counts = [
+                count if count is not None and count.rule == rule else RuleCount(rule)
+                for rule, count in zip_longest(rules, calls.counts[: len(rules)])
+            ]
+        return calls
 
 
 def last_edge(rules: Sequence[CallRule]) -> int:
-    """When the last rule that is bound to a time begins or ends, in microseconds from the start."""
+    """The last moment at which a `between` of these rules begins or ends, from the start."""
     spans = (rule.span for rule in rules)
     return max((since if until is None else until for since, until in spans), default=0)
 
 
-def _outcome(rule: CallRule, count: RuleCount, now: int) -> CallOutcome:
-    """What comes of a request that is hit now: beyond a limit, a 429."""
-    limit = rule.rate_limit
-    if limit is None:
-        outcome: CallOutcome = rule.outcome
-        return outcome
-    room_in = count.let_through[0] + microseconds(limit.per) - now
-    wait = room_in / SECOND if limit.retry_after is None else limit.retry_after
-    return Fail(429, retry_after=wait, http_date=limit.http_date)
-
-
-def altered(
-    attempt: Attempt, reply: messages.Reply, now: int, dialect: Dialect, request_id: str
-) -> messages.Reply:
-    """What a fault makes of the true reply to a request; `NO_REPLY` where it is not carried out."""
-    match attempt.outcome:
-        case Fail() | Reply():
-            return _instead(attempt.outcome, attempt.call, now, dialect, request_id)
-        case Timeout() | Reset() | Disconnect() | ConnectError():
-            end = Broken(_end_of(attempt.outcome))
-            return reply.scripted(Script(before=(end,)))
-        case Truncate():
-            return _truncated(reply, attempt.outcome)
-        case Slow():
-            return _slowed(reply, attempt.outcome)
-        case Headers(headers):
-            return reply._replace(headers={**reply.headers, **headers})
-        case _:
-            return reply
-
+# --- what the verbs do to a reply
 
 _FRAMINGS: dict[str, Framing] = {
     "content_length": "content-length",
@@ -321,25 +261,42 @@ _FRAMINGS: dict[str, Framing] = {
     "silent": "close",
 }
 
-
-def _end_of(outcome: Timeout | Reset | Disconnect | ConnectError) -> BrokenKind:
-    """How a connection ends without a reply."""
-    match outcome:
-        case Timeout():
-            return "read_timeout"
-        case Reset():
-            return "reset"
-        case Disconnect():
-            return "disconnected"
-        case ConnectError(why):
-            return why
+_BREAKS: dict[type, BrokenKind] = {
+    Timeout: "read_timeout",
+    Reset: "reset",
+    Disconnect: "disconnected",
+}
+"""How the verbs end a connection."""
 
 
-def _truncated(reply: messages.Reply, truncate: Truncate) -> messages.Reply:
-    framing = _FRAMINGS[truncate.framing]
-    whole = reply.scripted(Script(framing=framing))
-    arrived = whole.body[: int(len(whole.body) * truncate.fraction)]
-    return whole._replace(script=Script(body=(arrived, Broken("incomplete")), framing=framing))
+def altered(
+    attempt: Attempt, reply: messages.Reply, now: int, usual_error: Callable[[int], messages.Reply]
+) -> messages.Reply:
+    """The reply that a client gets.
+
+    Args:
+        attempt: has the outcome of the rule that hits the request.
+        reply: the one without faults; `NO_REPLY` if the operation was not carried out.
+        now: microseconds since the epoch.
+        usual_error: makes the error that the provider sends with a status.
+    """
+    match attempt.outcome:
+        case Fail() | Reply() as verb:
+            return _instead(verb, now, usual_error)
+        case Timeout() | Reset() | Disconnect() | ConnectError() as verb:
+            kind = verb.why if isinstance(verb, ConnectError) else _BREAKS[type(verb)]
+            return reply.scripted(Script(before=(Broken(kind),)))
+        case Truncate(fraction, framing=framing):
+            script = Script(framing=_FRAMINGS[framing])
+            whole = reply.scripted(script)
+            arrived = whole.body[: int(len(whole.body) * fraction)]
+            return whole._replace(script=script._replace(body=(arrived, Broken("incomplete"))))
+        case Slow() as slow:
+            return _slowed(reply, slow)
+        case Headers(headers):
+            return reply._replace(headers={**reply.headers, **headers})
+        case _:
+            return reply
 
 
 def _slowed(reply: messages.Reply, slow: Slow) -> messages.Reply:
@@ -358,29 +315,22 @@ def _slowed(reply: messages.Reply, slow: Slow) -> messages.Reply:
 
 
 def _instead(
-    verb: Fail | Reply, call: Call, now: int, dialect: Dialect, request_id: str
+    verb: Fail | Reply, now: int, usual_error: Callable[[int], messages.Reply]
 ) -> messages.Reply:
-    """Another reply in the place of the true one."""
-    headers = dict(verb.headers)
+    """The reply of a rule."""
+    if verb.body is None:
+        reply = usual_error(verb.status)
+    elif not isinstance(verb.body, str):
+        reply = json_reply(verb.status, verb.body)
+    else:
+        kind = "text/html" if verb.body.startswith("<") else "text/plain"
+        headers = {"content-type": f"{kind}; charset=utf-8"} if verb.body else {}
+        reply = messages.Reply(verb.status, headers, verb.body.encode())
+    headers = {**reply.headers}
     if isinstance(verb, Fail) and verb.retry_after is not None:
         wait = microseconds(verb.retry_after)
-        # as a date a whole second, never earlier: who waits until then has waited long enough
+        # a date has whole seconds: rounded up, so that a client which waits for it waits enough
         date = formatdate(math.ceil((now + wait) / SECOND), usegmt=True)
         seconds = f"{wait / SECOND:.6f}".rstrip("0").rstrip(".")
-        headers = {"retry-after": date if verb.http_date else seconds, **headers}
-    if verb.body is None:
-        reply = failure(
-            dialect, verb.status, request_id, operation=call.operation, id_=call.id, key=call.key
-        )
-    else:
-        reply = _reply_of(verb.status, verb.body)
-    return reply._replace(headers={**reply.headers, **headers})
-
-
-def _reply_of(status: int, body: Mapping[str, Any] | str) -> messages.Reply:
-    if not isinstance(body, str):
-        return json_reply(status, body)
-    if not body:
-        return messages.Reply(status, {}, b"")
-    kind = "text/html" if body.startswith("<") else "text/plain"
-    return messages.Reply(status, {"content-type": f"{kind}; charset=utf-8"}, body.encode())
+        headers["retry-after"] = date if verb.http_date else seconds
+    return reply._replace(headers={**headers, **verb.headers})

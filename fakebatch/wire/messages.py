@@ -1,7 +1,7 @@
-"""The one seam: a Request comes in, a Reply goes out; a transport only converts and plays.
+"""The seam between a transport and the emulator: a Request goes in, a Reply comes out.
 
-What a fault does to a call on its way is a script of steps, the same for every transport: one that
-stands in for a client's own plays it as exceptions and pauses, a socket as bytes and silence.
+What a rule does to a reply is a script of steps, the same for every transport. A transport in the
+client plays it as exceptions and pauses, a server as bytes and silence.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ Framing = Literal["content-length", "chunked", "close"]
 
 BrokenKind = Literal[
     "read_timeout",  # the service is silent until the client gives up
-    "connect_timeout",  # so is the network, before there is a connection
+    "connect_timeout",  # so is the network: there is no connection yet
     "refused",
     "dns",
     "tls",
     "reset",
     "disconnected",  # closed before the head
-    "incomplete",  # closed within the body; nothing a client could know of where it ends by closing
+    "incomplete",  # closed within the body; with the framing "close" a client cannot notice it
 ]
-"""How a connection can end before a reply is there."""
+"""How a connection can end before the whole reply has arrived."""
 
 
 class Pause(NamedTuple):
-    """Nothing comes for so long; a client with a shorter read timeout gives up."""
+    """Nothing arrives for this long; a client with a shorter read timeout gives up."""
 
     microseconds: int
 
@@ -43,13 +43,18 @@ Step = Pause | bytes | Broken
 
 
 class Script(NamedTuple):
-    """What a transport plays in place of a reply that arrives at once and whole."""
+    """What a transport plays where the reply does not arrive at once and whole."""
 
     before: tuple[Pause | Broken, ...] = ()
-    """Before the head."""
+    """The steps before the head."""
     body: tuple[Step, ...] | None = None
-    """After it; None: the body of the reply as it is."""
+    """The steps after the head; None: the body of the reply as it is."""
     framing: Framing = "content-length"
+
+    @property
+    def sends_head(self) -> bool:
+        """Whether a client that waits for long enough gets the status and the headers."""
+        return not any(isinstance(step, Broken) for step in self.before)
 
 
 class Request(NamedTuple):
@@ -57,21 +62,21 @@ class Request(NamedTuple):
 
     method: str
     path: str
-    """The whole path, decoded; to an app the part below its base URL: `/files/file-1/content`."""
+    """The whole path, decoded. An app gets the part below its base URL: `/files/file-1/content`."""
     query: Mapping[str, str]
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes = b""
     pieces: Iterable[bytes] | None = None
-    """A long form as httpx streams it (see `multipart.parts`); then the body is empty."""
+    """A long form as httpx streams it (see `params.parts`); `body` is empty then."""
     scheme: str = "https"
     host: str = ""
     port: int | None = None
-    """None: the usual one of the scheme."""
+    """None: the default port of the scheme."""
 
     @property
     def key(self) -> str:
-        """The API key it carries, if any."""
+        """The API key that it carries; empty: none."""
         key = self.headers.get("authorization", "").partition(" ")[2].strip()
         return key or self.headers.get("api-key", "")
 
@@ -81,61 +86,34 @@ class Reply(NamedTuple):
 
     status: int
     headers: Mapping[str, str]
+    """All that are sent; `content-length`, `transfer-encoding` or `connection` is among them."""
     body: bytes
-    """All of it, also where a script lets only a part arrive."""
+    """The whole body, also where a script lets only a part of it arrive."""
     pieces: Iterable[bytes] | None = None
-    """A body too large to hold, written while it is read; then the other is empty."""
+    """A body too large for memory, made while it is read; `body` is empty then."""
     script: Script | None = None
-    """What a fault lets the client see; None: all of it, at once."""
-
-    @property
-    def arrives(self) -> bool:
-        """Whether the client gets its head, if it waits for long enough."""
-        script = self.script
-        return script is None or not any(isinstance(step, Broken) for step in script.before)
-
-    @property
-    def framing(self) -> Framing:
-        """How the client learns where the body ends."""
-        if self.script is not None:
-            return self.script.framing
-        return "content-length" if self.pieces is None else "chunked"
-
-    @property
-    def framed_headers(self) -> dict[str, str]:
-        """The headers to send: with what they say of the end of the body."""
-        headers, framing = dict(self.headers), self.framing
-        if framing == "content-length":
-            headers["content-length"] = str(len(self.body))
-        elif framing == "chunked":
-            headers["transfer-encoding"] = "chunked"
-        else:
-            headers["connection"] = "close"
-        return headers
+    """What a fault lets the client see; None: the whole reply, at once."""
 
     def scripted(self, script: Script) -> Reply:
-        """The same, arriving so; a body in pieces is joined, so that its length is known."""
+        """The reply with a script; a body in pieces is joined, so that its length is known."""
         body = self.body if self.pieces is None else b"".join(self.pieces)
         return Reply(self.status, self.headers, body, None, script)
 
 
 NO_REPLY = Reply(0, {}, b"")
-"""Where no reply arrives, and none was made."""
+"""Stands for the reply to a request that the service did not carry out."""
 
 
-def json_reply(
-    status: int, body: Mapping[str, Any], *, end: str = "", indent: int | None = 2
-) -> Reply:
-    """A reply of JSON.
+def json_reply(status: int, body: Mapping[str, Any], *, end: str = "") -> Reply:
+    """A reply with a JSON body.
 
     Args:
-        status: of the reply.
-        body: what it says.
-        end: a newline on files routes and in refusals.
-        indent: two spaces on most routes, as observed in Aug 2026.
+        status: the HTTP status.
+        body: the object to send.
+        end: what follows it: a newline in errors (observed in Aug 2026).
 
     Raises:
-        TypeError, ValueError: the body is no JSON.
+        TypeError, ValueError: the body cannot be written as JSON.
     """
-    text = json.dumps(body, indent=indent, allow_nan=False) + end
+    text = json.dumps(body, indent=2, allow_nan=False) + end
     return Reply(status, {"content-type": "application/json"}, text.encode())

@@ -1,237 +1,307 @@
-"""What a client can do: the table of operations, and how each reads its request."""
+"""The operations of the API: each reads its parameters, calls the service and makes the reply."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple, NoReturn
 from urllib.parse import quote
 
 from pydantic_core import to_json
 
 from fakebatch.batch.responding import not_json
-from fakebatch.dialects import APIError, ErrorKind
-from fakebatch.errors import UsageError
+from fakebatch.dialects import APIError, Dialect, ErrorKind
+from fakebatch.errors import RefusedRequest, UsageError
 from fakebatch.service import Service, view
-from fakebatch.wire import fields
+from fakebatch.service.view import Wire
+from fakebatch.wire import params
 from fakebatch.wire.messages import Reply, Request, json_reply
-from fakebatch.wire.multipart import parts
 
 
 class Created(NamedTuple):
-    """The reply to a `create` that calls are told apart by, and the id of what it has made."""
+    """The object that a `create` returns, and its id for the journal."""
 
-    reply: Reply
+    wire: Wire
     id: str
 
 
-Handler = Callable[[Service, Request, str, int], Reply | Created]
-"""Carries an operation out: at a service, for a request, about an id, at a moment."""
-
-
-def _json(
-    body: Mapping[str, Any], *, status: int = 200, end: str = "", indent: int | None = 2
-) -> Reply:
-    # two spaces of indent, as observed in Aug 2026; bodies of files routes end with a newline
-    return Reply(
-        status, {"content-type": "application/json"}, _written(body, indent) + end.encode()
-    )
-
-
-def _written(body: Mapping[str, Any], indent: int | None) -> bytes:
-    # json.dumps takes ten times as long once it indents; of ASCII without floats both write the
-    # same, and the service's own objects hold no floats
-    if indent is not None:
-        with suppress(ValueError):
-            text = to_json(body, indent=indent)
-            if text.isascii():
-                return text
-    return json.dumps(body, indent=indent).encode()
-
-
-def _create_file(service: Service, request: Request, _: str, now: int) -> Created:
-    body = request.body if request.pieces is None else request.pieces
-    form = parts(body, request.headers.get("content-type", ""))
-    if "file" not in form:
-        raise APIError(ErrorKind.MISSING, name="file")
-    params = {
-        name: part.content.decode("utf-8", "replace")
-        for name, part in form.items()
-        if name != "file"
-    }
-    file = service.files.create(
-        now,
-        purpose=fields.text(params, "purpose"),
-        filename=form["file"].filename or "upload",
-        content=form["file"].content,
-        expires_after=fields.form_expiry(params, "expires_after", service.state.dialect.limits),
-    )
-    return Created(_json(view.uploaded_file(file, service.state.dialect), end="\n"), file["id"])
-
-
-def _list_files(service: Service, request: Request, _: str, now: int) -> Reply:
-    query = request.query
-    order = query.get("order", "desc")
-    if order not in ("asc", "desc"):
-        raise APIError(ErrorKind.BAD_ORDER)
-    limit, after = fields.page(query, service.state.dialect.files_list)
-    purpose = query.get("purpose")
-    page = service.files.list(now, purpose=purpose, limit=limit, order=order, after=after)
-    return _json(page, end="\n")
-
-
-def _retrieve_file(service: Service, _: Request, id_: str, now: int) -> Reply:
-    return _json(service.files.retrieve(id_, now), end="\n")
-
-
-def _delete_file(service: Service, _: Request, id_: str, now: int) -> Reply:
-    return _json(service.files.delete(id_, now), end="\n")
-
-
-def _file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
-    filename, content = service.files.content(id_, now)
-    headers = {
-        "content-type": "application/octet-stream",
-        "content-disposition": _attachment(filename),
-    }
-    if isinstance(content, bytes):
-        return Reply(200, headers, content)
-    return Reply(200, headers, b"", pieces=content)
-
-
-def _attachment(filename: str) -> str:
-    # a header is ASCII: other names go by RFC 6266, with a fallback for those who do not read it
-    plain = re.sub(r'[^ -~]|["\\]', "_", filename)
-    extended = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe='')}"
-    return f'attachment; filename="{plain}"{extended}'
-
-
-def _create_upload(service: Service, request: Request, _: str, now: int) -> Reply:
-    params = fields.upload_params(fields.json_object(request.body), service.state.dialect.limits)
-    return _json(service.uploads.create(params, now), end="\n")
-
-
-def _create_part(service: Service, request: Request, id_: str, now: int) -> Reply:
-    form = parts(request.body, request.headers.get("content-type", ""))
-    if "data" not in form:
-        raise APIError(ErrorKind.MISSING, name="data")
-    return _json(service.uploads.add_part(id_, form["data"].content, now), end="\n")
-
-
-def _complete_upload(service: Service, request: Request, id_: str, now: int) -> Reply:
-    params = fields.json_object(request.body)
-    md5 = None if params.get("md5") is None else fields.text(params, "md5")
-    part_ids = fields.texts(params, "part_ids")
-    return _json(service.uploads.complete(id_, part_ids, now, digest=md5), end="\n")
-
-
-def _cancel_upload(service: Service, _: Request, id_: str, now: int) -> Reply:
-    return _json(service.uploads.cancel(id_, now), end="\n")
-
-
-def _create_batch(service: Service, request: Request, _: str, now: int) -> Created:
-    params = fields.batch_params(fields.json_object(request.body), service.state.dialect)
-    batch = service.batches.create(params, now)
-    id_ = batch["id"] if "id" in batch else batch["data"]["id"]  # or in an envelope
-    return Created(_json(batch), str(id_))
-
-
-def _list_batches(service: Service, request: Request, _: str, now: int) -> Reply:
-    limit, after = fields.page(request.query, service.state.dialect.batches_list)
-    return _json(service.batches.list(now, limit=limit, after=after))
-
-
-def _retrieve_batch(service: Service, _: Request, id_: str, now: int) -> Reply:
-    return _json(service.batches.retrieve(id_, now))
-
-
-def _cancel_batch(service: Service, _: Request, id_: str, now: int) -> Reply:
-    # alone among them on one line (observed in 2025)
-    return _json(service.batches.cancel(id_, now), indent=None)
-
-
-def _ask(service: Service, request: Request, _: str, now: int) -> Reply:
-    body = fields.json_object(request.body)
-    if body.get("stream"):
-        raise UsageError(
-            f"{request.method} {request.path} asks for a stream.",
-            "fakebatch answers direct calls whole; a batch cannot stream either.",
-            "Call it without stream=True.",
-        )
-    response = service.models.ask(f"/v1{request.path}", body, now)
-    status = 500 if response.status is None else response.status
-    own = {"error": response.body} if response.status is None else response.body
-    try:
-        return json_reply(status, own)  # any JSON there is: the test may have written it
-    except (TypeError, ValueError) as error:
-        raise not_json("a direct call", error) from error
-
-
-def _list_models(service: Service, *_: object) -> Reply:
-    return _json(service.models.list())
-
-
-def _retrieve_model(service: Service, _: Request, id_: str, __: int) -> Reply:
-    return _json(service.models.retrieve(id_))
+Handler = Callable[[Service, Request, str, int], Wire | Created | Reply]
+"""Carries an operation out: takes the service, the request, the id in its path and the time."""
 
 
 class Operation(NamedTuple):
-    """One thing a client can do, named as the SDK names it."""
+    """A route of the API; its name is that of the SDK: `batches.retrieve`."""
 
     name: str
     method: str
     path: str
     handle: Handler
     is_direct: bool = False
-    """Whether it asks a model, and no object of the service."""
+    """Whether it is a direct call of a model."""
+
+    def reply(self, service: Service, request: Request, id_: str, now: int) -> tuple[Reply, str]:
+        """Carry it out. Returns the reply and the id of its object.
+
+        Raises:
+            APIError: the service refuses the call.
+        """
+        answer = self.handle(service, request, id_, now)
+        if isinstance(answer, Created):
+            answer, id_ = answer
+        status = service.state.dialect.answers.get(self.name, 200)
+        if isinstance(answer, Reply):
+            return answer._replace(status=status) if answer.status == 200 else answer, id_
+        # observed in Aug 2026: an indent of two spaces (but none from batches.cancel, 2025), and a
+        # newline at the end of the bodies of files routes
+        text = _json(answer, indent=None if self.name == "batches.cancel" else 2)
+        if self.path.startswith(("/files", "/uploads")):
+            text += b"\n"
+        return Reply(status, {"content-type": "application/json"}, text), id_
 
 
-OPERATIONS = (
-    Operation("files.create", "POST", "/files", _create_file),
-    Operation("files.list", "GET", "/files", _list_files),
-    Operation("files.retrieve", "GET", "/files/{id}", _retrieve_file),
-    Operation("files.delete", "DELETE", "/files/{id}", _delete_file),
-    Operation("files.content", "GET", "/files/{id}/content", _file_content),
-    Operation("uploads.create", "POST", "/uploads", _create_upload),
-    Operation("uploads.parts.create", "POST", "/uploads/{id}/parts", _create_part),
-    Operation("uploads.complete", "POST", "/uploads/{id}/complete", _complete_upload),
-    Operation("uploads.cancel", "POST", "/uploads/{id}/cancel", _cancel_upload),
-    Operation("batches.create", "POST", "/batches", _create_batch),
-    Operation("batches.list", "GET", "/batches", _list_batches),
-    Operation("batches.retrieve", "GET", "/batches/{id}", _retrieve_batch),
-    Operation("batches.cancel", "POST", "/batches/{id}/cancel", _cancel_batch),
-    Operation("chat.completions.create", "POST", "/chat/completions", _ask, is_direct=True),
-    Operation("responses.create", "POST", "/responses", _ask, is_direct=True),
-    Operation("embeddings.create", "POST", "/embeddings", _ask, is_direct=True),
-    Operation("completions.create", "POST", "/completions", _ask, is_direct=True),
-    Operation("moderations.create", "POST", "/moderations", _ask, is_direct=True),
-    Operation("models.list", "GET", "/models", _list_models),
-    Operation("models.retrieve", "GET", "/models/{id}", _retrieve_model),
-)
-
-_BY_ROUTE = {(operation.method, operation.path): operation for operation in OPERATIONS}
-_PATHS = {operation.path for operation in OPERATIONS}
+def _json(wire: Wire, indent: int | None) -> bytes:
+    # json.dumps takes ten times as long with an indent; both write the same for ASCII without
+    # floats, and the service's own objects have no floats
+    if indent is not None:
+        with suppress(ValueError):
+            text = to_json(wire, indent=indent)
+            if text.isascii():
+                return text
+    return json.dumps(wire, indent=indent).encode()
 
 
-@lru_cache(maxsize=256)  # a poller asks for the same again and again
+OPERATIONS: list[Operation] = []
+
+
+def operation(
+    name: str, method: str, path: str, *, is_direct: bool = False
+) -> Callable[[Handler], Handler]:
+    """A decorator that adds a handler to OPERATIONS."""
+
+    def add(handle: Handler) -> Handler:
+        OPERATIONS.append(Operation(name, method, path, handle, is_direct))
+        return handle
+
+    return add
+
+
+@lru_cache(maxsize=256)  # pollers repeat the same request
 def route(method: str, path: str) -> tuple[Operation | None, str]:
-    """The operation a request is for, if there is one, and the id in its path."""
-    operation = _BY_ROUTE.get((method, path))
-    if operation is not None:
-        return operation, ""
-    pattern, id_ = _pattern(path)
-    return _BY_ROUTE.get((method, pattern)), id_
-
-
-def _pattern(path: str) -> tuple[str, str]:
+    """The operation of a method and a path, None if there is none, and the id in the path."""
     head, _, rest = path[1:].partition("/")
     id_, slash, tail = rest.partition("/")
-    return f"/{head}/{{id}}{slash}{tail}", id_
+    for pattern, id_in_path in ((path, ""), (f"/{head}/{{id}}{slash}{tail}", id_)):
+        for each in OPERATIONS:
+            if (each.method, each.path) == (method, pattern):
+                return each, id_in_path
+    return None, id_
 
 
-def is_known(path: str) -> bool:
-    """Whether any operation has this path, by whatever method."""
-    return path in _PATHS or _pattern(path)[0] in _PATHS
+def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
+    """Refuse a request without an operation.
+
+    Raises:
+        APIError: the provider does not have the route either.
+        RefusedRequest: the provider has it, fakebatch does not emulate it.
+    """
+    method, path = request.method, request.path
+    if any(route(other, path)[0] for other in ("GET", "POST", "DELETE")):
+        raise APIError(ErrorKind.WRONG_METHOD, method=method, path=path)
+    if path[1:].partition("/")[0] not in dialect.unimplemented_paths:
+        raise APIError(ErrorKind.NO_SUCH_ROUTE, method=method, path=path)
+    raise RefusedRequest(
+        f"{method} {path} is not emulated.",
+        f"Known are: {', '.join(each.name for each in OPERATIONS)}.",
+        "Answer it with a respx route of your own, or do not call it in this test.",
+    )
+
+
+# --- files
+
+
+@operation("files.create", "POST", "/files")
+def create_file(service: Service, request: Request, _: str, now: int) -> Created:
+    """A form: `file`, `purpose`, and `expires_after[anchor]` with `expires_after[seconds]`."""
+    body = request.body if request.pieces is None else request.pieces
+    form = params.parts(body, request.headers.get("content-type", ""))
+    if "file" not in form:
+        raise APIError(ErrorKind.MISSING, name="file")
+    texts = {
+        name: part.content.decode("utf-8", "replace")
+        for name, part in form.items()
+        if name != "file"
+    }
+    file = service.files.create(
+        now,
+        purpose=params.text(texts, "purpose"),
+        filename=form["file"].filename or "upload",
+        content=form["file"].content,
+        expires_after=params.form_expiry(texts, "expires_after", service.state.dialect.limits),
+    )
+    return Created(view.uploaded_file(file, service.state.dialect, now), file.id)
+
+
+@operation("files.list", "GET", "/files")
+def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
+    """A query: `purpose`, `order`, `limit` and `after`."""
+    query, listing = request.query, service.state.dialect.files_list
+    order = query.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise APIError(ErrorKind.BAD_ORDER)
+    limit, after = params.page(query, listing)
+    purpose = query.get("purpose")
+    files, has_more = service.state.files.page(
+        now,
+        after=after,
+        limit=limit,
+        newest_first=order == "desc",
+        where=lambda file: purpose in (None, file.purpose),
+    )
+    data = [view.file_object(file, service.state.dialect, now) for file in files]
+    return view.page(data, listing, has_more=has_more)
+
+
+@operation("files.retrieve", "GET", "/files/{id}")
+def retrieve_file(service: Service, _: Request, id_: str, now: int) -> Wire:
+    """The File object; its bytes are at `/content`."""
+    return view.file_object(service.state.files.retrieve(id_, now), service.state.dialect, now)
+
+
+@operation("files.delete", "DELETE", "/files/{id}")
+def delete_file(service: Service, _: Request, id_: str, now: int) -> Wire:
+    """Takes effect at once; a batch that is still validating the file fails."""
+    service.files.delete(id_, now)
+    return view.deleted_file(id_, service.state.dialect)
+
+
+@operation("files.content", "GET", "/files/{id}/content")
+def file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
+    """The bytes, the same at every download."""
+    file = service.state.files.retrieve(id_, now)
+    # headers are ASCII: RFC 6266 encodes other names, and has a fallback for older clients
+    plain = re.sub(r'[^ -~]|["\\]', "_", file.filename)
+    disposition = f'attachment; filename="{plain}"'
+    if plain != file.filename:
+        disposition += f"; filename*=UTF-8''{quote(file.filename, safe='')}"
+    headers = {
+        "content-type": "application/octet-stream",
+        "content-disposition": disposition,
+    }
+    content = file.content if isinstance(file.content, bytes) else file.content.read()
+    if isinstance(content, bytes):
+        return Reply(200, headers, content)
+    return Reply(200, headers, b"", pieces=content)
+
+
+@operation("uploads.create", "POST", "/uploads")
+def create_upload(service: Service, request: Request, _: str, now: int) -> Wire:
+    """JSON: `purpose`, `filename`, `bytes`, `mime_type`, `expires_after`."""
+    body = params.json_object(request.body)
+    upload = service.uploads.create(params.upload_params(body, service.state.dialect.limits), now)
+    return view.upload_object(upload, now)
+
+
+@operation("uploads.parts.create", "POST", "/uploads/{id}/parts")
+def create_part(service: Service, request: Request, id_: str, now: int) -> Wire:
+    """A form: `data`."""
+    form = params.parts(request.body, request.headers.get("content-type", ""))
+    if "data" not in form:
+        raise APIError(ErrorKind.MISSING, name="data")
+    part_id = service.uploads.add_part(id_, form["data"].content, now)
+    return view.part_object(part_id, now, id_)
+
+
+@operation("uploads.complete", "POST", "/uploads/{id}/complete")
+def complete_upload(service: Service, request: Request, id_: str, now: int) -> Wire:
+    """JSON: `part_ids` in the order of the file, and its `md5`."""
+    body = params.json_object(request.body)
+    md5 = None if body.get("md5") is None else params.text(body, "md5")
+    part_ids = params.texts(body, "part_ids")
+    upload, file = service.uploads.complete(id_, part_ids, now, digest=md5)
+    file_object = view.file_object(file, service.state.dialect, now)
+    return {**view.upload_object(upload, now), "file": file_object}
+
+
+@operation("uploads.cancel", "POST", "/uploads/{id}/cancel")
+def cancel_upload(service: Service, _: Request, id_: str, now: int) -> Wire:
+    """Drops the parts."""
+    return view.upload_object(service.uploads.cancel(id_, now), now)
+
+
+# --- batches
+
+
+@operation("batches.create", "POST", "/batches")
+def create_batch(service: Service, request: Request, _: str, now: int) -> Created:
+    """JSON: see `params.batch_params`."""
+    body = params.json_object(request.body)
+    batch = service.batches.create(params.batch_params(body, service.state.dialect), now)
+    return Created(view.batch_object(batch, now), batch.id)
+
+
+@operation("batches.list", "GET", "/batches")
+def list_batches(service: Service, request: Request, _: str, now: int) -> Wire:
+    """A query: `limit` and `after`; newest first."""
+    listing = service.state.dialect.batches_list
+    limit, after = params.page(request.query, listing)
+    batches, has_more = service.state.batches.page(now, after=after, limit=limit)
+    return view.page([view.batch_object(b, now) for b in batches], listing, has_more=has_more)
+
+
+@operation("batches.retrieve", "GET", "/batches/{id}")
+def retrieve_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
+    """The Batch object as it is now."""
+    return view.batch_object(service.state.batches.retrieve(id_, now), now)
+
+
+@operation("batches.cancel", "POST", "/batches/{id}/cancel")
+def cancel_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
+    """The Batch object, which is `cancelling` for a while."""
+    return view.batch_object(service.batches.cancel(id_, now), now)
+
+
+# --- models
+
+
+def ask(service: Service, request: Request, _: str, now: int) -> Reply:
+    """A direct call: the response is that to a line of a batch with this body."""
+    body = params.json_object(request.body)
+    if body.get("stream"):
+        raise UsageError(
+            f"{request.method} {request.path} asks for a stream.",
+            "fakebatch does not stream responses; a batch cannot stream either.",
+            "Call it without stream=True.",
+        )
+    response = service.respond(f"/v1{request.path}", body, now)
+    status = 500 if response.status is None else response.status
+    payload = {"error": response.body} if response.status is None else response.body
+    try:
+        return json_reply(status, payload)  # any JSON: the test may have written it
+    except (TypeError, ValueError) as error:
+        raise not_json("a direct call", error) from error
+
+
+for _name, _path in (
+    ("chat.completions.create", "/chat/completions"),
+    ("responses.create", "/responses"),
+    ("embeddings.create", "/embeddings"),
+    ("completions.create", "/completions"),
+    ("moderations.create", "/moderations"),
+):
+    operation(_name, "POST", _path, is_direct=True)(ask)
+
+
+@operation("models.list", "GET", "/models")
+def list_models(service: Service, *_: object) -> Wire:
+    """The models with a name of their own; others may exist."""
+    return {"object": "list", "data": [view.model_object(name) for name in service.models()]}
+
+
+@operation("models.retrieve", "GET", "/models/{id}")
+def retrieve_model(service: Service, _: Request, id_: str, __: int) -> Wire:
+    """Any model that exists."""
+    service.check_model(id_)
+    return view.model_object(id_)

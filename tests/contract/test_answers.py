@@ -81,7 +81,7 @@ def test_a_line_that_fails_is_in_the_error_file(do: Driver, fakebatch: FakeBatch
     assert errors["b"]["error"] is errors["c"]["response"] is None
     assert errors["c"]["error"] == {
         "code": "request_timeout",
-        "message": "The request failed: request_timeout.",
+        "message": "This request timed out.",
     }
 
 
@@ -143,6 +143,20 @@ def test_a_callable_that_goes_wrong_fails_the_test(
             pytest.fail("swallowed")
 
     assert fakebatch.router["batches.retrieve"].call_count <= 1
+
+
+def test_a_schema_that_cannot_be_met_fails_the_test(do: Driver) -> None:
+    """The message names the line and the part of the schema."""
+    schema = {"type": "string", "pattern": "^a(?=b)$"}
+    text_format = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    with pytest.raises(UsageError) as caught:
+        do.run([chat("a", response_format=text_format)])
+
+    assert str(caught.value).split("\n") == [
+        "fakebatch: There is no default reply to custom_id 'a': its JSON schema cannot be met.",
+        'No value was found for {"type": "string", "pattern": "^a(?=b)$"}.',
+        "Give the reply yourself: fakebatch.on(...).reply('{...}').",
+    ]
 
 
 @pytest.fixture

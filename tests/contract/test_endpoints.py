@@ -10,7 +10,7 @@ import openai
 import pytest
 from openai import types
 
-from fakebatch import FakeBatch
+from fakebatch import FakeBatch, UsageError
 from support.client import Driver, chat
 from support.typed import strictly
 
@@ -62,12 +62,6 @@ IN_BATCHES_ALONE = [
         types.ImagesResponse,
         id="edits of images",
     ),
-    pytest.param(
-        "/v1/videos",
-        {"model": "sora-2", "prompt": "a cat"},
-        getattr(types, "Video", openai.BaseModel),  # openai 1.x has no videos
-        id="videos",
-    ),
 ]
 
 
@@ -85,6 +79,39 @@ def test_a_line_of_each_endpoint_succeeds(
     assert (result["custom_id"], result["error"]) == ("a", None)
     assert result["response"]["status_code"] == 200
     strictly(kind.construct(**result["response"]["body"]))
+
+
+VIDEO = {
+    "custom_id": "a",
+    "method": "POST",
+    "url": "/v1/videos",
+    "body": {"model": "sora-2", "prompt": "a cat"},
+}
+
+
+def test_a_batch_for_videos_gets_the_replies_that_a_test_gives(
+    do: Driver, fakebatch: FakeBatch
+) -> None:
+    """Its create is answered as for any endpoint."""
+    fakebatch.on(endpoint="/v1/videos").reply({"id": "video_1", "status": "queued"})
+    done = do.run([VIDEO], endpoint="/v1/videos")
+    (result,) = do.results(done.output_file_id)
+
+    assert (done.status, done.endpoint) == ("completed", "/v1/videos")
+    assert result["response"]["body"] == {"id": "video_1", "status": "queued"}
+
+
+def test_videos_have_no_default_reply(do: Driver) -> None:
+    """The poll that needs one fails the test, and says what to do."""
+    with pytest.raises(UsageError) as caught:
+        do.run([VIDEO], endpoint="/v1/videos")
+
+    what, known, advice = str(caught.value).split("\n")
+    assert what == (
+        "fakebatch: There is no default reply to custom_id 'a', a request for /v1/videos."
+    )
+    assert known.startswith("Default replies exist for /v1/chat/completions, ")
+    assert advice == 'Give its body: fakebatch.on(endpoint="/v1/videos").reply({...}).'
 
 
 @pytest.mark.parametrize(("url", "body", "kind"), ENDPOINTS)

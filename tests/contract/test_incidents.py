@@ -12,7 +12,7 @@ import pytest
 
 from fakebatch import FakeBatch, Scenario, UsageError
 from fakebatch.rules.batches import BatchRule, Expire
-from fakebatch.rules.catalogue import known
+from fakebatch.rules.loading import known
 from support.careful import Found, careful, reasons
 from support.client import Driver, chat
 
@@ -279,16 +279,16 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.incident("download-cut"),
         [
             "fakebatch: There is no incident 'download-cut'.",
-            f"Known are {NAMES}.",
-            "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+            f"Known incidents: {NAMES}.",
+            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
         ],
     ),
     "something else": (
         lambda fake: fake.incident(5),  # type: ignore[arg-type]
         [
             "fakebatch: There is no incident 5.",
-            f"Known are {NAMES}.",
-            "Name one of these, or give a Scenario, or the path of a .toml or .json file.",
+            f"Known incidents: {NAMES}.",
+            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
         ],
     ),
     "an unknown parameter": (
@@ -296,7 +296,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         [
             "fakebatch: Incident 'download-truncated' has no parameter 'part'.",
             "It has fraction=0.3, framing='silent', times=1.",
-            "`fakebatch incidents download-truncated` tells about them.",
+            "`fakebatch incidents download-truncated` describes them.",
         ],
     ),
     "a parameter that means nothing": (
@@ -314,8 +314,8 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.incident("enqueued-token-limit", times="twice"),
         [
             (
-                "fakebatch: Incident enqueued-token-limit.on_batch.1.times: times counts from 1; "
-                "math.inf (in a file inf) is no end; it was 'twice'."
+                "fakebatch: Incident enqueued-token-limit.on_batch.1.times: times must be a "
+                "whole number from 1, or math.inf (in a file: inf); it was 'twice'."
             ),
             f"It takes nth, times, endpoint, {', '.join(BatchRule.verbs)}.",
             "Write for example on_batch(nth=2).fail('token_limit_exceeded').",
@@ -324,8 +324,8 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
     "a parameter of several": (
         lambda fake: fake.incident(("shuffled-order", "download-truncated"), times=2),
         [
-            "fakebatch: times=2 is nobody's parameter.",
-            "Parameters are those of one incident by name; a file and a Scenario have none.",
+            "fakebatch: times=2 cannot be set here.",
+            "Only an incident by name has parameters; a file, a Scenario and a tuple have none.",
             "Write for example fakebatch.incident('download-truncated', fraction=0.5).",
         ],
     ),
@@ -336,7 +336,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
                 "fakebatch: A batch cannot have both fail('invalid_json_line', line=1) "
                 "and expire(0.1)."
             ),
-            "A batch that fails validation never runs, so that it cannot expire.",
+            "A batch that fails validation never runs, so it cannot expire.",
             "Use one of them, or select different batches: on_batch(nth=2).",
         ],
     ),

@@ -1,4 +1,4 @@
-"""docs/fidelity.md cannot rot: every row says how sure it is, and its test exists."""
+"""docs/evidence/fidelity.md stays true: every row has its evidence, and its test exists."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HELD = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 
 def rows() -> list[list[str]]:
     """The rows of all tables, as cells."""
-    lines = (ROOT / "docs/fidelity.md").read_text().splitlines()
+    lines = (ROOT / "docs/evidence/fidelity.md").read_text().splitlines()
     table = [line for line in lines if line.startswith("|") and not line.startswith("|---")]
     cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table]
     return [row for row in cells if row[0] != "Behaviour"]
@@ -26,22 +26,22 @@ def rows() -> list[list[str]]:
 def defined_in(path: Path) -> set[str]:
     """The test functions a file defines."""
     defined = ast.walk(ast.parse(path.read_text()))
-    return {one.name for one in defined if isinstance(one, ast.FunctionDef)}
+    return {node.name for node in defined if isinstance(node, ast.FunctionDef)}
 
 
 ROWS = rows()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[0][:60] for row in ROWS])
-def test_a_row_says_what_from_where_how_surely_and_who_holds_it(row: list[str]) -> None:
+def test_a_row_has_a_source_a_level_of_evidence_and_a_test(row: list[str]) -> None:
     """Four cells; the last names a test there is, or a reason why there is none."""
     behaviour, source, sure, held = row
     assert behaviour
     assert source
     assert sure in SURE
-    found = HELD.search(held)
-    if found is None:
+    test = HELD.search(held)
+    if test is None:
         assert held.startswith("not ")
         assert ": " in held
     else:
-        assert found[2] in defined_in(ROOT / "tests" / found[1])
+        assert test[2] in defined_in(ROOT / "tests" / test[1])

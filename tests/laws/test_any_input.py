@@ -7,10 +7,9 @@ import httpx
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fakebatch.batch.input_file import looks_like_jsonl
-from fakebatch.batch.validation import validate
+from fakebatch.batch.input_file import looks_like_jsonl, validate
 from fakebatch.dialects import OPENAI
-from fakebatch.wire.multipart import parts
+from fakebatch.wire.params import parts
 from support.by_hand import CHAT, ByHand, jsonl, request
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -34,8 +33,8 @@ def test_any_file_that_is_nearly_good_is_judged(content: bytes) -> None:
     judged = validate(content, CHAT, OPENAI, None)
     for entry in judged.errors:
         words = OPENAI.batch_errors[entry.code]
-        words.message_for(entry.facts)
-        words.param_for(entry.facts)
+        words.message_for(entry.values)
+        words.param_for(entry.values)
         assert entry.line is None or 1 <= entry.line <= content.count(b"\n") + 1
     if not judged.errors:
         assert all(judged.lines.request(index).body for index in range(len(judged.lines)))

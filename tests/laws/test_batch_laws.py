@@ -13,7 +13,7 @@ from fakebatch.batch.output_file import results
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.rules.batches import BatchRule, Schedule
 from fakebatch.rules.scenario import Scenario
 from support.any_rule import built
@@ -46,7 +46,7 @@ def planned(scenario: Scenario, lines: int, cancelled: int | None = None) -> Bat
         scenario=scenario,
         dialect=OPENAI,
         models=None,
-        mint=Mint(b"0"),
+        id_factory=IdFactory(b"0"),
         cancelled=cancelled,
     )
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakebatch.batch.batch import BatchCreateParams
+from fakebatch.batch.input_file import validate
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Status
-from fakebatch.batch.validation import validate
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
@@ -19,10 +19,11 @@ from fakebatch.rules.batches import Schedule
 from fakebatch.rules.lines import Fail, LineRule
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service
+from fakebatch.service.view import batch_object
 from fakebatch.wire.app import App
 from fakebatch.wire.messages import Request
-from fakebatch.wire.multipart import parts
 from fakebatch.wire.operations import route
+from fakebatch.wire.params import parts
 from support.client import chat, jsonl
 
 START = 1_767_225_600 * SECOND
@@ -42,17 +43,18 @@ class Emulated:
         content = jsonl(chat(f"r{index}") for index in range(lines))
         create = self.service.files.create
         uploaded = create(self.now, purpose="batch", filename="in", content=content)
-        params = BatchCreateParams("/v1/chat/completions", "24h", uploaded["id"])
-        self.id = self.service.batches.create(params, self.now)["id"]
+        params = BatchCreateParams("/v1/chat/completions", "24h", uploaded.id)
+        self.id = self.service.batches.create(params, self.now).id
 
     def at(self, seconds: int) -> dict[str, Any]:
         self.now = START + seconds * SECOND
         self.service.state.settle(self.now)
-        return self.service.batches.retrieve(self.id, self.now)
+        return batch_object(self.service.state.batches.retrieve(self.id, self.now), self.now)
 
     def results(self, batch: dict[str, Any]) -> list[str]:
         ids = [batch[key] for key in ("output_file_id", "error_file_id") if batch[key]]
-        raw = b"".join(bytes(self.service.files.content(id_, self.now)[1]) for id_ in ids)
+        files = self.service.state.files
+        raw = b"".join(bytes(files.retrieve(id_, self.now).content) for id_ in ids)
         return [json.loads(line)["custom_id"] for line in raw.split(b"\n") if line]
 
 
@@ -71,7 +73,7 @@ def test_looking_never_changes_anything(case: Case, moments: list[int]) -> None:
     looked, last = Emulated(*case), 300_000
     for moment in moments:
         looked.at(moment)
-        looked.service.files.list(looked.now, purpose=None, limit=100, order="desc", after=None)
+        looked.service.state.files.page(looked.now, limit=100, after=None)
     assert looked.at(last) == Emulated(*case).at(last)
 
 
@@ -115,7 +117,7 @@ def test_statuses_follow_the_table(case: Case, cancel: int | None) -> None:
     emulated = Emulated(*case)
     if cancel is not None and emulated.at(cancel)["status"] not in TERMINAL:
         emulated.service.batches.cancel(emulated.id, emulated.now)
-    marks = emulated.service.batches.get(emulated.id, emulated.now).timeline.marks
+    marks = emulated.service.state.batches.retrieve(emulated.id, emulated.now).timeline.marks
     assert marks[0].status is Status.VALIDATING
     for before, after in pairwise(marks):
         assert after.status in TRANSITIONS[before.status]

@@ -8,10 +8,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakebatch.inspection.checks import hits
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.lines import Drop, Fail, LineRule
 from fakebatch.rules.scenario import Scenario
-from fakebatch.testing.unused import hits
 from support.by_hand import ByHand, jsonl, request
 
 selections = st.fixed_dictionaries(
@@ -58,7 +58,7 @@ def expected(rule: LineRule, created: list[Input]) -> int:
 
 
 def counts(run: ByHand, on: list[LineRule]) -> list[int]:
-    return [hits([run.app.service], run.app.faults, ("on", index)) for index in range(len(on))]
+    return [hits([run.app.service], ("on", index)) for index in range(len(on))]
 
 
 @given(rules, st.lists(st.tuples(inputs, waits, st.booleans()), max_size=4), waits)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakebatch.durations import SECOND
-from fakebatch.journal import Called, Journal
+from fakebatch.inspection.journal import Called, Journal, Recorder
 from fakebatch.rules.calls import CallRule, RateLimit
 from fakebatch.rules.calls import Fail as FailCall
 from fakebatch.rules.files import FileRule, NotFoundFor
@@ -50,15 +50,16 @@ class Recorded(ByHand):
         self.state: State = self.app.service.state
         self.state.scenario = SCENARIO
         self.heard: list[Any] = []
-        self.journal = Journal([operation.name for operation in OPERATIONS])
+        self.recorder = Recorder()
+        self.journal = Journal(self.recorder, [operation.name for operation in OPERATIONS])
         self.webhooks = Webhooks(self.state, lambda: self.now * SECOND)
-        self.app._noted = self._note
+        self.app._observers = [self._note]
         self.pending = self._begin_upload()
 
     def _note(self, handled: Handled) -> None:
         name = handled.operation.name if handled.operation else "none"
         called = Called(name, handled.id, handled.reply.status)
-        self.journal.called(handled.at, called, changes=True)
+        self.recorder.call(handled.at, called, changes=True)
 
     def send(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] = KEY
@@ -95,9 +96,7 @@ class Recorded(ByHand):
             self.send("POST", "/chat/completions", json.dumps(body).encode())
         calls = [*self.journal.calls()]
         self.files, self.batches, self.now = files, batches, began
-        rules = self.state.scenario.on_call
-        hits = [self.app.faults.hits_of(index, rules) for index in range(len(rules))]
-        return [self.heard, calls, {**self.state.hits}, hits, self.state.uploaded]
+        return [self.heard, calls, {**self.state.hits}, self.state.uploaded]
 
     def _begin_upload(self) -> tuple[str, str]:
         params = {"purpose": "user_data", "filename": "f", "bytes": 2, "mime_type": "text/plain"}
@@ -126,15 +125,15 @@ def test_what_follows_a_snapshot_follows_it_again(
     run = Recorded()
     for act in before:
         act(run)
-    snapshot, noted = run.app.service.snapshot(), run.journal.snapshot()
+    snapshot, noted = run.state.copy(), run.recorder.snapshot()
     expected = run.does(after)
 
-    run.app.service.restore(WAYS[way](snapshot))
-    run.journal.restore(noted)
+    run.state.restore(WAYS[way](snapshot))
+    run.recorder.restore(noted)
     run.state.scenario = Scenario()
     run.does(since)
-    run.app.service.restore(WAYS[way](snapshot))
-    run.journal.restore(noted)
+    run.state.restore(WAYS[way](snapshot))
+    run.recorder.restore(noted)
 
     assert run.does(after) == expected
 
@@ -145,7 +144,7 @@ def test_a_pickled_state_goes_on_elsewhere(before: list[Act], after: list[Act]) 
     run, other = Recorded(), Recorded()
     for act in before:
         act(run)
-    other.app.service.restore(WAYS["pickled"](run.state))
+    other.state.restore(WAYS["pickled"](run.state))
     other.files, other.batches, other.now = [*run.files], [*run.batches], run.now
 
     assert run.does(after)[0] == other.does(after)[0]
@@ -157,7 +156,7 @@ def test_a_snapshot_is_no_part_of_what_goes_on(before: list[Act], after: list[Ac
     run = Recorded()
     for act in before:
         act(run)
-    snapshot = run.app.service.snapshot()
+    snapshot = run.state.copy()
     was = pickle.dumps(snapshot)
     run.does(after)
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from fakebatch.dialects import OPENAI, APIError
 from fakebatch.durations import SECOND
 from fakebatch.service import Service
-from fakebatch.service.store import UploadCreateParams
+from fakebatch.service.records import UploadCreateParams
 from support.by_hand import T0
 
 
@@ -20,20 +19,19 @@ class Uploading:
     def __init__(self, length: int) -> None:
         self.now = T0
         self.service = Service(OPENAI, seed=b"0")
-        self.id = self.service.uploads.create(
-            UploadCreateParams("user_data", "f", length), self.at
-        )["id"]
+        params = UploadCreateParams("user_data", "f", length)
+        self.id = self.service.uploads.create(params, self.at).id
 
     @property
     def at(self) -> int:
         return self.now * SECOND
 
     def add(self, content: bytes) -> str:
-        return str(self.service.uploads.add_part(self.id, content, self.at)["id"])
+        return self.service.uploads.add_part(self.id, content, self.at)
 
     def complete(self, part_ids: list[str]) -> bytes:
-        file: dict[str, Any] = self.service.uploads.complete(self.id, part_ids, self.at)["file"]
-        return bytes(self.service.files.content(file["id"], self.at)[1])
+        _, file = self.service.uploads.complete(self.id, part_ids, self.at)
+        return bytes(self.service.state.files.retrieve(file.id, self.at).content)
 
 
 @given(st.binary(min_size=1), st.lists(st.integers(0, 100)), st.data())

@@ -5,9 +5,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakebatch.batch.lifecycle import NEVER
 from fakebatch.durations import SECOND
-from fakebatch.service.state import Event
-from fakebatch.webhooks.outbox import Outbox
+from fakebatch.service.records import Event
+from fakebatch.webhooks.webhooks import Outbox
 from support.by_hand import CANCELLING, Act, ByHand, acts
 
 ENDS = ("completed", "failed", "expired", "cancelled")
@@ -58,7 +59,7 @@ def test_the_next_look_is_never_too_late(done: list[Act], early: int) -> None:
     for act in done:
         act(world)
     heard = due()
-    while (look := outbox.next_look()) is not None:
+    while (look := outbox.next_look()) != NEVER:
         world.now = look // SECOND - 1
         assert due() == []
         world.now = look // SECOND

@@ -368,7 +368,7 @@ def test_the_traceback_ends_where_the_code_of_the_user_ends(pytester: pytest.Pyt
         ("setup of test_setup", "fakebatch: clock='sideways' is no mode of the clock."),
         (
             "teardown of test_end",
-            "fakebatch: No line, batch, upload or call ever met on(custom_id='x').fail(429).",
+            "fakebatch: 1 rule was never used: on(custom_id='x').fail(429).",
         ),
     ):
         result.stdout.fnmatch_lines([f"*ERROR at {title}*", message], consecutive=True)

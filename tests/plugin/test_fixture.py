@@ -78,133 +78,105 @@ def test_it_is_active_however_it_is_asked_for(pytester: pytest.Pytester) -> None
     result.assert_outcomes(passed=len(ACTIVATED))
 
 
-def test_a_test_that_asks_for_nothing_is_left_alone(pytester: pytest.Pytester) -> None:
-    """After one that does, nothing is patched."""
-    code = f"""
+MARKERS = f"""
 def test_one(fakebatch): {LISTS}
 
 def test_two():
     import respx.mocks
     assert not any(mocker.routers for mocker in respx.mocks.Mocker.registry.values())
     assert "fakebatch" not in os.environ.get("OPENAI_API_KEY", "")
-"""
-    run(pytester, code).assert_outcomes(passed=2)
 
+@pytest.mark.fakebatch(api_keys=["sk-outer"], start="2030-01-01")
+class TestOuter:
+    @pytest.mark.fakebatch(api_keys=["sk-class"])
+    class TestClass:
+        def test_merged(self, fakebatch):
+            assert fakebatch.clock.now.year == 2030
+            openai.OpenAI(api_key="sk-class").batches.list()
 
-def test_markers_merge_and_the_closest_wins(pytester: pytest.Pytester) -> None:
-    """Keyword by keyword: function over class over module."""
-    code = """
-pytestmark = pytest.mark.fakebatch(api_keys=["sk-module"], start="2030-01-01")
+        @pytest.mark.fakebatch(start="2031-01-01")
+        def test_closest(self, fakebatch):
+            assert fakebatch.clock.now.year == 2031
+            with pytest.raises(openai.AuthenticationError):
+                openai.OpenAI(api_key="sk-outer").batches.list()
 
-@pytest.mark.fakebatch(api_keys=["sk-class"])
-class TestClass:
-    def test_merged(self, fakebatch):
-        assert fakebatch.clock.now.year == 2030
-        openai.OpenAI(api_key="sk-class").batches.list()
-
-    @pytest.mark.fakebatch(start="2031-01-01")
-    def test_closest(self, fakebatch):
-        assert fakebatch.clock.now.year == 2031
-        with pytest.raises(openai.AuthenticationError):
-            openai.OpenAI(api_key="sk-module").batches.list()
-"""
-    run(pytester, code).assert_outcomes(passed=2)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "unknown"),
-    [
-        pytest.param("sed=7, strat=1", "sed, strat", id="two keywords"),
-        pytest.param("'virtual'", "'virtual'", id="an argument without a keyword"),
-    ],
-)
-def test_what_the_marker_does_not_know_is_told(
-    pytester: pytest.Pytester, arguments: str, unknown: str
-) -> None:
-    """Three lines: what came, what is known, what to write."""
-    result = run(pytester, f"@pytest.mark.fakebatch({arguments})\ndef test_it(): pass\n")
-
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(
-        [
-            f"*fakebatch: @pytest.mark.fakebatch does not know {unknown}.",
-            "*It takes the keywords seed, clock, start, dialect, dialects, base_url, *.",
-            "*Write for example @pytest.mark.fakebatch(seed=7).",
-        ],
-        consecutive=True,
-    )
-
-
-def test_a_wrong_marker_harms_no_other_test(pytester: pytest.Pytester) -> None:
-    """It is an error of its own test; the next one is set up as ever."""
-    code = f"""
-@pytest.mark.fakebatch(sed=7)
+@pytest.mark.fakebatch(sed=7, strat=1)
 def test_wrong(): pass
+
+@pytest.mark.fakebatch('virtual')
+def test_wrong_too(): pass
 
 def test_right(fakebatch): {LISTS}
 """
-    run(pytester, code).assert_outcomes(errors=1, passed=1)
 
 
-LOSES = """
+def test_markers_merge_and_a_wrong_one_harms_no_other_test(pytester: pytest.Pytester) -> None:
+    """Keyword by keyword: function over class over what is around it.
+
+    A test that asks for nothing is left alone after one that does: nothing is patched. What the
+    marker does not know is told in three lines: what came, what is known, what to write.
+    """
+    result = run(pytester, MARKERS)
+
+    result.assert_outcomes(passed=5, errors=2)
+    for unknown in ("sed, strat", "'virtual'"):
+        result.stdout.fnmatch_lines(
+            [
+                f"*fakebatch: @pytest.mark.fakebatch does not know {unknown}.",
+                "*It takes the keywords seed, clock, start, dialect, dialects, base_url, *.",
+                "*Write for example @pytest.mark.fakebatch(seed=7).",
+            ],
+            consecutive=True,
+        )
+
+
+LOSES = f"""
 def lose():
     try:
         httpx.get("https://example.com/")
     except BaseException:
         pass
 
-def in_a_thread():
+def test_loses(monkeypatch, fakebatch):
+    monkeypatch.setenv("STAYS", "1")
     thread = threading.Thread(target=lose)
     thread.start()
     thread.join()
+
+def test_next(fakebatch):
+    {LISTS}
+    assert "STAYS" not in os.environ
+
+def test_swallows(fakebatch):
+    for _ in range(3):
+        try:
+            httpx.get("https://example.org/")
+        except Exception:
+            pass
 """
 
 
-def test_a_refusal_that_got_lost_is_an_error_of_the_test(pytester: pytest.Pytester) -> None:
-    """The test passes, its teardown does not, and says what was refused; the next test is well."""
-    code = f"{LOSES}\ndef test_it(fakebatch): in_a_thread()\n\ndef test_next(fakebatch): {LISTS}"
-    result = run(pytester, code)
+def test_a_refusal_that_nobody_expects_fails_the_test(pytester: pytest.Pytester) -> None:
+    """Code that swallows every Exception and retries is stopped.
 
-    result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*ERROR at teardown of test_it*"])
+    If the refusal got lost the test passes, its teardown does not, and says what was refused. The
+    fixtures that were there before are torn down as ever, and the next test is well.
+    """
+    result = run(pytester, LOSES)
+
+    result.assert_outcomes(passed=2, errors=1, failed=1)
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_loses*"])
     result.stdout.fnmatch_lines(
         [
             "*GET https://example.com/ was refused: nothing leaves this machine.",
-            "*Emulated are: https://api.openai.com/v1; no respx router of yours answered.",
+            "*fakebatch emulates https://api.openai.com/v1; no route of yours matched.",
             "*Mock it with respx, or give the client an emulated base_url.",
         ],
         consecutive=True,
     )
-
-
-def test_a_refusal_that_got_lost_stops_no_other_teardown(pytester: pytest.Pytester) -> None:
-    """The fixtures that were there before are torn down as ever."""
-    code = f"""
-{LOSES}
-
-def test_it(monkeypatch, fakebatch):
-    monkeypatch.setenv("STAYS", "1")
-    in_a_thread()
-
-def test_next(): assert "STAYS" not in os.environ
-"""
-    run(pytester, code).assert_outcomes(passed=2, errors=1)
-
-
-def test_a_refusal_that_nobody_expects_fails_the_test(pytester: pytest.Pytester) -> None:
-    """Code that swallows every Exception and retries is stopped."""
-    code = """
-def test_it(fakebatch):
-    for _ in range(3):
-        try:
-            httpx.get("https://example.com/")
-        except Exception:
-            pass
-"""
-    result = run(pytester, code)
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E  *fakebatch.RefusedRequest: fakebatch: GET https://example*"])
+    result.stdout.fnmatch_lines(
+        ["E  *fakebatch.RefusedRequest: fakebatch: GET https://example.org*"]
+    )
 
 
 def test_loading_the_plugin_loads_nothing_heavy() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from fakebatch.batch.batch import Batch, BatchCreateParams
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
-from fakebatch.ids import Mint
+from fakebatch.ids import IdFactory
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.batches import Schedule
 from fakebatch.rules.lines import Fail, LineRule
@@ -72,7 +72,7 @@ def batch(
         scenario=scenario or Scenario(schedule=SCHEDULE),
         dialect=dialect,
         models=None,
-        mint=Mint(seed),
+        id_factory=IdFactory(seed),
         output_file_id="file-output",
         error_file_id="file-error",
         cancelled=None if cancelled is None else after(cancelled),

@@ -1,40 +1,50 @@
-"""Writes the sheets of docs/dialects.md: `python tests/support/dialect_sheets.py`."""
+"""Writes the generated half of docs/dialects.md, and docs/evidence/dialects.md, from the dialects.
+
+Run `python tests/support/dialect_sheets.py` after a change of a dialect.
+"""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from fakebatch.dialects import DIALECTS, OPENAI, Dialect, base, knobs
-from fakebatch.dialects.base import ErrorTemplate
-from fakebatch.dialects.beyond import BEYOND
-from fakebatch.dialects.shape import places
+from fakebatch.dialects import DIALECTS, OPENAI, Dialect, Listing, Shapes, dialect
+from fakebatch.dialects.loading import unsupported
+from fakebatch.dialects.template import parse
+from fakebatch.durations import text
 
-TABLES = ("errors", "batch_errors", "unfinished_line_errors", "line_errors")
-NO_KNOBS = {"name", "title", "facts", "unknown", "left_out"}
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "dialects.md"
+EVIDENCE_PAGE = DOCS / "evidence" / "dialects.md"
+MARK = "<!-- tests/support/dialect_sheets.py writes the rest of this page -->\n"
+EVIDENCE_HEAD = """# Evidence for the dialects
 
-PAGE = Path(__file__).parents[2] / "docs" / "dialects.md"
-MARK = "<!-- from here on written by tests/support/dialect_sheets.py -->\n"
+How each provider differs from OpenAI, how that is known (*documented*, *observed* or *inferred*)
+and from which source. [dialects.md](../dialects.md) shows how to use a dialect,
+[fidelity.md](fidelity.md) has the evidence for OpenAI's own behaviour.
+`python tests/support/dialect_sheets.py` writes this page.
+"""
+
+COPIES = [each for each in DIALECTS.values() if each is not OPENAI]
+ERRORS = ("errors", "batch_errors", "unfinished_line_errors", "line_errors")
+NO_SETTINGS = ("name", "title", "facts", "unknown", "left_out")
 
 
 def page() -> str:
-    """The page: what somebody wrote, and the sheets below it."""
-    return PAGE.read_text("utf-8").partition(MARK)[0] + MARK + sheets()
+    """docs/dialects.md: its hand-written half, and tables made from the dialects."""
+    parts = [*_glance(), *_unsupported(), *_settings(), *_errors()]
+    return PAGE.read_text("utf-8").partition(MARK)[0] + MARK + "\n" + "\n".join(parts)
 
 
-def sheets() -> str:
-    """Everything that is known of every dialect."""
-    copies = [one for one in DIALECTS.values() if one is not OPENAI]
-    parts = ["", *_glance(), *_matrix(copies)]
-    for dialect in copies:
-        parts += _sheet(dialect)
-    return "\n".join([*parts, *_beyond(), *_knobs()]) + "\n"
+def evidence_page() -> str:
+    """docs/evidence/dialects.md: every fact of every provider, with its source."""
+    return "\n".join([EVIDENCE_HEAD, *_providers()])
 
 
 def example() -> str:
@@ -42,114 +52,128 @@ def example() -> str:
     return page().partition("```toml\n")[2].partition("```")[0]
 
 
-def _glance() -> Iterator[str]:
-    yield "## At a glance\n"
-    yield _row("Dialect", "Address", "Windows", "Lines", "Bytes", "A batch lacks", "Lists go by")
-    yield _row(*["---"] * 7)
-    usual = set(OPENAI.shapes.batch.split())
-    for one in DIALECTS.values():
-        window = one.window.known.replace("'", "`") + ("" if one.window.ends else ", without end")
-        lacks = ", ".join(sorted(f"`{key}`" for key in usual - _wire_keys(one.shapes.batch)))
-        yield _row(
-            f"`{one.name}`",
-            f"`{one.base_urls[0]}`",
-            window,
-            f"{one.limits.batch_lines:,}",
-            f"{one.limits.batch_bytes:,}",
-            lacks,
-            f"`{one.batches_list.cursor}`" if one.batches_list.cursor else "",
-        )
-    yield ""
-
-
-def _wire_keys(shape: str) -> set[str]:
-    return {place.path[0] for place in places(shape)}
-
-
-def _matrix(copies: list[Dialect]) -> Iterator[str]:
-    said = {one.name: dict(_letters(one)) for one in copies}
-    rows = [one.name for one in fields(Dialect) if any(one.name in own for own in said.values())]
-    yield "## What differs, and how sure that is\n"
-    yield _row("", *said)
-    yield _row(*["---"] * (len(said) + 1))
-    for name in rows:
-        yield _row(f"`{name}`", *(own.get(name, "") for own in said.values()))
-    yield ""
-
-
-def _letters(dialect: Dialect) -> Iterator[tuple[str, str]]:
-    letters: dict[str, set[str]] = {}
-    for fact in dialect.facts:
-        for name in fact.knobs:
-            letters.setdefault(name, set()).add(fact.evidence[0].upper())
-    return ((name, "".join(sorted(found))) for name, found in letters.items())
-
-
-def _sheet(dialect: Dialect) -> Iterator[str]:
-    yield f"## {dialect.title} (`{dialect.name}`)\n"
-    for fact in dialect.facts:
-        yield f"**{fact.evidence.capitalize()}**: {fact.source}\n"
-        yield from (f"- `{name}`: {_value(value)}" for name, value in fact.each())
-        yield ""
-    for title, items in (("Unknown", dialect.unknown), ("Left out", dialect.left_out)):
-        if items:
-            yield f"**{title}**\n"
-            yield from (f"- {item}" for item in items)
-            yield ""
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, ErrorTemplate):
-        return f"{value.status} “{value.message}”" + (f", `{value.code}`" if value.code else "")
-    if isinstance(value, frozenset | set):
-        value = sorted(value)
-    if isinstance(value, Mapping | tuple | list | bool | int | None):
-        return f"`{json.dumps(value, ensure_ascii=False)}`"
-    return f"`{value}`" if value else "none"
-
-
 def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _beyond() -> Iterator[str]:
-    yield "## No dialects\n"
-    yield "Their batch API is another one; `FakeBatch(dialect=…)` says why.\n"
-    yield from (f"- `{name}`: {reason}" for name, reason in BEYOND.items())
+def _head(*cells: str) -> Iterator[str]:
+    yield from (_row(*cells), _row(*["---"] * len(cells)))
+
+
+def _items(title: str, items: tuple[str, ...]) -> Iterator[str]:
+    if items:
+        yield from (f"{title}:\n", *(f"- {item}" for item in items), "")
+
+
+def _code(value: Any) -> str:
+    """A value as a file has it: text bare, all else as JSON."""
+    if value in ("", None):
+        return "" if value == "" else "`inf`"
+    if isinstance(value, frozenset):
+        value = sorted(value)
+    bare = isinstance(value, str)
+    return f"`{value}`" if bare else f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+# --- what a user of a provider needs
+
+
+def _glance() -> Iterator[str]:
+    yield "## At a glance\n"
+    yield from _head(
+        "Dialect", "Address", "Windows", "Lines", "Bytes", "A batch lacks", "Listed by"
+    )
+    for each in (OPENAI, *COPIES):
+        window = each.window.known.replace("'", "`") + ("" if each.window.ends else ", without end")
+        lacks = sorted(parse(OPENAI.shapes.batch).keys() - parse(each.shapes.batch).keys())
+        yield _row(
+            f"`{each.name}`",
+            f"`{each.base_urls[0]}`",
+            window,
+            f"{each.limits.batch_lines:,}",
+            f"{each.limits.batch_bytes:,}",
+            ", ".join(f"`{key}`" for key in lacks),
+            _code(each.batches_list.cursor),
+        )
     yield ""
 
 
-def _knobs() -> Iterator[str]:
-    meanings = {**_meanings(base), **_meanings(knobs)}
-    yield "## The knobs, with OpenAI's values\n"
-    yield _row("Knob", "OpenAI", "Meaning")
-    yield _row("---", "---", "---")
-    for one in fields(Dialect):
-        value = getattr(OPENAI, one.name)
-        if one.name in NO_KNOBS:
+def _providers() -> Iterator[str]:
+    for each in COPIES:
+        addresses = ", ".join(f"`{url}`" for url in each.base_urls)
+        keys = " or ".join(f"`{name}`" for name in each.environment if each.auth)
+        settings = f"[{each.name}.toml](../../fakebatch/dialects/{each.name}.toml)"
+        yield f"## {each.title} (`{each.name}`)\n"
+        yield f"{addresses}{'; key: ' if keys else ''}{keys}; settings: {settings}. Differences:\n"
+        yield from (f"- {fact.what} (*{fact.evidence}*: {fact.source})" for fact in each.facts)
+        yield ""
+        yield from _items("Not emulated", each.left_out)
+        yield from _items("Not known, so as at OpenAI unless a line says otherwise", each.unknown)
+
+
+def _unsupported() -> Iterator[str]:
+    yield "## Providers without a dialect\n"
+    yield "Their batch APIs are different. `FakeBatch(dialect=…)` raises an error that says why.\n"
+    yield from (f"- `{name}`: {reason}" for name, reason in unsupported().items())
+    yield ""
+
+
+# --- what an author of a dialect needs
+
+
+def _settings() -> Iterator[str]:
+    yield "## Settings\n"
+    yield from _head("Setting", "OpenAI", "Meaning")
+    meanings = _meanings()
+    for field in fields(Dialect):
+        value: Any = getattr(OPENAI, field.name)
+        if field.name in NO_SETTINGS:
             continue
-        if is_dataclass(value):
-            kind = type(value).__name__
-            for part, item in asdict(value).items():  # type: ignore[arg-type]
-                yield _row(f"`{one.name}.{part}`", _value(item), meanings.get((kind, part), ""))
-        else:
-            shown = "a table" if one.name in TABLES else _value(value)
-            yield _row(f"`{one.name}`", shown, meanings.get(("Dialect", one.name), ""))
+        if not is_dataclass(value):
+            shown = "see below" if field.name in ERRORS else _code(value)
+            yield _row(f"`{field.name}`", shown, meanings["Dialect", field.name])
+            continue
+        kind = type(value)
+        for part in fields(value):
+            item = getattr(value, part.name)
+            timed = field.name == "pace" and item is not None
+            shown = f"`{text(item)}`" if timed else _code(item)
+            name = f"`{field.name}.{part.name}`"
+            yield _row(name, shown, meanings.get((kind.__name__, part.name), ""))
+    yield from ("", "What each shape can show (`x.*` is any member of `x`):\n")
+    shapes = {f"shapes.{field.name}": field.type for field in fields(Shapes)}
+    shapes["batches_list.shape`, `files_list.shape"] = fields(Listing)[0].type
+    for name, annotation in shapes.items():
+        yield f"- `{name}`: {get_args(annotation)[1].fields}"
+    yield ""
 
 
-def _meanings(module: Any) -> dict[tuple[str, str], str]:
-    """What the text below a field says of it."""
+def _meanings() -> dict[tuple[str, str], str]:
+    """What the text below a field says of it, by class and field."""
     found: dict[tuple[str, str], str] = {}
-    for kind in ast.parse(inspect.getsource(module)).body:
+    for kind in ast.parse(inspect.getsource(dialect)).body:
         if not isinstance(kind, ast.ClassDef):
             continue
-        for one, after in pairwise(kind.body):
-            if isinstance(one, ast.AnnAssign) and isinstance(after, ast.Expr):
-                name = ast.unparse(one.target)
-                text = ast.literal_eval(after.value)
-                found[kind.name, name] = " ".join(text.split())
+        for field, after in pairwise(kind.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
+                meaning = ast.literal_eval(after.value)
+                found[kind.name, ast.unparse(field.target)] = " ".join(meaning.split())
     return found
+
+
+def _errors() -> Iterator[str]:
+    yield "## Error messages of OpenAI\n"
+    yield "The placeholders in braces may be used in your own messages and in `param`.\n"
+    yield from _head("Setting", "Status", "Code", "Message")
+    for table in ("errors", "batch_errors", "line_errors"):
+        for kind, error in getattr(OPENAI, table).items():
+            status = "" if table == "batch_errors" else str(error.status)
+            yield _row(f"`{table}.{kind}`", status, _code(error.code or ""), error.message)
+    for code, message in OPENAI.unfinished_line_errors.items():
+        yield _row(f"`unfinished_line_errors.{code}`", "", f"`{code}`", message)
+    yield ""
 
 
 if __name__ == "__main__":
     PAGE.write_text(page(), "utf-8")
+    EVIDENCE_PAGE.write_text(evidence_page(), "utf-8")

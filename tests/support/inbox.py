@@ -29,18 +29,18 @@ class Inbox:
 
     def __init__(self, *answers: object) -> None:
         self.client = openai.OpenAI()
-        self.came: list[tuple[int, str]] = []
+        self.received: list[tuple[int, str]] = []
         self.batches: list[str] = []
         self.ids: list[str] = []
         self._answers = iter(answers)
 
     def __call__(self, body: bytes, headers: Mapping[str, str]) -> object:
         event: Any = self.client.webhooks.unwrap(body, headers)
-        self.came.append((round(time.time() - NEW_YEAR), event.type.removeprefix("batch.")))
+        self.received.append((round(time.time() - NEW_YEAR), event.type.removeprefix("batch.")))
         self.batches.append(event.data.id)
         self.ids.append(headers["webhook-id"])
         return next(self._answers, None)
 
     @property
     def moments(self) -> list[int]:
-        return [moment for moment, _ in self.came]
+        return [moment for moment, _ in self.received]

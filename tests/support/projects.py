@@ -31,11 +31,11 @@ AT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 @contextmanager
 def running() -> Iterator[Clock]:
     clock = Clock()
-    clock.start()
+    clock._start()
     try:
         yield clock
     finally:
-        clock.stop()
+        clock._stop()
 
 
 def is_real(module: Any) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from fakebatch import FakeBatch
 from fakebatch.dialects import DIALECTS, Dialect
-from fakebatch.dialects.shape import places
+from fakebatch.dialects.template import parse
 from support.client import Driver, chat, jsonl
 
 EVERY = pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def results(do: Driver, dialect: Dialect, ref: str) -> list[dict[str, Any]]:
 
 def keys(shape: str) -> list[str]:
     """The keys of an object of this shape, on top."""
-    return list(dict.fromkeys(place.path[0] for place in places(shape)))
+    return list(parse(shape))
 
 
 def pattern(form: str) -> str:

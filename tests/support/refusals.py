@@ -15,8 +15,8 @@ def said(call: Callable[[], object]) -> Words:
     """The words in which a call is refused."""
     with pytest.raises(APIError) as caught:
         call()
-    words, facts = OPENAI.errors[caught.value.kind], caught.value.facts
-    return words.status, words.message_for(facts), words.param_for(facts), words.code
+    words, values = OPENAI.errors[caught.value.kind], caught.value.values
+    return words.status, words.message_for(values), words.param_for(values), words.code
 
 
 def missing(name: str) -> Words:

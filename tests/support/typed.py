@@ -13,8 +13,8 @@ from openai.pagination import SyncCursorPage, SyncPage
 from openai.types import Batch, FileDeleted, FileObject, Model, Upload
 from openai.types.uploads import UploadPart
 
-from fakebatch.wire.app import Answer, App
-from fakebatch.wire.operations import Operation
+from fakebatch.wire.app import App, Call
+from fakebatch.wire.messages import Reply
 
 TYPES: dict[str, Any] = {
     "files.create": FileObject,
@@ -85,15 +85,16 @@ def every_reply_checked() -> Generator[None]:
         yield
 
 
-Answers = Callable[..., Answer]
+Answers = Callable[[App, Call], tuple[Reply, str, bool]]
 
 
 def _checking(plain: Answers) -> Answers:
     @functools.wraps(plain)
-    def answer(app: App, operation: Operation | None, *call: Any) -> Answer:
-        answered = plain(app, operation, *call)
-        if operation is not None and answered.reply.status == 200 and _speaks_as_openai(app):
-            check(operation.name, answered.reply.body)
+    def answer(app: App, call: Call) -> tuple[Reply, str, bool]:
+        answered = plain(app, call)
+        reply = answered[0]
+        if call.operation is not None and reply.status == 200 and _speaks_as_openai(app):
+            check(call.operation.name, reply.body)
         return answered
 
     return answer

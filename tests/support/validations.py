@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fakebatch.batch.validation import Validation, validate
+from fakebatch.batch.input_file import Validation, validate
 from fakebatch.dialects import OPENAI, Limits
 from support.batches import CHAT, request
 
@@ -19,7 +19,7 @@ def said(judged: Validation) -> list[Said]:
     """The entries as the dialect words them: code, message, param, line."""
     entries = ((OPENAI.batch_errors[entry.code], entry) for entry in judged.errors)
     return [
-        (words.code, words.message_for(entry.facts), words.param_for(entry.facts), entry.line)
+        (words.code, words.message_for(entry.values), words.param_for(entry.values), entry.line)
         for words, entry in entries
     ]
 

@@ -11,7 +11,7 @@ import pytest
 from fakebatch import FakeBatchError
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
-from fakebatch.endless import Endless
+from fakebatch.inspection.endless import Endless
 from fakebatch.rules.batches import BatchRule, Fail
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service
@@ -54,7 +54,7 @@ class Run:
             **limits,
         )
         self.app = App(
-            self.service, clock=lambda: self._now, api_keys=None, noted=self.endless.called
+            self.service, clock=lambda: self._now, api_keys=None, observers=[self.endless.called]
         )
 
     @property

@@ -57,12 +57,9 @@ def test_a_second_thread_cannot_enter_a_fake(clock: str, another: str) -> None:
         openai.OpenAI().batches.list()
 
     assert str(caught.value) == (
-        "fakebatch: A FakeBatch was entered in thread 'other_0', while one is active that was "
-        "entered in thread 'MainThread'.\n"
-        "A process has one clock and one set of patched HTTP stacks; the FakeBatch that is active "
-        "answers every thread.\n"
-        "Enter one and use it from all threads, or run tests side by side in processes: "
-        "pytest -n 2, of pytest-xdist."
+        "fakebatch: Thread 'other_0' entered a FakeBatch while one is active in 'MainThread'.\n"
+        "A process has one clock and one set of patched HTTP stacks, for all of its threads.\n"
+        "Use the active one from every thread, or run tests in processes: pytest-xdist, -n 2."
     )
     in_a_thread(lambda: enter_and_leave(another))  # now there is none
 
@@ -171,8 +168,8 @@ def test_a_forked_process_does_not_answer_as_a_copy(fakebatch: FakeBatch, how: s
     text = in_a_child(lambda: CALLS[how](fakebatch))
 
     assert text.startswith("RefusedRequest('GET https://")
-    assert f"was forked from {os.getpid()}, in which this FakeBatch lives.'" in text
-    assert "'Whatever it did here, it would do to a copy that the test never sees.'" in text
+    assert f"was forked from {os.getpid()}, in which this FakeBatch is active.'" in text
+    assert "'A call from here would change only a copy, which the test does not see.'" in text
     assert "'Use threads in this test, or enter a FakeBatch in the forked process.'" in text
     assert fakebatch.journal.count() == 0
     openai.OpenAI().batches.list()

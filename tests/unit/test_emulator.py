@@ -138,8 +138,8 @@ def test_an_address_that_nobody_has_is_refused() -> None:
     with pytest.raises(RefusedRequest) as caught:
         Client("http://localhost:1/v1", dialects=["openai", "groq"]).send("/batches")
     assert str(caught.value).split("\n") == [
-        "fakebatch: Nobody answers GET http://localhost:1/v1/batches.",
-        "Emulated are: https://api.openai.com/v1, https://api.groq.com/openai/v1.",
+        "fakebatch: GET http://localhost:1/v1/batches is no address of an emulated provider.",
+        "Emulated are https://api.openai.com/v1, https://api.groq.com/openai/v1.",
         "Give the client an emulated base_url.",
     ]
 

@@ -6,7 +6,7 @@ import pytest
 
 from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.dialects import OPENAI
-from fakebatch.wire import fields
+from fakebatch.wire import params
 from support.refusals import (
     Words,
     bad_value,
@@ -109,7 +109,7 @@ def test_a_bad_batch_is_refused_in_the_words_of_the_provider(
     changes: dict[str, Any], words: Words
 ) -> None:
     """Status, message, param and code name the one parameter that is wrong."""
-    assert words == said(lambda: fields.batch_params({**BATCH, **changes}, OPENAI))
+    assert words == said(lambda: params.batch_params({**BATCH, **changes}, OPENAI))
 
 
 PAIRS = {"k" * 64: "v" * 512, **{str(n): "" for n in range(15)}}
@@ -131,10 +131,10 @@ def test_a_good_batch_is_taken(
 ) -> None:
     """What may be left out may be null as well; what is unknown is not looked at."""
     expected = BatchCreateParams("/v1/embeddings", "24h", "file-1", pairs, seconds)
-    assert expected == fields.batch_params({**BATCH, **more}, OPENAI)
+    assert expected == params.batch_params({**BATCH, **more}, OPENAI)
 
 
 @pytest.mark.parametrize("value", [None, True, 10**30, 1.5, "", [], {}], ids=repr)
 def test_every_json_value_has_words(value: object) -> None:
     """Whatever JSON a parameter holds, refusing it does not fail."""
-    assert said(lambda: fields.batch_params({**BATCH, "endpoint": value}, OPENAI))[0] == 400
+    assert said(lambda: params.batch_params({**BATCH, "endpoint": value}, OPENAI))[0] == 400

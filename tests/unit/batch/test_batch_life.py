@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from fakebatch import UsageError
 from fakebatch.batch.batch import Batch, Counts
 from fakebatch.batch.lifecycle import Status
 from fakebatch.durations import SECOND
-from fakebatch.rules.batches import Schedule
+from fakebatch.rules.batches import BatchRule, CancelTo, Expire, Schedule
 from fakebatch.rules.lines import Fail, LineRule
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import view
@@ -118,6 +121,12 @@ LIVES: dict[str, tuple[Batch, list[tuple[float, str]]]] = {
             *((OVER + 1, "finalizing"), (OVER + 1 + EXPIRING, "expired")),
         ],
     ),
+    "expires by a rule, with all lines done": (
+        batch(
+            scenario=Scenario(schedule=SCHEDULE, on_batch=(BatchRule(expire=Expire(1.0)),)),
+        ),
+        [BEGINNING, RUNNING, (OVER + 1, "finalizing"), (OVER + 1 + EXPIRING, "expired")],
+    ),
     "validated long after the window: it expires": (
         scheduled(OVER + 99, 1, 5),
         [
@@ -136,6 +145,24 @@ LIVES: dict[str, tuple[Batch, list[tuple[float, str]]]] = {
 def test_the_whole_life_of_a_batch_is_known(made: Batch, expected: list[tuple[float, str]]) -> None:
     """When each status begins follows from input, schedule and cancel alone."""
     assert expected == marks(made)
+
+
+CANCELS = {
+    "while it validates": 9,
+    "while it runs": 60,
+    "while it finalizes": 112,
+}
+
+
+@pytest.mark.parametrize("to", ["cancelled", "completed"])
+@pytest.mark.parametrize("cancelled", CANCELS.values(), ids=CANCELS)
+def test_a_cancel_keeps_the_past(cancelled: int, to: Any) -> None:
+    """What has begun by then stays, whatever the cancel ends in; what had not is replaced."""
+    rule = BatchRule(cancel_to=CancelTo(to))
+    made = batch(scenario=Scenario(schedule=SCHEDULE, on_batch=(rule,)))
+    past = [mark for mark in marks(made) if mark[0] <= cancelled]
+    end = (cancelled + CANCELLING, to)
+    assert marks(made.cancel(after(cancelled))) == [*past, (cancelled, "cancelling"), end]
 
 
 SOME_FAIL = batch(scenario=failing("r-1", "r-4", "r-7"))
@@ -173,6 +200,12 @@ def test_counts_follow_from_the_moment(made: Batch, seconds: float, expected: Co
     assert expected == made.counts(after(seconds))
 
 
+def test_the_schedule_of_a_scenario_may_have_a_curve() -> None:
+    """As that of a rule."""
+    schedule = replace(SCHEDULE, curve=((0.9, 0.0),))
+    assert batch(scenario=Scenario(schedule=schedule)).counts(after(99)) == Counts(10)
+
+
 def test_what_begins_after_the_window_does_not_run() -> None:
     """A batch validated after its window has ended finishes no line, however fast they are."""
     assert scheduled(OVER + 99, 0, 5).counts(after(2 * OVER)) == Counts(10)
@@ -192,10 +225,10 @@ ORDERS = {"the same seed": (b"0", True), "another seed": (b"1", False)}
 @pytest.mark.parametrize(("seed", "expected"), ORDERS.values(), ids=ORDERS)
 def test_the_seed_decides_the_order(seed: bytes, *, expected: bool) -> None:
     """Lines finish in an order that follows from the seed and is not the input's."""
-    order = batch(seed=b"0").order
+    order = batch(seed=b"0").outcomes.order
     assert sorted(order) == list(range(10))
     assert order != list(range(10))
-    assert expected is (order == batch(seed=seed).order)
+    assert expected is (order == batch(seed=seed).outcomes.order)
 
 
 def test_blank_lines_are_in_no_count() -> None:

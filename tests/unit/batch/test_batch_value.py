@@ -14,8 +14,8 @@ import pytest
 
 from fakebatch.batch import batch as module
 from fakebatch.batch.batch import Batch
+from fakebatch.batch.input_file import Validation, validate
 from fakebatch.batch.output_file import ResultFile, results
-from fakebatch.batch.validation import Validation, validate
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.lines import Fail, LineRule, Reply
 from fakebatch.rules.scenario import Scenario
@@ -102,12 +102,12 @@ def test_a_batch_and_its_cancelled_self_validate_once(validations: list[int]) ->
 def test_a_cancel_keeps_what_it_does_not_change(validations: list[int]) -> None:
     """Lines are not judged again, nor matched, nor put in order."""
     made = batch(scenario=failing("r-1"))
-    counts, order = made.counts(after(60)), made.order
+    counts, order = made.counts(after(60)), made.outcomes.order
     cancelled = made.cancel(after(60))
 
     assert cancelled.counts(after(600)) == counts
-    assert cancelled.order is order
-    assert cancelled.outcome(1) is made.outcome(1)
+    assert cancelled.outcomes.order is order
+    assert cancelled.outcomes is made.outcomes
     assert cancelled.timeline != made.timeline
     assert validations == [10]
 

@@ -13,7 +13,7 @@ from fakebatch.batch.batch import Batch
 from fakebatch.batch.bulk import WriteLine
 from fakebatch.batch.output_file import Streamed, results
 from fakebatch.dialects import DIALECTS, OPENAI, ErrorCode
-from fakebatch.replies import Charge
+from fakebatch.replies import Usage
 from fakebatch.rules.batches import BatchRule, ResultFiles
 from fakebatch.rules.lines import Duplicate, Fail, Hang, LineRule, Reply
 from fakebatch.rules.scenario import ECHO, Scenario
@@ -182,14 +182,14 @@ def test_beside_lines_that_rules_meet_the_others_are_plain(
         if write is None:
             return None
 
-        def noted(index: int) -> tuple[bytes, Charge] | None:
+        def noted(index: int) -> tuple[bytes, Usage] | None:
             written.append(index)
             return write(index)
 
         return noted
 
     monkeypatch.setattr(bulk, "output", noting)
-    finished = fast.order[: fast.finished(fast.end.at)]
+    finished = fast.outcomes.order[: fast.finished(fast.end.at)]
 
     assert results(fast) == expected
     assert {*written} == {*finished} - {3}

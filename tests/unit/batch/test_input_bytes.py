@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from fakebatch.batch.input_file import find_lines, looks_like_jsonl, parsed
-from fakebatch.batch.validation import Validation, validate
+from fakebatch.batch.input_file import Validation, find_lines, looks_like_jsonl, parsed, validate
 from fakebatch.dialects import OPENAI, ErrorCode
 from fakebatch.request_line import json_type
 from support.batches import CHAT, jsonl, request

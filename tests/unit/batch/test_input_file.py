@@ -49,6 +49,7 @@ FLAWS: dict[str, tuple[object, tuple[str, str, str | None]]] = {
     "a decimal as body": (request("r-1", body=1.5), wrong_type("body", "an object", "a decimal")),
     "GET": (request("r-1", method="GET"), method("GET")),
     "a method in small letters": (request("r-1", method="post"), method("post")),
+    "an empty method": (request("r-1", method=""), method("")),
     "the url of another endpoint": (request("r-1", url=EMBEDDINGS), URL),
     "a whole url": (request("r-1", url=f"https://api.openai.com{CHAT}"), URL),
     "a url that only begins right": (request("r-1", url=CHAT + "/"), URL),

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from fakebatch.batch.validation import validate
+from fakebatch.batch.input_file import validate
 from fakebatch.dialects import OPENAI, Limits
 from support.batches import CHAT, jsonl, request
 from support.validations import (
@@ -93,36 +94,41 @@ TOO_MANY_INPUTS = (
 )
 
 LIMITS: dict[str, tuple[bytes, str, Limits, list[Said]]] = {
-    "as many lines as may be": (GOOD_TWO, CHAT, Limits(batch_lines=2), []),
+    "as many lines as may be": (GOOD_TWO, CHAT, replace(OPENAI.limits, batch_lines=2), []),
     "a line too many": (
         GOOD_TWO,
         CHAT,
-        Limits(batch_lines=1),
+        replace(OPENAI.limits, batch_lines=1),
         [(*TOO_MANY_LINES, None, None)],
     ),
-    "as many bytes as may be": (GOOD_TWO, CHAT, Limits(batch_bytes=len(GOOD_TWO)), []),
+    "as many bytes as may be": (
+        GOOD_TWO,
+        CHAT,
+        replace(OPENAI.limits, batch_bytes=len(GOOD_TWO)),
+        [],
+    ),
     "a byte too many": (
         b"{\n",
         CHAT,
-        Limits(batch_bytes=1),
+        replace(OPENAI.limits, batch_bytes=1),
         [(*TOO_LARGE, None, None), (*BAD_JSON, 1)],
     ),
     "three inputs: a text, and two texts": (
         embeddings("a", ["b", "c"]),
         EMBEDDINGS,
-        Limits(batch_inputs=3),
+        replace(OPENAI.limits, batch_inputs=3),
         [],
     ),
     "tokens are one input": (
         embeddings([1, 2, 3, 4], "b", []),
         EMBEDDINGS,
-        Limits(batch_inputs=3),
+        replace(OPENAI.limits, batch_inputs=3),
         [],
     ),
     "lists of tokens are one input each": (
         embeddings([[1], [2]], ["b", "c"]),
         EMBEDDINGS,
-        Limits(batch_inputs=3),
+        replace(OPENAI.limits, batch_inputs=3),
         [(*TOO_MANY_INPUTS, None, None)],
     ),
 }

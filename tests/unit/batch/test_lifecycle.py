@@ -39,18 +39,13 @@ def test_a_status_holds_from_its_mark_to_the_next(now: int, expected: Status) ->
 
 
 def test_a_status_has_begun_only_when_its_mark_has_come() -> None:
-    """`began` knows the past, `starts` knows the future as well."""
-    assert LIFE.began(Status.FINALIZING, 19) is None
-    assert LIFE.began(Status.FINALIZING, 20) == 20
+    """`has_begun` knows the past, `starts` knows the future as well."""
+    assert not LIFE.has_begun(Status.FINALIZING, 19)
+    assert LIFE.has_begun(Status.FINALIZING, 20)
+    assert not LIFE.has_begun(Status.EXPIRED, 10**18)
     assert LIFE.starts(Status.FINALIZING) == 20
     assert LIFE.starts(Status.EXPIRED) is None
     assert LIFE.marks[-1] == Mark(20, Status.COMPLETED)
-
-
-def test_another_future_keeps_the_past() -> None:
-    """What has begun by now stays; what had not is replaced."""
-    over = Mark(99, Status.CANCELLED)
-    assert (*LIFE.marks[:2], over) == LIFE.until(19, over).marks
 
 
 def test_four_statuses_are_final() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from fakebatch import UsageError
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.output_file import leaves, result_files, results
+from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
-from fakebatch.rules.lines import Fail, LineRule, Reply
+from fakebatch.rules.lines import Corrupt, Fail, LineRule, Reply
 from fakebatch.rules.scenario import Scenario
 from support.batches import CHAT, DAY, OVERDUE, SCHEDULE, batch, failing, jsonl, request, requests
 
@@ -158,7 +160,7 @@ def test_lines_are_written_in_the_order_they_finished() -> None:
     """Files are shuffled by the seed, and both keep the one order of finishing."""
     unlucky = ("r-1", "r-4", "r-7")
     made = batch(scenario=failing(*unlucky))
-    order = [f"r-{index}" for index in made.order]
+    order = [f"r-{index}" for index in made.outcomes.order]
     left = results(made)
     assert order != sorted(order)
     assert [id_ for id_ in order if id_ not in unlucky] == ids(bytes(left.output))
@@ -232,6 +234,16 @@ def test_usage_is_the_sum_over_lines() -> None:
     assert (used.input_tokens, used.output_tokens) == (27, 36)
 
 
+def test_a_part_that_is_not_there_cannot_be_taken_away() -> None:
+    """A provider whose failed lines have no response: they stay as they are."""
+    rules = (LineRule(fail=Fail(429)), LineRule(corrupt=Corrupt("no_body")))
+    shapes = replace(OPENAI.shapes, failed="id custom_id error=body.error.message")
+    dialect = replace(OPENAI, shapes=shapes)
+    made = batch(requests(1), scenario=Scenario(schedule=SCHEDULE, on=rules), dialect=dialect)
+    (line,) = lines(results(made).errors)
+    assert [*line] == ["id", "custom_id", "error"]
+
+
 BAD_ANSWERS: dict[str, tuple[Any, list[str]]] = {
     "the callable raises": (
         lambda line: line.body["nothing"],
@@ -245,7 +257,7 @@ BAD_ANSWERS: dict[str, tuple[Any, list[str]]] = {
         lambda _: None,
         [
             "fakebatch: The reply to custom_id 'r-0' is None.",
-            "A reply is a text or a whole response body (a dict).",
+            "A reply is a string or a whole response body (a dict).",
             "Let the callable return one of these; it must not be a coroutine function.",
         ],
     ),

@@ -80,7 +80,7 @@ def test_a_recording_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "none.jsonl"
     assert error_of(lambda: Replay(str(path))) == [
         f"fakebatch: replay cannot read {str(path)!r}: No such file or directory.",
-        f"Relative paths count from {Path.cwd()}.",
+        f"Relative paths start at {Path.cwd()}.",
         "Give the path of a downloaded output file.",
     ]
 
@@ -104,7 +104,7 @@ def test_a_line_that_is_no_result_is_an_error(bad: object, tmp_path: Path) -> No
     """A recording is read when it is given, and the first bad line is named by its number."""
     path = recorded(tmp_path, result("ok"), bad)
     first, *rest = error_of(lambda: Replay(str(path)))
-    assert first.startswith(f"fakebatch: Line 2 of {str(path)!r} is no result line: ")
+    assert first.startswith(f"fakebatch: Line 2 of {str(path)!r} is not a result line: ")
     assert rest == [
         'A result line is {"custom_id": …, "response": {"status_code": …, "body": …}, …}.',
         "Give an output or error file as downloaded, not an input file.",

@@ -1,11 +1,10 @@
-"""Which dialect is meant: a name, a value, a file; several; at an address of one's own."""
+"""Which dialect is meant: a name or a value; several; at an address of one's own."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,8 +12,8 @@ import openai
 import pytest
 
 from fakebatch import FakeBatch, RefusedRequest, UsageError
-from fakebatch.dialects import DIALECTS, OPENAI, documented
-from fakebatch.dialects.beyond import BEYOND
+from fakebatch.dialects import DIALECTS
+from fakebatch.dialects.loading import unsupported
 from support.client import chat, jsonl
 
 LINE = chat("a", model="kimi-k2.6")
@@ -96,7 +95,7 @@ def test_a_provider_may_be_elsewhere(host: str) -> None:
     with FakeBatch(dialect="moonshot", base_url=host) as fake:
         assert fake.base_url == host
         assert "errors" not in batch_of(openai.OpenAI(base_url=host)).to_dict()
-        with pytest.raises(RefusedRequest, match="Emulated are: http"):
+        with pytest.raises(RefusedRequest, match="fakebatch emulates http"):
             httpx.get("https://api.moonshot.cn/v1/batches")
 
 
@@ -109,16 +108,6 @@ def test_a_value_is_a_dialect() -> None:
             url = f"{fake.base_url}/batches"
             answer = httpx.post(url, json=asked, headers={"authorization": "Bearer x"})
         assert answer.status_code == status
-
-
-def test_a_provider_of_ones_own_may_be_written_like_ours() -> None:
-    """OpenAI, and the facts that differ, with where they are known from."""
-    own = OPENAI.derive(
-        "acme", "Acme", documented("our wiki", base_urls=("https://acme.example/v1",))
-    )
-    with FakeBatch(dialects=[own, "moonshot"]) as fake:
-        assert fake.base_url == "https://acme.example/v1"
-        assert batch_of(openai.OpenAI(base_url=fake.base_url)).status == "validating"
 
 
 def test_limits_and_models_are_those_the_test_says() -> None:
@@ -134,31 +123,37 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "a name nobody has": (
         {"dialect": "moonshine"},
         "There is no dialect 'moonshine'.",
-        "Known are 'openai', 'moonshot', 'azure'",
+        "Known are 'azure', 'dashscope', 'deepinfra'",
     ),
+    "no name at all": ({"dialect": 3}, "There is no dialect 3.", "Known are 'azure'"),
     "two addresses for several": (
         {"dialects": ["openai", "groq"], "base_url": "http://x/v1"},
         "came with dialect=None and base_url='http://x/v1'",
         "told apart by their own addresses",
     ),
     "one and several": ({"dialect": "groq", "dialects": ["openai"]}, "came with", "told apart"),
-    "none of several": ({"dialects": []}, "dialects=[]", "without any there is nothing"),
+    "none of several": ({"dialects": []}, "dialects=[]", "the list needs at least one"),
     "the same twice": (
         {"dialects": ["groq", "groq"]},
         "Two dialects have the address https://api.groq.com/openai/v1",
         "told apart",
     ),
-    "a text for several": ({"dialects": "groq"}, "dialects='groq' is a text", "takes a list"),
+    "a text for several": ({"dialects": "groq"}, "dialects='groq' is one string", "takes a list"),
     "an address without a scheme": (
         {"dialect": "groq", "base_url": "gateway/v1"},
-        "is no address",
-        "https://api.groq.com/openai/v1",
+        "base_url='gateway/v1': 'gateway/v1' is no address.",
+        "https://host:8000/v1",
     ),
-    "a limit nobody has": ({"limits": {"lines": 1}}, "has no 'lines'", "batch_lines"),
-    "a file that is not there": (
-        {"dialect": "nowhere.toml"},
-        "'nowhere.toml' is no dialect",
-        "TOML file",
+    "an address without a host": (
+        {"base_url": "http://a gateway/v1"},
+        "'http://a gateway/v1' is no address.",
+        "https://host:8000/v1",
+    ),
+    "a limit nobody has": ({"limits": {"lines": 1}}, "limits: 'lines' is unknown", "batch_lines"),
+    "a limit that is no number": (
+        {"limits": {"batch_lines": "ten"}},
+        "limits.batch_lines: 'ten' is not a whole number",
+        "A value there is a whole number",
     ),
 }
 
@@ -172,46 +167,13 @@ def test_what_has_no_meaning_is_told(given: dict[str, Any], came: str, known: st
     assert known in lines[1]
 
 
-@pytest.mark.parametrize("name", BEYOND)
+@pytest.mark.parametrize("name", unsupported())
 def test_a_provider_with_another_api_is_told_why(name: str) -> None:
     """No wrong imitation: the reason is named."""
     lines = told(lambda: FakeBatch(dialect=name))
 
     assert lines[0] == f"fakebatch: The API of {name!r} cannot be a dialect."
-    assert BEYOND[name] in lines[1]
-
-
-FILES: dict[str, tuple[str, str]] = {
-    "no TOML": ("name = ", "Invalid value"),
-    "like nobody": ('like = "moonshine"', "'moonshine' is none of 'openai'"),
-    "a knob of another type": ("endpoints = 7", "endpoints: Input should be a valid tuple"),
-    "a limit of another type": (
-        '[limits]\nbatch_lines = "many"',
-        "limits.batch_lines: Input",
-    ),
-    "an id of no form": ('[ids]\nbatch = "batch_{snowflake}"', "an id has no form 'snowflake'"),
-    "a word of no reason": ('[errors.no_luck]\nmessage = "x"', "errors.no_luck"),
-}
-
-
-@pytest.mark.parametrize(("text", "reason"), FILES.values(), ids=FILES)
-def test_a_file_that_says_no_dialect_is_told(text: str, reason: str, tmp_path: Path) -> None:
-    """Where it goes wrong, and what a dialect is."""
-    path = tmp_path / "own.toml"
-    path.write_text(text)
-    lines = told(lambda: FakeBatch(dialect=str(path)))
-
-    assert reason in lines[0]
-
-
-def test_a_file_with_a_knob_nobody_has_is_told(tmp_path: Path) -> None:
-    """The message has the knobs there are."""
-    path = tmp_path / "own.toml"
-    path.write_text("[window]\nleest = '1h'")
-    lines = told(lambda: FakeBatch(dialect=path))
-
-    assert "has no 'leest'" in lines[0]
-    assert "units, least, most" in lines[1]
+    assert unsupported()[name] in lines[1]
 
 
 def test_keys_are_dummies_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:

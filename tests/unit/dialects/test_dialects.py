@@ -1,30 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+import ast
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 from string import Formatter
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 from pydantic import TypeAdapter
 
+import fakebatch
+from fakebatch.batch.input_file import ASKS
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.output_file import UNFINISHED
-from fakebatch.batch.validation import ASKS
-from fakebatch.dialects import (
-    DIALECTS,
-    OPENAI,
-    Dialect,
-    ErrorCode,
-    ErrorKind,
-    ErrorTemplate,
-    canonical,
-)
-from fakebatch.dialects.facts import Evidence, amended, documented, inferred
-from fakebatch.dialects.knobs import Window
+from fakebatch.dialects import DIALECTS, OPENAI, Dialect, ErrorCode, ErrorKind, canonical, choose
+from fakebatch.dialects.dialect import BatchStatus, OperationName, UnfinishedCode
 from fakebatch.durations import microseconds
-from fakebatch.errors import UsageError
-from fakebatch.ids import Mint
 from fakebatch.wire.operations import OPERATIONS
 
 ALL = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
@@ -41,23 +32,27 @@ def test_a_dialect_has_words_for_everything(dialect: Dialect) -> None:
 
 
 @ALL
-def test_a_dialect_speaks_in_templates_that_name_their_facts(dialect: Dialect) -> None:
-    """Every template parses, and names no fact that OpenAI's own words do not know."""
-    more = {"value", "status", "id", "limit", "method", "path", "name", "param"}
-    for words, usual in _pairs(dialect):
-        for template in (words.message, words.param or ""):
-            assert "" not in _named(template)
-            assert _named(template) <= _named(usual.message) | more
+def test_a_dialect_names_what_is_known_of_an_error(dialect: Dialect) -> None:
+    """No error has braces that could not be filled in."""
+    assert choose(dialect) is dialect
 
 
-def _pairs(dialect: Dialect) -> Iterator[tuple[ErrorTemplate, ErrorTemplate]]:
-    """What the provider says, and what OpenAI says in its place."""
-    yield from ((dialect.errors[one], OPENAI.errors[one]) for one in ErrorKind)
-    yield from ((dialect.batch_errors[one], OPENAI.batch_errors[one]) for one in ErrorCode)
-
-
-def _named(template: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+def test_every_error_is_raised_with_what_its_words_name() -> None:
+    """Where the package raises an error of some kind, the fields of OpenAI's words are there."""
+    raised = set()
+    for path in sorted(Path(fakebatch.__file__).parent.rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not (isinstance(call, ast.Call) and ast.unparse(call.func) == "APIError"):
+                continue
+            names = {keyword.arg for keyword in call.keywords}
+            if None not in names:  # **values
+                # a store is made with the kind that it raises
+                source = ast.unparse(call.args[0]).replace("self._missing", "NO_SUCH_FILE")
+                kind = ErrorKind[source.removeprefix("ErrorKind.")]
+                words = f"{OPENAI.errors[kind].message}{OPENAI.errors[kind].param}"
+                assert {name for _, name, *_ in Formatter().parse(words) if name} <= names, kind
+                raised.add(kind)
+    assert len(raised) > 25
 
 
 @ALL
@@ -68,85 +63,64 @@ def test_a_dialect_knows_what_its_endpoints_ask_for(dialect: Dialect) -> None:
 
 @ALL
 def test_a_dialect_is_of_its_declared_types(dialect: Dialect) -> None:
-    """The facts of a sheet are typed loosely; the value they make is not."""
-    for one in fields(dialect):
-        value = getattr(dialect, one.name)
-        if one.name != "facts" and not is_dataclass(value):
-            declared: Any = get_type_hints(Dialect)[one.name]
-            TypeAdapter(declared).validate_python(value, strict=True)
+    """What `settings` makes of a file is what pydantic makes of the annotations."""
+    for field in fields(dialect):
+        value = getattr(dialect, field.name)
+        if not is_dataclass(value):
+            TypeAdapter(plain(field.type)).validate_python(value, strict=True)
 
 
-@ALL
-def test_a_dialect_speaks_of_things_there_are(dialect: Dialect) -> None:
-    """Statuses, operations and forms of ids are those that exist."""
-    assert set(dialect.cancels) | set(dialect.statuses) <= set(Status)
-    assert set(dialect.answers) <= {operation.name for operation in OPERATIONS}
-    assert all(
-        Mint(b"").made(getattr(dialect.ids, one.name), 0)
-        for one in fields(dialect.ids)
-        if getattr(dialect.ids, one.name)
-    )
-    assert dialect.window.allows(dialect.window.usual)
+def plain(annotation: Any) -> Any:
+    """The annotation without checks."""
+    if get_origin(annotation) is Annotated:
+        return get_args(annotation)[0]
+    inner = tuple(map(plain, get_args(annotation)))
+    return get_origin(annotation)[inner] if inner else annotation
+
+
+def test_closed_sets_are_those_there_are() -> None:
+    """Statuses and operations of the annotations are those of the emulator."""
+    statuses, operations = (get_args(alias)[1].values for alias in (BatchStatus, OperationName))
+
+    assert {*statuses} == {*Status}
+    assert {*operations} == {operation.name for operation in OPERATIONS}
+    assert {*UNFINISHED.values()} <= {*get_args(UnfinishedCode)[1].values}
 
 
 @IS_A_COPY
 def test_a_copy_differs_in_two_facts_at_least(dialect: Dialect) -> None:
     """One that only lives elsewhere is a base URL. Addresses and keys make no dialect."""
-    names = [name for fact in dialect.facts for name, _ in fact.each()]
-    of_no_weight = {"base_urls", "environment", "headers", "snapshots", "endpoints"}
+    names = {name for fact in dialect.facts for name in fact.settings}
+    parts = {part for fact in dialect.facts for part in fact.settings.get("shapes", ())}
+    of_no_weight = {"base_urls", "environment", "headers", "snapshots", "endpoints", "shapes"}
 
-    assert len(set(names) - of_no_weight) >= 2
+    assert len((names | parts) - of_no_weight) >= 2
 
 
 @IS_A_COPY
-def test_every_fact_names_its_source(dialect: Dialect) -> None:
-    """And holds: what a sheet says last of a knob is what the dialect has."""
+def test_every_fact_says_what_differs_and_names_its_source(dialect: Dialect) -> None:
+    """In words, beside its settings."""
     for fact in dialect.facts:
-        assert fact.source
-        assert fact.knobs
+        assert all((fact.what, fact.source, fact.settings))
 
 
-def test_a_fact_says_each_value_it_sets() -> None:
-    """Groups and tables entry by entry, other values whole."""
-    fact = documented("x", window={"least": "1h", "most": "2h"}, statuses={"failed": "FAILED"})
-
-    assert fact.evidence is Evidence.DOCUMENTED
-    assert [*fact.each()] == [
-        ("window.least", "1h"),
-        ("window.most", "2h"),
-        ("statuses", {"failed": "FAILED"}),
-    ]
-
-
-def test_a_copy_is_the_other_and_what_differs() -> None:
-    """Later facts win; groups keep what is not said; the original stays."""
-    copy = OPENAI.derive(
-        "copy",
-        "Copy",
-        documented("x", limits={"batch_lines": 7}, endpoints=("/v1/embeddings",)),
-        inferred("y", limits={"batch_bytes": 8}, errors={ErrorKind.NOT_JSON: _words()}),
-        unknown=("z",),
+def test_set_changes_groups_and_tables_entry_by_entry() -> None:
+    """Other values are replaced; the original stays."""
+    words = OPENAI.errors[ErrorKind.BAD_ORDER]
+    changed = OPENAI.set(
+        limits={"batch_lines": 7},
+        endpoints=["/v1/embeddings"],
+        errors={ErrorKind.NOT_JSON: words},
+        statuses={"failed": "FAILED"},
+        headers={"x": "y"},
     )
 
-    assert (copy.limits.batch_lines, copy.limits.batch_bytes) == (7, 8)
-    assert copy.limits.batch_inputs == OPENAI.limits.batch_inputs == 50_000
-    assert copy.endpoints == ("/v1/embeddings",)
-    assert copy.errors[ErrorKind.NOT_JSON] == _words()
-    assert copy.errors[ErrorKind.NO_KEY] == OPENAI.errors[ErrorKind.NO_KEY]
-    assert (copy.name, copy.unknown, len(copy.facts)) == ("copy", ("z",), 2)
-
-
-def _words() -> object:
-    return OPENAI.errors[ErrorKind.BAD_ORDER]
-
-
-@pytest.mark.parametrize("knobs", [{"windows": 1}, {"window": {"unit": "h"}}])
-def test_a_knob_there_is_not_is_told(knobs: dict[str, object]) -> None:
-    """With the knobs there are in its place."""
-    with pytest.raises(UsageError, match="A dialect has no '"):
-        OPENAI.set(**knobs)
-    with pytest.raises(KeyError):
-        amended(OPENAI, knobs)
+    assert (changed.limits.batch_lines, OPENAI.limits.batch_lines) == (7, 50_000)
+    assert changed.limits.batch_inputs == OPENAI.limits.batch_inputs
+    assert changed.endpoints == ("/v1/embeddings",)
+    assert changed.errors[ErrorKind.NOT_JSON] == words
+    assert changed.errors[ErrorKind.NO_KEY] == OPENAI.errors[ErrorKind.NO_KEY]
+    assert (changed.statuses, changed.headers) == ({"failed": "FAILED"}, {"x": "y"})
 
 
 SPELT = {
@@ -164,7 +138,7 @@ def test_an_endpoint_has_one_name(spelt: str, expected: str) -> None:
     assert canonical(spelt) == expected
 
 
-DAYS = Window(units="hd", least="12h", most="7d")
+DAYS = replace(OPENAI.window, units="hd", least="12h", most="7d")
 
 WINDOWS = {
     "12h": True,
@@ -196,4 +170,4 @@ def test_a_window_is_a_whole_number_and_a_unit(text: str, allowed: bool) -> None
 
 def test_a_window_says_what_is_known() -> None:
     """One, or the ends of a range."""
-    assert (Window().known, DAYS.known) == ("'24h'", "'12h' to '7d'")
+    assert (OPENAI.window.known, DAYS.known) == ("'24h'", "'12h' to '7d'")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
+from typing import Any, get_args
 
 import httpx
 import openai
 import pytest
 
 from fakebatch import FakeBatch
-from fakebatch.dialects import DIALECTS, Dialect, ErrorKind
-from support.client import Driver
+from fakebatch.dialects import DIALECTS, Dialect, ErrorKind, Listing, Shapes
+from support.client import Driver, chat, jsonl
 from support.providers import EVERY, create, keys, line, pattern, results, run, upload
 
 
@@ -178,3 +180,58 @@ def _story(name: str) -> list[bytes]:
         fake.clock.advance("2h")
         answers.append(client.get(f"{url}/batches/{answers[1].json()['id']}"))
     return [one.content for one in answers]
+
+
+def named(annotation: Any) -> list[str]:
+    """The fields that a shape with this annotation may name."""
+    return [name for name in get_args(annotation)[1].fields.split() if not name.endswith(".*")]
+
+
+def test_a_shape_can_show_every_field_it_may_name() -> None:
+    """What the check of a shape lets pass is there when the object is made."""
+    may = {field.name: named(field.type) for field in fields(Shapes)}
+    may["list"] = named(fields(Listing)[0].type)
+    shapes = {
+        kind: " ".join(f"{name.replace('.', '_')}={name}" for name in names)
+        for kind, names in may.items()
+    }
+    lists = {"shape": shapes.pop("list")}
+    dialect = DIALECTS["openai"].set(
+        name="everything", shapes=shapes, batches_list=lists, files_list=lists
+    )
+    lines = [chat("a"), chat("b"), chat("c")]
+    headers = {"authorization": "Bearer x"}
+    with FakeBatch(dialect=dialect) as fake, httpx.Client(headers=headers) as client:
+        fake.on(custom_id="b").fail(500)
+        fake.on(custom_id="c").hang()
+        files, batches = f"{fake.base_url}/files", f"{fake.base_url}/batches"
+        form = {"file": ("in.jsonl", jsonl(lines))}
+        upload = client.post(files, data={"purpose": "batch"}, files=form).json()
+        params = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        client.post(batches, json={**params, "input_file_id": "file-x"})
+        id_ = client.post(batches, json={**params, "input_file_id": upload["id"]}).json()["id"]
+        fake.clock.advance("25h")
+        batch = client.get(f"{batches}/{id_}").json()
+        output, errors = (
+            client.get(f"{files}/{batch[name]}/content").text.splitlines()
+            for name in ("output_file_id", "error_file_id")
+        )
+        pages = client.get(batches).json(), client.get(files).json()
+        shown = {
+            "batch": batch,
+            "entry": pages[0]["data"][1]["errors"]["data"][0],
+            "list": pages[0],
+            "file": client.get(f"{files}/{upload['id']}").json(),
+            "upload": upload,
+            "error": client.get(f"{batches}/x").json(),
+            "error_of_files": client.get(f"{files}/x").json(),
+            "answered": json.loads(output[0]),
+            "failed": json.loads(errors[0]),
+            "lost": json.loads(errors[1]),
+            "deleted": client.delete(f"{files}/{upload['id']}").json(),
+        }
+
+    assert batch["status"] == "expired"
+    assert {kind: [*value] for kind, value in shown.items()} == {
+        kind: [name.replace(".", "_") for name in names] for kind, names in may.items()
+    }

@@ -10,7 +10,7 @@ import pytest
 
 import fakebatch
 from fakebatch.dialects import DIALECTS
-from fakebatch.dialects.beyond import BEYOND
+from fakebatch.dialects.loading import unsupported
 
 PACKAGE = Path(fakebatch.__file__).parent
 OTHERS = {
@@ -18,7 +18,7 @@ OTHERS = {
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.parent.name != "dialects"
 }
-NAMES = {*DIALECTS, *BEYOND, "kimi", "qwen", "glm", "llama"} - {"openai", "together"}
+NAMES = {*DIALECTS, *unsupported(), "kimi", "qwen", "glm", "llama"} - {"openai", "together"}
 """The API is OpenAI's, and together is a word."""
 
 

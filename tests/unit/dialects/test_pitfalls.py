@@ -29,7 +29,7 @@ def test_1_a_list_without_has_more_never_ends(
     """The SDK asks for what comes after the last, gets the same page, and so on: it is told."""
     id_ = create(do, fakebatch, line(dialect, "a")).id
     assert do(do.client.batches.list).data[0].id == id_
-    with pytest.raises(FakeBatchError, match=r"100 times the same page of batches\.list"):
+    with pytest.raises(FakeBatchError, match=r"100 calls of batches\.list got the same page"):
         do.all(do.client.batches.list)
 
 

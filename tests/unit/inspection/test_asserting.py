@@ -102,14 +102,11 @@ def test_batches_for_the_same_input_are_named_with_their_calls(
     assert error_lines(fakebatch.assert_single_batch) == [
         "fakebatch: 3 batches were created for the same input.",
         (
-            f"{placed.id} (put in place by the test), "
-            f"{first.id} (batches.create at {START}00:00Z, answered 200), "
-            f"{second} (batches.create at {START}01:00Z, answered 200)."
+            f"{placed.id} (added by the test), "
+            f"{first.id} (batches.create at {START}00:00Z: 200), "
+            f"{second} (batches.create at {START}01:00Z: 200)."
         ),
-        (
-            "Before creating again look whether the batch is there: "
-            "a create that was answered with an error may have made one."
-        ),
+        "List the batches before you retry a create: the failed call may have succeeded.",
     ]
 
 
@@ -131,7 +128,7 @@ def test_leftover_files_are_named(do: Driver, fakebatch: FakeBatch) -> None:
             f"{batch.input_file_id} (batch, 'in.jsonl'), "
             f"{batch.output_file_id} (batch_output, '{batch.id}_output.jsonl')."
         ),
-        "Delete input, output and error files once they are done with.",
+        "Delete input, output and error files when you no longer need them.",
     ]
     for _ in range(5):
         do.upload([chat("a")])
@@ -161,10 +158,7 @@ def test_two_polls_that_are_too_close_are_named(do: Driver, fakebatch: FakeBatch
     fakebatch.assert_min_poll_interval(4.5)
 
     assert error_lines(lambda: fakebatch.assert_min_poll_interval("5m")) == [
-        f"fakebatch: {batch.id} was polled twice within 4.5 s.",
-        (
-            f"batches.retrieve came at {START}01:30Z and at {START}01:34.500000Z; "
-            "at least 5m were to lie between."
-        ),
+        f"fakebatch: {batch.id} was polled twice within 4.5s.",
+        f"The polls were at {START}01:30Z and {START}01:34.500000Z; min_interval is 5m.",
         "Sleep longer between two polls, or allow a smaller min_interval.",
     ]

@@ -14,14 +14,14 @@ import pytest
 from fakebatch import FakeBatchError, UsageError
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
-from fakebatch.endless import CLOSING
+from fakebatch.inspection.endless import CLOSING
 from fakebatch.rules.batches import IgnoreWindow, Miscount, ResultFiles, Schedule, Stall
 from fakebatch.rules.calls import CallRule, Fail
 from fakebatch.rules.files import FileRule, NotFoundFor, Processing
 from fakebatch.rules.lines import Hang, LineRule
 from fakebatch.rules.scenario import Scenario
-from fakebatch.service import Future, Service
-from fakebatch.service.state import Attempt, Event, Kind
+from fakebatch.service import Future, Service, State
+from fakebatch.service.records import Attempt, Event
 from support.batches import SCHEDULE, T0
 from support.waiting import DAY, FAILS, HOUR, Run, batches
 
@@ -39,11 +39,11 @@ def test_a_poller_learns_what_it_waits_for() -> None:
     assert came.endswith(" never ends.")
     assert known == (
         f"{path[9:]} is 'failed'. Nothing has changed since 2026-08-19T14:41:24Z, for 2d50s, and "
-        "nothing is scheduled to."
+        "nothing is scheduled to change."
     )
     assert to_do == (
-        "Let the loop end at completed, failed, expired and cancelled, and at a deadline; or let "
-        "it wait for longer: @pytest.mark.fakebatch(max_idle='4d'), FakeBatch(max_idle='4d')."
+        "End the loop at completed, failed, expired and cancelled, and at a deadline. To let it "
+        "wait longer: @pytest.mark.fakebatch(max_idle='4d') or FakeBatch(max_idle='4d')."
     )
 
 
@@ -209,7 +209,7 @@ def test_a_webhook_on_its_way_may_be_waited_for() -> None:
     path = run.create()
     event = Event("wh_1", "batch.failed", path[9:], b"{}")
     at = T0 + 10 * HOUR * SECOND
-    run.service.state.undelivered.append(Attempt(at, 1, event, Kind.GENUINE, at))
+    run.service.state.undelivered.append(Attempt(at, 1, event, "genuine", at))
     run.polls(path, until=10 * HOUR)
     assert 11 * HOUR <= run.is_ended(path) <= 12.2 * HOUR
 
@@ -220,6 +220,10 @@ UPLOAD = {"purpose": "batch", "filename": "in.jsonl", "bytes": 9, "mime_type": "
 QUESTION = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
+def restored(state: State) -> None:
+    state.restore(state.copy())
+
+
 CHANGES: dict[str, Callable[[Run, str, str], object]] = {
     "an upload": lambda run, *_: run.upload(),
     "an upload in parts": lambda run, *_: run.call("/uploads", "POST", UPLOAD),
@@ -227,7 +231,7 @@ CHANGES: dict[str, Callable[[Run, str, str], object]] = {
     "a cancel": lambda run, batch, _: run.call(f"{batch}/cancel", "POST"),
     "a deletion": lambda run, _, file: run.call(file, "DELETE"),
     "another scenario": lambda run, *_: setattr(run.service.state, "scenario", Scenario()),
-    "a snapshot that is restored": lambda run, *_: run.service.restore(run.service.snapshot()),
+    "a snapshot that is restored": lambda run, *_: restored(run.service.state),
 }
 NO_CHANGES: dict[str, Callable[[Run, str, str], object]] = {
     "a refused upload": lambda run, *_: run.call("/files", "POST"),

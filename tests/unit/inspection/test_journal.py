@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fakebatch import FakeBatch, UsageError
 from fakebatch.durations import SECOND
-from fakebatch.journal import KEPT, Called, Journal, span_text
+from fakebatch.inspection.journal import KEPT, Called, Journal, Recorder, Run
 from fakebatch.vtime.moments import as_datetime
 from support.client import Driver, chat
 
@@ -22,12 +22,16 @@ POLL = "batches.retrieve"
 NAMES = ("batches.cancel", "batches.retrieve", "files.content")
 
 
-def journal_of(calls: Iterable[tuple[int, str, str]]) -> Journal:
+def recorded(calls: Iterable[tuple[int, str, str]]) -> Recorder:
     """Calls at such moments; a cancel changes something."""
-    journal = Journal(NAMES)
+    recorder = Recorder()
     for at, operation, id_ in calls:
-        journal.called(at, Called(operation, id_, 200), changes=operation == "batches.cancel")
-    return journal
+        recorder.call(at, Called(operation, id_, 200), changes=operation == "batches.cancel")
+    return recorder
+
+
+def journal_of(recorder: Recorder) -> Journal:
+    return Journal(recorder, NAMES)
 
 
 def test_every_call_is_there_with_its_time_its_id_and_its_status(
@@ -103,21 +107,22 @@ def test_an_unknown_operation_is_told(fakebatch: FakeBatch) -> None:
 
     first, second, third = str(caught.value).split("\n")
     assert first == "fakebatch: There is no operation 'batches.retreive'."
-    assert second.startswith("Known are files.create, files.list, ")
+    assert second.startswith("The operations are files.create, files.list, ")
     assert third == "Write for example fakebatch.journal.calls('batches.retrieve')."
 
 
 def test_how_it_reads() -> None:
     """A line a call; of many the first and the last ten."""
-    journal = journal_of((60 * SECOND * n, POLL, "batch_1") for n in range(23))
-    journal.called(0, Called("files.content", "file-1", None, "timeout"), changes=False)
-    journal.slept(0, SECOND // 2)
+    recorder = recorded((60 * SECOND * n, POLL, "batch_1") for n in range(23))
+    recorder.call(0, Called("files.content", "file-1", None, "timeout"), changes=False)
+    recorder.sleep(0, SECOND // 2)
+    journal = journal_of(recorder)
 
     lines = repr(journal).split("\n")
     assert lines[:3] == [
         "<24 calls>",
         "  <1970-01-01T00:00:00Z batches.retrieve batch_1 200>",
-        "  <1970-01-01T00:00:00Z files.content file-1 no answer (timeout)>",
+        "  <1970-01-01T00:00:00Z files.content file-1 no response (timeout)>",
     ]
     assert lines[11] == "  … 4 more …"
     assert lines[-1] == "  <1970-01-01T00:22:00Z batches.retrieve batch_1 200>"
@@ -140,7 +145,7 @@ def test_no_call_is_lost_and_none_changes_its_place(done: list[tuple[int, str, s
     for wait, operation, id_ in done:
         now += wait * SECOND
         made.append((now, operation, id_))
-    journal = journal_of(made)
+    journal = journal_of(recorded(made))
 
     assert [(call.at, call.operation, call.id) for call in journal] == [
         (as_datetime(at), operation, id_) for at, operation, id_ in made
@@ -148,41 +153,50 @@ def test_no_call_is_lost_and_none_changes_its_place(done: list[tuple[int, str, s
     assert len(journal) == journal.count() == len(made)
 
 
-def poll(journal: Journal, moments: Iterable[int]) -> None:
+def poll(recorder: Recorder, moments: Iterable[int]) -> None:
     for at in moments:
-        journal.called(at, Called(POLL, "batch_1", 200), changes=False)
-        journal.slept(at, at + SECOND)
+        recorder.call(at, Called(POLL, "batch_1", 200), changes=False)
+        recorder.sleep(at, at + SECOND)
 
 
 def test_even_polls_take_no_memory() -> None:
     """100,000 of them take as much as one, and every one is there."""
-    journal = Journal(NAMES)
-    poll(journal, range(0, 10 * SECOND, SECOND))
+    recorder = Recorder()
+    poll(recorder, range(0, 10 * SECOND, SECOND))
     tracemalloc.start()
-    poll(journal, range(10 * SECOND, 100_000 * SECOND, SECOND))
+    poll(recorder, range(10 * SECOND, 100_000 * SECOND, SECOND))
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
+    journal = journal_of(recorder)
     assert grown < 10_000
     assert len(journal) == journal.count(POLL) == 100_000
-    assert len(journal.runs()) == 2
+    assert len(recorder.runs()) == 2
+
+
+def test_to_go_through_it_takes_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forwards or backwards: however many calls there are, they are put in order once."""
+    recorder = Recorder()
+    poll(recorder, range(1_000))
+    runs, looks = recorder.runs(), list[int]()
+
+    def counted() -> list[Run]:
+        looks.append(1)
+        return runs
+
+    monkeypatch.setattr(recorder, "runs", counted)
+    journal = journal_of(recorder)
+    assert [*reversed(journal)] == [*journal][::-1]
+    assert len(looks) <= 4
 
 
 def test_of_uneven_polls_the_last_are_kept_and_all_are_counted() -> None:
     """The room is bounded; what was forgotten is counted, and said."""
-    journal = Journal(NAMES)
-    poll(journal, (n * n for n in range(3 * KEPT)))
+    recorder = Recorder()
+    poll(recorder, (n * n for n in range(3 * KEPT)))
+    journal = journal_of(recorder)
 
-    assert len(journal.runs()) == KEPT
+    assert len(recorder.runs()) == KEPT
     assert journal.count(POLL) == 3 * KEPT
     assert journal[-1].at == as_datetime((3 * KEPT - 1) ** 2)
-    assert repr(journal).endswith(f"\n  and {3 * KEPT - len(journal)} before")
-
-
-@pytest.mark.parametrize(
-    ("span", "text"),
-    [(0.5, "0.5 s"), (60, "60 s"), (120, "120 s"), (5400, "1h30m"), (87007, "1d10m7s")],
-)
-def test_a_span_reads_as_one_would_say_it(span: float, text: str) -> None:
-    """Seconds up to two minutes, then units."""
-    assert span_text(round(span * SECOND)) == text
+    assert repr(journal).endswith(f"\n  and {3 * KEPT - len(journal)} earlier ones")

@@ -104,8 +104,8 @@ def test_an_unknown_line_is_told(do: Driver, fakebatch: FakeBatch) -> None:
 
     assert str(caught.value).split("\n") == [
         f"fakebatch: {id_} has no line with custom_id 'r7'.",
-        "Its lines are 'r0', 'r1', 'r2', 'r3', 'r4' and 2 more.",
-        "Name one of these, or a line by its place from 0.",
+        "The custom_ids of its lines are 'r0', 'r1', 'r2', 'r3', 'r4' and 2 more.",
+        "Use one of these, or the index of a line, from 0.",
     ]
 
 

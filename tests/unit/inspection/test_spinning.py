@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from fakebatch import FakeBatchError, endless
+from fakebatch import FakeBatchError
 from fakebatch.dialects import DIALECTS
+from fakebatch.inspection import endless
 from fakebatch.rules.batches import Stall
 from fakebatch.rules.calls import CallRule, Fail
 from fakebatch.rules.scenario import Scenario
@@ -51,12 +52,11 @@ def test_five_thousand_polls_that_take_no_time_are_ended() -> None:
     assert came.startswith("fakebatch: the loop at ")
     assert came.endswith(" never ends: 5,000 calls of batches.retrieve, and no time has passed.")
     assert known == (
-        f"{path[9:]} is 'validating'. The clock stands still until code sleeps or the test moves "
-        "it."
+        f"{path[9:]} is 'validating'. The clock moves only when code sleeps or the test moves it."
     )
     assert to_do == (
-        "Sleep between two calls, which takes no real time here: do not patch sleep away. Or move "
-        "the clock: fakebatch.clock.advance('1m')."
+        "Sleep between calls; it takes no real time here, so do not patch sleep away. Or move the "
+        "clock: fakebatch.clock.advance('1m')."
     )
 
 
@@ -163,10 +163,10 @@ def test_a_listing_that_never_ends_is_ended_after_a_hundred_pages() -> None:
             run.call(listing(run, batch))
     came, *rest = str(caught.value).splitlines()
     assert number == 100
-    assert came.endswith(" never ends: 100 times the same page of batches.list.")
+    assert came.endswith(" never ends: 100 calls of batches.list got the same page.")
     assert rest == [
-        f"This provider does not look at after={batch!r}, and names no has_more.",
-        "Take the first page alone: client.batches.list().data.",
+        f"This provider ignores after={batch!r} and sends no has_more.",
+        "Use only the first page: client.batches.list().data.",
     ]
     assert calls_until_ended(run, listing(run, batch)) == 1
 
@@ -239,7 +239,7 @@ def test_a_loop_that_swallows_every_error_is_ended(loop: Callable[[Any], None]) 
     before = sys.gettrace()
     with pytest.raises(FakeBatchError, match="never ends"):
         loop(lambda: run.call("/batches"))
-    run.endless.stop()
+    run.endless.reset()
     assert sys.gettrace() is before
 
 
@@ -251,7 +251,7 @@ def test_so_is_one_that_swallows_the_error_of_its_sleep(loop: Callable[[Any], No
     run = Run(max_sleeps=5)
     with pytest.raises(FakeBatchError, match="slept 5 times"):
         loop(lambda: run.sleep(1))
-    run.endless.stop()
+    run.endless.reset()
 
 
 @pytest.mark.usefixtures("few")
@@ -269,7 +269,7 @@ def test_so_is_one_of_tasks_that_keep_their_errors() -> None:
 
     with pytest.raises(FakeBatchError, match="never ends"):
         asyncio.run(main())
-    run.endless.stop()
+    run.endless.reset()
 
 
 @pytest.mark.usefixtures("few")

@@ -131,44 +131,44 @@ MISUSES: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         [
             "A batch that was created 5h ago cannot be expired.",
             (
-                "Its life would be validating, in_progress after 65 s, finalizing after 1d1s, "
+                "Its statuses would be validating, in_progress after 1m5s, finalizing after 1d1s, "
                 "expired after 1d10m7s."
             ),
-            "Give another status or another created=…, or requests that lead there.",
+            "Pass another status, another created=…, or requests that lead to this status.",
         ],
     ),
     "a status that these requests do not lead to": (
         lambda fake: fake.batches.add(BAD, status="in_progress", created="-5h"),
         [
             "A batch that was created 5h ago cannot be in_progress.",
-            "Its life would be validating, failed (duplicate_custom_id) after 65 s.",
-            "Give another status or another created=…, or requests that lead there.",
+            "Its statuses would be validating, failed (duplicate_custom_id) after 1m5s.",
+            "Pass another status, another created=…, or requests that lead to this status.",
         ],
     ),
     "an unknown status": (
         lambda fake: fake.batches.add(GOOD, status="running"),
         [
-            "There is no status 'running'.",
+            "fakebatch.batches.add: status='running' is unknown.",
             (
-                "Known are validating, failed, in_progress, finalizing, completed, expired, "
+                "Known values: validating, failed, in_progress, finalizing, completed, expired, "
                 "cancelling, cancelled."
             ),
-            "Write for example fakebatch.batches.add(requests, status='in_progress').",
+            "Write for example status='in_progress'.",
         ],
     ),
     "a moment to come": (
         lambda fake: fake.files.add(b"{}", created="2027-01-01"),
         [
-            "created='2027-01-01' is still to come.",
+            "created='2027-01-01' is in the future.",
             "The clock shows 2026-01-01T00:00:00Z.",
-            "Give a moment that is past, or how long ago: created='-5h'.",
+            "Pass a past moment, or an age: created='-5h'.",
         ],
     ),
     "an unknown window": (
         lambda fake: fake.batches.add(GOOD, completion_window="7d"),
         [
-            "fakebatch.batches.add: the completion_window is '7d'.",
-            "Known are '24h'.",
+            "fakebatch.batches.add: completion_window='7d' is unknown.",
+            "Known values: '24h'.",
             "Write for example completion_window='24h'.",
         ],
     ),
@@ -176,16 +176,28 @@ MISUSES: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.files.add(b"hello"),
         [
             "The service would have refused this file.",
-            "It says: Invalid file format for Batch API. Must be .jsonl",
-            "Put a file in place that could have been uploaded.",
+            "Its error would have been: Invalid file format for Batch API. Must be .jsonl",
+            "Add a file that a client could have created.",
+        ],
+    ),
+    "a file the service would not run": (
+        lambda fake: fake.batches.add(fake.files.add(b"{}", purpose="vision", created="-2h").id),
+        [
+            "The service would have refused this batch.",
+            (
+                "Its error would have been: Invalid file purpose 'vision' for file "
+                "'file-2PbNWcDDgw3QXQKkvgK3Wk'. The input file of a batch must have the purpose "
+                "'batch'."
+            ),
+            "Add a batch that a client could have created.",
         ],
     ),
     "a file younger than its batch": (
         lambda fake: fake.batches.add(fake.files.add(jsonl(GOOD), created="-1h").id, created="-2h"),
         [
-            "file-2PbNWcDDgw3QXQKkvgK3Wk is younger than the batch that shall read it.",
-            "The file is of 2025-12-31T23:00:00Z, the batch of 2025-12-31T22:00:00Z.",
-            "Put the file in place with the created=… of the batch, or an earlier one.",
+            "file-2PbNWcDDgw3QXQKkvgK3Wk is newer than the batch that reads it.",
+            "The file was created at 2025-12-31T23:00:00Z, the batch at 2025-12-31T22:00:00Z.",
+            "Add the file with the created=… of the batch, or an earlier one.",
         ],
     ),
 }
@@ -210,11 +222,11 @@ def test_a_path_that_is_not_there_is_told(
         fakebatch.batches.add("in.jsonl")
     assert str(caught.value).split("\n") == [
         (
-            "fakebatch: 'in.jsonl' is neither a file of the service nor one on disk: "
+            "fakebatch: 'in.jsonl' is neither the id of a file nor the path of one: "
             "No such file or directory."
         ),
-        f"Relative paths count from {tmp_path}.",
-        "Give bytes, a path, or for a batch its lines as dicts or the id of a file.",
+        f"Relative paths start at {tmp_path}.",
+        "Pass bytes or a path; for a batch also its lines as dicts or a file's id.",
     ]
 
 
@@ -279,6 +291,16 @@ def test_a_rule_for_batches_holds_for_one_in_place(fakebatch: FakeBatch, status:
     fakebatch.clock.advance("3d")
 
     assert batch.status == status
+
+
+def test_the_schedule_of_cancels_holds_for_one_in_place(fakebatch: FakeBatch) -> None:
+    """As its other times do."""
+    fakebatch.schedule(cancelling="8h")
+    batch = fakebatch.batches.add(GOOD, status="cancelling", created="-20h")
+    fakebatch.clock.advance("3h")
+    assert batch.status == "cancelling"
+    fakebatch.clock.advance("2h")
+    assert batch.status == "cancelled"
 
 
 @pytest.mark.fakebatch(unused_rules="ignore")

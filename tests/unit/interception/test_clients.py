@@ -81,7 +81,7 @@ def test_what_goes_elsewhere_is_refused_in_three_lines(get: Get, fakebatch: Fake
 
     assert str(caught.value).split("\n") == [
         f"fakebatch: GET {ELSEWHERE} was refused: nothing leaves this machine.",
-        "Emulated are: https://api.openai.com/v1; no respx router of yours answered.",
+        "fakebatch emulates https://api.openai.com/v1; no route of yours matched.",
         "Mock it with respx, or give the client an emulated base_url.",
     ]
 

@@ -48,9 +48,9 @@ def test_another_client_is_named_and_refused(
         ask()
 
     assert str(caught.value).split("\n") == [
-        f"fakebatch: {client} looked up {HOST}, so it was about to leave this machine.",
-        "fakebatch intercepts httpx and httpx2, by transports that end in httpcore or httpcore2.",
-        "Use one of these clients in this test, or another base_url for this one.",
+        f"fakebatch: {client} looked up {HOST}: its request was about to leave this machine.",
+        "fakebatch only intercepts httpx and httpx2, down to httpcore and httpcore2.",
+        "Use one of these clients in this test, or give this one another base_url.",
     ]
 
 

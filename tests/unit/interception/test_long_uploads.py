@@ -97,7 +97,7 @@ def test_a_route_the_test_mocks_gets_a_long_upload_whole(do: Driver, fakebatch: 
     assert [LONG in body for body in seen] == [True]
 
 
-@pytest.mark.parametrize("post", [httpx.post, httpx2.post])
+@pytest.mark.parametrize("post", [httpx.post, httpx2.post], ids=["httpx", "httpx2"])
 def test_a_router_of_the_test_gets_a_long_upload_whole(fakebatch: FakeBatch, post: Any) -> None:
     """Of another host, with fakebatch's own routes or another router."""
     ours = fakebatch.router.post("https://one.example/", content__contains=LONG).respond(201)

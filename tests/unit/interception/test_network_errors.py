@@ -209,11 +209,9 @@ def test_a_client_without_a_timeout_is_told(
         get(LIST, timeout=None)
 
     came, known, to_do = str(caught.value).split("\n")
-    assert came.startswith("fakebatch: a call of a client without a ")
-    assert came.endswith(" timeout never returns.")
-    assert known == (
-        "A fault lets it wait for the service, and only a timeout of the client would end it."
-    )
+    assert came.startswith("fakebatch: this call would never return: its client has no ")
+    assert came.endswith(" timeout.")
+    assert known == "A rule keeps it waiting, and only a timeout of the client could end the wait."
     assert to_do == "Give the client one, for example openai.OpenAI(timeout=60)."
 
 

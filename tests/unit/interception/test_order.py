@@ -54,6 +54,30 @@ def test_a_fixture_of_respx_may_come_after(fakebatch: FakeBatch, httpx2_mock: An
         httpx.get(ELSEWHERE)
 
 
+WITHOUT_PLUGIN = f"""
+from contextlib import suppress
+import httpx2, respx
+
+def test_it(fakebatch):
+    with respx.mock(using="httpcore2") as router:
+        router.get("{ELSEWHERE}").respond(204)
+        assert httpx2.get("{ELSEWHERE}").status_code == 204
+        assert httpx2.get("{BATCHES}", headers={KEY}).status_code == 200
+    with suppress(ModuleNotFoundError):  # a TypeError, if our mocker had taken the name
+        import pytest_httpx2
+"""
+
+
+@pytest.mark.parametrize(
+    "conftest", ["", "import sys\nsys.modules['pytest_httpx2'] = None"], ids=["installed", "not"]
+)
+def test_pytest_httpx2_is_not_needed(pytester: pytest.Pytester, conftest: str) -> None:
+    """httpx2 is answered, and has routes of its own, where its plugin is off or not there."""
+    pytester.makeconftest(conftest)
+    pytester.makepyfile(WITHOUT_PLUGIN)
+    pytester.runpytest_subprocess("-p", "no:pytest_httpx2").assert_outcomes(passed=1)
+
+
 @respx.mock
 def test_a_decorator_of_respx_fits(fakebatch: FakeBatch) -> None:
     """The global router, begun when the function is called."""

@@ -84,6 +84,11 @@ def test_bodies_are_kept(do: Driver, fakebatch: FakeBatch, length: int, kept: bo
     assert fakebatch.files.only().content == content
 
 
+async def _teapot(_: httpx.Request) -> httpx.Response:
+    await asyncio.sleep(0)
+    return httpx.Response(418)
+
+
 MOCKS: dict[str, Callable[[Any], object]] = {
     "a status and JSON": lambda route: route.respond(418, json={"error": {"message": "mine"}}),
     "a response": lambda route: route.mock(return_value=httpx.Response(418)),
@@ -92,6 +97,7 @@ MOCKS: dict[str, Callable[[Any], object]] = {
     "a function that takes the route": lambda route: route.mock(
         side_effect=lambda _, route: httpx.Response(418 + route.call_count)
     ),
+    "a coroutine function": lambda route: route.mock(side_effect=_teapot),
     "responses in a row": lambda route: route.mock(side_effect=[httpx.Response(418)]),
 }
 

@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from fakebatch import FakeBatch
-from fakebatch.interception import tls
+from fakebatch.interception import environment
 
 
 def context(client: Any) -> ssl.SSLContext:
@@ -113,7 +113,7 @@ def test_other_certificates_of_the_environment_make_another_context(
 
 def test_the_names_it_goes_by_are_there() -> None:
     """In the versions of the HTTP stacks that are installed."""
-    for module, name in tls.MAKERS:
+    for module, name in environment.MAKERS:
         if find_spec(module.partition(".")[0]):
             assert callable(getattr(importlib.import_module(module), name))
 
@@ -126,6 +126,6 @@ def test_where_they_are_not_each_has_its_own(made: str, monkeypatch: pytest.Monk
         ("httpx.no_such_module", "name"),
         ("no_such_package", "name"),
     )
-    monkeypatch.setattr(tls, "MAKERS", gone)
+    monkeypatch.setattr(environment, "MAKERS", gone)
     with FakeBatch():
         assert context(MADE[made]()) is not context(MADE[made]())

@@ -14,16 +14,16 @@ from openai.types import (
     CreateEmbeddingResponse,
     ImagesResponse,
     ModerationCreateResponse,
-    Video,
 )
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 from pydantic import BaseModel
 
-from fakebatch.replies import ENDPOINTS, Question, echo, usage, worded
+from fakebatch import UsageError
+from fakebatch.replies import ENDPOINTS, ModelRequest, echo, usage, worded
 
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
-IMAGES, VIDEOS = "/v1/images/generations", "/v1/videos"
+IMAGES = "/v1/images/generations"
 COMPLETIONS, EMBEDDINGS, MODERATIONS = "/v1/completions", "/v1/embeddings", "/v1/moderations"
 
 TYPES: dict[str, type[BaseModel]] = {
@@ -33,12 +33,11 @@ TYPES: dict[str, type[BaseModel]] = {
     EMBEDDINGS: CreateEmbeddingResponse,
     MODERATIONS: ModerationCreateResponse,
     IMAGES: ImagesResponse,
-    VIDEOS: Video,
 }
 
 
-def ask(endpoint: str, body: dict[str, Any], key: bytes = b"key") -> Question:
-    return Question(endpoint, body, key.ljust(32), 1_787_150_606, "gpt-5-nano-2025-08-07")
+def ask(endpoint: str, body: dict[str, Any], key: bytes = b"key") -> ModelRequest:
+    return ModelRequest(endpoint, body, key.ljust(32), 1_787_150_606, "gpt-5-nano-2025-08-07")
 
 
 def user(content: Any) -> dict[str, Any]:
@@ -79,7 +78,6 @@ VALID = {
     "an embedding": (EMBEDDINGS, {"input": ["hi", "ho"]}),
     "an image": (IMAGES, {"prompt": "a cat"}),
     "two images": (IMAGES, {"prompt": "a cat", "n": 2, "size": "1024x1536", "quality": "low"}),
-    "a video": (VIDEOS, {"prompt": "a cat", "seconds": "8"}),
     "a moderation of texts": (MODERATIONS, {"input": ["hi", "ho"]}),
     "a moderation of an image": (MODERATIONS, {"input": [{"type": "image_url", "image_url": {}}]}),
 }
@@ -117,7 +115,6 @@ IDS = {
     RESPONSES: r"resp_[0-9a-f]{16}006a85c10e[0-9a-f]{4}8190[0-9a-f]{16}",
     COMPLETIONS: r"cmpl-[0-9A-Za-z]{29}",
     MODERATIONS: r"modr-[0-9a-f]{32}",
-    VIDEOS: r"video_[0-9a-f]{48}",
 }
 
 
@@ -190,16 +187,16 @@ def test_an_image_is_a_picture_of_its_own() -> None:
 
 
 REFUSED = {
-    "an embedding": (EMBEDDINGS, "An answer of /v1/embeddings holds no words"),
-    "a moderation": (MODERATIONS, "An answer of /v1/moderations holds no words"),
-    "an unknown endpoint": ("/v1/audio", "There is no default answer for /v1/audio, only for"),
+    "an embedding": (EMBEDDINGS, "A reply of /v1/embeddings holds no text"),
+    "a moderation": (MODERATIONS, "A reply of /v1/moderations holds no text"),
+    "a video": ("/v1/videos", "a request for /v1/videos"),
 }
 
 
 @pytest.mark.parametrize(("endpoint", "message"), REFUSED.values(), ids=REFUSED)
 def test_words_are_refused_by(endpoint: str, message: str) -> None:
-    """An answer that cannot say a text tells so."""
-    with pytest.raises(ValueError, match=message):
+    """A reply that cannot hold a text is an error."""
+    with pytest.raises(UsageError, match=message):
         worded(ask(endpoint, {}), "sunny")
 
 

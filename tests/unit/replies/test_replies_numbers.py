@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakebatch.replies import Question, Usage, echo, usage
+from fakebatch.replies import ModelRequest, Usage, echo, usage
 
 
 def answer(endpoint: str, body: dict[str, Any], model: str) -> dict[str, Any]:
-    return echo(Question(endpoint, body, b"key", 1_787_150_606, model))
+    return echo(ModelRequest(endpoint, body, b"key", 1_787_150_606, model))
 
 
 def vectors(body: dict[str, Any], model: str = "text-embedding-3-small") -> list[Any]:

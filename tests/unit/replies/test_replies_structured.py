@@ -7,7 +7,8 @@ import pytest
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
-from fakebatch.replies import Question, echo
+from fakebatch import UsageError
+from fakebatch.replies import ModelRequest, echo, malform
 
 PERSON = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 CHAT_TOOLS: list[dict[str, Any]] = [
@@ -19,14 +20,14 @@ TOOLS = [{"type": "web_search"}] + [{"type": "function"} | tool["function"] for 
 
 def chat(**demands: Any) -> dict[str, Any]:
     body = {"messages": [{"role": "user", "content": "Ann"}], **demands}
-    answer = echo(Question("/v1/chat/completions", body, b"key", 0, "gpt"))
+    answer = echo(ModelRequest("/v1/chat/completions", body, b"key", 0, "gpt"))
     ChatCompletion.model_validate(answer, strict=True)
     return answer
 
 
 def response(**demands: Any) -> dict[str, Any]:
     body = {"input": "Ann", **demands}
-    answer = echo(Question("/v1/responses", body, b"key", 0, "gpt"))
+    answer = echo(ModelRequest("/v1/responses", body, b"key", 0, "gpt"))
     Response.model_validate(answer, strict=True)
     return answer
 
@@ -72,6 +73,16 @@ def test_a_function_is_called(chat_choice: Any, choice: Any, expected: tuple[str
     assert (item["name"], item["arguments"]) == expected
 
 
+def test_a_call_has_no_text_to_change() -> None:
+    """What follows a text, or cuts it, leaves the null beside a call as it is."""
+    body = {"messages": "Ann", "tools": CHAT_TOOLS, "tool_choice": "required"}
+    request = ModelRequest("/v1/chat/completions", body, b"key", 0, "gpt")
+    for changed in (echo(request, then="!"), malform(request, "length")):
+        [choice] = changed["choices"]
+        assert choice["message"]["content"] is None
+        assert choice["message"]["tool_calls"]
+
+
 @pytest.mark.parametrize("choice", [None, "auto", "none", "required", {"type": "function"}])
 def test_no_function_is_called_unless_there_is_one(choice: Any) -> None:
     """Without a function that is demanded and known, the answer is in words."""
@@ -80,8 +91,13 @@ def test_no_function_is_called_unless_there_is_one(choice: Any) -> None:
     assert answer["message"]["content"] == "Ann"
 
 
-def test_a_schema_that_nothing_fits_is_answered_in_words() -> None:
-    """A demand that nobody can meet leaves the echo."""
+def test_a_schema_that_nothing_fits_is_an_error() -> None:
+    """It names the request and the part of the schema, and says what to do."""
     impossible = {"type": "object", "properties": {"a": False}, "required": ["a"]}
-    [item] = response(text={"format": FORMATS["a schema"][1] | {"schema": impossible}})["output"]
-    assert item["content"][0]["text"] == "Ann"
+    with pytest.raises(UsageError) as caught:
+        response(text={"format": FORMATS["a schema"][1] | {"schema": impossible}})
+    assert str(caught.value).split("\n") == [
+        "fakebatch: There is no default reply to the request: its JSON schema cannot be met.",
+        "Part of it is `false`, for which no value is valid.",
+        "Give the reply yourself: fakebatch.on(...).reply('{...}').",
+    ]

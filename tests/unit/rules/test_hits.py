@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fakebatch import FakeBatch, Scenario
+from fakebatch import FakeBatch, RequestLine, Scenario
 from fakebatch.rules.rule import Handle
 from support.client import chat, jsonl
 
@@ -180,6 +180,21 @@ def test_lines_count_whenever_one_looks(
     for wait in (0, 60, 60, 3_600, 90_000):
         time.sleep(wait)
         assert (lost.hits, first.hits) == (1, 1)
+
+
+def test_predicates_and_fractions_meet_no_line_of_a_batch_that_fails(client: Client) -> None:
+    """No predicate is called for lines that may not be requests, and no lots are drawn."""
+    called: list[RequestLine] = []
+
+    def where(line: RequestLine) -> bool:
+        called.append(line)
+        return True
+
+    predicate = client.fake.on(where).drop()
+    fraction, every = client.fake.on(fraction=0.5).fail(429), client.fake.on().echo()
+    client.create(*BAD)
+    time.sleep(7_200)
+    assert (predicate.hits, fraction.hits, every.hits, called) == (0, 0, 3, [])
 
 
 def test_a_line_of_a_cancelled_batch_counts(client: Client) -> None:

@@ -169,11 +169,11 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     ),
     "a failure of nothing": (
         lambda f: f.on().fail(),
-        "fail(status=None, code=None) is no failure.",
+        "fail(status=None, code=None) does not describe a failure.",
     ),
     "a success that fails": (
         lambda f: f.on().fail(200),
-        "fail(status=200, code=None) is no failure.",
+        "fail(status=200, code=None) does not describe a failure.",
     ),
     "a status of text": (
         lambda f: f.on().fail("429"),
@@ -193,11 +193,17 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     ),
     "no file": (
         lambda f: f.on_file(times=0),
-        "on_file.times: times counts from 1; math.inf (in a file inf) is no end; it was 0.",
+        (
+            "on_file.times: times must be a whole number from 1, or math.inf (in a file: inf); "
+            "it was 0."
+        ),
     ),
     "half a call": (
         lambda f: f.on_call(times=1.5),
-        "on_call.times: times counts from 1; math.inf (in a file inf) is no end; it was 1.5.",
+        (
+            "on_call.times: times must be a whole number from 1, or math.inf (in a file: inf); "
+            "it was 1.5."
+        ),
     ),
     "no chance": (
         lambda f: f.on_call(chance=0),
@@ -237,7 +243,7 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     ),
     "a curve that falls": (
         lambda f: f.on_batch().schedule(curve=[(0.1, 0.9), (0.5, 0.1)]),
-        "curve=((0.1, 0.9), (0.5, 0.1)) is no progress.",
+        "curve=((0.1, 0.9), (0.5, 0.1)) does not describe progress.",
     ),
     "a status that is shown as nothing": (
         lambda f: f.on_batch().override(statuses={"failed": []}),
@@ -245,7 +251,7 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     ),
     "counts that are neither wrong nor late": (
         lambda f: f.on_batch().miscount(),
-        "miscount(how=None, late=None) is no way to count.",
+        "miscount(how=None, late=None) needs exactly one of the two.",
     ),
     "half a blank line": (
         lambda f: f.on_batch().result_files(trailing=0.5),
@@ -253,7 +259,7 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     ),
     "a body that is no JSON": (
         lambda f: f.on_call().fail(500, body={"a": math.nan}),
-        "body={'a': nan} is no JSON.",
+        "body={'a': nan} is not JSON.",
     ),
     "headers that are no texts": (
         lambda f: f.on_call().headers({"x": 1}),
@@ -262,17 +268,17 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     "headers that break a line": (
         lambda f: f.on_call().headers({"x": "a\nb"}),
         (
-            "on_call(…).headers.headers: a header is printable text, by its name; "
+            "on_call(…).headers.headers: the names and values of headers must be printable text; "
             "it was {'x': 'a\\nb'}."
         ),
     ),
     "slow, but not slow": (
         lambda f: f.on_call().slow(gap="1m", pieces=1),
-        "slow() needs a first_byte, or a gap between two pieces or more.",
+        "slow() needs first_byte, or a gap and at least two pieces.",
     ),
     "a limit within no time": (
         lambda f: f.on_call().rate_limit(1, per=0),
-        "rate_limit(1, per=0) is no limit.",
+        "rate_limit(1, per=0) would limit nothing.",
     ),
     "a limit for the third": (
         lambda f: f.on_call(nth=3).rate_limit(1, per=1),
@@ -319,7 +325,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     "a verb that is no table": (
         {"on": [{"drop": {}}, {"fail": 429}]},
         (
-            "night.toml.on.2.fail: it is a table of its parameters, which may be empty: {}; "
+            "night.toml.on.2.fail: it must be a table of parameters, which may be empty: {}; "
             "it was 429."
         ),
         "It takes status, code, message, body, file, shape.",
@@ -327,12 +333,12 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     "no verb": (
         {"on_call": [{"nth": 3}]},
         "night.toml: A rule of on_call has no verb.",
-        f"It has exactly one of {', '.join(CallRule.verbs)}.",
+        f"It takes exactly one of {', '.join(CallRule.verbs)}.",
     ),
     "two verbs": (
         {"on_call": [{"reset": {}, "timeout": {}}]},
         "night.toml: A rule of on_call has timeout and reset.",
-        f"It has exactly one of {', '.join(CallRule.verbs)}.",
+        f"It takes exactly one of {', '.join(CallRule.verbs)}.",
     ),
     "an nth of lines": (
         {"on": [{"nth": 3, "drop": {}}]},
@@ -355,18 +361,8 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a corruption that answers": (
         {"otherwise": {"drop": {}}},
-        "night.toml: otherwise has on().drop().",
-        "It is what answers a line: reply, fail, echo, malformed, hang or replay.",
-    ),
-    "the old form of lines": (
-        {"rules": []},
-        "night.toml has 'rules', which is the old form.",
-        "It is written as [[on]] now, in the words of the fluent calls.",
-    ),
-    "the old form of calls": (
-        {"calls": []},
-        "night.toml has 'calls', which is the old form.",
-        "It is written as [[on_call]] now, in the words of the fluent calls.",
+        "night.toml: otherwise cannot be on().drop().",
+        "It answers lines: with reply, fail, echo, malformed, hang or replay.",
     ),
 }
 
@@ -383,10 +379,10 @@ FILES: dict[str, tuple[str, str, str]] = {
     "of another kind": (
         "a.yaml",
         "",
-        "A scenario is read from a file that ends in .toml or .json.",
+        "The name of a scenario file ends in .toml or .json.",
     ),
     "no TOML": ("a.toml", "x =", "It cannot be parsed: Invalid value (at end of document)."),
-    "no object": ("a.json", "[1]", "It holds an array, and a scenario is an object."),
+    "no object": ("a.json", "[1]", "It holds an array; a scenario is an object."),
 }
 
 
@@ -398,7 +394,7 @@ def test_a_file_that_is_no_scenario(name: str, content: str, why: str, tmp_path:
     with pytest.raises(UsageError) as caught:
         FakeBatch(incident=path)
     assert str(caught.value).split("\n") == [
-        f"fakebatch: {str(path)!r} is no scenario.",
+        f"fakebatch: {str(path)!r} cannot be read as a scenario.",
         why,
         "Give the path of a scenario, the name of an incident, or a Scenario.",
     ]
@@ -437,7 +433,7 @@ CONTRADICTIONS: dict[str, tuple[Attempt, Attempt, str, str]] = {
         lambda f: f.on_batch().fail(),
         lambda f: f.on_batch().expire(),
         "fail() and expire()",
-        "A batch that fails validation never runs, so that it cannot expire.",
+        "A batch that fails validation never runs, so it cannot expire.",
     ),
     "fails and goes on": (
         lambda f: f.on_batch().fail(errors="null"),

@@ -12,9 +12,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from typer.testing import CliRunner
 
 from fakebatch import Scenario, UsageError
-from fakebatch.commands import commands
-from fakebatch.rules.catalogue import known
-from fakebatch.rules.loading import dump, read
+from fakebatch.cli.commands import app
+from fakebatch.rules.loading import dump, known, read
 
 BAD_NIGHT = Path(__file__).parents[3] / "examples/bad-night.toml"
 
@@ -22,7 +21,7 @@ BAD_NIGHT = Path(__file__).parents[3] / "examples/bad-night.toml"
 @pytest.fixture(scope="module")
 def schema() -> Draft202012Validator:
     """What `fakebatch schema` prints."""
-    printed = json.loads(CliRunner().invoke(commands, ["schema"], catch_exceptions=False).stdout)
+    printed = json.loads(CliRunner().invoke(app, ["schema"], catch_exceptions=False).stdout)
     Draft202012Validator.check_schema(printed)
     return Draft202012Validator(printed)
 

@@ -15,7 +15,7 @@ import pytest
 import tomli_w
 
 from fakebatch import FakeBatch
-from fakebatch.journal import Call, Sleep
+from fakebatch.inspection.journal import Call, Sleep
 from fakebatch.rules.scenario import FAMILIES
 from support.batches import CHAT, jsonl
 from support.calling import FORM, form
@@ -142,7 +142,7 @@ def from_file(path: Path, family: str, in_progress: str = "1h") -> Run:
         fake.schedule(in_progress=in_progress)
         flow = Flow(fake)
         flow.run()
-    return Run(flow.heard, [*fake.journal], fake.journal.sleeps, fake.hits((family, 0)))
+    return Run(flow.heard, [*fake.journal], fake.journal.sleeps, fake._hits((family, 0)))
 
 
 @cache

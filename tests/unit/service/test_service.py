@@ -12,6 +12,7 @@ from fakebatch.durations import SECOND
 from fakebatch.rules.batches import Schedule
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Future, Service
+from fakebatch.service.view import batch_object
 from support.batches import CHAT, DAY, HOUR, SCHEDULE, T0, failing, requests
 
 MONTH = 30 * DAY
@@ -30,19 +31,22 @@ class Provider:
         content = requests(10) if content is None else content
         create = self.service.files.create
         file = create(self.now, purpose=purpose, filename="in.jsonl", content=content, **more)
-        return str(file["id"])
+        return file.id
 
     def create(self, file: str | None = None, lives: int | None = None) -> str:
         params = BatchCreateParams(CHAT, "24h", file or self.upload(), None, lives)
-        return str(self.service.batches.create(params, self.now)["id"])
+        return self.service.batches.create(params, self.now).id
 
     def seen(self, batch: str) -> dict[str, Any]:
-        return self.service.batches.retrieve(batch, self.now)
+        return batch_object(self.service.state.batches.retrieve(batch, self.now), self.now)
+
+    def cancel(self, batch: str) -> dict[str, Any]:
+        return batch_object(self.service.batches.cancel(batch, self.now), self.now)
 
     def there(self, *, purpose: str | None = None) -> list[str]:
         self.service.state.settle(self.now)
-        page = self.service.files.list(self.now, purpose=purpose, limit=99, order="asc", after=None)
-        return [file["id"] for file in page["data"]]
+        files = self.service.state.files.existing(self.now)
+        return [file.id for file in files if purpose in (None, file.purpose)]
 
     def wait(self, microseconds: int) -> None:
         self.now += microseconds
@@ -104,29 +108,21 @@ def test_result_files_are_named_after_their_batch() -> None:
     of.wait(HOUR)
     of.service.state.settle(of.now)
     ids = [of.seen(batch)[key] for key in ("output_file_id", "error_file_id")]
-    files = [of.service.files.retrieve(id_, of.now) for id_ in ids]
-    assert [file["filename"] for file in files] == [f"{batch}_output.jsonl", f"{batch}_error.jsonl"]
-    assert [file["purpose"] for file in files] == ["batch_output"] * 2
-
-
-def test_files_are_listed_by_purpose() -> None:
-    """A purpose nobody used lists nothing."""
-    of = Provider()
-    batch, other = of.upload(), of.upload(purpose="evals")
-    assert (of.there(), of.there(purpose="evals")) == ([batch, other], [other])
-    assert of.there(purpose="vision") == []
+    files = [of.service.state.files.retrieve(id_, of.now) for id_ in ids]
+    assert [file.filename for file in files] == [f"{batch}_output.jsonl", f"{batch}_error.jsonl"]
+    assert [file.purpose for file in files] == ["batch_output"] * 2
 
 
 def test_an_upload_is_as_large_as_may_be_and_no_larger() -> None:
     """The limit is the most bytes there may be."""
-    of = Provider(Limits(file_bytes=2))
+    of = Provider(replace(OPENAI.limits, file_bytes=2))
     of.upload(b"{}")
     assert refused(lambda: of.upload(b"{ }")) is ErrorKind.FILE_TOO_LARGE
 
 
 def test_batches_are_counted_by_the_hour() -> None:
     """Creations of the last hour count; the oldest is forgotten when it is an hour old."""
-    of = Provider(Limits(creates_per_hour=2))
+    of = Provider(replace(OPENAI.limits, creates_per_hour=2))
     of.create()
     of.wait(1)
     of.create()
@@ -175,11 +171,11 @@ def test_a_batch_is_cancelled_once(after: int) -> None:
     of = Provider()
     batch = of.create()
     of.wait(after)
-    first = of.service.batches.cancel(batch, of.now)
+    first = of.cancel(batch)
     of.wait(SECOND)
-    assert ("cancelling", first) == (first["status"], of.service.batches.cancel(batch, of.now))
+    assert ("cancelling", first) == (first["status"], of.cancel(batch))
     of.wait(HOUR)
-    assert of.service.batches.cancel(batch, of.now)["cancelling_at"] == first["cancelling_at"]
+    assert of.cancel(batch)["cancelling_at"] == first["cancelling_at"]
 
 
 @pytest.mark.parametrize("file", [None, "file-none"], ids=["completed", "failed"])
@@ -235,9 +231,9 @@ def test_batches_are_listed_newest_first() -> None:
     """Of one moment too, the later is the newer."""
     of = Provider()
     batches = [of.create() for _ in range(3)]
-    page = of.service.batches.list(of.now, limit=2, after=None)
-    assert [batch["id"] for batch in page["data"]] == [batches[2], batches[1]]
-    assert page["has_more"] is True
+    page, has_more = of.service.state.batches.page(of.now, limit=2, after=None)
+    assert [batch.id for batch in page] == [batches[2], batches[1]]
+    assert has_more is True
 
 
 def test_what_time_alone_will_change_is_known_once_a_batch_is_validated() -> None:

@@ -17,6 +17,7 @@ from fakebatch.rules.lines import Fail, LineRule, Reply
 from fakebatch.rules.loading import dump, read
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service, State
+from fakebatch.service.view import batch_object
 from fakebatch.wire.app import App
 from support.batches import CHAT, SCHEDULE, T0, failing, line, requests
 from support.calling import BATCH, call, upload
@@ -35,12 +36,15 @@ class Provider:
     def create(self, content: bytes = requests(10)) -> str:  # bytes never change
         file = upload(self.app, content)
         batch = call(self.app, "POST", "/batches", {**BATCH, "input_file_id": file["id"]})
-        return str(self.service.batches.get(_id(batch.body), self.now).id)
+        return str(self.state.batches.retrieve(_id(batch.body), self.now).id)
 
     def output(self, batch: str) -> bytes:
         self.state.settle(self.now)
-        file = self.service.batches.retrieve(batch, self.now)["output_file_id"]
-        return bytes(self.service.files.content(file, self.now)[1])
+        file = self.seen(batch)["output_file_id"]
+        return bytes(self.state.files.retrieve(file, self.now).content)
+
+    def seen(self, batch: str) -> Any:
+        return batch_object(self.state.batches.retrieve(batch, self.now), self.now)
 
 
 def _id(body: bytes) -> str:
@@ -87,7 +91,7 @@ def test_a_pickled_state_holds_no_results() -> None:
 
     assert len(pickled) < len(output)
     other = Provider(Scenario())
-    other.service.restore(pickle.loads(pickled))  # noqa: S301  # our own
+    other.state.restore(pickle.loads(pickled))  # noqa: S301  # our own
     other.now = provider.now
     assert other.output(batch) == output
 
@@ -128,7 +132,7 @@ def test_no_lock_is_held_while_a_predicate_selects() -> None:
     provider.now += 3_600 * SECOND
 
     assert call(provider.app, "GET", "/files").status == 200
-    assert provider.service.batches.retrieve(batch, provider.now)["status"] == "completed"
+    assert provider.seen(batch)["status"] == "completed"
     assert seen == [200] * 10
 
 
@@ -136,7 +140,7 @@ def test_a_callable_cannot_call_for_what_it_makes() -> None:
     """The results of its own batch: that is an error, in place of calling itself for ever."""
 
     def answer(_: RequestLine) -> str:
-        return str(provider.service.batches.retrieve(batch, provider.now))
+        return str(provider.seen(batch))
 
     provider = Provider(replies(answer))
     batch = provider.create(requests(1))
@@ -179,7 +183,7 @@ def test_a_rule_counts_what_it_meets() -> None:
     provider = Provider(RULES)
     for _ in range(3):
         provider.create()
-    provider.service.models.ask(CHAT, line(None, model="m", messages=[]).body, provider.now)
+    provider.service.respond(CHAT, line(None, model="m", messages=[]).body, provider.now)
 
     assert provider.state.hits == {("on_file", 0): 2, ("on_batch", 1): 3, ("on", 0): 1}
 

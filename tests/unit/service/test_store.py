@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from fakebatch.service.store import FileRecord, Store
+from fakebatch.dialects import APIError, ErrorKind
+from fakebatch.service.records import FileRecord
+from fakebatch.service.state import Store
 
 
 def file(
@@ -12,7 +14,7 @@ def file(
 
 
 def store(*records: FileRecord) -> Store[FileRecord]:
-    made: Store[FileRecord] = Store()
+    made = Store[FileRecord](ErrorKind.NO_SUCH_FILE)
     for record in records:
         made.put(record)
     return made
@@ -63,7 +65,7 @@ def test_a_page_is_what_comes_after(found: str, expected: str) -> None:
 
 def test_after_an_unknown_one_there_is_no_page() -> None:
     """An id that was never kept is told apart from one that is gone."""
-    with pytest.raises(KeyError):
+    with pytest.raises(APIError):
         FIVE.page(5, after="z", limit=1)
 
 
@@ -133,5 +135,5 @@ def test_a_file_exists_from_creation_to_its_end(
     """A file is there from its creation on, and not any more at the moment of its end."""
     kept = store(record)
     assert expected is (kept.get("a", now) is not None)
-    assert expected is bool(list(kept.all(now)))
+    assert expected is bool(list(kept.existing(now)))
     assert "a" in kept

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fakebatch import FakeBatch, RequestLine
+from fakebatch.inspection.journal import Run
 from fakebatch.interception.calls import BoundedCalls
-from fakebatch.journal import Run
 from fakebatch.wire import faults
 from support.client import chat, jsonl
 
@@ -109,8 +109,8 @@ def test_a_callable_may_create_something_while_webhooks_are_brought() -> None:
 
 LOCKED = {
     "while a call is recorded": (BoundedCalls, "append"),
-    "while it is noted in the journal": (Run, "goes_on_at"),
-    "while its faults are counted": (faults.RuleCount, "due"),
+    "while it is noted in the journal": (Run, "extended"),
+    "while its faults are counted": (faults.Faults, "_is_due"),
 }
 
 

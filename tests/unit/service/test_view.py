@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from fakebatch.dialects import OPENAI, Listing
+from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.rules.lines import LineRule, Reply
 from fakebatch.rules.scenario import Scenario
-from fakebatch.service.store import FileRecord
+from fakebatch.service.records import FileRecord
 from fakebatch.service.view import batch_object, deleted_file, file_object, page
 from support.batches import DAY, SCHEDULE, T0, batch, requests, seen
 
@@ -91,7 +91,7 @@ def test_a_deletion_says_what_is_gone() -> None:
 def test_a_page_names_its_first_and_last() -> None:
     """A list says where it begins and ends, and whether more follows."""
     first, last = {"id": "a"}, {"id": "b"}
-    assert page([first, last], Listing(), has_more=True) == {
+    assert page([first, last], OPENAI.batches_list, has_more=True) == {
         "object": "list",
         "data": [first, last],
         "first_id": "a",
@@ -102,7 +102,7 @@ def test_a_page_names_its_first_and_last() -> None:
 
 def test_an_empty_page_begins_and_ends_nowhere() -> None:
     """Without data, first and last are null."""
-    assert page([], Listing(), has_more=False) == {
+    assert page([], OPENAI.batches_list, has_more=False) == {
         "object": "list",
         "data": [],
         "first_id": None,

@@ -23,11 +23,11 @@ pytestmark = pytest.mark.timeout(60)
 @contextmanager
 def running(before_sleep: Callable[[Sleep], FakeBatchError | None]) -> Iterator[Clock]:
     clock = Clock(before_sleep=before_sleep)
-    clock.start()
+    clock._start()
     try:
         yield clock
     finally:
-        clock.stop()
+        clock._stop()
 
 
 def polls() -> None:

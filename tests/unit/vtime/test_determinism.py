@@ -173,11 +173,11 @@ def compute(switches: int) -> None:
 def logged(history: Callable[[Clock, Log], None]) -> tuple[tuple[float, int], ...]:
     log: Log = []
     clock = Clock()
-    clock.start()
+    clock._start()
     try:
         history(clock, log)
     finally:
-        clock.stop()
+        clock._stop()
     return tuple(log)
 
 

@@ -21,9 +21,9 @@ from fakebatch.vtime import Clock
 @pytest.fixture
 def clock():
     clock = Clock()
-    clock.start()
+    clock._start()
     yield clock
-    clock.stop()
+    clock._stop()
 """
 DURATIONS = """
 import time

@@ -198,11 +198,11 @@ def test_the_history_is_that_of_an_immediate_answer(
     histories = []
     for delay in DELAYS if timeout == 60 else (0, 20):
         clock = Clock()
-        clock.start()
+        clock._start()
         try:
             histories.append(history(clock, backend, ask, server, late(delay), timeout))
         finally:
-            clock.stop()
+            clock._stop()
 
     assert (0.1, "answered") in histories[0]
     assert (1.1, "answered again") in histories[0]
@@ -219,7 +219,7 @@ def sleep_often(times: int) -> None:
 def test_time_stands_still_for_a_thread_that_reads_a_socket(server: Server, delay: int) -> None:
     """Beside threads that sleep."""
     clock = Clock()
-    clock.start()
+    clock._start()
     try:
         with ThreadPoolExecutor(3) as pool:
             sleeps = pool.submit(sleep_often, 20)
@@ -228,7 +228,7 @@ def test_time_stands_still_for_a_thread_that_reads_a_socket(server: Server, dela
             at = clock.elapsed
             sleeps.result()
     finally:
-        clock.stop()
+        clock._stop()
 
     assert (at, clock.elapsed) == (90.0, 1200.0)
 
@@ -262,7 +262,7 @@ def test_time_stands_still_for_a_thread_that_begins_tls() -> None:
                 sock.sendall(late(20))
                 read.append((sock.recv(1), clock.elapsed))
 
-    clock.start()
+    clock._start()
     try:
         thread = threading.Thread(target=ask)
         thread.start()
@@ -270,7 +270,7 @@ def test_time_stands_still_for_a_thread_that_begins_tls() -> None:
         thread.join()
         assert clock.elapsed == 120.0
     finally:
-        clock.stop()
+        clock._stop()
         server.close()
 
     assert read == [(b"!", 0.0)] * 2
@@ -300,9 +300,9 @@ def test_a_thread_that_reads_a_closed_socket_is_told_so(clock: Clock) -> None:
 def io_clock() -> Iterator[Clock]:
     """A clock that waits for the real world for a tenth of a second."""
     clock = Clock(io_wait="0.1s")
-    clock.start()
+    clock._start()
     yield clock
-    clock.stop()
+    clock._stop()
 
 
 # --- connections without a question

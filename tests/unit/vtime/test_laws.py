@@ -24,11 +24,11 @@ durations = st.integers(1, 10**9).map(lambda steps: steps / 1e5)
 @contextmanager
 def running(mode: str = "virtual") -> Iterator[Clock]:
     clock = Clock(mode)
-    clock.start()
+    clock._start()
     try:
         yield clock
     finally:
-        clock.stop()
+        clock._stop()
 
 
 @given(st.lists(durations, max_size=20))

@@ -54,12 +54,12 @@ def test_it_is_told_beside_an_idle_worker_of_a_pool(
     clock = Clock("manual")
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
-        clock.start()
+        clock._start()
         try:
             with pytest.raises(UsageError, match="would last for ever"):
                 sleep()
         finally:
-            clock.stop()
+            clock._stop()
 
 
 def test_no_time_passes_in_a_sleep_of_nothing(manual: Clock) -> None:

@@ -41,11 +41,11 @@ NAMES = [f"{owner.__name__}.{name}" for owner, name in PATCHED]
 @contextmanager
 def running(mode: str = "virtual") -> Iterator[Clock]:
     clock = Clock(mode)
-    clock.start()
+    clock._start()
     try:
         yield clock
     finally:
-        clock.stop()
+        clock._stop()
 
 
 def present() -> list[object]:
@@ -99,11 +99,11 @@ def test_every_name_means_again_what_it_meant(
     threads = set(threading.enumerate())
 
     clock = Clock(mode)
-    clock.start()
+    clock._start()
     during = present()
     with suppress(ValueError, UsageError):
         happening()
-    clock.stop()
+    clock._stop()
 
     same = [name for name, a, b in zip(NAMES, before, during, strict=True) if a is b]
     assert {*same} <= {"trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING"}  # Hypothesis sets it too
@@ -123,7 +123,7 @@ def test_a_start_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(rebinding.Rebinding, "apply", fail)
     with pytest.raises(ValueError, match=r"^$"):
-        Clock().start()
+        Clock()._start()
 
     assert present() == before
 
@@ -133,9 +133,9 @@ def test_a_sleep_of_the_tests_own_is_left_alone(monkeypatch: pytest.MonkeyPatch)
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     clock = Clock()
-    clock.start()
+    clock._start()
     time.sleep(60)
-    clock.stop()
+    clock._stop()
 
     assert slept == [60]
     assert time.sleep == slept.append
@@ -158,7 +158,7 @@ def test_a_patch_of_the_tests_own_that_outlives_the_clock_does_not_keep_it_alive
 def test_a_name_kept_too_long_works_for_real(clock: Clock) -> None:
     """Somebody who kept our sleep in a place no one can see sleeps in real time afterwards."""
     kept = time.sleep
-    clock.stop()
+    clock._stop()
     begin = time.monotonic()
     kept(0.001)
 
@@ -170,10 +170,10 @@ def test_a_loop_that_outlives_the_clock_keeps_its_remaining_time() -> None:
     """A timer that had a moment to go has that moment to go in real time."""
     loop = asyncio.new_event_loop()
     clock = Clock()
-    clock.start()
+    clock._start()
     timer = loop.create_task(asyncio.sleep(3600.01))
     loop.run_until_complete(asyncio.sleep(3600))
-    clock.stop()
+    clock._stop()
 
     loop.run_until_complete(asyncio.wait_for(timer, 30))
     loop.close()
@@ -189,9 +189,9 @@ def test_a_run_of_trio_around_the_clock_keeps_its_remaining_time() -> None:
     async def main() -> None:
         await trio.sleep(0.001)
         with trio.move_on_after(3600.01):
-            clock.start()
+            clock._start()
             await trio.sleep(3600)
-            clock.stop()
+            clock._stop()
             with trio.fail_after(30):
                 await trio.sleep_forever()
 

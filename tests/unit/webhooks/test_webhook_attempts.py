@@ -56,7 +56,7 @@ def test_attempts_are_a_future(fakebatch: FakeBatch) -> None:
     fakebatch.webhooks.deliver_to(inbox)
     client, id_ = openai.OpenAI(), create()
     time.sleep(HOUR)
-    while len(inbox.came) < 12:
+    while len(inbox.received) < 12:
         time.sleep(60)
         client.batches.retrieve(id_)
     assert inbox.moments[-1] == HOUR + 5 * (2**11 - 1)

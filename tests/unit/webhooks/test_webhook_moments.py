@@ -35,7 +35,7 @@ def test_a_webhook_comes_at_its_moment(
     create("a", "a")
     create()
     wait(fakebatch, HOUR + beyond)
-    assert inbox.came == [(65, "failed"), (HOUR, "completed")]
+    assert inbox.received == [(65, "failed"), (HOUR, "completed")]
     assert fakebatch.clock.elapsed == HOUR + beyond
 
 
@@ -53,18 +53,18 @@ def test_a_webhook_comes_while_a_manual_clock_is_moved(fakebatch: FakeBatch) -> 
 def test_a_webhook_comes_in_real_time(fakebatch: FakeBatch) -> None:
     """Without a virtual clock it comes when time has really passed."""
     fakebatch.schedule(validating=0.01, in_progress=0.01, finalizing=0.01)
-    came = threading.Event()
-    fakebatch.webhooks.deliver_to(lambda *_: came.set())
+    arrived = threading.Event()
+    fakebatch.webhooks.deliver_to(lambda *_: arrived.set())
     create()
-    assert came.wait(20)
+    assert arrived.wait(20)
 
 
 def test_a_wait_without_end_ends_with_the_webhook(fakebatch: FakeBatch) -> None:
     """Who waits for nothing else is woken at its moment."""
-    came = threading.Event()
-    fakebatch.webhooks.deliver_to(lambda *_: came.set())
+    arrived = threading.Event()
+    fakebatch.webhooks.deliver_to(lambda *_: arrived.set())
     create()
-    came.wait()
+    arrived.wait()
     assert fakebatch.clock.elapsed == HOUR
 
 
@@ -72,10 +72,10 @@ def test_a_loop_is_woken_from_the_handler(fakebatch: FakeBatch) -> None:
     """As from any other thread, by `call_soon_threadsafe`."""
 
     async def main() -> None:
-        loop, came = asyncio.get_running_loop(), asyncio.Event()
-        fakebatch.webhooks.deliver_to(lambda *_: loop.call_soon_threadsafe(came.set))
+        loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+        fakebatch.webhooks.deliver_to(lambda *_: loop.call_soon_threadsafe(arrived.set))
         create()
-        await asyncio.wait_for(came.wait(), 2 * HOUR)
+        await asyncio.wait_for(arrived.wait(), 2 * HOUR)
 
     asyncio.run(main())
     assert fakebatch.clock.elapsed == HOUR
@@ -143,4 +143,4 @@ def test_a_cancel_from_elsewhere_is_noticed(fakebatch: FakeBatch) -> None:
     time.sleep(HOUR)
     openai.OpenAI().batches.cancel(id_)
     time.sleep(HOUR)
-    assert inbox.came == [(HOUR + 606, "cancelled")]
+    assert inbox.received == [(HOUR + 606, "cancelled")]

@@ -45,11 +45,11 @@ def test_the_first_are_lost_again(fakebatch: FakeBatch) -> None:
     before = fakebatch.snapshot()
     runs: list[list[float]] = []
     for _ in range(2):
-        began, came = fakebatch.clock.elapsed, len(inbox.moments)
+        began, before_run = fakebatch.clock.elapsed, len(inbox.moments)
         for _batch in range(3):
             create()
         time.sleep(3 * HOUR)
-        runs.append([moment - began for moment in inbox.moments[came:]])
+        runs.append([moment - began for moment in inbox.moments[before_run:]])
         fakebatch.restore(before)
 
     assert runs[0] == runs[1]

@@ -44,7 +44,7 @@ class Server(HTTPServer):
     def __init__(self, fake: FakeBatch) -> None:
         super().__init__(("127.0.0.1", 0), Page)
         self.clock = fake.clock
-        self.came: list[float] = []
+        self.received: list[float] = []
 
     def serve(self, times: int) -> None:
         for _ in range(times):
@@ -58,8 +58,8 @@ class Page(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        self.server.came.append(self.server.clock.elapsed)
-        self.send_response(503 if len(self.server.came) == 1 else 204)
+        self.server.received.append(self.server.clock.elapsed)
+        self.send_response(503 if len(self.server.received) == 1 else 204)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -75,7 +75,7 @@ def test_a_server_on_this_machine_is_reached(fakebatch: FakeBatch) -> None:
         create()
         time.sleep(2 * HOUR)
         serving.join()
-        assert server.came == [HOUR, HOUR + 5]
+        assert server.received == [HOUR, HOUR + 5]
 
 
 def test_where_nobody_listens_the_attempt_has_failed(fakebatch: FakeBatch) -> None:
@@ -124,9 +124,9 @@ def test_what_goes_wrong_at_the_target_fails_the_test(pytester: pytest.Pytester)
     result.stdout.fnmatch_lines(
         [
             "*POST https://nobody.example/hook was refused: nothing leaves this machine.",
-            "*a webhook's handler raised AssertionError(*",
-            "It was brought batch.failed of batch_*; raising is taken for a mistake of the test.",
-            "Mend it, or let it return a status such as 500 if it shall be asked again.",
+            "*your webhook handler raised AssertionError(*",
+            "It got batch.failed of batch_*; an exception counts as a bug.",
+            "Fix it, or let it return a status such as 500 to get the webhook again.",
         ]
     )
 
@@ -194,5 +194,5 @@ def test_a_fake_can_be_entered_again(fakebatch: FakeBatch) -> None:
             fake.webhooks.deliver_to(inbox)
             create()
             fake.clock.advance("1h")
-            assert len(inbox.came) == 1
+            assert len(inbox.received) == 1
     assert [thread.name for thread in threading.enumerate()].count("fakebatch webhooks") == 0

@@ -106,7 +106,7 @@ def test_the_same_seed_brings_the_same() -> None:
             for create_one in (partial(create, "a", "a"), create, create):
                 create_one()
             time.sleep(4 * HOUR)
-        return inbox.came
+        return inbox.received
 
     assert come(1) == come(1) != come(2)
 

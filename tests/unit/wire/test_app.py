@@ -170,7 +170,10 @@ def test_a_call_happens_at_one_moment() -> None:
     """What it makes, and the note of it, have the same moment: the clock is read once."""
     ticks, noted = count(T0, SECOND), list[Handled]()
     app = App(
-        Service(OPENAI, seed=b"0"), clock=lambda: next(ticks), api_keys=None, noted=noted.append
+        Service(OPENAI, seed=b"0"),
+        clock=lambda: next(ticks),
+        api_keys=None,
+        observers=[noted.append],
     )
     file = upload(app)
 

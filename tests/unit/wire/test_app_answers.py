@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fakebatch import RefusedRequest, UsageError
-from fakebatch.wire.errors import masked
+from fakebatch.wire.app import masked
 from fakebatch.wire.messages import Reply
 from fakebatch.wire.operations import OPERATIONS
 from support.batches import requests
@@ -200,7 +200,7 @@ LOUD: dict[str, tuple[str, Any, type[BaseException], list[str]]] = {
         UsageError,
         [
             "fakebatch: POST /chat/completions asks for a stream.",
-            "fakebatch answers direct calls whole; a batch cannot stream either.",
+            "fakebatch does not stream responses; a batch cannot stream either.",
             "Call it without stream=True.",
         ],
     ),

@@ -35,11 +35,11 @@ class World:
     @property
     def unused(self) -> list[CallRule]:
         """The rules that never hit a request, but for those that need not."""
-        rules, faults = self.service.state.scenario.on_call, self.app.faults
+        state, excused = self.service.state, self.app.faults.excused()
         return [
             rule
-            for index, rule in enumerate(rules)
-            if not faults.hits_of(index, rules) and index not in faults.excused(rules)
+            for index, rule in enumerate(state.scenario.on_call)
+            if not state.hits["on_call", index] and index not in excused
         ]
 
     def ask(self, path: str = "/batches", *, retry: int = 0, key: str = "sk-a") -> int:
@@ -270,7 +270,7 @@ def test_what_was_counted_can_be_taken_back() -> None:
 
     for retry in (0, 1):
         world.ask(retry=retry)
-    saved = world.app.faults.hits.copy()
+    saved = world.service.state.calls.copy()
     first = statuses()
     fired = world.app.faults.fired
     world.service.state.calls = saved.copy()

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import requests
 
-from fakebatch.wire.multipart import Part, parts
+from fakebatch.wire.params import Part, parts
 
 URL = "https://api.openai.com/v1/files"
 FORM = {"purpose": "batch"}

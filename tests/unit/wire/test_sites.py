@@ -8,10 +8,10 @@ import pytest
 
 from fakebatch import UsageError
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect
+from fakebatch.emulator import providers
 from fakebatch.service import Service
 from fakebatch.wire import Request
-from fakebatch.wire.app import App
-from fakebatch.wire.sites import Sites, Target, providers
+from fakebatch.wire.app import App, Sites, Target
 from support.batches import T0
 
 

@@ -1,0 +1,99 @@
+"""How calls and batches fail: the kinds of errors, whose words are the provider's.
+
+`settings` reads the annotations: they are not postponed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+
+
+class ErrorKind(StrEnum):
+    """Why a call is refused. The dialect says it in the provider's words."""
+
+    NO_KEY = auto()
+    WRONG_KEY = auto()
+    NO_SUCH_FILE = auto()
+    NO_SUCH_BATCH = auto()
+    NO_SUCH_UPLOAD = auto()
+    NO_SUCH_MODEL = auto()
+    NO_MODEL = auto()
+    NO_SUCH_ROUTE = auto()
+    WRONG_METHOD = auto()
+    NOT_JSON = auto()
+    BAD_PURPOSE = auto()
+    NOT_JSONL = auto()
+    FILE_TOO_LARGE = auto()
+    MISSING = auto()
+    BAD_VALUE = auto()
+    BAD_TYPE = auto()
+    TOO_MANY_PROPERTIES = auto()
+    KEY_TOO_LONG = auto()
+    STRING_TOO_LONG = auto()
+    TOO_LOW = auto()
+    TOO_HIGH = auto()
+    BAD_ORDER = auto()
+    CANNOT_CANCEL = auto()
+    TOO_MANY_BATCHES = auto()
+    TOO_MANY_UPLOADS = auto()
+    WRONG_PURPOSE = auto()
+    NO_SUCH_INPUT = auto()
+    FILE_NOT_READY = auto()
+    UPLOAD_OVER = auto()
+    NO_SUCH_PART = auto()
+    PART_TWICE = auto()
+    OTHER_LENGTH = auto()
+    OTHER_DIGEST = auto()
+    FILE_EMPTY = auto()
+    TOO_MANY_FILES = auto()
+
+
+class ErrorCode(StrEnum):
+    """Why validation fails a batch. The dialect says it in the provider's words."""
+
+    BAD_JSON = auto()
+    MISSING = auto()
+    BAD_TYPE = auto()
+    MODEL_REQUIRED = auto()
+    DUPLICATE_ID = auto()
+    BAD_METHOD = auto()
+    BAD_URL = auto()
+    OTHER_MODEL = auto()
+    UNKNOWN_MODEL = auto()
+    STREAMING = auto()
+    NO_INPUT_FILE = auto()
+    EMPTY = auto()
+    TOO_MANY_LINES = auto()
+    TOO_LARGE = auto()
+    TOO_MANY_INPUTS = auto()
+    OVER_QUOTA = auto()
+    BAD_WINDOW = auto()
+
+
+class APIError(Exception):  # an answer, no error of ours
+    """A call the service refuses: its kind, and the values for the provider's message."""
+
+    def __init__(self, kind: ErrorKind, **values: object) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.values = values
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorTemplate:
+    """An error of the provider; `{name}` in `message` and `param` is filled in."""
+
+    message: str
+    code: str | None = None
+    param: str | None = None
+    status: int = 400
+    type: str = "invalid_request_error"
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def message_for(self, values: Mapping[str, object]) -> str:
+        """What the provider writes in this case."""
+        return self.message.format_map(values)
+
+    def param_for(self, values: Mapping[str, object]) -> str | None:
+        """The parameter the provider names in this case."""
+        return None if self.param is None else self.param.format_map(values)

@@ -1,0 +1,137 @@
+"""From a name, a TOML file or a value to the dialect that is meant. Ours are such files as well."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from fakebatch.dialects.dialect import Dialect, Fact
+from fakebatch.dialects.errors import ErrorCode
+from fakebatch.dialects.settings import address, build, checked, refusal
+from fakebatch.dialects.template import Sentence
+from fakebatch.errors import UsageError
+
+_ABOUT: tuple[str, ...] = ("what", "evidence", "source")
+"""What a [[fact]] has beside settings."""
+
+_UNSUPPORTED = Path(__file__).with_name("unsupported.toml")
+
+
+class _Dialects(Mapping[str, Dialect]):
+    """The dialects by name. Names cost a listing of the folder; a file is read when it is used."""
+
+    def __init__(self) -> None:
+        files = sorted(Path(__file__).parent.glob("*.toml"))
+        self._paths = {path.stem: path for path in files if path != _UNSUPPORTED}
+        self._loaded: dict[str, Dialect] = {}
+
+    def __getitem__(self, name: str) -> Dialect:
+        if name not in self._loaded:
+            self._loaded[name] = load(self._paths[name])
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+DIALECTS = _Dialects()
+
+
+def choose(
+    choice: str | Path | Dialect,
+    *,
+    base_url: str | None = None,
+    limits: Mapping[str, int | None] | None = None,
+) -> Dialect:
+    """The dialect that is meant, at another address and with other limits where they are given.
+
+    Raises:
+        UsageError: there is no such dialect, limit or address, or the dialect has a mistake.
+    """
+    if isinstance(choice, Dialect):
+        dialect = choice
+        _check_errors(dialect, f"Dialect {dialect.name!r}")
+    elif isinstance(choice, Path) or str(choice).endswith(".toml"):
+        dialect = load(Path(choice))
+        _check_errors(dialect, repr(str(choice)))
+    elif choice in DIALECTS:
+        dialect = DIALECTS[choice]
+    elif choice in (reasons := unsupported()):
+        raise UsageError(
+            f"The API of {choice!r} cannot be a dialect.",
+            f"It is another one: {reasons[choice]}.",
+            "Mock it with respx routes of your own; the fixture leaves them alone.",
+        )
+    else:
+        raise UsageError(
+            f"There is no dialect {choice!r}.",
+            f"Known are {', '.join(map(repr, DIALECTS))}.",
+            "Name one of these, a TOML file or a Dialect; base_url='…' puts it at another address.",
+        )
+    if limits:
+        dialect = dialect.set(limits=limits)
+    if base_url is not None:
+        url = checked(address, base_url.rstrip("/"), (f"base_url={base_url!r}",))
+        dialect = replace(dialect, base_urls=(url,))
+    return dialect
+
+
+def unsupported() -> dict[str, str]:
+    """Providers whose API is another one, and in what."""
+    return tomllib.loads(_UNSUPPORTED.read_text("utf-8"))
+
+
+def load(path: Path) -> Dialect:
+    """The dialect of a TOML file: what it is `like`, changed by its settings, then by its facts.
+
+    Raises:
+        UsageError: there is no such file, or it has an unknown setting or a value that is none.
+    """
+    source = repr(str(path))
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        known = "A dialect is a TOML file with what differs from the dialect it is `like`."
+        raise refusal((source,), f"it cannot be read: {error}", known) from error
+    like: Any = table.pop("like", "openai")
+    facts: list[dict[str, Any]] = table.pop("fact", [])
+    if like not in ["", *DIALECTS]:
+        known = f"Known are {', '.join(map(repr, DIALECTS))}."
+        raise refusal((source,), f"like = {like!r} is no dialect", known)
+    if "facts" in table or type(facts) is not list or {*map(type, facts)} - {dict}:
+        known = "Each fact is a table of its own, which begins with [[fact]]."
+        raise refusal((source,), "it has facts in another form", known)
+    named = {"name": path.stem, "title": table.get("name", path.stem)}
+    table = {**named, "facts": [], "unknown": [], "left_out": [], **table}
+    dialect = build(Dialect, table, source, like=DIALECTS[like] if like else None)
+    for number, settings in enumerate(facts, 1):
+        place = f"{source}, [[fact]] {number}"
+        about = {name: settings.pop(name) for name in _ABOUT if name in settings}
+        fact = build(Fact, {**about, "settings": settings}, place)
+        dialect = build(Dialect, settings, place, like=dialect)
+        dialect = replace(dialect, facts=(*dialect.facts, fact))
+    return dialect
+
+
+def _check_errors(dialect: Dialect, source: str) -> None:
+    """Errors may name what OpenAI's own name, for the emulator tells no more of a case.
+
+    Raises:
+        UsageError: one names something else.
+    """
+    for table in ("errors", "batch_errors", "line_errors"):
+        usual = getattr(DIALECTS["openai"], table)
+        for kind, error in getattr(dialect, table).items():
+            words = f"{usual[kind].message}{usual[kind].param}" if kind in usual else ""
+            words += "{value}" if kind is ErrorCode.BAD_URL else ""  # which OpenAI does not name
+            names = {name for _, name, *_ in Formatter().parse(words) if name}
+            for part in ("message", "param"):
+                place = (source, table, str(kind), part)
+                checked(Sentence(*sorted(names)), getattr(error, part) or "", place)

@@ -1,0 +1,135 @@
+"""Text that fields are filled into: the shape of a JSON object, and sentences with braces.
+
+A shape is one line: which keys, in which order, from which field.
+
+    id=custom_id custom_id response.status_code response.request_id="" response.body error
+
+A key may have a path (`response.body` nests). What stands after `=` is a field, a member of one
+(`errors.data`), or a JSON literal without spaces; without `=` the field is called as the key is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+
+Fields = Mapping[str, Any]
+
+_NUMBERS = frozenset({"limit", "most", "least"})
+"""The fields that are numbers: they alone may be written as `{limit:,}`."""
+
+
+class Literal(NamedTuple):
+    """A value that stands in the shape itself."""
+
+    value: Any
+
+
+Tree = dict[str, Any]
+"""A shape by its keys: a field, the path of a member of one, a literal, or the tree below."""
+
+
+def render(shape: str, fields: Fields) -> dict[str, Any]:
+    """The object of this shape that shows these fields."""
+    return _filled(parse(shape), fields)
+
+
+@lru_cache(maxsize=256)
+def parse(shape: str) -> Tree:
+    """What a shape says.
+
+    Raises:
+        ValueError: a key is empty, is there twice, or has a value as well as keys below it.
+    """
+    tree: Tree = {}
+    for word in shape.split():
+        key, equals, value = word.partition("=")
+        *parents, name = key.split(".")
+        if not all((*parents, name, value or not equals)):
+            raise ValueError(f"{word!r} has no key or no value")
+        below: Any = tree
+        for parent in parents:
+            below = below.setdefault(parent, Tree())
+            if below.__class__ is not dict:
+                raise ValueError(f"{key!r} stands below a key that has a value")
+        if name in below:
+            raise ValueError(f"{key!r} is there twice")
+        below[name] = _source(value) if equals else name
+    return tree
+
+
+def _source(text: str) -> str | tuple[str, ...] | Literal:
+    try:
+        return Literal(json.loads(text))
+    except ValueError:
+        return tuple(text.split(".")) if "." in text else text
+
+
+def _filled(tree: Tree, fields: Fields) -> dict[str, Any]:
+    return {
+        key: fields[source] if source.__class__ is str else _value(source, fields)
+        for key, source in tree.items()
+    }
+
+
+def _value(source: Any, fields: Fields) -> Any:
+    if source.__class__ is dict:
+        return _filled(source, fields)
+    if isinstance(source, Literal):
+        return source.value
+    value: Any = fields
+    for name in source:
+        value = cast("Fields", value).get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _shown(tree: Tree) -> Iterator[str]:
+    """The fields, and members of fields, that a shape shows."""
+    for source in tree.values():
+        if source.__class__ is dict:
+            yield from _shown(source)
+        elif not isinstance(source, Literal):
+            yield source if isinstance(source, str) else ".".join(source)
+
+
+class Shape:
+    """The check of a shape that can show these fields; `body.*` is any member of `body`."""
+
+    def __init__(self, fields: str, needs: str = "") -> None:
+        self.fields = fields
+        self._needs = {needs} if needs else set[str]()
+
+    def __call__(self, shape: str) -> str:
+        """The shape."""
+        known, names = f"It can show {self.fields}, and literals.", {*self.fields.split()}
+        try:
+            tree = parse(shape)
+        except ValueError as error:
+            raise ValueError(str(error), known) from error
+        for field in _shown(tree):
+            if names.isdisjoint((field, f"{field.partition('.')[0]}.*")):
+                raise ValueError(f"there is no field {field!r}", known)
+        if not self._needs <= tree.keys():
+            raise ValueError(f"there is no key {self._needs}", "Lists and clients go by it.")
+        return shape
+
+
+class Sentence:
+    """The check of a text in whose braces these fields may stand."""
+
+    def __init__(self, *fields: str) -> None:
+        self.fields = fields
+
+    def __call__(self, text: str) -> str:
+        """The text."""
+        known = ", ".join(f"{{{name}}}" for name in self.fields) or "nothing"
+        known = f"In braces may stand {known}; a brace itself is written {{{{ or }}}}."
+        try:
+            text.format_map({name: 0 if name in _NUMBERS else "" for name in self.fields})
+        except KeyError as error:
+            raise ValueError(f"{text!r} has an unknown field, {error}", known) from error
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
+            raise ValueError(f"{text!r} cannot be filled in: {error}", known) from error
+        return text

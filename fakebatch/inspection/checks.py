@@ -1,0 +1,290 @@
+"""Checks of what a client did. They yield findings, from which the assertions raise errors."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import Any
+
+from fakebatch.batch.batch import Batch
+from fakebatch.batch.lifecycle import TERMINAL, Status
+from fakebatch.batch.output_file import ResultFile
+from fakebatch.durations import Duration, microseconds, text
+from fakebatch.inspection.journal import Called, Recorder, moment_text
+from fakebatch.rules.calls import CallRule
+from fakebatch.rules.lines import LineRule
+from fakebatch.rules.rule import Selection
+from fakebatch.rules.scenario import Place
+from fakebatch.rules.webhooks import WebhookRule
+from fakebatch.service import Service, existing_batches, existing_files
+from fakebatch.wire.faults import Faults
+
+__tracebackhide__ = True  # the traceback of a failed assertion ends in the test
+
+UNSUCCESSFUL = {Status.FAILED, Status.EXPIRED, Status.CANCELLED}
+"""After one of these a client may create a second batch for the same input."""
+
+SHOWN = 5
+"""How many objects a message names at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a check objects to."""
+
+    check: str
+    """Which check: `single_batch`."""
+    objects: tuple[str, ...]
+    """The ids of the files or batches concerned, or the rules as the test wrote them."""
+    since: int
+    """When the problem began, in microseconds since 1970."""
+    message: tuple[str, str, str]
+    """The lines of an error: what happened, what was known, what to do."""
+
+
+class Checks:
+    """The assertions of a FakeBatch.
+
+    They raise AssertionError like a plain `assert`, so that `pytest.raises` and plugins that
+    collect several failures work with them.
+    """
+
+    _services: Sequence[Service]
+    _recorder: Recorder
+
+    @abstractmethod
+    def now(self) -> int:
+        """The time in microseconds since 1970, once the result files due by then exist."""
+
+    def assert_all_downloaded(self) -> None:
+        """Every output and error file that has ever existed was downloaded completely.
+
+        Raises:
+            AssertionError: it names the files that were not.
+        """
+        self.now()  # creates the result files that are due
+        _raise_first(all_downloaded(self._services, self._recorder))
+
+    def assert_single_batch(self) -> None:
+        """No two batches were created for the same input, unless the earlier was unsuccessful.
+
+        Raises:
+            AssertionError: it names the calls that created them.
+        """
+        _raise_first(single_batch(self._services, self._recorder, self.now()))
+
+    def assert_no_leftover_files(self) -> None:
+        """Every input and result file has been deleted or has expired.
+
+        Raises:
+            AssertionError: it names the files that are still there.
+        """
+        _raise_first(no_leftover_files(self._services, self.now()))
+
+    def assert_min_poll_interval(self, min_interval: Duration) -> None:
+        """No batch was retrieved twice within less than `min_interval` before it ended.
+
+        A retry after an error does not count: the SDK makes it after half a second.
+
+        Raises:
+            AssertionError: it names the two calls that are closest to each other.
+        """
+        least = microseconds(min_interval)
+        _raise_first(min_poll_interval(self._services, self._recorder, self.now(), least))
+
+
+def _raise_first(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        raise AssertionError("fakebatch: " + "\n".join(finding.message))
+
+
+def all_downloaded(services: Sequence[Service], recorder: Recorder) -> Iterator[Finding]:
+    """Result files that were never downloaded."""
+    complete = downloaded(recorder)
+    missing = [
+        (file, file.content)
+        for service in services
+        for file in service.state.files.all()
+        if isinstance(file.content, ResultFile) and file.id not in complete
+    ]
+    if missing:
+        faults = defaultdict[str, set[str]](set)
+        for called in recorder.counts():
+            if called.operation == "files.content" and called.injected:
+                faults[called.id].add(f"; a download was hit by {called.injected}")
+        files = (
+            f"{file.id} ({content.kind} of {content.batch.id}{''.join(sorted(faults[file.id]))})"
+            for file, content in missing
+        )
+        yield Finding(
+            "all_downloaded",
+            tuple(file.id for file, _ in missing),
+            min(file.created for file, _ in missing),
+            (
+                f"{_number(missing, 'result file')} never downloaded.",
+                _listed(files),
+                "Download output_file_id and error_file_id of every batch that has ended.",
+            ),
+        )
+
+
+def downloaded(recorder: Recorder) -> set[str]:
+    """The ids of files that were downloaded at least once without a fault."""
+    return {
+        called.id
+        for called in recorder.counts()
+        if called.operation == "files.content" and called.status == 200 and not called.injected
+    }
+
+
+def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> Iterator[Finding]:
+    """The most batches of one endpoint and input that were created while all could succeed."""
+    same_input: dict[tuple[str, bytes | str], tuple[Batch, ...]] = {}
+    most: tuple[Batch, ...] = ()
+    for batch in existing_batches(services, now):
+        content = batch.params.input_file_id if batch.content is None else batch.content
+        earlier = same_input.get((batch.params.endpoint, content), ())
+        alive = (each for each in earlier if each.status(batch.created) not in UNSUCCESSFUL)
+        same_input[batch.params.endpoint, content] = (*alive, batch)
+        most = max(most, same_input[batch.params.endpoint, content], key=len)
+    if len(most) > 1:
+        calls: dict[str, str] = {}
+        for run in recorder.runs():
+            if isinstance(run.what, Called) and run.what.operation == "batches.create":
+                _, id_, status, injected = run.what
+                call = f"batches.create at {moment_text(run.first)}: {status or 'no response'}"
+                calls[id_] = call if injected is None else f"{call}, injected: {injected}"
+        yield Finding(
+            "single_batch",
+            tuple(batch.id for batch in most),
+            most[1].created,
+            (
+                f"{len(most)} batches were created for the same input.",
+                _listed(f"{each.id} ({calls.get(each.id, 'added by the test')})" for each in most),
+                "List the batches before you retry a create: the failed call may have succeeded.",
+            ),
+        )
+
+
+def no_leftover_files(services: Sequence[Service], now: int) -> Iterator[Finding]:
+    """Files that still exist."""
+    files = [*existing_files(services, now)]
+    if files:
+        yield Finding(
+            "no_leftover_files",
+            tuple(file.id for file in files),
+            min(file.created for file in files),
+            (
+                f"{_number(files, 'file')} left behind.",
+                _listed(f"{file.id} ({file.purpose}, {file.filename!r})" for file in files),
+                "Delete input, output and error files when you no longer need them.",
+            ),
+        )
+
+
+def min_poll_interval(
+    services: Sequence[Service], recorder: Recorder, now: int, least: int
+) -> Iterator[Finding]:
+    """Batches that were polled twice within `least` microseconds: a finding for each."""
+    polls = defaultdict[str, list[int]](list)
+    for run in recorder.runs():
+        if isinstance(run.what, Called) and run.what[::2] == ("batches.retrieve", 200):
+            polls[run.what.id] += run.moments
+    for batch in existing_batches(services, now):
+        moments = sorted(polls[batch.id])
+        if batch.end.status in TERMINAL:  # polls after the one that saw the end do not count
+            moments = moments[: bisect_left(moments, batch.end.at) + 1]
+        gap, first, second = min(
+            ((after - before, before, after) for before, after in pairwise(moments)),
+            default=(least, 0, 0),
+        )
+        if gap < least:
+            polls_at = f"{moment_text(first)} and {moment_text(second)}"
+            yield Finding(
+                "min_poll_interval",
+                (batch.id,),
+                second,
+                (
+                    f"{batch.id} was polled twice within {text(gap)}.",
+                    f"The polls were at {polls_at}; min_interval is {text(least)}.",
+                    "Sleep longer between two polls, or allow a smaller min_interval.",
+                ),
+            )
+
+
+def used_rules(
+    services: Sequence[Service], faults: Faults, selections: Sequence[Selection[Any]], began: int
+) -> Iterator[Finding]:
+    """Rules of the test, except those of incidents, that were never used since it `began`."""
+    rules = unused(services, faults, selections, of_incidents=False)
+    if rules:
+        states = [service.state for service in services]
+        batches = [batch for state in states for batch in state.batches.all()]
+        lines = (line for batch in batches for line in batch.readable_lines)
+        custom_ids = [repr(line.custom_id) for line in islice(lines, SHOWN + 1)]
+        if len(custom_ids) > SHOWN:
+            custom_ids[SHOWN:] = ["…"]
+        known = f"Uploads: {sum(state.uploaded for state in states)}; batches: {len(batches)}; "
+        known += f"custom_ids: {', '.join(custom_ids) or 'none'}"
+        if WebhookRule.family in rules.values():
+            known += f"; webhooks: {sum(state.events for state in states)}"
+        yield Finding(
+            "used_rules",
+            tuple(rules),
+            began,
+            (
+                f"{_number(rules, 'rule')} never used: {'; '.join(rules)}.",
+                f"{known}.",
+                "Fix the rule or the test, or use FakeBatch(unused_rules='warn') or 'ignore'.",
+            ),
+        )
+
+
+def unused(
+    services: Sequence[Service],
+    faults: Faults,
+    selections: Sequence[Selection[Any]],
+    *,
+    of_incidents: bool = True,
+) -> dict[str, str]:
+    """Rules without hits and selections without a verb, as the test wrote them, with the family.
+
+    Rules with a rate limit that was never exceeded, or a chance that never came up, are left out.
+    """
+    state = services[0].state
+    excused = faults.excused()
+    rules = {
+        str(rule): rule.family
+        for place, rule in state.scenario.rules
+        if not hits(services, place)
+        and not (rule.family == CallRule.family and place[1] in excused)
+        and (of_incidents or place not in state.incidental)
+    }
+    unfinished = (selection for selection in selections if not selection.has_verb)
+    return rules | {f"{each!r}, which has no verb": each.rule.family for each in unfinished}
+
+
+def hits(services: Sequence[Service], place: Place) -> int:
+    """How often the rule at a place of the scenario was applied."""
+    family, index = place
+    count = sum(service.state.hits.get(place, 0) for service in services)
+    if family == LineRule.family:
+        rule = services[0].state.scenario.on[index : index + 1]
+        batches = (batch for service in services for batch in service.state.batches.all())
+        same = (batch for batch in batches if batch.scenario.on[index : index + 1] == rule)
+        count += sum(batch.rule_hits[index] for batch in same)
+    return count
+
+
+def _number(things: Sized, noun: str) -> str:
+    return f"1 {noun} was" if len(things) == 1 else f"{len(things)} {noun}s were"
+
+
+def _listed(things: Iterable[str]) -> str:
+    names = [*things]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more + "."

@@ -1,0 +1,267 @@
+"""Read-only views of files, batches and their lines, always as they are now."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Generic, NamedTuple, TypeVar, overload
+
+from fakebatch.batch.batch import Batch
+from fakebatch.batch.matching import Result
+from fakebatch.batch.output_file import leaves
+from fakebatch.dialects import APIError
+from fakebatch.errors import UsageError
+from fakebatch.inspection.journal import Journal
+from fakebatch.request_line import RequestLine
+from fakebatch.rules.lines import Fail
+from fakebatch.service import Service
+from fakebatch.service.view import Wire, batch_object, file_object
+from fakebatch.vtime.moments import as_datetime
+
+Now = Callable[[], int]
+"""The time in microseconds since 1970, once the result files due by then exist."""
+
+
+class ObjectView:
+    """One object of the service; the fields of its JSON are attributes, computed when read."""
+
+    def __init__(self, id_: str, service: Service, now: Now) -> None:
+        self.id = id_
+        self._state = service.state
+        self._now = now
+
+    @abstractmethod
+    def _object(self, now: int) -> Wire: ...
+
+    def __getattr__(self, name: str) -> Any:
+        fields = self.json
+        if name in fields:
+            return fields[name]
+        raise AttributeError(f"{self.id} has no field {name!r}; it has {', '.join(fields)}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.json}>"
+
+    @property
+    def json(self) -> Wire:
+        """The object that a client would get now.
+
+        Raises:
+            KeyError: it no longer exists, for example because the file was deleted or has expired.
+        """
+        try:
+            return self._object(self._now())
+        except APIError:
+            raise KeyError(self.id) from None
+
+
+class Step(NamedTuple):
+    """A status of a batch, and when it begins."""
+
+    status: str
+    at: datetime
+
+
+class BatchView(ObjectView):
+    """A batch as it is now: `status`, `request_counts`, `output_file_id` and so on."""
+
+    def _object(self, now: int) -> Wire:
+        return batch_object(self._state.batches.retrieve(self.id, now), now)
+
+    @property
+    def plan(self) -> tuple[Step, ...]:
+        """Each status and when it begins, including future ones."""
+        marks = self._state.batches.retrieve(self.id, self._now()).timeline.marks
+        return tuple(Step(mark.status.value, as_datetime(mark.at)) for mark in marks)
+
+    @property
+    def history(self) -> tuple[Step, ...]:
+        """The statuses up to now."""
+        now = as_datetime(self._now())
+        return tuple(step for step in self.plan if step.at <= now)
+
+    @property
+    def lines(self) -> Lines:
+        """Its request lines, by index or custom_id, and the outcome of each."""
+        return Lines(self._state.batches.retrieve(self.id, self._now()))
+
+
+class FileView(ObjectView):
+    """A file as it is now: `filename`, `purpose`, `bytes` and so on, and its `content`."""
+
+    def __init__(self, id_: str, service: Service, now: Now, journal: Journal) -> None:
+        super().__init__(id_, service, now)
+        self._journal = journal
+
+    def _object(self, now: int) -> Wire:
+        return file_object(self._state.files.retrieve(self.id, now), self._state.dialect, now)
+
+    @property
+    def content(self) -> bytes:
+        """The bytes that a client would download."""
+        return bytes(self._state.files.retrieve(self.id, self._now()).content)
+
+    @property
+    def written_by(self) -> str:
+        """The id of the batch that wrote it, else "files.create" (uploaded) or "files.add"."""
+        for batch in self._state.batches.existing(self._now()):
+            if self.id in (batch.output_file_id, batch.error_file_id):
+                return batch.id
+        return "files.create" if self._journal.count("files.create", id=self.id) else "files.add"
+
+    @property
+    def downloads(self) -> tuple[datetime, ...]:
+        """When its content was downloaded completely."""
+        calls = self._journal.calls("files.content", id=self.id, status=200)
+        return tuple(call.at for call in calls if call.injected is None)
+
+
+ViewT = TypeVar("ViewT", bound=ObjectView)
+
+
+class Collection(Mapping[str, ViewT], Generic[ViewT]):
+    """Objects by id, in order of creation.
+
+    Args:
+        kind: "files" or "batches".
+        services: the providers that have them.
+        now: the current time.
+        view: makes the view of an object, from its id and its service.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        services: Sequence[Service],
+        now: Now,
+        view: Callable[[str, Service], ViewT],
+    ) -> None:
+        self._kind, self._services, self._now, self._view = kind, services, now, view
+
+    def __iter__(self) -> Iterator[str]:
+        now = self._now()
+        for service in self._services:
+            yield from (record.id for record in getattr(service.state, self._kind).existing(now))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getitem__(self, id_: str) -> ViewT:
+        now = self._now()
+        for service in self._services:
+            if getattr(service.state, self._kind).get(id_, now) is not None:
+                return self._view(id_, service)
+        raise KeyError(id_)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} {self._kind}: {', '.join(self)}>"
+
+    def last(self) -> ViewT:
+        """The object that was created last.
+
+        Raises:
+            UsageError: there are none.
+        """
+        ids = [*self]
+        if not ids:
+            raise self._wrong_number("last() needs at least one", ids)
+        return self[ids[-1]]
+
+    def only(self) -> ViewT:
+        """The only object.
+
+        Raises:
+            UsageError: there are none, or several.
+        """
+        ids = [*self]
+        if len(ids) != 1:
+            raise self._wrong_number("only() needs exactly one", ids)
+        return self[ids[0]]
+
+    def _wrong_number(self, need: str, ids: list[str]) -> UsageError:
+        return UsageError(
+            f"fakebatch.{self._kind}.{need}, but there are {len(ids)}.",
+            f"The {self._kind} are: {', '.join(ids[:5]) or 'none'}{' …' if len(ids) > 5 else ''}.",
+            f"Look one up by its id, fakebatch.{self._kind}[id], or fix what creates them.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One request line of a batch and its outcome."""
+
+    request: RequestLine
+    outcome: Result
+    """The verb that applies to it when it runs: `Echo()`, `Reply(…)`, `Fail(…)` and so on."""
+    finishes: datetime | None
+    """When it finishes, or None if the batch ends before it runs."""
+    file_id: str | None
+    """The result file that will have it when the batch has ended."""
+
+    @property
+    def custom_id(self) -> str | None:
+        """The custom_id of the request."""
+        return self.request.custom_id
+
+
+class Lines(Sequence[Line]):
+    """The lines by index, in the order of the input file, or by custom_id.
+
+    A batch that fails validation has none.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+
+    def __len__(self) -> int:
+        return 0 if self._batch.fails else len(self._batch.lines)
+
+    @overload
+    def __getitem__(self, at: int | str) -> Line: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Line]: ...
+    def __getitem__(self, at: int | str | slice) -> Line | Sequence[Line]:
+        if isinstance(at, slice):
+            return [self[index] for index in range(len(self))[at]]
+        index = self._index(at) if isinstance(at, str) else range(len(self))[at]
+        batch, outcome = self._batch, self._batch.outcomes.by_line[index].result
+        finishes = self._finishes(index)
+        file_id = batch.error_file_id if leaves(batch, "errors") else None
+        if finishes and (not isinstance(outcome, Fail) or outcome.file == "output"):
+            file_id = batch.output_file_id
+        return Line(batch.lines.request(index), outcome, finishes, file_id)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} lines: {', '.join(map(repr, self._indices))}>"
+
+    def _finishes(self, index: int) -> datetime | None:
+        batch, place = self._batch, self._places[index]
+        if place >= batch.finished(batch.end.at):
+            return None
+        moments = range(batch.created, batch.end.at + 1)
+        return as_datetime(moments[bisect_left(moments, place + 1, key=batch.finished)])
+
+    def _index(self, custom_id: str) -> int:
+        if custom_id not in self._indices:
+            known = ", ".join(map(repr, [*self._indices][:5])) or "none"
+            more = f" and {len(self) - 5} more" if len(self) > 5 else ""
+            raise UsageError(
+                f"{self._batch.id} has no line with custom_id {custom_id!r}.",
+                f"The custom_ids of its lines are {known}{more}.",
+                "Use one of these, or the index of a line, from 0.",
+            )
+        return self._indices[custom_id]
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        """Where each line is in the order in which they finish."""
+        return {index: place for place, index in enumerate(self._batch.outcomes.order)}
+
+    @cached_property
+    def _indices(self) -> dict[str | None, int]:
+        lines = self._batch.lines
+        return {lines.request(index).custom_id: index for index in range(len(self))}

@@ -1,0 +1,109 @@
+"""The values in a state. None of them changes: a change puts another value in its place.
+
+Moments are in microseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from fakebatch.batch.lifecycle import NEVER
+from fakebatch.batch.output_file import ResultFile
+from fakebatch.rules.files import USUAL, FileOverrides
+
+INPUT_PURPOSE = "batch"
+"""The purpose of a file that a batch can read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file, uploaded or written by a batch."""
+
+    id: str
+    purpose: str
+    filename: str
+    created: int
+    expires: int | None
+    content: bytes | ResultFile = field(repr=False)
+    deleted: int | None = None
+    number: int = 0
+    """Orders files that were created at the same moment."""
+    overrides: FileOverrides = USUAL
+    """What rules of `on_file` change about it."""
+
+    def exists(self, now: int) -> bool:
+        """Whether a client can see the file at `now`."""
+        ends = (at for at in (self.expires, self.deleted) if at is not None)
+        return self.created + self.overrides.found_after <= now < min(ends, default=NEVER)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadCreateParams:
+    """The parameters of `uploads.create`."""
+
+    purpose: str
+    filename: str
+    bytes: int
+    expires_after: int | None = None
+    """In seconds, if the call has this parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """An Upload: a file that is sent in parts."""
+
+    id: str
+    params: UploadCreateParams
+    created: int
+    expires: int
+    number: int
+    parts: Mapping[str, bytes] = field(default_factory=dict[str, bytes], repr=False)
+    """The parts received so far, by id; empty once the upload is over."""
+    ended: str | None = None
+    """`completed` or `cancelled`, after the call that did so."""
+
+    def status(self, now: int) -> str:
+        """The status at `now`."""
+        return self.ended or ("pending" if now < self.expires else "expired")
+
+    def exists(self, now: int) -> bool:
+        """Whether a client can see the upload at `now`."""
+        return self.created <= now
+
+
+class TokenShare(NamedTuple):
+    """The part of the token quota of a model that one batch uses."""
+
+    batch_id: str
+    model: str
+    tokens: int
+
+
+class Event(NamedTuple):
+    """The content of a webhook: a batch has ended."""
+
+    webhook_id: str
+    """The same in every copy and every attempt, so that a receiver can drop duplicates."""
+    type: str
+    """`batch.completed`, `batch.failed`, `batch.expired` or `batch.cancelled`."""
+    batch_id: str
+    body: bytes
+
+
+Kind = Literal["genuine", "forged", "stale"]
+"""Of a copy of a webhook. A receiver has to refuse those that are not genuine."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Attempt:
+    """One attempt to deliver one copy of an event."""
+
+    at: int
+    number: int
+    event: Event = field(compare=False)
+    kind: Kind = field(compare=False)
+    first: int = field(compare=False)
+    """When the first attempt was."""
+    retries: int = field(default=0, compare=False)

@@ -1,0 +1,270 @@
+"""Reads the parameters of a call from JSON, a query or a form, and validates them.
+
+A wrong parameter raises an APIError; the dialect has the provider's message for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
+from itertools import chain, takewhile
+from typing import Any, NamedTuple
+
+from fakebatch.batch.batch import BatchCreateParams
+from fakebatch.batch.input_file import parsed
+from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing
+from fakebatch.errors import UsageError
+from fakebatch.request_line import JSON_TYPES
+from fakebatch.service.records import UploadCreateParams
+
+_INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
+
+
+# --- all parameters of a call
+
+
+def batch_params(body: Mapping[str, Any], dialect: Dialect) -> BatchCreateParams:
+    """The parameters of `batches.create`.
+
+    Raises:
+        UsageError: the provider has one of them, but fakebatch does not emulate it.
+    """
+    for name, reason in dialect.unsupported.items():
+        if name in body:
+            raise UsageError(
+                f"batches.create was called with {name!r}.",
+                f"fakebatch does not emulate it: {reason}",
+                "Upload the input file, and name it as input_file_id.",
+            )
+    window, limits = dialect.window, dialect.limits
+    params = {**body}
+    for name, usual in (("endpoint", dialect.endpoints[0]), ("completion_window", window.usual)):
+        if name not in dialect.required and params.get(name) is None:
+            params[name] = usual
+    input_file_id = text(params, "input_file_id")
+    endpoint = one_of(text(params, "endpoint"), "endpoint", dialect.endpoints)
+    completion_window = text(params, "completion_window")
+    if window.refused and not window.allows(completion_window):
+        values = {"value": completion_window, "known": window.known}
+        raise APIError(ErrorKind.BAD_VALUE, name="completion_window", **values)
+    output_expiry = "output_expires_after"
+    model: Any = params
+    for key in dialect.model_field.split("."):
+        model = model.get(key) if isinstance(model, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    deleting = dialect.deleting_field
+    return BatchCreateParams(
+        input_file_id=input_file_id,
+        endpoint=endpoint,
+        completion_window=completion_window,
+        metadata=metadata(params.get("metadata"), limits),
+        output_expires_after=expiry(params.get(output_expiry), output_expiry, limits),
+        model=model if isinstance(model, str) else "",
+        deletes_input=bool(deleting) and params.get(deleting) is not False,
+    )
+
+
+def upload_params(body: Mapping[str, Any], limits: Limits) -> UploadCreateParams:
+    """The parameters of `uploads.create`. Which values of `mime_type` are valid is not known."""
+    text(body, "mime_type")
+    return UploadCreateParams(
+        purpose=text(body, "purpose"),
+        filename=text(body, "filename"),
+        bytes=within(required(body, "bytes"), "bytes", 1, limits.upload_bytes),
+        expires_after=expiry(body.get("expires_after"), "expires_after", limits),
+    )
+
+
+def page(query: Mapping[str, str], listing: Listing) -> tuple[int, str | None]:
+    """`limit` and `after` of a listing."""
+    if not listing.cursor:
+        return listing.most, None
+    limit = count(query.get("limit"), "limit", default=listing.usual, most=listing.most)
+    return limit, query.get(listing.cursor)
+
+
+# --- a single parameter
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in the body of a call."""
+    try:
+        params: Any = parsed(body)
+    except ValueError:
+        params = None
+    if not isinstance(params, dict):
+        raise APIError(ErrorKind.NOT_JSON)
+    return dict[str, Any](params)  # pyright: ignore[reportUnknownArgumentType]  # of JSON
+
+
+def required(params: Mapping[str, Any], name: str) -> Any:
+    """A required parameter, which must not be null."""
+    value = params.get(name)
+    if value is None:
+        raise APIError(ErrorKind.MISSING, name=name)
+    return value
+
+
+def typed(value: Any, name: str, wanted: str) -> Any:
+    """The value, if it is of a JSON type such as `an object`."""
+    got = JSON_TYPES[type(value)]
+    if got != wanted:
+        raise APIError(ErrorKind.BAD_TYPE, name=name, wanted=wanted, got=got)
+    return value
+
+
+def text(params: Mapping[str, Any], name: str) -> str:
+    """A required string."""
+    return str(typed(required(params, name), name, "a string"))
+
+
+def texts(params: Mapping[str, Any], name: str) -> list[str]:
+    """A required list of strings."""
+    items: list[Any] = typed(required(params, name), name, "an array")
+    return [typed(item, f"{name}[{index}]", "a string") for index, item in enumerate(items)]
+
+
+def one_of(value: str, name: str, known: tuple[str, ...]) -> str:
+    """The string, if it is in a list."""
+    if value not in known:
+        *others, last = [f"'{each}'" for each in known]
+        listed = f"{', '.join(others)}{',' * (len(others) > 1)} and {last}" if others else last
+        raise APIError(ErrorKind.BAD_VALUE, name=name, value=value, known=listed)
+    return value
+
+
+def metadata(value: object, limits: Limits) -> dict[str, str] | None:
+    """A few pairs of short strings, or null."""
+    if value is None:
+        return None
+    pairs: dict[str, str] = typed(value, "metadata", "an object")
+    if len(pairs) > limits.metadata_pairs:
+        values = {"name": "metadata", "most": limits.metadata_pairs, "got": len(pairs)}
+        raise APIError(ErrorKind.TOO_MANY_PROPERTIES, **values)
+    for key, item in pairs.items():
+        if len(key) > limits.metadata_key:
+            values = {"name": "metadata", "most": limits.metadata_key, "got": len(key)}
+            raise APIError(ErrorKind.KEY_TOO_LONG, **values)
+        name = f"metadata.{key}"
+        if len(typed(item, name, "a string")) > limits.metadata_value:
+            values = {"name": name, "most": limits.metadata_value, "got": len(item)}
+            raise APIError(ErrorKind.STRING_TOO_LONG, **values)
+    return pairs
+
+
+def expiry(value: object, name: str, limits: Limits) -> int | None:
+    """The seconds of `{"anchor": "created_at", "seconds": n}`, or null."""
+    if value is None:
+        return None
+    params = {f"{name}.{key}": item for key, item in typed(value, name, "an object").items()}
+    one_of(text(params, f"{name}.anchor"), f"{name}.anchor", ("created_at",))
+    seconds = required(params, f"{name}.seconds")
+    return within(seconds, f"{name}.seconds", limits.expiry_least, limits.expiry_most)
+
+
+def form_expiry(form: Mapping[str, str], name: str, limits: Limits) -> int | None:
+    """The same from fields of a form: `expires_after[anchor]`, or with dots (both are in use)."""
+    params: dict[str, Any] = {
+        part: form[key]
+        for part in ("anchor", "seconds")
+        for key in (f"{name}[{part}]", f"{name}.{part}")
+        if key in form
+    }
+    if not params:
+        return None
+    digits = params.get("seconds", "")
+    params["seconds"] = int(digits) if _INTEGER.fullmatch(digits) else digits or None
+    return expiry(params, name, limits)
+
+
+def count(value: str | None, name: str, *, default: int, most: int) -> int:
+    """A positive integer in a query, or the default."""
+    if value is None:
+        return default
+    return within(int(value) if _INTEGER.fullmatch(value) else value, name, 1, most)
+
+
+def within(value: object, name: str, least: int, most: int) -> int:
+    """The value, if it is an integer from `least` to `most`."""
+    number: int = typed(value, name, "an integer")
+    if number < least:
+        raise APIError(ErrorKind.TOO_LOW, name=name, least=least, got=number)
+    if number > most:
+        raise APIError(ErrorKind.TOO_HIGH, name=name, most=most, got=number)
+    return number
+
+
+# --- forms: parsed with one copy of each file at most
+
+_BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
+_PARAMETER = re.compile(rb'(\w+\*?)="((?:[^"\\]|\\.)*)"')
+
+
+class Part(NamedTuple):
+    """A field of a form: its name, its content, and the file name if it is a file."""
+
+    name: str
+    filename: str | None
+    content: bytes
+
+
+def parts(body: bytes | Iterable[bytes], content_type: str) -> dict[str, Part]:
+    """The fields of a form by name; of fields with the same name the last. Empty: it is no form.
+
+    A body in pieces must come from httpx's multipart stream, which yields for each field the
+    delimiter, the head, the content (bytes at once, an open file in blocks) and a line end. Content
+    in one piece is the caller's own object, other content is copied once.
+    """
+    boundary = _BOUNDARY.search(content_type)
+    if boundary is None or not content_type.lower().startswith("multipart/form-data"):
+        return {}
+    delimiter = b"--" + boundary[1].encode()
+    read = _read(body, delimiter) if isinstance(body, bytes) else _gathered(body, delimiter)
+    return {part.name: part for part in read}
+
+
+def _read(body: bytes, delimiter: bytes) -> Iterator[Part]:
+    start = body.find(delimiter)
+    while start >= 0:
+        start += len(delimiter) + 2
+        head_end = body.find(b"\r\n\r\n", start)
+        end = body.find(b"\r\n" + delimiter, max(head_end, 0))
+        if head_end < 0 or end < 0:
+            return
+        yield _part(body[start:head_end], body[head_end + 4 : end])
+        start = end + 2
+
+
+def _gathered(pieces: Iterable[bytes], delimiter: bytes) -> Iterator[Part]:
+    rest = iter(pieces)
+    next(rest, b"")  # the first delimiter
+    for head in rest:
+        yield _part(head[:-4], _content(rest, (delimiter + b"\r\n", delimiter + b"--\r\n")))
+
+
+def _content(pieces: Iterator[bytes], delimiters: tuple[bytes, bytes]) -> bytes:
+    """The pieces up to the next delimiter, joined, without the line end before it."""
+    taken = takewhile(lambda piece: piece not in delimiters, pieces)
+    first, second, third = next(taken, b""), next(taken, b""), next(taken, b"")
+    if not third:
+        return first if second else b""  # of empty content the line end may be the only piece
+    gathered = BytesIO()
+    for piece in chain((first, second, third), taken):
+        gathered.write(piece)
+    gathered.truncate(gathered.tell() - 2)
+    return gathered.getvalue()
+
+
+def _part(head: bytes, content: bytes) -> Part:
+    disposition = next(
+        (line for line in head.split(b"\r\n") if line.lower().startswith(b"content-disposition")),
+        b"",
+    )
+    names = {key.decode(): _unquoted(value) for key, value in _PARAMETER.findall(disposition)}
+    return Part(names.get("name", ""), names.get("filename"), content)
+
+
+def _unquoted(value: bytes) -> str:
+    # httpx percent-encodes quotes and line ends in names, as browsers do (HTML5 form data)
+    text = value.decode("utf-8", "replace").replace("\\\\", "\\").replace('\\"', '"')
+    return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")

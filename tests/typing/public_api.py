@@ -1,0 +1,91 @@
+"""The types of the public API, as mypy and pyright see them. Nothing here runs.
+
+A call that is wrong carries an ignore of its error; both checkers complain about an
+unneeded one.
+"""
+# pyright: reportUnnecessaryTypeIgnoreComment=true
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, assert_type
+
+import httpx
+from openai import AsyncOpenAI, OpenAI
+
+from fakebatch import Emulator, FakeBatch, RequestLine, Scenario
+from fakebatch.dialects import DIALECTS, Dialect
+from fakebatch.rules.batches import BatchRule
+from fakebatch.rules.calls import CallRule
+from fakebatch.rules.files import FileRule
+from fakebatch.rules.lines import LineRule
+from fakebatch.rules.rule import Handle
+from fakebatch.rules.webhooks import WebhookRule
+from fakebatch.wire import Reply, Request
+
+
+def making(tmp_path: Path) -> None:
+    """What FakeBatch and Emulator take."""
+    with FakeBatch(seed="a", clock="manual", start="2026-01-01", max_idle="2h") as fake:
+        assert_type(fake, FakeBatch)
+    FakeBatch(dialect=DIALECTS["azure"], incident="poll-5xx-kills-loop", max_elapsed=timedelta(1))
+    FakeBatch(dialects=["openai", tmp_path / "own.toml"], limits={"batch_lines": 10})
+    FakeBatch(seed=1.5)  # type: ignore[arg-type]
+    FakeBatch(unused_rules="fail")  # type: ignore[arg-type]
+    FakeBatch("openai")  # type: ignore[call-arg]
+    emulator = Emulator(clock=lambda: 0, prefix="/w/a")
+    assert_type(emulator.handle(Request("GET", "/v1/batches", {}, {})), Reply)
+
+
+def rules(fake: FakeBatch) -> None:
+    """Selectors, verbs and their handles."""
+    handle = fake.on(custom_id="a", times=1).fail(429, message="No.")
+    assert_type(handle, Handle[LineRule])
+    assert_type(handle.rule, LineRule)
+    assert_type(handle.hits, int)
+    assert_type(fake.on_batch(nth=2).expire(finished=0.5), Handle[BatchRule])
+    assert_type(fake.on_file(times=math.inf).processing("10s"), Handle[FileRule])
+    assert_type(fake.on_call("batches.*", between=("1h", None)).fail(503), Handle[CallRule])
+    assert_type(fake.on_webhook(nth=1).deliver(lost=True), Handle[WebhookRule])
+    fake.on(lambda line: line.index == 3).reply(lambda line: {"id": line.custom_id})
+    fake.reply(answer)
+    fake.on(custom="a")  # type: ignore[call-arg]
+    fake.on().fail("429")  # type: ignore[arg-type]
+    fake.on().fails(429)  # type: ignore[attr-defined]
+    fake.on_call().timeout(seconds=3)  # type: ignore[call-arg]
+    assert_type(fake.scenario, Scenario)
+    assert_type(fake.scenario | Scenario(), Scenario)
+
+
+def answer(line: RequestLine) -> str:
+    """A callable for `reply`."""
+    assert_type(line.custom_id, str | None)
+    assert_type(line.body, Mapping[str, Any])
+    return line.model or ""
+
+
+def looking(fake: FakeBatch) -> None:
+    """Objects, the journal, the clock, clients."""
+    batch = fake.batches.add([{"custom_id": "a"}], status="in_progress", created="-5h")
+    assert_type(batch.id, str)
+    assert_type(batch.plan[-1].at, datetime)
+    assert_type(batch.lines["a"].file_id, str | None)
+    file = fake.files.add(b"{}")
+    assert_type(file.content, bytes)
+    assert_type(file.downloads, tuple[datetime, ...])
+    call = fake.journal.calls("batches.retrieve", status=200)[0]
+    assert_type(call.at, datetime)
+    assert_type(fake.journal.count("batches.create"), int)
+    assert_type(fake.clock.now, datetime)
+    assert_type(fake.clock.elapsed, float)
+    fake.clock.advance("1h30m")
+    fake.clock.advance([])  # type: ignore[arg-type]
+    assert_type(fake.openai(), OpenAI)
+    assert_type(fake.async_openai(), AsyncOpenAI)
+    httpx.Client(transport=fake.transport(httpx))
+    assert_type(fake.timeline(), str)
+    assert_type(fake.dialect, Dialect)
+    fake.restore(fake.snapshot())
