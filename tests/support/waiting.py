@@ -13,6 +13,7 @@ from fakebatch import FakeBatchError
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
 from fakebatch.inspection.endless import Endless
+from fakebatch.rules import calls
 from fakebatch.rules.batches import BatchRule, Fail, Stall
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.scenario import Scenario
