@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakebatch.replies.pattern import Unmet
+from fakebatch.replies.pattern import Unsatisfiable
 from fakebatch.replies.schema import instance
 from support.schemas import NULL, Validator, ref, valid
 
@@ -100,5 +100,5 @@ NONSENSE = st.recursive(
 @given(NONSENSE)
 def test_any_schema_makes_json_or_an_error(schema: Any) -> None:
     """Whatever stands where a schema should, there is a value or an error that says why not."""
-    with suppress(Unmet):
+    with suppress(Unsatisfiable):
         json.dumps(instance(schema, "hi"))

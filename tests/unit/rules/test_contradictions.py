@@ -24,7 +24,7 @@ CONTRADICTIONS: dict[str, tuple[Attempt, Attempt, str, str]] = {
         lambda f: f.on_batch().expire(0.1),
         lambda f: f.on_batch().stall("in_progress"),
         "expire(0.1) and stall('in_progress')",
-        "Both say how much is done when the window ends.",
+        "Both say how many lines are done when the window ends.",
     ),
     "fails and expires": (
         lambda f: f.on_batch().fail(),
@@ -54,13 +54,13 @@ CONTRADICTIONS: dict[str, tuple[Attempt, Attempt, str, str]] = {
         lambda f: f.on_batch().schedule(curve=[(0.5, 0.5)]),
         lambda f: f.on_batch().expire(0.1),
         "schedule(curve=((0.5, 0.5),)) and expire(0.1)",
-        "Both say how much is done when.",
+        "Both describe the progress.",
     ),
     "goes on, and stalls until it expires": (
         lambda f: f.on_batch().ignore_window(),
         lambda f: f.on_batch().stall("in_progress", until="expiry"),
         "ignore_window() and stall(…, until='expiry')",
-        "Nothing would ever end it: stall('in_progress') alone lets a batch go on for ever.",
+        "It would never end; for that write stall('in_progress').",
     ),
 }
 

@@ -161,8 +161,8 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     "headers that break a line": (
         lambda f: f.on_call().headers({"x": "a\nb"}),
         (
-            "on_call(…).headers.headers: the names and values of headers must be printable text; "
-            "it was {'x': 'a\\nb'}."
+            "on_call(…).headers.headers: the names and values of headers must be printable "
+            "strings; it was {'x': 'a\\nb'}."
         ),
     ),
     "slow, but not slow": (
@@ -255,7 +255,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     "a corruption that answers": (
         {"otherwise": {"drop": {}}},
         "night.toml: otherwise cannot be on().drop().",
-        "It answers lines: with reply, fail, echo, malformed, hang or replay.",
+        "It decides how lines end, by reply, fail, echo, malformed, hang or replay.",
     ),
 }
 
@@ -272,10 +272,10 @@ FILES: dict[str, tuple[str, str, str]] = {
     "of another kind": (
         "a.yaml",
         "",
-        "The name of a scenario file ends in .toml or .json.",
+        "The name of a scenario file must end in .toml or .json.",
     ),
     "no TOML": ("a.toml", "x =", "It cannot be parsed: Invalid value (at end of document)."),
-    "no object": ("a.json", "[1]", "It holds an array; a scenario is an object."),
+    "no object": ("a.json", "[1]", "It is an array; a scenario is an object."),
 }
 
 

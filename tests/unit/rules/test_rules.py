@@ -13,7 +13,7 @@ import pytest
 import tomli_w
 
 from fakebatch import FakeBatch, Scenario, UsageError
-from fakebatch.rules import calls
+from fakebatch.dialects.dialect import OPERATIONS
 from fakebatch.rules.batches import BatchRule
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.files import FileRule
@@ -147,7 +147,7 @@ def test_nth_is_exactly_the_nth(selection: dict[str, Any], expected: set[int]) -
 
 def test_the_operations_are_those_of_the_emulator() -> None:
     """What `on_call` knows by name is what answers."""
-    assert tuple(operation.name for operation in operations.OPERATIONS) == calls.OPERATIONS
+    assert tuple(operation.name for operation in operations.OPERATIONS) == OPERATIONS
 
 
 def test_a_key_is_not_shown() -> None:
