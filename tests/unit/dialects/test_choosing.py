@@ -131,12 +131,12 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "came with dialect=None and base_url='http://x/v1'",
         "told apart by their own addresses",
     ),
-    "one and several": ({"dialect": "groq", "dialects": ["openai"]}, "came with", "told apart"),
+    "one and several": ({"dialect": "groq", "dialects": ["openai"]}, "came with", "by their address"),
     "none of several": ({"dialects": []}, "dialects=[]", "the list needs at least one"),
     "the same twice": (
         {"dialects": ["groq", "groq"]},
         "Two dialects have the address https://api.groq.com/openai/v1",
-        "told apart",
+        "by their address",
     ),
     "a text for several": ({"dialects": "groq"}, "dialects='groq' is one string", "takes a list"),
     "an address without a scheme": (
