@@ -131,7 +131,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "came with dialect=None and base_url='http://x/v1'",
         "told apart by their own addresses",
     ),
-    "one and several": ({"dialect": "groq", "dialects": ["openai"]}, "came with", "by their address"),
+    "one and several": ({"dialect": "groq", "dialects": ["openai"]}, "came with", "told apart"),
     "none of several": ({"dialects": []}, "dialects=[]", "the list needs at least one"),
     "the same twice": (
         {"dialects": ["groq", "groq"]},
