@@ -43,6 +43,14 @@ def statuses(polls: list[Any]) -> list[str]:
             [("invalid_json_line", "This line is not parseable as valid JSON.", None, 7)],
             id="the usual words of a code",
         ),
+        pytest.param(
+            {"code": "of_mine"}, [("of_mine", "of_mine", None, None)], id="a code without words"
+        ),
+        pytest.param(
+            {"errors": [{"code": "a", "message": "A."}, {"code": "b", "message": "B.", "line": 2}]},
+            [("a", "A.", None, None), ("b", "B.", None, 2)],
+            id="several",
+        ),
         pytest.param({}, [], id="without a reason"),
     ],
 )

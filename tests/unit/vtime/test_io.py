@@ -392,9 +392,28 @@ def polls_in_a_thread(server: Server) -> None:
             poll.register(raw.fileno(), select.POLLIN)
             while not poll.poll(20):
                 pass
+            poll.unregister(raw.fileno())
+            assert poll.poll(0) == []
             raw.close()
 
     thread = threading.Thread(target=poll_often)
+    thread.start()
+    time.sleep(120)
+    thread.join()
+
+
+def selects_in_a_thread(server: Server) -> None:
+    """As libraries do that wait for a descriptor of C code by select.select()."""
+
+    def select_once() -> None:
+        with socket.create_connection(server.address) as sock:
+            raw = socket.SocketType(fileno=socket.dup(sock.fileno()))
+            raw.send(late(500))
+            assert select.select([], [raw], [], 1)[1] == [raw]
+            assert select.select([raw], [], [])[0] == [raw]
+            raw.close()
+
+    thread = threading.Thread(target=select_once)
     thread.start()
     time.sleep(120)
     thread.join()
@@ -405,6 +424,7 @@ SLOW = {
     "trio": lambda server: trio.run(asks_what_is_never_answered_on_trio, server),
     "a thread": asks_in_a_thread,
     "a thread that polls": polls_in_a_thread,
+    "a thread that selects": selects_in_a_thread,
 }
 
 
