@@ -13,7 +13,6 @@ from typing import Any
 from fakebatch.errors import FakeBatchWarning, UsageError
 from fakebatch.vtime import wall_clock
 from fakebatch.vtime.patches import Patch, Real, wrap
-from fakebatch.vtime.scheduler import for_this_thread
 
 PRIVATE: dict[str, tuple[str, ...]] = {
     "freezegun.api": (
@@ -115,33 +114,28 @@ def check_run(clock: object) -> None:
         raise _refusal("trio was started inside a running asyncio loop", "Start it by itself")
 
 
-def run(real_run: Real, runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
+def run(_: object, real_run: Real, runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
     """Run a coroutine as asyncio.run does, on a loop whose time can be moved."""
-    if for_this_thread() is not None:
-        try:
-            check_loop(runner.get_loop())
-        except UsageError:
-            coro.close()
-            raise
+    try:
+        check_loop(runner.get_loop())
+    except UsageError:
+        coro.close()
+        raise
     return real_run(runner, coro, **options)
 
 
-def run_loop(real_run: Real, loop: Any, *awaitables: Any) -> Any:
-    """Run a loop that is not of asyncio, outside of virtual time alone."""
-    if for_this_thread() is not None:
-        for coroutine in filter(asyncio.iscoroutine, awaitables):
-            coroutine.close()
-        check_loop(loop)
-    return real_run(loop, *awaitables)
+def run_loop(_: object, __: Real, loop: Any, *awaitables: Any) -> None:
+    """Refuse to run a loop that is not of asyncio."""
+    for coroutine in filter(asyncio.iscoroutine, awaitables):
+        coroutine.close()
+    check_loop(loop)
 
 
 def refuse(owner: Any, names: str, what_came: str, remedy: str) -> list[Patch]:
     """Patches for functions that threads in virtual time must not call."""
 
-    def call(real: Real, *args: Any, **kwargs: Any) -> Any:
-        if for_this_thread() is not None:
-            raise _refusal(what_came, remedy)
-        return real(*args, **kwargs)
+    def call(*_: object, **__: object) -> None:
+        raise _refusal(what_came, remedy)
 
     return wrap(owner, names, call)
 
