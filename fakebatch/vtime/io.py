@@ -190,7 +190,7 @@ def when_ready(
         yield ready
 
 
-def _select(
+def _select(  # noqa: PLR0917 - those of select.select
     scheduler: Scheduler,
     real_select: Real,
     readers: Any,

@@ -6,6 +6,7 @@ This module is imported where trio is loaded.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random  # noqa: TID251 - see replacements
 import socket
@@ -45,8 +46,17 @@ def replacements() -> list[Patch]:
 
 
 def setup_runner(_: object, real_setup: Real, clock: Any, *options: Any) -> Any:
-    """Prepare a run whose time can be moved."""
-    unsupported.check_run(clock)
+    """Prepare a run.
+
+    Raises:
+        UsageError: its time could not be moved.
+    """
+    if clock is not None:
+        kind = f"{type(clock).__module__}.{type(clock).__qualname__}"
+        raise unsupported.refusal(f"the clock of the trio run is a {kind}", "Leave its clock= out")
+    if asyncio._get_running_loop() is not None:
+        what_came = "trio was started inside a running asyncio loop"
+        raise unsupported.refusal(what_came, "Start it by itself")
     return real_setup(clock, *options)
 
 

@@ -60,12 +60,12 @@ def check() -> None:
     """
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
     if gevent and (gevent.is_module_patched("time") or gevent.is_module_patched("threading")):
-        raise _refusal("gevent has patched time and threading", "Do not monkey-patch here")
+        raise refusal("gevent has patched time and threading", "Do not monkey-patch here")
     if eventlet and (eventlet.is_monkey_patched("time") or eventlet.is_monkey_patched("thread")):
-        raise _refusal("eventlet has patched time and threading", "Do not monkey-patch here")
+        raise refusal("eventlet has patched time and threading", "Do not monkey-patch here")
     policy: object = getattr(asyncio.events, "_event_loop_policy", None)
     if type(policy).__module__.partition(".")[0] == "uvloop":
-        raise _refusal("uvloop is asyncio's loop policy", "Do not install uvloop in this test")
+        raise refusal("uvloop is asyncio's loop policy", "Do not install uvloop in this test")
     if loop := asyncio._get_running_loop():  # noqa: SLF001 - the public one raises
         check_loop(loop)
     python = f"Python {sys.version.split()[0]}"
@@ -98,20 +98,7 @@ def check_loop(loop: AbstractEventLoop) -> None:
     """
     if not isinstance(loop, BaseEventLoop):
         kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
-        raise _refusal(f"the event loop is a {kind}", "Run this test on asyncio's own loop")
-
-
-def check_run(clock: object) -> None:
-    """Look at a run of trio.
-
-    Raises:
-        UsageError: its time could not be moved.
-    """
-    if clock is not None:
-        kind = f"{type(clock).__module__}.{type(clock).__qualname__}"
-        raise _refusal(f"the clock of the trio run is a {kind}", "Leave its clock= out")
-    if asyncio._get_running_loop() is not None:  # noqa: SLF001 - the public one raises
-        raise _refusal("trio was started inside a running asyncio loop", "Start it by itself")
+        raise refusal(f"the event loop is a {kind}", "Run this test on asyncio's own loop")
 
 
 def run(_: object, real_run: Real, runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
@@ -135,7 +122,7 @@ def refuse(owner: Any, names: str, what_came: str, remedy: str) -> list[Patch]:
     """Patches for functions that threads in virtual time must not call."""
 
     def call(*_: object, **__: object) -> None:
-        raise _refusal(what_came, remedy)
+        raise refusal(what_came, remedy)
 
     return wrap(owner, names, call)
 
@@ -161,7 +148,8 @@ LATER: dict[str, Callable[[Any], list[Patch]]] = {
 """What to patch in modules that may be imported at any moment, by their names."""
 
 
-def _refusal(what_came: str, remedy: str) -> UsageError:
+def refusal(what_came: str, remedy: str) -> UsageError:
+    """What to tell a test that wants what the virtual clock cannot move."""
     return UsageError(
         f"{what_came}.",
         "The virtual clock moves threads, asyncio's own event loops and trio; nothing else.",
