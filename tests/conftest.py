@@ -108,8 +108,9 @@ def _traced(trace: Any, function: Any, *args: Any) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if trace := threading.gettrace():  # coverage does not see a thread below `threading`
-        start = watchdog._start_new_thread
-        vars(watchdog)["_start_new_thread"] = lambda run, args: start(_traced, (trace, run, *args))
+        start: Any = watchdog._start_new_thread
+        begin: Any = lambda function, args: start(_traced, (trace, function, *args))  # noqa: E731
+        watchdog._start_new_thread = begin
     if config.getoption("--blind"):
         watchdog.kernel_says = lambda *_: ""
         watchdog.work_of = _work_of_all

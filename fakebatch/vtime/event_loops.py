@@ -19,7 +19,7 @@ from fakebatch.durations import SECOND
 from fakebatch.vtime import callsite, io
 from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.patches import Patch, Real, wrap
-from fakebatch.vtime.scheduler import Waiter, for_this_thread, waiting_for
+from fakebatch.vtime.scheduler import Scheduler, Waiter
 from fakebatch.vtime.watchdog import PendingAnswer
 
 _RESOLUTION = time.get_clock_info("monotonic").resolution
@@ -46,27 +46,28 @@ def of_anyio(module: Any) -> list[Patch]:
     return wrap(module.Process, "wait", io.await_child)
 
 
-def loop_time(real_time: Real, loop: BaseEventLoop) -> Any:
+def loop_time(scheduler: Scheduler, *_: object) -> float:
     """The clock of a loop: it starts at real time and goes on in virtual time."""
     # Of our own instead of freezegun's: a nested freeze fires no timers, and near 1.7e9 the next
     # float lies beyond the loop's clock resolution, so that a timer due now would never fire.
-    scheduler = for_this_thread()
-    return real_time(loop) if scheduler is None else scheduler.monotonic
+    return scheduler.monotonic
 
 
 def select(
-    real_select: Real, selector: selectors.BaseSelector, timeout: float | None = None
+    scheduler: Scheduler,
+    real_select: Real,
+    selector: selectors.BaseSelector,
+    timeout: float | None = None,
 ) -> Any:
     """Wait for files: here a loop lets time move."""
-    scheduler = for_this_thread()
-    if scheduler is None or (timeout is not None and timeout <= 0):
+    if timeout is not None and timeout <= 0:
         return real_select(selector, timeout)
     loop: Any = asyncio._get_running_loop()
     if loop is None or getattr(loop, "_selector", None) is not selector:
         if is_harness(caller(2)):
             return real_select(selector, timeout)
         files = {key.fd: key.events for key in (selector.get_map() or {}).values()}
-        with io.when_ready(files, timeout) as ready:
+        with io.when_ready(scheduler, files, timeout) as ready:
             return real_select(selector, timeout if ready else 0)
     if events := real_select(selector, 0):
         return events
@@ -141,10 +142,10 @@ def _shift_timers(loop: Any, seconds: float) -> None:
         handle._when += seconds
 
 
-async def wait_for_data(real_wait: Real, reader: Any, *args: Any) -> Any:
+async def wait_for_data(scheduler: Scheduler, real_wait: Real, reader: Any, *args: Any) -> Any:
     """Let time stand still while a task waits for the output of a child process."""
     pipe = getattr(reader, "_transport", None)
     if isinstance(pipe, asyncio.Transport) or not isinstance(pipe, asyncio.ReadTransport):
         return await real_wait(reader, *args)
-    with waiting_for("the output of a child process"):
+    with scheduler.waiting_for("the output of a child process"):
         return await real_wait(reader, *args)

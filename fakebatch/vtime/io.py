@@ -15,7 +15,6 @@ import ssl
 import stat
 import subprocess
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from os import fstat
@@ -25,7 +24,7 @@ from typing import Any
 
 from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.patches import Patch, Real, wrap
-from fakebatch.vtime.scheduler import Waiter, for_this_thread, waiting_for
+from fakebatch.vtime.scheduler import Scheduler, Waiter, for_this_thread
 from fakebatch.vtime.watchdog import PendingAnswer
 
 # Windows has none.
@@ -166,18 +165,20 @@ def is_ready(events: dict[int, int], milliseconds: float | None = 0) -> bool:
 
 
 @contextmanager
-def when_ready(events: dict[int, int], seconds: float | None) -> Generator[bool]:
+def when_ready(
+    scheduler: Scheduler, events: dict[int, int], seconds: float | None
+) -> Generator[bool]:
     """Let others go on until a descriptor is ready; the block may then use it without waiting.
 
     Args:
+        scheduler: the one by which the calling thread lives.
         events: what is waited for, by descriptor.
         seconds: for how long, in real time.
 
     Yields:
         Whether one is ready; also where nobody else could go on, and the block may wait by itself.
     """
-    scheduler = for_this_thread()
-    if scheduler is None or seconds == 0 or scheduler.scope.alone() or _real_poll is None:
+    if seconds == 0 or scheduler.scope.alone() or _real_poll is None:
         yield True
         return
     waiter = _Files(events)
@@ -189,14 +190,21 @@ def when_ready(events: dict[int, int], seconds: float | None) -> Generator[bool]
         yield ready
 
 
-def _select(real_select: Real, readers: Any, writers: Any, errors: Any, timeout: Any = None) -> Any:
-    if for_this_thread() is None or is_harness(caller(2)):
+def _select(  # noqa: PLR0917 - those of select.select
+    scheduler: Scheduler,
+    real_select: Real,
+    readers: Any,
+    writers: Any,
+    errors: Any,
+    timeout: float | None = None,
+) -> Any:
+    if is_harness(caller(2)):
         return real_select(readers, writers, errors, timeout)
     files: dict[int, int] = {}
     for event, objects in ((EVENT_READ, readers), (EVENT_WRITE, writers)):
         for fd in map(_fileno, objects):
             files[fd] = files.get(fd, 0) | event
-    with when_ready(files, timeout) as ready:
+    with when_ready(scheduler, files, timeout) as ready:
         return real_select(readers, writers, errors, timeout if ready else 0)
 
 
@@ -222,12 +230,16 @@ class _Poll:
 
     def poll(self, timeout: float | None = None) -> Any:
         """Wait for some milliseconds."""
-        with when_ready(self._files, None if timeout is None else timeout / 1000) as ready:
+        scheduler = for_this_thread()
+        if scheduler is None:
+            return self._real.poll(timeout)
+        seconds = None if timeout is None else timeout / 1000
+        with when_ready(scheduler, self._files, seconds) as ready:
             return self._real.poll(timeout if ready else 0)
 
 
-def _poll(real_poll: Real) -> Any:
-    return real_poll() if for_this_thread() is None or is_harness(caller(2)) else _Poll()
+def _poll(_: object, real_poll: Real) -> Any:
+    return real_poll() if is_harness(caller(2)) else _Poll()
 
 
 def _fileno(file: Any) -> int:
@@ -235,37 +247,31 @@ def _fileno(file: Any) -> int:
     return fd
 
 
-def write(real_write: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:
+def write(_: object, real_write: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:
     """Write to a socket: whoever reads from it next waits for an answer."""
     result = real_write(sock, *args, **kwargs)
-    if for_this_thread() is not None:
-        fd = sock.fileno()
-        known = _known(fd)
-        known.by_python = True
-        if known.answer is None and not known.served:
-            known.answer = PendingAnswer(lambda: _name(fd))
+    fd = sock.fileno()
+    known = _known(fd)
+    known.by_python = True
+    if known.answer is None and not known.served:
+        known.answer = PendingAnswer(lambda: _name(fd))
     return result
 
 
-def read(real_read: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:
+def read(scheduler: Scheduler, real_read: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:
     """Read from a socket: it has been answered."""
-    fd = sock.fileno()
-    if for_this_thread() is None or fd < 0:
-        return real_read(sock, *args, **kwargs)
-    known = _known(fd)
+    known = _known(sock.fileno())
     known.by_python = True
     decrypted = isinstance(sock, ssl.SSLSocket) and sock.pending()
-    with nullcontext() if decrypted else _when_readable(sock):
+    with nullcontext() if decrypted else _when_readable(scheduler, sock):
         result = real_read(sock, *args, **kwargs)
         known.answer = None
         return result
 
 
-def accept(real_accept: Real, sock: Any) -> Any:
+def accept(scheduler: Scheduler, real_accept: Real, sock: Any) -> Any:
     """Accept a connection, whose other end has nothing to wait for outside."""
-    if for_this_thread() is None or sock.fileno() < 0:
-        return real_accept(sock)
-    with _when_readable(sock):
+    with _when_readable(scheduler, sock):
         connection, address = real_accept(sock)
         _known(connection.fileno()).served = True
         _inside.add(_address(connection.getsockname()))
@@ -273,23 +279,23 @@ def accept(real_accept: Real, sock: Any) -> Any:
 
 
 @contextmanager
-def _when_readable(sock: Any) -> Generator[None]:
-    with when_ready({sock.fileno(): EVENT_READ}, sock.gettimeout()) as ready:
+def _when_readable(scheduler: Scheduler, sock: Any) -> Generator[None]:
+    fd = sock.fileno()
+    with when_ready(scheduler, {fd: EVENT_READ}, sock.gettimeout() if fd >= 0 else 0) as ready:
         if not ready:
             raise TimeoutError("timed out")
         yield
 
 
-def do_handshake(real_handshake: Real, sock: Any, *args: Any) -> Any:
+def do_handshake(scheduler: Scheduler, real_handshake: Real, sock: Any, *args: Any) -> Any:
     """Begin TLS: C code asks and reads the answers."""
     fd = sock.fileno()
-    if sock.gettimeout() == 0 or _answered_inside(fd):
-        return real_handshake(sock, *args)
-    with waiting_for(_name(fd)):
+    waits_outside = sock.gettimeout() != 0 and not _answered_inside(fd)
+    with scheduler.waiting_for(_name(fd)) if waits_outside else nullcontext():
         return real_handshake(sock, *args)
 
 
-def close(real_close: Real, sock: Any) -> Any:
+def close(_: object, real_close: Real, sock: Any) -> Any:
     """Forget a descriptor: another file may get its number."""
     _sockets.pop(sock.fileno(), None)
     return real_close(sock)
@@ -298,15 +304,19 @@ def close(real_close: Real, sock: Any) -> Any:
 # --- child processes
 
 
-def wait_for_child(real_wait: Real, process: Any, *args: Any, **kwargs: Any) -> Any:
+def wait_for_child(
+    scheduler: Scheduler, real_wait: Real, process: Any, *args: Any, **kwargs: Any
+) -> Any:
     """Let time stand still while a thread waits for a child process."""
-    with waiting_for(_child(process)):
+    with scheduler.waiting_for(_child(process)):
         return real_wait(process, *args, **kwargs)
 
 
-async def await_child(real_wait: Real, process: Any, *args: Any, **kwargs: Any) -> Any:
+async def await_child(
+    scheduler: Scheduler, real_wait: Real, process: Any, *args: Any, **kwargs: Any
+) -> Any:
     """Let time stand still while a task waits for a child process."""
-    with waiting_for(_child(process)):
+    with scheduler.waiting_for(_child(process)):
         return await real_wait(process, *args, **kwargs)
 
 
@@ -318,12 +328,12 @@ def _child(process: Any) -> str:
 _POOL = "a process of a pool"
 
 
-def submit(real_submit: Real, pool: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+def submit(scheduler: Scheduler, real_submit: Real, pool: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Let time stand still until a process of a pool has done its work."""
-    future: Future[Any] = real_submit(pool, *args, **kwargs)
+    future = real_submit(pool, *args, **kwargs)
     waiting = ExitStack()
-    waiting.enter_context(waiting_for(_POOL))
-    future.add_done_callback(lambda _: waiting.close())
+    waiting.enter_context(scheduler.waiting_for(_POOL))
+    future.add_done_callback(lambda _: waiting.close())  # pyright: ignore[reportUnknownLambdaType]
     return future
 
 
@@ -333,7 +343,7 @@ def replacements() -> list[Patch]:
         *wrap(socket.socket, "send sendall sendto sendmsg", write),
         *wrap(socket.socket, "recv recv_into recvfrom recvfrom_into recvmsg recvmsg_into", read),
         *wrap(socket.socket, "accept", accept),
-        *wrap(socket.socket, "close detach", close),
+        *wrap(socket.socket, "close detach", close, everywhere=True),
         *wrap(ssl.SSLSocket, "write send", write),
         *wrap(ssl.SSLSocket, "read", read),
         *wrap(ssl.SSLSocket, "do_handshake", do_handshake),

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
+from fakebatch.vtime.scheduler import for_this_thread
+
 Real = Callable[..., Any]
 """What a wrapper stands in front of."""
 
@@ -19,13 +21,16 @@ class Patch(NamedTuple):
     value: Any
 
 
-def wrap(owner: Any, names: str, wrapper: Callable[..., Any]) -> list[Patch]:
-    """Patches for those functions or methods that an owner has.
+def wrap(
+    owner: Any, names: str, wrapper: Callable[..., Any], *, everywhere: bool = False
+) -> list[Patch]:
+    """Patches for functions that do something else in threads that live in virtual time.
 
     Args:
         owner: a module or a class.
-        names: of functions, with spaces between them.
-        wrapper: called in their place, with the real function in front of the arguments.
+        names: of functions that it may have, with spaces between them.
+        wrapper: called with the scheduler, the real function, and the arguments.
+        everywhere: whether it is called in threads in real time, too; the scheduler is None there.
     """
 
     def wrapped(name: str) -> Any:
@@ -33,7 +38,10 @@ def wrap(owner: Any, names: str, wrapper: Callable[..., Any]) -> list[Patch]:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            return wrapper(real, *args, **kwargs)
+            scheduler = for_this_thread()
+            if scheduler is None and not everywhere:
+                return real(*args, **kwargs)
+            return wrapper(scheduler, real, *args, **kwargs)
 
         call.__name__ = name  # trio looks methods of sockets up by it
         return call

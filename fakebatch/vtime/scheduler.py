@@ -114,27 +114,6 @@ def for_this_thread() -> Scheduler | None:
     return current if current is not None and get_ident() in current.scope.living else None
 
 
-@contextmanager
-def waiting_for(name: str) -> Generator[None]:
-    """Let virtual time stand still while a child process, or another answer, is waited for.
-
-    Args:
-        name: how a warning names it.
-    """
-    scheduler = for_this_thread()
-    if scheduler is None:
-        yield
-        return
-    answer = PendingAnswer(lambda: name)
-    scheduler.awaited.add(answer)
-    try:
-        yield
-    finally:
-        scheduler.awaited.discard(answer)
-        if get_ident() not in scheduler.scope.living:
-            scheduler.pass_on()
-
-
 class Scheduler:
     """Virtual time, shared by all clocks that run and all threads of its scope.
 
@@ -356,6 +335,22 @@ class Scheduler:
             yield
         finally:
             self._preferred.discard(get_ident())
+
+    @contextmanager
+    def waiting_for(self, name: str) -> Generator[None]:
+        """Let virtual time stand still while a child process, or another answer, is waited for.
+
+        Args:
+            name: how a warning names it.
+        """
+        answer = PendingAnswer(lambda: name)
+        self.awaited.add(answer)
+        try:
+            yield
+        finally:
+            self.awaited.discard(answer)
+            if get_ident() not in self.scope.living:
+                self.pass_on()
 
     # --- the end
 

@@ -25,14 +25,7 @@ from fakebatch.vtime import scheduler as scheduling
 from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.patches import Patch, Real, wrap
-from fakebatch.vtime.scheduler import (
-    ClockStopped,
-    Scheduler,
-    Sleeper,
-    Waiter,
-    for_this_thread,
-    waiting_for,
-)
+from fakebatch.vtime.scheduler import ClockStopped, Scheduler, Sleeper, Waiter, for_this_thread
 from fakebatch.vtime.thread_scope import Jobs
 
 _QUEUE = getattr(queue, "_PySimpleQueue", queue.SimpleQueue)
@@ -55,7 +48,7 @@ def replacements() -> list[Patch]:
     ]
     if item := getattr(_pools, "_WorkItem", None):
         patches += wrap(concurrent.futures.ThreadPoolExecutor, "submit", submit)
-        patches += wrap(item, "run", run_job)
+        patches += wrap(item, "run", run_job, everywhere=True)
     return patches
 
 
@@ -81,11 +74,10 @@ def monotonic() -> float:
 # --- waiting to be notified
 
 
-def wait(real_wait: Real, condition: Any, timeout: float | None = None) -> Any:
+def wait(
+    scheduler: Scheduler, real_wait: Real, condition: Any, timeout: float | None = None
+) -> Any:
     """Wait until notified or until a virtual timeout has passed."""
-    scheduler = for_this_thread()
-    if scheduler is None:
-        return real_wait(condition, timeout)
     deadline = None if timeout is None else scheduler.deadline(timeout)
     if deadline == scheduler.now:
         return real_wait(condition, 0)
@@ -113,12 +105,8 @@ _alive: set[threading.Thread] = set()
 """The threads of the scope that have been started and have not ended."""
 
 
-def start(real_start: Real, thread: threading.Thread) -> None:
+def start(scheduler: Scheduler, real_start: Real, thread: threading.Thread) -> None:
     """Start a thread, and go on once it waits: two that run at once would have no order."""
-    scheduler = for_this_thread()
-    if scheduler is None:
-        real_start(thread)
-        return
     starter = caller(2)
     if not scheduler.scope.takes(starter):
         with scheduler.scope.real_time():
@@ -153,19 +141,20 @@ def start(real_start: Real, thread: threading.Thread) -> None:
     scheduler.take_turn()
 
 
-def join(real_join: Real, thread: threading.Thread, timeout: float | None = None) -> None:
+def join(
+    scheduler: Scheduler, real_join: Real, thread: threading.Thread, timeout: float | None = None
+) -> None:
     """Wait until a thread has ended or a virtual timeout has passed."""
-    scheduler = for_this_thread()
-    if scheduler is not None and thread in scheduler.scope.helpers:
-        with waiting_for(f"the thread {thread.name!r}"):
+    if thread in scheduler.scope.helpers:
+        with scheduler.waiting_for(f"the thread {thread.name!r}"):
             real_join(thread, timeout)
-        return
-    if scheduler is not None and thread in _alive:
+    elif thread not in _alive:
+        real_join(thread, timeout)
+    else:
         with _ending:
-            if not _ending.wait_for(lambda: thread not in _alive, timeout):
-                return
-        timeout = None
-    real_join(thread, timeout)
+            ended = _ending.wait_for(lambda: thread not in _alive, timeout)
+        if ended:
+            real_join(thread)
 
 
 # --- pools whose threads were alive before
@@ -194,13 +183,10 @@ def job(pool: object) -> Generator[None]:
         scheduler.end_thread()
 
 
-def submit(real_submit: Real, pool: Any, /, *args: Any, **kwargs: Any) -> Any:
+def submit(scheduler: Scheduler, real_submit: Real, pool: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Hand a job to a pool of threads."""
-    scheduler = for_this_thread()
-    if scheduler is None or (
-        isinstance(pool._work_queue, _QUEUE)
-        and all(worker.ident in scheduler.scope.living for worker in pool._threads)
-    ):
+    workers = (worker.ident in scheduler.scope.living for worker in pool._threads)
+    if isinstance(pool._work_queue, _QUEUE) and all(workers):
         return real_submit(pool, *args, **kwargs)  # its threads wait where they can be seen
     jobs = scheduler.scope.pools.setdefault(id(pool._work_queue), Jobs(pool._max_workers))
     jobs.waiting += 1
@@ -212,7 +198,7 @@ def submit(real_submit: Real, pool: Any, /, *args: Any, **kwargs: Any) -> Any:
         raise
 
 
-def run_job(real_run: Real, item: Any, *args: Any) -> Any:
+def run_job(_: object, real_run: Real, item: Any, *args: Any) -> Any:
     """Run a job of a pool."""
     jobs = getattr(_pools, "_threads_queues", {}).get(threading.current_thread())
     with job(id(jobs)):

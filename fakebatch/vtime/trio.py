@@ -6,6 +6,7 @@ This module is imported where trio is loaded.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random  # noqa: TID251 - see replacements
 import socket
@@ -19,7 +20,7 @@ from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import callsite, io, threads, unsupported
 from fakebatch.vtime.patches import Patch, Real, wrap
-from fakebatch.vtime.scheduler import ClockStopped, Waiter, for_this_thread
+from fakebatch.vtime.scheduler import ClockStopped, Scheduler, Waiter
 from fakebatch.vtime.thread_scope import Jobs
 from fakebatch.vtime.watchdog import PendingAnswer
 
@@ -38,30 +39,34 @@ def replacements() -> list[Patch]:
         Patch(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
         Patch(_run, "_r", random.Random(0)),  # noqa: S311 - seeded, and not ours
         *wrap(_trio._core._thread_cache.ThreadCache, "start_thread_soon", start_thread_soon),
-        *wrap(_trio._core._thread_cache.WorkerThread, "_handle_job", handle_job),
+        *wrap(_trio._core._thread_cache.WorkerThread, "_handle_job", handle_job, everywhere=True),
         *wrap(_trio._socket._SocketType, "_nonblocking_helper", nonblocking_helper),
         *wrap(trio.Process, "wait", io.await_child),
     ]
 
 
-def setup_runner(real_setup: Real, clock: Any, *options: Any) -> Any:
-    """Prepare a run whose time can be moved."""
-    if for_this_thread() is not None:
-        unsupported.check_run(clock)
+def setup_runner(_: object, real_setup: Real, clock: Any, *options: Any) -> Any:
+    """Prepare a run.
+
+    Raises:
+        UsageError: its time could not be moved.
+    """
+    if clock is not None:
+        kind = f"{type(clock).__module__}.{type(clock).__qualname__}"
+        raise unsupported.refusal(f"the clock of the trio run is a {kind}", "Leave its clock= out")
+    if asyncio._get_running_loop() is not None:
+        what_came = "trio was started inside a running asyncio loop"
+        raise unsupported.refusal(what_came, "Start it by itself")
     return real_setup(clock, *options)
 
 
-def current_time(real_time: Real, clock: Any) -> Any:
+def current_time(scheduler: Scheduler, _: Real, clock: Any) -> Any:
     """The clock of a run: it starts at real time and goes on in virtual time."""
-    scheduler = for_this_thread()
-    return real_time(clock) if scheduler is None else clock.offset + scheduler.monotonic
+    return clock.offset + scheduler.monotonic
 
 
-def deadline_to_sleep_time(real_sleep_time: Real, clock: Any, deadline: float) -> Any:
+def deadline_to_sleep_time(scheduler: Scheduler, _: Real, clock: Any, deadline: float) -> int:
     """How many real seconds a run shall wait; trio asks whenever no task can run."""
-    scheduler = for_this_thread()
-    if scheduler is None:
-        return real_sleep_time(clock, deadline)
     runner = _run.GLOBAL_RUN_CONTEXT.runner
     scheduler.loops[runner] = _shift_deadlines
     moment = None if deadline == math.inf else scheduler.at_monotonic(deadline - clock.offset)
@@ -162,22 +167,20 @@ def _shift_deadlines(runner: Any, seconds: float) -> None:
     object.__setattr__(clock, "offset", clock.offset - seconds)  # frozen, and random anyway
 
 
-def start_thread_soon(real_start: Real, *args: Any, **kwargs: Any) -> Any:
+def start_thread_soon(scheduler: Scheduler, real_start: Real, *args: Any, **kwargs: Any) -> Any:
     """Hand a job to one of trio's threads."""
-    scheduler = for_this_thread()
-    if scheduler is not None:
-        scheduler.scope.pools.setdefault(_JOBS, Jobs(math.inf)).waiting += 1
+    scheduler.scope.pools.setdefault(_JOBS, Jobs(math.inf)).waiting += 1
     return real_start(*args, **kwargs)
 
 
-def handle_job(real_handle: Real, worker: Any) -> Any:
+def handle_job(_: object, real_handle: Real, worker: Any) -> Any:
     """Run a job on one of trio's threads."""
     with threads.job(_JOBS):
         return real_handle(worker)
 
 
 async def nonblocking_helper(
-    real_helper: Real, sock: Any, wait: Any, method: Any, *args: Any, **kwargs: Any
+    _: object, real_helper: Real, sock: Any, wait: Any, method: Any, *args: Any, **kwargs: Any
 ) -> Any:
     """Call a method of sockets as it is now; trio has bound what it was at its import."""
     method = getattr(socket.socket, method.__name__, method)

@@ -13,7 +13,6 @@ from typing import Any
 from fakebatch.errors import FakeBatchWarning, UsageError
 from fakebatch.vtime import wall_clock
 from fakebatch.vtime.patches import Patch, Real, wrap
-from fakebatch.vtime.scheduler import for_this_thread
 
 PRIVATE: dict[str, tuple[str, ...]] = {
     "freezegun.api": (
@@ -61,12 +60,12 @@ def check() -> None:
     """
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
     if gevent and (gevent.is_module_patched("time") or gevent.is_module_patched("threading")):
-        raise _refusal("gevent has patched time and threading", "Do not monkey-patch here")
+        raise refusal("gevent has patched time and threading", "Do not monkey-patch here")
     if eventlet and (eventlet.is_monkey_patched("time") or eventlet.is_monkey_patched("thread")):
-        raise _refusal("eventlet has patched time and threading", "Do not monkey-patch here")
+        raise refusal("eventlet has patched time and threading", "Do not monkey-patch here")
     policy: object = getattr(asyncio.events, "_event_loop_policy", None)
     if type(policy).__module__.partition(".")[0] == "uvloop":
-        raise _refusal("uvloop is asyncio's loop policy", "Do not install uvloop in this test")
+        raise refusal("uvloop is asyncio's loop policy", "Do not install uvloop in this test")
     if loop := asyncio._get_running_loop():  # noqa: SLF001 - the public one raises
         check_loop(loop)
     python = f"Python {sys.version.split()[0]}"
@@ -99,49 +98,31 @@ def check_loop(loop: AbstractEventLoop) -> None:
     """
     if not isinstance(loop, BaseEventLoop):
         kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
-        raise _refusal(f"the event loop is a {kind}", "Run this test on asyncio's own loop")
+        raise refusal(f"the event loop is a {kind}", "Run this test on asyncio's own loop")
 
 
-def check_run(clock: object) -> None:
-    """Look at a run of trio.
-
-    Raises:
-        UsageError: its time could not be moved.
-    """
-    if clock is not None:
-        kind = f"{type(clock).__module__}.{type(clock).__qualname__}"
-        raise _refusal(f"the clock of the trio run is a {kind}", "Leave its clock= out")
-    if asyncio._get_running_loop() is not None:  # noqa: SLF001 - the public one raises
-        raise _refusal("trio was started inside a running asyncio loop", "Start it by itself")
-
-
-def run(real_run: Real, runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
+def run(_: object, real_run: Real, runner: asyncio.Runner, coro: Any, **options: Any) -> Any:
     """Run a coroutine as asyncio.run does, on a loop whose time can be moved."""
-    if for_this_thread() is not None:
-        try:
-            check_loop(runner.get_loop())
-        except UsageError:
-            coro.close()
-            raise
+    try:
+        check_loop(runner.get_loop())
+    except UsageError:
+        coro.close()
+        raise
     return real_run(runner, coro, **options)
 
 
-def run_loop(real_run: Real, loop: Any, *awaitables: Any) -> Any:
-    """Run a loop that is not of asyncio, outside of virtual time alone."""
-    if for_this_thread() is not None:
-        for coroutine in filter(asyncio.iscoroutine, awaitables):
-            coroutine.close()
-        check_loop(loop)
-    return real_run(loop, *awaitables)
+def run_loop(_: object, __: Real, loop: Any, *awaitables: Any) -> None:
+    """Refuse to run a loop that is not of asyncio."""
+    for coroutine in filter(asyncio.iscoroutine, awaitables):
+        coroutine.close()
+    check_loop(loop)
 
 
 def refuse(owner: Any, names: str, what_came: str, remedy: str) -> list[Patch]:
     """Patches for functions that threads in virtual time must not call."""
 
-    def call(real: Real, *args: Any, **kwargs: Any) -> Any:
-        if for_this_thread() is not None:
-            raise _refusal(what_came, remedy)
-        return real(*args, **kwargs)
+    def call(*_: object, **__: object) -> None:
+        raise refusal(what_came, remedy)
 
     return wrap(owner, names, call)
 
@@ -167,7 +148,8 @@ LATER: dict[str, Callable[[Any], list[Patch]]] = {
 """What to patch in modules that may be imported at any moment, by their names."""
 
 
-def _refusal(what_came: str, remedy: str) -> UsageError:
+def refusal(what_came: str, remedy: str) -> UsageError:
+    """What to tell a test that wants what the virtual clock cannot move."""
     return UsageError(
         f"{what_came}.",
         "The virtual clock moves threads, asyncio's own event loops and trio; nothing else.",

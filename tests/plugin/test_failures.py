@@ -277,7 +277,8 @@ def run(pytester: pytest.Pytester, *options: str, **files: str) -> pytest.RunRes
     pytester.makeconftest(CONFTEST)
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(**{name: HEAD + code for name, code in files.items()})
-    return pytester.runpytest("-p", "no:randomly", "-rA", *options)
+    # in a process of its own: an error raised by tracing stays the context of later ones
+    return pytester.runpytest_subprocess("-p", "no:randomly", "-rA", *options)
 
 
 def test_after_an_error_anywhere_the_next_test_finds_nothing_of_it(

@@ -136,7 +136,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "the same twice": (
         {"dialects": ["groq", "groq"]},
         "Two dialects have the address https://api.groq.com/openai/v1",
-        "told apart",
+        "by their address",
     ),
     "a text for several": ({"dialects": "groq"}, "dialects='groq' is one string", "takes a list"),
     "an address without a scheme": (
