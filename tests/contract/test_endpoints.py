@@ -65,6 +65,7 @@ IN_BATCHES_ALONE = [
 ]
 
 
+@pytest.mark.sync
 @pytest.mark.parametrize(("url", "body", "kind"), [*ENDPOINTS, *IN_BATCHES_ALONE])
 def test_a_line_of_each_endpoint_succeeds(
     do: Driver, url: str, body: dict[str, Any], kind: type[openai.BaseModel]

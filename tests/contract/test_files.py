@@ -119,6 +119,7 @@ def test_a_second_download_is_the_same(do: Driver) -> None:
     )
 
 
+@pytest.mark.sync
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
@@ -188,6 +189,7 @@ def test_a_file_expires_when_the_upload_said_so(
         do(do.client.files.retrieve, uploaded.id)
 
 
+@pytest.mark.sync
 @pytest.mark.parametrize(
     ("content", "purpose", "message"),
     [

@@ -189,6 +189,7 @@ CALLS: dict[str, Callable[[Driver, Any], object]] = {
 }
 
 
+@pytest.mark.sync
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("status", ENDINGS)
 def test_an_upload_that_is_over_takes_nothing(
@@ -209,6 +210,7 @@ def test_an_upload_lasts_until_its_last_second(do: Driver, fakebatch: FakeBatch)
     assert do(do.client.uploads.complete, upload.id, part_ids=part_ids).status == "completed"
 
 
+@pytest.mark.sync
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_an_unknown_upload_is_not_found(do: Driver, call: Callable[[Driver, Any], object]) -> None:
     """A NotFoundError that names it."""
@@ -216,6 +218,7 @@ def test_an_unknown_upload_is_not_found(do: Driver, call: Callable[[Driver, Any]
         call(do, openai.types.Upload.model_construct(id="upload_x"))
 
 
+@pytest.mark.sync
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -238,6 +241,7 @@ def test_a_bad_beginning_is_refused(do: Driver, changed: dict[str, Any], message
         begun(do, **changed)
 
 
+@pytest.mark.sync
 @pytest.mark.parametrize(
     ("completes", "message"),
     [

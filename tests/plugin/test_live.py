@@ -73,5 +73,5 @@ def test_a_live_run_needs_its_own_key(
 ) -> None:
     """An ordinary key never starts one."""
     monkeypatch.delenv("FAKEBATCH_LIVE_KEY")
-    result = live.runpytest_subprocess("-p", "no:asyncio", "--live", ".")
+    result = live.runpytest_inprocess("-p", "no:asyncio", "--live", ".")
     result.stderr.fnmatch_lines(["*--live needs an API key in FAKEBATCH_LIVE_KEY.*"])
