@@ -50,6 +50,16 @@ def lowest(session: nox.Session, sdk: str) -> None:
     session.run(*PYTEST, *options, *(session.posargs or [default]))
 
 
+@nox.session(python="3.13")
+def coverage(session: nox.Session) -> None:
+    """Branches of the code that the suite executes, in child processes too: as many as ever."""
+    session.install(*PINNED, "-e", ".[dev]")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", *PYTEST[1:], *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report", "--skip-covered")
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """What the documents print runs; what they name is there."""

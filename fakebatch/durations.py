@@ -1,20 +1,20 @@
-"""The one grammar for durations: a number of seconds, a timedelta, or text such as "1h30m"."""
+"""Parses durations (a number of seconds, a timedelta, text such as "1h30m") and writes them."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
 
 from fakebatch.errors import UsageError
 
 SECOND = 1_000_000
-"""One second in the unit of all inner moments and durations: whole microseconds."""
+"""One second. Inside fakebatch all moments and durations are whole microseconds."""
 
-type_names = "a number of seconds, a timedelta, or text of d/h/m/s such as '1h30m'"
+ACCEPTED = "a number of seconds, a timedelta, or a string in d, h, m and s such as '1h30m'"
+"""The types of a duration, as messages list them."""
 
 LONGEST = 10_000 * 366 * 86_400
-"""Seconds: no calendar reaches further."""
+"""The upper bound of a duration in seconds: `datetime` ends with the year 9999."""
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = r"(?:\d+(?:\.\d+)?)"
@@ -23,25 +23,8 @@ _TEXT = re.compile(rf"(?:({_PART})d)?(?:({_PART})h)?(?:({_PART})m)?(?:({_PART})s
 Duration = float | timedelta | str
 
 
-class _AsText:
-    """Tells pydantic to read any duration, and to write one as text."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema  # noqa: PLC0415  # only where scenarios are read
-
-        return core_schema.no_info_before_validator_function(
-            microseconds,
-            handler(source),
-            serialization=core_schema.plain_serializer_function_ser_schema(text),
-        )
-
-
-Microseconds = Annotated[int, _AsText()]
-"""A duration inside; in a file it is written as text: `1h30m`."""
-
-
 def text(duration: int) -> str:
-    """The text of a duration in microseconds: `1h30m`."""
+    """A duration in microseconds as text: `1h30m`."""
     rest, parts = duration, ""
     for unit, seconds in _UNITS.items():
         count, rest = divmod(rest, seconds * SECOND)
@@ -52,10 +35,10 @@ def text(duration: int) -> str:
 
 
 def microseconds(value: Duration) -> int:
-    """A duration in whole microseconds, never negative.
+    """A duration in whole microseconds.
 
     Raises:
-        UsageError: the value is no duration, or is negative or not finite.
+        UsageError: the value is not a duration, is negative or not finite.
     """
     seconds: object = value
     if isinstance(value, timedelta):
@@ -73,6 +56,6 @@ def microseconds(value: Duration) -> int:
         return round(seconds * SECOND)
     raise UsageError(
         f"{value!r} is not a duration.",
-        f"A duration is {type_names}; never negative.",
+        f"A duration is {ACCEPTED}. It must not be negative.",
         "Write for example 90, timedelta(minutes=1.5) or '1m30s'.",
     )

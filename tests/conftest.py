@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ CLIENTS: dict[str, Any] = {"sync": openai.OpenAI, "async": openai.AsyncOpenAI}
 @pytest.fixture
 def dialect(fakebatch: FakeBatch) -> Dialect:
     """The provider that is emulated."""
-    return fakebatch.dialects[0]
+    return fakebatch.dialect
 
 
 @pytest.fixture(params=CLIENTS)
@@ -83,6 +84,12 @@ def record(request: pytest.FixtureRequest) -> Generator[Record]:
     differences.write()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "do" in metafunc.fixturenames and metafunc.definition.get_closest_marker("sync"):
+        metafunc.definition.add_marker(pytest.mark.parametrize("do", ["sync"], indirect=True))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--blind", action="store_true", help="as on a system that tells nothing of its threads"
@@ -94,7 +101,16 @@ def _work_of_all(ident: int) -> float:
     return round(watchdog.work_of_others(), 3)
 
 
+def _traced(trace: Any, function: Any, *args: Any) -> None:
+    sys.settrace(trace)
+    function(*args)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if trace := threading.gettrace():  # coverage does not see a thread below `threading`
+        start: Any = watchdog._start_new_thread
+        begin: Any = lambda function, args: start(_traced, (trace, function, *args))  # noqa: E731
+        watchdog._start_new_thread = begin
     if config.getoption("--blind"):
         watchdog.kernel_says = lambda *_: ""
         watchdog.work_of = _work_of_all

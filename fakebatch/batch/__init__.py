@@ -1,1 +1,1 @@
-"""One batch: its input, its plan, its life and what it leaves behind. Pure."""
+"""One batch as a frozen value: input, timeline, progress and result files, all pure functions."""

@@ -1,4 +1,4 @@
-"""The input file of a batch: where its request lines are, and what is wrong with them."""
+"""The input file of a batch: finds its request lines and validates them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pydantic_core import from_json
 from fakebatch.dialects import Dialect, ErrorCode, canonical
 from fakebatch.request_line import JSON_TYPES, RequestLine, json_type
 
-ENVELOPE: dict[str, type] = {"custom_id": str, "method": str, "url": str, "body": dict}
-"""The keys of a request line, and the type of each."""
+LINE_KEYS: dict[str, type] = {"custom_id": str, "method": str, "url": str, "body": dict}
+"""The keys of a request line and their types."""
 
-ASKS = {
+REQUIRED_PARAMS = {
     "/v1/chat/completions": ("messages",),
     "/v1/responses": ("input", "prompt", "conversation", "previous_response_id"),
     "/v1/embeddings": ("input",),
@@ -27,21 +27,20 @@ ASKS = {
     "/v1/images/edits": ("prompt",),
     "/v1/videos": ("prompt",),
 }
-"""What the body of a line must hold: one of these. Where none is there the first is missing."""
+"""Body parameters of which one is required; if none is there, the error names the first."""
 
 _PLAUSIBLE_MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,255}")
 _BRACE = ord("}")
 
-# of all strings only the keys come again; to remember the others takes half as long again
+# only the keys are worth caching: other strings seldom recur, and caching them costs 50 %
 parsed: Callable[[bytes], Any] = partial(from_json, allow_inf_nan=False, cache_strings="keys")
-"""The JSON value of a line, or a ValueError.
+"""Parses JSON as strictly as the service does; raises ValueError.
 
-Strict, as the service's own parser is: no NaN, no byte order mark, no lone surrogate. Of duplicate
-keys the last counts."""
+No NaN, no byte order mark, no lone surrogate; of duplicate keys the last wins."""
 
 
 def parsed_object(raw: bytes) -> dict[str, Any] | None:
-    """The JSON object of a line; None where it is not JSON, or not an object."""
+    """The JSON object of a line; None if it is not JSON, or not an object."""
     try:
         value = parsed(raw)
     except ValueError:
@@ -50,9 +49,9 @@ def parsed_object(raw: bytes) -> dict[str, Any] | None:
 
 
 def looks_like_jsonl(content: bytes) -> bool:
-    """Whether an upload passes for batch input: its first line is a JSON object.
+    """Whether an upload is accepted as batch input: its first line is a JSON object.
 
-    Names are not looked at, and later lines only when a batch validates (observed Aug 2025).
+    Its keys, and later lines, are checked only when a batch is validated (observed Aug 2025).
     """
     end = content.find(b"\n")
     return parsed_object(content if end < 0 else content[:end]) is not None
@@ -60,16 +59,17 @@ def looks_like_jsonl(content: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Where the request lines of a file are: offsets, not objects. Blank lines are none."""
+    """Where the request lines of a file are: offsets, not objects. Blank lines are left out."""
 
     content: bytes
     starts: array[int]
     ends: array[int]
     numbers: array[int]
+    """Line numbers in the file, from 1."""
     url: str = ""
-    """The endpoint of a line that does not name one."""
+    """The endpoint of lines without a `url`."""
     model: str = ""
-    """Answers all lines, whatever they name, if it is not empty."""
+    """If not empty, it replaces the model of every line."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -79,27 +79,27 @@ class Lines:
         return self.content[self.starts[index] : self.ends[index]]
 
     def request(self, index: int) -> RequestLine:
-        """A request line that validation has passed."""
+        """A valid request line, parsed."""
         line = parsed(self.raw(index))
         body = {**line["body"], "model": self.model} if self.model else line["body"]
         return RequestLine(index, line["custom_id"], line.get("url") or self.url, body)
 
-    def only(self, indices: Sequence[int]) -> Lines:
-        """The same without the other lines."""
-        offsets = self.starts, self.ends, self.numbers
-        starts, ends, numbers = (array("Q", map(of.__getitem__, indices)) for of in offsets)
+    def subset(self, indices: Sequence[int]) -> Lines:
+        """The lines with these indices."""
+        columns = self.starts, self.ends, self.numbers
+        starts, ends, numbers = (array("Q", map(each.__getitem__, indices)) for each in columns)
         return replace(self, starts=starts, ends=ends, numbers=numbers)
 
 
 def find_lines(content: bytes) -> Lines:
-    r"""Split at `\n` alone: U+2028, U+2029 and U+0085 may stand raw inside a JSON string."""
+    r"""Split a file at `\n` alone: a JSON string may contain U+2028, U+2029 and U+0085."""
     starts, ends, numbers = array("Q"), array("Q"), array("Q")
     start, number, size = 0, 0, len(content)
     while start < size:
         end = content.find(b"\n", start)
         end = size if end < 0 else end
         number += 1
-        # most lines end in "}" at once: only the rest is worth a copy to see whether it is blank
+        # a line that ends in "}" is not blank; only the others are copied to find out
         if end > start and (content[end - 1] == _BRACE or content[start:end].strip()):
             starts.append(start)
             ends.append(end)
@@ -113,36 +113,40 @@ NO_LINES = find_lines(b"")
 
 @dataclass(frozen=True, slots=True)
 class BatchError:
-    """One entry of `batch.errors`: what is wrong, and with which line (from 1)."""
+    """One entry of `batch.errors`, with the number of the line (from 1) if it is about one."""
 
     code: ErrorCode
     values: Mapping[str, Any]
+    """The values for the message of the provider."""
     line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The request lines of an input file that run, or all where the batch fails; and its errors."""
+    """The request lines of an input file, and the errors in it.
+
+    If the batch runs, bad lines are left out.
+    """
 
     lines: Lines
     errors: tuple[BatchError, ...]
     model: str | None
     """The model of the first request."""
     fails: bool
-    """Whether the batch fails; else the errors are about lines that are left out."""
+    """Whether the batch fails; if not, the errors are about lines that were left out."""
 
 
 def validate(
     content: bytes, endpoint: str, dialect: Dialect, models: frozenset[str] | None, model: str = ""
 ) -> Validation:
-    """Judge every line of an input file: each bad one gives one error, in line order.
+    """Validate an input file. Each bad line gives one error, in the order of the lines.
 
     Args:
         content: the input file.
-        endpoint: what the batch is for.
-        dialect: what it may hold.
-        models: the models that exist; None: every plausible name does.
-        model: takes the place of the model of every line, if it is not empty.
+        endpoint: the endpoint of the batch.
+        dialect: the limits and the errors of the provider.
+        models: the models that exist; None if every plausible name does.
+        model: if not empty, it replaces the model of every line.
     """
     lines = replace(find_lines(content), url=endpoint, model=model)
     checks = _LineChecks(lines, dialect, models)
@@ -168,30 +172,36 @@ def validate(
     )
     skips = dialect.skips_bad_lines and len(good) > 0 and len(errors) == len(bad)
     fails = bool(errors) and not skips
-    return Validation(lines.only(good) if skips else lines, errors, checks.first_model, fails)
+    return Validation(lines.subset(good) if skips else lines, errors, checks.first_model, fails)
 
 
 Problem = tuple[ErrorCode, dict[str, Any]] | None
 
 
 class _LineChecks:
-    """What is wrong with a line, given the lines before it."""
+    """Checks one line after the other; remembers custom_ids, the model and numbers of inputs."""
 
     def __init__(self, lines: Lines, dialect: Dialect, models: frozenset[str] | None) -> None:
         self.keys, self.ignored_errors = dialect.line_keys, dialect.ignored_errors
         self.model, self.models = lines.model, models
         self.endpoint = canonical(lines.url)
         self.urls = [url for url in dialect.endpoints if canonical(url) == self.endpoint]
-        self.required: tuple[str, ...] = ASKS.get(self.endpoint, ())
+        self.required: tuple[str, ...] = REQUIRED_PARAMS.get(self.endpoint, ())
         self.custom_ids: set[str] = set()
         self.first_model: str | None = None
         self.inputs = 0
 
     def problem(self, line: dict[str, Any] | None) -> Problem:
-        """The first thing that is wrong with a line; None: nothing."""
+        """The first problem of a line; None if it is valid."""
         if line is None:
             return ErrorCode.BAD_JSON, {}
-        problem = _problem_of_types(line, self.keys)
+        is_usual = (  # as nearly every line is
+            isinstance(line.get("custom_id"), str)
+            and isinstance(line.get("body"), dict)
+            and line.get("method") == "POST"
+            and line.get("url") in self.urls
+        )
+        problem = None if is_usual else _key_problem(line, self.keys)
         if problem is not None:
             return problem
         custom_id, url = line["custom_id"], line.get("url")
@@ -202,10 +212,10 @@ class _LineChecks:
             return ErrorCode.BAD_METHOD, {"value": line["method"]}
         if url is not None and url not in self.urls:
             return ErrorCode.BAD_URL, {"value": url}
-        return self.problem_of_body(line["body"])
+        return self.body_problem(line["body"])
 
-    def problem_of_body(self, body: dict[str, Any]) -> Problem:
-        """What is wrong with the parameters of a request."""
+    def body_problem(self, body: dict[str, Any]) -> Problem:
+        """The first problem of the parameters of a request."""
         model = self.model or body.get("model")
         if body.get("stream") and ErrorCode.STREAMING not in self.ignored_errors:
             return ErrorCode.STREAMING, {}
@@ -228,15 +238,15 @@ class _LineChecks:
                 return ErrorCode.OTHER_MODEL, {"model": model}
         if self.endpoint == "/v1/embeddings":
             inputs = body["input"]
-            # a list of token ids is one input; a list of texts or of token lists is one each
+            # a list of token ids is one input; in a list of strings or of lists each is one
             is_single = json_type(inputs) != "an array" or (inputs and isinstance(inputs[0], int))
             self.inputs += 1 if is_single else len(inputs)
         return None
 
 
-def _problem_of_types(line: dict[str, Any], required: Sequence[str]) -> Problem:
-    """A key that is missing, or has a value of another type."""
-    for name, kind in ENVELOPE.items():
+def _key_problem(line: dict[str, Any], required: Sequence[str]) -> Problem:
+    """The problem of a line in which a key is missing or has another type."""
+    for name, kind in LINE_KEYS.items():
         value = line.get(name)
         if value is None:
             if name in required:
@@ -248,5 +258,5 @@ def _problem_of_types(line: dict[str, Any], required: Sequence[str]) -> Problem:
 
 
 def is_plausible_model(name: object) -> bool:
-    """Whether a model could have this name, where nobody says which models exist."""
+    """Whether a model may have this name; used where the test does not list its models."""
     return isinstance(name, str) and _PLAUSIBLE_MODEL.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""The life of a batch as data: when each status begins, and how much of the work is done when."""
+"""The timeline of a batch as data: when each status begins, and how the work progresses."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 NEVER = 1 << 62
-"""A moment, or a time in microseconds, that no test reaches."""
+"""A moment, or a duration, in microseconds, that no test reaches."""
 
 WHOLE = 1_000_000
-"""All of the work, in parts."""
+"""The whole work; parts of it are counted in millionths."""
 
 
 class Status(StrEnum):
@@ -52,76 +52,71 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Piecewise linear, so that `request_counts` can be computed for any moment.
-
-    Points (moment, parts done) in order of time, between which the work goes on evenly.
-    """
+    """Progress of a batch: piecewise linear, so that it can be computed for any moment."""
 
     points: tuple[tuple[int, int], ...]
+    """(moment, millionths done), in order of time."""
     stops: int = NEVER
-    """From then on nothing more is done, whatever the points say."""
+    """After this moment nothing more is done, whatever the points say."""
 
     @property
     def ends(self) -> int:
-        """When all of it is done; NEVER if it never is."""
+        """When all the work is done, or NEVER."""
         at, done = self.points[-1]
         return at if done >= WHOLE else NEVER
 
     @property
-    def rests(self) -> int:
-        """From when on nothing changes any more."""
+    def last_change(self) -> int:
+        """The moment after which it stays the same."""
         return min(self.stops, max((at for at, _ in self.points if at < NEVER), default=NEVER))
 
     def done(self, total: int, now: int) -> int:
-        """How many of `total` are done by now."""
+        """How many of `total` lines are done at `now`."""
         now = min(now, self.stops)
-        at, parts = now, 0
-        for then, more in self.points:
-            if now < then:
-                part, span = now - at, then - at
-                return total * (parts * span + (more - parts) * part) // (WHOLE * span)
-            at, parts = then, more
-        return total * parts // WHOLE
+        at, done = now, 0
+        for next_at, next_done in self.points:
+            if now < next_at:
+                elapsed, span = now - at, next_at - at
+                return total * (done * span + (next_done - done) * elapsed) // (WHOLE * span)
+            at, done = next_at, next_done
+        return total * done // WHOLE
 
-    def stalled(self, parts: int, lasts: int) -> Progress:
-        """The same, with a pause once `parts` are done."""
+    def stalled(self, parts: int, duration: int) -> Progress:
+        """The same, with a pause of this duration when `parts` (millionths) are done."""
         pause = self.points[0][0]
-        for (at, done), (then, more) in pairwise(self.points):
-            if done < parts <= more:
-                pause = at + (then - at) * (parts - done) // (more - done)
+        for (at, done), (next_at, next_done) in pairwise(self.points):
+            if done < parts <= next_done:
+                pause = at + (next_at - at) * (parts - done) // (next_done - done)
                 break
         before = [point for point in self.points if point[1] < parts]
-        after = [(min(at + lasts, NEVER), done) for at, done in self.points if done >= parts]
+        after = [(min(at + duration, NEVER), done) for at, done in self.points if done >= parts]
         resumed = [(at, parts if at == NEVER else done) for at, done in after]
-        return Progress((*before, (pause, parts), (min(pause + lasts, NEVER), parts), *resumed))
+        return Progress((*before, (pause, parts), (min(pause + duration, NEVER), parts), *resumed))
 
     def finished_by(self, now: int, end: int) -> Progress:
-        """The same past, and everything done at `end`."""
+        """The same up to `now`; then the rest is done evenly until `end`."""
         past = tuple(point for point in self.points if point[0] < now)
         return Progress((*past, (now, self.done(WHOLE, now)), (end, WHOLE)))
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """When each status begins, and how much of the work is done when."""
+    """When each status begins, and how the work progresses."""
 
     marks: tuple[Mark, ...]
-    """In order of time."""
+    """The statuses it passes through, in order of time."""
     progress: Progress = Progress(())
 
     def at(self, now: int) -> Mark:
-        """The status that holds at `now`, with the moment it began."""
+        """The status at `now`, with the moment it began."""
         for mark in reversed(self.marks):
             if mark.at <= now:
                 return mark
         return self.marks[0]
 
     def starts(self, status: Status) -> int | None:
-        """When `status` begins, past or future; None if it never does."""
-        for mark in self.marks:
-            if mark.status is status:
-                return mark.at
-        return None
+        """When `status` begins, in the past or future; None if it never does."""
+        return next((mark.at for mark in self.marks if mark.status is status), None)
 
     def has_begun(self, status: Status, now: int) -> bool:
         """Whether `status` has begun by `now`."""
@@ -129,7 +124,12 @@ class Timeline:
         return at is not None and at <= now
 
 
-def steady(start: int, takes: int, curve: Sequence[tuple[float, float]] = ()) -> Progress:
-    """Progress from `start` on; the curve has points (part of the time, part of the lines)."""
-    between = [(start + round(x * takes), round(y * WHOLE)) for x, y in curve]
-    return Progress(((start, 0), *between, (start + takes, WHOLE)))
+def linear_progress(
+    start: int, duration: int, curve: Sequence[tuple[float, float]] = ()
+) -> Progress:
+    """Even progress from `start` on, or through the points (time, lines done) of a curve.
+
+    Both numbers of a point are from 0 to 1.
+    """
+    between = [(start + round(x * duration), round(y * WHOLE)) for x, y in curve]
+    return Progress(((start, 0), *between, (start + duration, WHOLE)))

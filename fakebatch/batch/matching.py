@@ -1,4 +1,4 @@
-"""Which rules hold for a request line, and so what comes of it."""
+"""Matches request lines with the rules of `on`, which gives the outcome of each line."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from fakebatch.rules.lines import (
 from fakebatch.rules.scenario import Scenario
 
 Result = Echo | Reply | Fail | Malformed | Hang
-"""What can come of a line once it is known which line it is."""
+"""The outcome of a line; a `Replay` has become what was recorded for the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineOutcome:
-    """What comes of a line, what becomes of its result line, and the rules that decide it."""
+    """The outcome of a line, the corruptions of its result line, and the rules that matched."""
 
     result: Result
     corruptions: tuple[Corruption, ...] = ()
     rules: tuple[int, ...] = ()
-    """Their indices among the rules of `on`."""
+    """Indices of rules of `on`."""
 
 
 class RuleMatcher:
     """Matches the lines of one batch, or one direct call, with the rules of a scenario.
 
     Args:
-        scenario: the rules, of which the later wins.
-        total: how many lines there are; fractions are of them.
-        id_factory: decides which lines a fraction takes.
-        earlier: how many batches before this one had a custom_id, for rules with `times`.
+        scenario: the rules; the later wins.
+        total: the number of lines, which fractions refer to.
+        id_factory: draws the lines of a fraction.
+        earlier: how many earlier batches contain a custom_id, for rules with `times`.
     """
 
     def __init__(
@@ -60,27 +60,27 @@ class RuleMatcher:
         self._rules: list[tuple[LineRule, Outcome | Corruption, frozenset[int] | None]] = []
         shuffled, start = list[int](), 0
         for rule in scenario.on:
-            lots = None
-            if rule.fraction is not None:  # takes up the shuffle where the rule before it stopped
+            drawn = None
+            if rule.fraction is not None:  # goes on in the shuffle where the last rule stopped
                 shuffled = shuffled or 2 * id_factory.order(total, "lots")
                 end = start + ceil(rule.fraction * total)
-                lots = frozenset(shuffled[start:end])
+                drawn = frozenset(shuffled[start:end])
                 start = end % max(total, 1)
-            self._rules.append((rule, rule.outcome, lots))
+            self._rules.append((rule, rule.outcome, drawn))
         otherwise = self._otherwise
-        self.usual = None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
-        """What comes of every line that no rule holds for; None where that depends on the line."""
+        self.default = None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
+        """The outcome of lines that no rule selects; None if it depends on the line (a replay)."""
 
     def outcome(self, line: RequestLine) -> LineOutcome:
-        """What comes of a line: of lines that no rule holds for, `usual` itself.
+        """The outcome of a line; if no rule selects it, `default` itself.
 
         Raises:
-            UsageError: a predicate of the test failed, or a recording lacks the custom_id.
+            UsageError: a predicate of the test raised, or a recording lacks the custom_id.
         """
         earlier = self._earlier.get(line.custom_id or "", 0)
         outcome, corruptions, indices = self._otherwise, list[Corruption](), list[int]()
-        for index, (rule, verb, lots) in enumerate(self._rules):
-            if lots is not None and line.index not in lots:
+        for index, (rule, verb, drawn) in enumerate(self._rules):
+            if drawn is not None and line.index not in drawn:
                 continue
             if rule.times is not None and earlier >= rule.times:
                 continue
@@ -88,34 +88,34 @@ class RuleMatcher:
                 if not rule.matches(line):
                     continue
             except Exception as error:
-                raise failed("A predicate given to fakebatch.on", line, error) from error
+                raise callable_error("The predicate given to fakebatch.on", line, error) from error
             indices.append(index)
             if isinstance(verb, Corruption):
                 corruptions.append(verb)
             else:
                 outcome = verb
-        if not indices and self.usual is not None:
-            return self.usual
+        if not indices and self.default is not None:
+            return self.default
         result = _replayed(outcome, line) if isinstance(outcome, Replay) else outcome
         return LineOutcome(result, tuple(corruptions), tuple(indices))
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What comes of the lines of a batch, and in which order they finish."""
+    """The outcomes of the lines of a batch, and the order in which the lines finish."""
 
     by_line: Sequence[LineOutcome]
-    """What comes of each, in the order of the input file."""
+    """In the order of the input file."""
     order: Sequence[int]
-    """The lines in the order in which they finish; last those that never do."""
+    """Indices of the lines in the order in which they finish; those that hang come last."""
     running: int
-    """How many finish if nothing comes between."""
+    """How many lines do not hang."""
     failing: Sequence[int]
-    """Places in `order` of the lines that fail, ascending."""
+    """Positions in `order` of the lines that fail, ascending."""
     misfiled: Sequence[int]
-    """Places in `order` of those that are in the output file all the same."""
+    """Positions in `order` of failing lines that the output file has, ascending."""
     has_conflict: bool
-    """Whether there is a line that leaves another result line, with an error."""
+    """Whether some line gets a second result line, which is an error."""
 
 
 def outcomes_of(
@@ -124,38 +124,38 @@ def outcomes_of(
     """Match each line once, in line order, and decide in which order they finish.
 
     Raises:
-        UsageError: a predicate of the test failed, or a recording lacks a custom_id.
+        UsageError: a predicate of the test raised, or a recording lacks a custom_id.
     """
     total = len(lines)
     matcher = RuleMatcher(scenario, total, id_factory, earlier)
-    if scenario.on or matcher.usual is None:
-        different = by_line = [matcher.outcome(lines.request(index)) for index in range(total)]
+    if scenario.on or matcher.default is None:
+        distinct = by_line = [matcher.outcome(lines.request(index)) for index in range(total)]
     else:  # no line has to be read
-        different = [matcher.usual]
-        by_line = different * total
+        distinct = [matcher.default]
+        by_line = distinct * total
     order, running = id_factory.order(total, "lines"), total
-    kinds = {type(outcome.result) for outcome in different}
+    kinds = {type(outcome.result) for outcome in distinct}
     if Hang in kinds:
         hangs = [isinstance(outcome.result, Hang) for outcome in by_line]
         order.sort(key=hangs.__getitem__)
         running -= sum(hangs)
     failing, misfiled = list[int](), list[int]()
-    for place, index in enumerate(order) if Fail in kinds else ():
+    for position, index in enumerate(order) if Fail in kinds else ():
         result = by_line[index].result
         if isinstance(result, Fail):
-            failing.append(place)
+            failing.append(position)
             if result.file == "output":
-                misfiled.append(place)
+                misfiled.append(position)
     has_conflict = any(
         isinstance(each, Duplicate) and each.conflict == "error"
-        for outcome in different
+        for outcome in distinct
         for each in outcome.corruptions
     )
     return Outcomes(by_line, order, running, failing, misfiled, has_conflict)
 
 
 def _replayed(replay: Replay, line: RequestLine) -> Result:
-    """What was recorded for a line."""
+    """The recorded outcome of a line."""
     recorded = replay.lines.get(line.custom_id or "")
     if recorded is not None:
         return recorded
@@ -164,21 +164,21 @@ def _replayed(replay: Replay, line: RequestLine) -> Result:
     known = ", ".join(map(repr, list(replay.lines)[:5]))
     more = f" and {len(replay.lines) - 5} more" if len(replay.lines) > 5 else ""
     raise UsageError(
-        f"No recorded answer for custom_id {line.custom_id!r}.",
-        f"{replay.path} has {known or 'no line'}{more}.",
-        'Record it, or call fakebatch.reply_from(..., missing="echo").',
+        f"There is no recorded answer for custom_id {line.custom_id!r}.",
+        f"{replay.path} has {known or 'no lines'}{more}.",
+        'Record one, or call fakebatch.reply_from(..., missing="echo").',
     )
 
 
-def failed(what: str, line: RequestLine, error: Exception) -> UsageError:
+def callable_error(what: str, line: RequestLine, error: Exception) -> UsageError:
     """The error for a callable of the test that raised."""
     return UsageError(
         f"{what} raised {type(error).__name__}: {error}",
-        f"It was called for {name(line)} ({line.url}).",
-        "The original traceback stands above; mend the callable.",
+        f"It was called for {label(line)} ({line.url}).",
+        "Correct the callable; its traceback is above.",
     )
 
 
-def name(line: RequestLine) -> str:
-    """How a message names a line."""
+def label(line: RequestLine) -> str:
+    """What messages call a line: by its custom_id."""
     return "a direct call" if line.custom_id is None else f"custom_id {line.custom_id!r}"

@@ -1,4 +1,4 @@
-"""The output and error file of a batch: a pure function of the batch, rendered on demand."""
+"""The output and error file of a batch: pure functions of the batch, written when first read."""
 
 from __future__ import annotations
 
@@ -9,31 +9,37 @@ from io import BytesIO
 from typing import Literal, NamedTuple
 
 from fakebatch import replies
-from fakebatch.batch import bulk
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.matching import LineOutcome, Result
-from fakebatch.batch.responding import LINE_ENDS, LineResponse, model_request, respond, result_lines
+from fakebatch.batch.responding import (
+    LINE_ENDS,
+    LineResponse,
+    bulk_writer,
+    model_request,
+    respond,
+    result_lines,
+)
 from fakebatch.rules.lines import Duplicate, Echo, Fail, Reply
 
-UNFINISHED = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
+UNFINISHED_CODES = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
 """The error code of lines that never ran, by how the batch ended."""
 
 CONFLICTS: dict[str, Result] = {
     "success": Echo(" (another answer)"),
     "error": Fail(500, body={"error": {"message": "Conflict.", "type": "server_error"}}),
 }
-"""The second outcome of a line that has two."""
+"""The outcome of the second result line, by `duplicate(conflict=...)`."""
 
-HELD = 256 * 2**20
-"""Up to how many bytes an output file is kept once it is written."""
+MAX_CACHED = 256 * 2**20
+"""The size in bytes above which an output file is not cached but written at every read."""
 
-_PROBED = 8
-"""From how many lines the length of an output file is estimated."""
+_SAMPLE = 8
+"""The number of lines from which the size of an output file is estimated."""
 
 
 class Streamed:
-    """A long file, written anew each time it is read, and always the same."""
+    """A file too large to cache: its lines are written at every read, always the same."""
 
     def __init__(self, read: Callable[[], Iterator[bytes]]) -> None:
         self._read = read
@@ -56,23 +62,22 @@ Content = bytes | Streamed
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a batch leaves behind when it has ended."""
+    """The content of both result files of a batch, and its usage."""
 
     output: Content
-    """The output file, which may be too long to hold."""
     errors: bytes
     usage: replies.Usage
 
 
 @dataclass(frozen=True, slots=True)
 class ResultFile:
-    """The output or error file of a batch, as a value: its bytes are made when they are read."""
+    """The output or error file of a batch, whose bytes are computed when they are read."""
 
     batch: Batch
     kind: Literal["output", "errors"]
 
     def read(self) -> Content:
-        """The bytes, or what makes them."""
+        """The content of the file."""
         made = results(self.batch)
         return made.output if self.kind == "output" else made.errors
 
@@ -84,16 +89,16 @@ class ResultFile:
 
 
 def result_files(batch: Batch) -> list[ResultFile]:
-    """The files a batch leaves when it ends.
+    """The result files that a batch has when it ends.
 
-    An output file where a line succeeded, or passes for it; an error file where one failed, or
+    There is an output file if a line of it is written there, an error file if a line failed or
     never ran.
     """
     end, outcomes = batch.end, batch.outcomes
     total, completed, failed = batch.counts(end.at)
     finished = completed + failed
     misfiled = bisect_left(outcomes.misfiled, finished)
-    unfinished = end.status in UNFINISHED and total > finished
+    unfinished = end.status in UNFINISHED_CODES and total > finished
     conflicts = outcomes.has_conflict and finished
     always = batch.dialect.always_written_files if end.status is Status.COMPLETED else ()
     files: list[ResultFile] = []
@@ -104,110 +109,106 @@ def result_files(batch: Batch) -> list[ResultFile]:
     return files
 
 
-def leaves(batch: Batch, kind: str) -> bool:
-    """Whether a batch leaves an `output` file, or one of `errors`, when it ends."""
-    return any(file.kind == kind for file in result_files(batch))
-
-
 def results(batch: Batch) -> Results:
-    """The result files of a batch, made once, so that every download is the same.
-
-    A batch that failed, or never began to run, leaves nothing.
+    """The result files of a batch, computed once; empty if it failed or never began to run.
 
     Raises:
-        UsageError: a reply of the test is not an answer.
+        UsageError: a reply given by the test is not a reply.
     """
     return batch.once("results", lambda: _Writer(batch).results())
 
 
 class _Lines(NamedTuple):
-    """What one request adds to each file, with line ends, and what it is charged for."""
+    """What one request adds to each file, with line ends, and its usage."""
 
     output: bytes
     errors: bytes
-    charge: replies.Usage
+    usage: replies.Usage
 
 
 class _Writer:
     """Writes the result files of one batch.
 
-    Answers that follow from their requests are made in the order of the file. Callables of the test
-    are called once for each line, in the order of the input, and what they return is kept.
+    The lines are made in the order of the file. Callables of the test are called first, once for
+    each line, in the order of the input.
     """
 
     def __init__(self, batch: Batch) -> None:
         self.batch, self.lines, self.at = batch, batch.lines, batch.written
         self.outcomes, order = batch.outcomes.by_line, batch.outcomes.order
-        self.bulk = bulk.output(batch)
+        self.bulk = bulk_writer(batch)
         total, completed, failed = batch.counts(batch.end.at)
         self.finished = order[: completed + failed]
-        code = UNFINISHED.get(batch.end.status, "") if total else ""
+        code = UNFINISHED_CODES.get(batch.end.status, "") if total else ""
         self.order = order if code else self.finished
-        self.lost = frozenset(self.order[len(self.finished) :])
+        self.unfinished = frozenset(self.order[len(self.finished) :])
         message = batch.dialect.unfinished_line_errors.get(code)
-        self.lost_response = LineResponse(None, {"code": code, "message": message})
+        self.unfinished_response = LineResponse(None, {"code": code, "message": message})
 
     def results(self) -> Results:
-        """Both files; an output file that is too long to hold is written while it is read."""
+        """Both files; an output file above MAX_CACHED is left to be written while it is read."""
         how, order = self.batch.overrides.result_files, [*self.order]
-        write, kept, is_held = self.write, dict[int, _Lines](), True
+        write, ready, is_cached = self.write, dict[int, _Lines](), True
         rules = (self.batch.scenario.otherwise, *self.batch.scenario.on)
         if any(rule.reply and callable(rule.reply.answer) for rule in rules):
             for index in sorted(self.finished):
                 result = self.outcomes[index].result
                 if isinstance(result, Reply) and callable(result.answer):
-                    kept[index] = self.write(index)
-        if not kept and self.batch.has_usual_files:
-            kept = {index: self.write(index) for index in self.finished[:_PROBED]}
-            longest = max((len(lines.output) for lines in kept.values()), default=0)
-            if longest * len(self.finished) > HELD:
-                write, kept, is_held = self.without_output, {}, False
+                    ready[index] = self.write(index)
+        if not ready and self.batch.has_default_files:
+            ready = {index: self.write(index) for index in self.finished[:_SAMPLE]}
+            longest = max((len(lines.output) for lines in ready.values()), default=0)
+            if longest * len(self.finished) > MAX_CACHED:
+                write, ready, is_cached = self.without_output, {}, False
         if how.order in ("input", "reversed"):
             order.sort(reverse=how.order == "reversed")
-        output, errors, usage = BytesIO(), BytesIO(), [0, 0, 0, 0]
+        output, errors = BytesIO(), BytesIO()
+        prompt = completion = cached = reasoning = 0
         for index in order:
-            lines = kept.pop(index, None) or write(index)
+            lines = ready.pop(index, None) or write(index)
             output.write(lines.output)
             errors.write(lines.errors)
-            for place, tokens in enumerate(lines.charge):
-                usage[place] += tokens
-        content: Content = self.framed(output)
-        if not is_held:
+            prompt += lines.usage[0]
+            completion += lines.usage[1]
+            cached += lines.usage[2]
+            reasoning += lines.usage[3]
+        content: Content = self.file_content(output)
+        if not is_cached:
             content = Streamed(lambda: (self.write(index).output for index in self.finished))
-        return Results(content, self.framed(errors), replies.Usage(*usage))
+        usage = replies.Usage(prompt, completion, cached, reasoning)
+        return Results(content, self.file_content(errors), usage)
 
-    def framed(self, content: BytesIO) -> bytes:
-        """A whole file of these lines."""
+    def file_content(self, content: BytesIO) -> bytes:
+        """The file with these lines, in the form that the rules give it."""
         how = self.batch.overrides.result_files
         bom, end = b"\xef\xbb\xbf", LINE_ENDS[how.newline]
-        # where there is nothing to add nothing is copied
         return b"" if how.empty else bom * how.bom + content.getvalue() + end * how.trailing
 
     def write(self, index: int) -> _Lines:
-        """What a request adds to the files."""
+        """What a request adds to the two files."""
         batch, outcome = self.batch, self.outcomes[index]
-        if self.bulk is not None and not outcome.rules and index not in self.lost:
+        if self.bulk is not None and not outcome.rules and index not in self.unfinished:
             plain = self.bulk(index)
             if plain is not None:
                 return _Lines(plain[0], b"", plain[1])
         line, result, corruptions = self.lines.request(index), outcome.result, outcome.corruptions
-        if index in self.lost:
-            written = result_lines(batch, line, self.lost_response, self.at, corruptions)
+        if index in self.unfinished:
+            written = result_lines(batch, line, self.unfinished_response, self.at, corruptions)
             return _Lines(b"", written, replies.Usage())
         response = respond(line, result, batch.dialect, batch.id_factory, self.at)
         written = result_lines(batch, line, response, self.at, corruptions)
-        passes = isinstance(result, Fail) and result.file == "output"
-        lines = {True: b"", False: b"", response.succeeded or passes: written}
+        is_output = response.succeeded or (isinstance(result, Fail) and result.file == "output")
+        lines = {True: b"", False: b"", is_output: written}
         for corruption in corruptions:
             if isinstance(corruption, Duplicate) and corruption.conflict is not None:
-                other = CONFLICTS[corruption.conflict]
-                conflict = respond(line, other, batch.dialect, batch.id_factory, self.at)
+                second = CONFLICTS[corruption.conflict]
+                conflict = respond(line, second, batch.dialect, batch.id_factory, self.at)
                 lines[conflict.succeeded] += result_lines(batch, line, conflict, self.at)
         return _Lines(lines[True], lines[False], replies.usage(response.body))
 
     def without_output(self, index: int) -> _Lines:
-        """The same without the line of the output file, and without making more than that takes."""
-        if index not in self.lost and self.outcomes[index] == LineOutcome(Echo()):
+        """What a request adds to the error file, and its usage, as cheaply as possible."""
+        if index not in self.unfinished and self.outcomes[index] == LineOutcome(Echo()):
             batch, line = self.batch, self.lines.request(index)
             request = model_request(line, batch.dialect, batch.id_factory, self.at)
             return _Lines(b"", b"", replies.echo_usage(request))

@@ -1,4 +1,4 @@
-"""Providers of this API, as data: the one folder that knows their names."""
+"""The providers of this API, as data. No other package knows their names."""
 
 from fakebatch.dialects.dialect import Dialect, Fact, Limits, Listing, Shapes, Window, canonical
 from fakebatch.dialects.errors import APIError, ErrorCode, ErrorKind, ErrorTemplate

@@ -1,7 +1,7 @@
-"""Everything that can differ between providers of this API, as frozen data.
+"""Everything that differs between providers of this API, as frozen data.
 
-The settings of a dialect file are the fields of `Dialect`. `settings` reads the annotations: they
-are not postponed. OpenAI's values are in openai.toml.
+The fields of `Dialect` are the settings of a dialect file; OpenAI's values are in openai.toml.
+`settings` reads the annotations at run time, so they must not be strings.
 """
 
 import re
@@ -46,30 +46,29 @@ BatchStatus = Annotated[
         *("completed", "expired", "cancelling", "cancelled"),
     ),
 ]
-OperationName = Annotated[
-    str,
-    OneOf(
-        *("files.create", "files.list", "files.retrieve", "files.delete", "files.content"),
-        *("uploads.create", "uploads.parts.create", "uploads.complete", "uploads.cancel"),
-        *("batches.create", "batches.list", "batches.retrieve", "batches.cancel"),
-        *("chat.completions.create", "responses.create", "completions.create"),
-        *("embeddings.create", "moderations.create", "models.list", "models.retrieve"),
-    ),
-]
+OPERATIONS = (
+    *("files.create", "files.list", "files.retrieve", "files.delete", "files.content"),
+    *("uploads.create", "uploads.parts.create", "uploads.complete", "uploads.cancel"),
+    *("batches.create", "batches.list", "batches.retrieve", "batches.cancel"),
+    *("chat.completions.create", "responses.create", "embeddings.create", "completions.create"),
+    *("moderations.create", "models.list", "models.retrieve"),
+)
+"""The operations of the API, in the names of the SDK."""
+OperationName = Annotated[str, OneOf(*OPERATIONS)]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What `completion_window` may be: a whole number and a unit, between two bounds."""
+    """The values of `completion_window`: a whole number and a unit, between two bounds."""
 
     units: str
-    """Letters out of d, h, m, s."""
+    """Some of the letters d, h, m and s."""
     least: str
     most: str
     usual: str
-    """That of a call which names none, and of a batch that fails for a wrong one."""
+    """The window of a call without one, and of a batch that fails because of a wrong one."""
     refused: bool
-    """Whether a call with a wrong one is refused; otherwise its batch fails."""
+    """Whether a call with a wrong window gets an error; otherwise its batch fails."""
     ends: bool
     """Whether the batch expires at the end of its window."""
 
@@ -78,12 +77,12 @@ class Window:
         whole = all(_WINDOW.fullmatch(bound) and bound[-1] in self.units for bound in bounds)
         if not (whole and set(self.units) <= set("dhms") and self.allows(self.usual)):
             raise ValueError(
-                f"{self.known}, usually {self.usual!r}, is no range of windows in {self.units!r}",
-                "Each is a whole number and one of the units, which are letters out of d, h, m, s.",
+                f"{self.known}, usually {self.usual!r}, is not a range in {self.units!r}",
+                "A window is a whole number and one of the units, which are some of d, h, m and s.",
             )
 
     def allows(self, text: str) -> bool:
-        """Whether there is such a window."""
+        """Whether a window is valid."""
         if not (_WINDOW.fullmatch(text) and text[-1] in self.units):
             return False
         return _length(self.least) <= _length(text) <= _length(self.most)
@@ -94,7 +93,7 @@ class Window:
 
     @property
     def known(self) -> str:
-        """The windows there are, as an error message names them."""
+        """The valid windows, for an error message."""
         return f"'{self.least}'" if self.least == self.most else f"'{self.least}' to '{self.most}'"
 
 
@@ -105,40 +104,40 @@ def _length(window: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """The JSON objects of the wire, as `template` reads them."""
+    """The JSON objects on the wire, in the notation of `template`."""
 
     batch: Annotated[str, Shape(_BATCH, needs="id")]
-    """`endpoint_once_valid` and `counts_once_valid` are null while the batch is validated; in
-    `counts_to_the_end` lines that never ran count as failed."""
+    """`endpoint_once_valid` and `counts_once_valid` are null during validation;
+    `counts_to_the_end` counts lines that never ran as failed."""
     file: Annotated[str, Shape(_FILE, needs="id")]
     upload: Annotated[str, Shape(f"{_FILE} file file.*")]
-    """The answer to an upload; empty: as `file`, which it may also show as a whole."""
+    """The response to an upload; if empty, `file`. The field `file` is the whole file object."""
     deleted: Annotated[str, Shape("object deleted id")]
-    """The answer to the deletion of a file."""
+    """The response to the deletion of a file."""
     entry: Annotated[str, Shape("code message param line")]
     """One entry of `batch.errors`."""
     error: ErrorShape
-    """The body of an error; `code_or_status` is the status as a string where there is no code."""
+    """The body of an error; `code_or_status` is the code or else the status as a string."""
     error_of_files: ErrorShape
-    """The same where `/files` answers; empty: as `error`."""
+    """The same for requests to `/files`; if empty, `error`."""
     answered: LineShape
     """The result line of a request that succeeded; `body_text` is the body as a JSON string."""
     failed: LineShape
-    """The result line of a request that got an HTTP error; empty: as `answered`."""
+    """The result line of a request that got an HTTP error; if empty, `answered`."""
     lost: LineShape
     """The result line of a request that never ran; `error` has `code` and `message`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Forms of ids: `fakebatch.ids` has what may stand in braces."""
+    """The forms of ids; `fakebatch.ids.FORMS` has the names in braces."""
 
     batch: IdForm
     file: IdForm
     output: IdForm
-    """An output file; empty: as `file`."""
+    """Of an output file; if empty, `file`."""
     errors: IdForm
-    """An error file; empty: as `file`."""
+    """Of an error file; if empty, `file`."""
     line: IdForm
     request: IdForm
     """The `request_id` of a result line."""
@@ -148,26 +147,26 @@ class Ids:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How a list is asked for and answered."""
+    """The parameters and the response of a list operation."""
 
     shape: Annotated[str, Shape("object data data_or_null first_id last_id has_more next")]
-    """`next` is where the next page begins, or null; `data_or_null` is null where it is empty."""
+    """`next` is the cursor of the next page, or null; `data_or_null` is null if it is empty."""
     cursor: str
-    """The parameter that says where a page begins; empty: everything is on one page."""
+    """The parameter with the cursor of a page; if empty, there is a single page."""
     usual: int
-    """Objects on a page where a call does not say."""
+    """The number of objects on a page if a call has no `limit`."""
     most: int
 
 
 @dataclass(frozen=True, slots=True)
 class FileRules:
-    """What becomes of an upload."""
+    """How uploads are treated."""
 
     statuses: Mapping[str, int]
-    """Status by status, the second after the upload at which it begins. Only in the last is the
-    file good for a batch."""
+    """The statuses of a file, with the second after its upload at which each begins. A batch can
+    only use a file in the last one."""
     extensions: tuple[str, ...]
-    """How the name of a batch file must end; empty: any name will do."""
+    """The endings of names that a batch file may have; if empty, any name will do."""
     renames: bool
     """Whether a second file of the same name is called `name (1).jsonl`."""
 
@@ -175,14 +174,14 @@ class FileRules:
         begins = [*self.statuses.values()]
         if begins[:1] != [0] or begins != sorted(begins):
             raise ValueError(
-                f"statuses = {dict(self.statuses)} are no times in order",
-                "The first begins at second 0; the last is that of a file that is good.",
+                f"statuses = {dict(self.statuses)} are not in the order of time",
+                "The first begins at second 0; the last is that of a file that is ready.",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the service accepts. Sizes in bytes, times in seconds."""
+    """The limits of the service. Sizes are in bytes, times in seconds."""
 
     batch_lines: int
     batch_bytes: int
@@ -195,24 +194,24 @@ class Limits:
     part_bytes: int
     creates_per_hour: int
     uploads_per_minute: int | None
-    """1,000 are documented. Off by default: here an upload takes no time, so that a client which
-    could never send that many a minute would meet it."""
+    """1,000 are documented. Off by default, because here an upload takes no time: clients that are
+    slower in reality would run into it."""
     enqueued_tokens: int | None
     """Prompt tokens of one model in all its batches that have not ended: 90,000 for gpt-4o in
     tier 1, 2,000,000 for gpt-4o-mini in another. Off by default: it depends on the account."""
     enqueued_release: int
-    """Seconds after its end for which a batch still counts."""
+    """How long a batch still counts after its end, in seconds."""
     metadata_pairs: int
     metadata_key: int
     metadata_value: int
     expiry_least: int
-    """Least seconds of `expires_after` and `output_expires_after`."""
+    """The least value of `expires_after.seconds` and `output_expires_after.seconds`."""
     expiry_most: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long the service takes for what no schedule decides."""
+    """The durations of the service that no schedule decides."""
 
     cancelling: Duration
     expiring: Duration
@@ -220,60 +219,60 @@ class Pace:
     """How long after `expires_at` the expiry begins."""
     keeps_batch_files: Duration | None
     keeps_uploads: Duration
-    """How long an upload takes parts."""
+    """How long an upload accepts parts."""
     webhook_retry: Duration
-    """How long until the second attempt of a webhook; each further one waits twice as long."""
+    """The time until the second attempt of a webhook; it doubles with each further one."""
     webhook_lives: Duration
-    """For how long it is attempted."""
+    """How long attempts go on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Settings that differ for one reason, and how that is known."""
+    """Settings that differ together, and the evidence for it."""
 
     what: str
     evidence: Annotated[str, OneOf("documented", "observed", "inferred")]
-    """By the vendor; by somebody who recorded it or read the server's source; by nobody."""
+    """Documented by the vendor; observed in a recording or in the server's source; or inferred."""
     source: str
     settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What one provider says and allows."""
+    """What one provider accepts and answers."""
 
     name: str
     title: str
     base_urls: tuple[Annotated[str, address], ...]
-    """A host may begin with `*.`; a query names parameters that a request has to carry."""
+    """A host may begin with `*.`; requests must have the parameters of a query."""
     endpoints: tuple[Annotated[str, url_path], ...]
-    """Of batches; the first is that of a call which need not name one."""
+    """The endpoints of batches; the first is used if a call may leave it out."""
     purposes: tuple[str, ...]
-    """Of files that may be uploaded."""
+    """The purposes of files that can be uploaded."""
     snapshots: Mapping[str, str]
-    """The dated model that answers for an alias."""
+    """The dated model by alias."""
     errors: Mapping[KnownKind, ErrorTemplate]
-    """Why a call is refused."""
+    """The errors of requests."""
     batch_errors: Mapping[KnownCode, ErrorTemplate]
-    """Why validation fails a batch."""
+    """The errors of validation."""
     unfinished_line_errors: Mapping[UnfinishedCode, str]
-    """What the error file says of a line that never ran, by the code of its error."""
+    """The messages of lines that never ran, by the code of the error."""
     line_errors: Mapping[Annotated[int, OneOf(*range(400, 600))], ErrorTemplate]
-    """What a line's HTTP error says, by status, where the test does not say it."""
+    """The default error of a line that fails with an HTTP status, by status."""
     unimplemented_paths: frozenset[str]
     """First path segments that the provider serves and fakebatch does not."""
     headers: Mapping[str, Annotated[str, Sentence("request_id", "milliseconds")]]
-    """Of every response; `{request_id}` and `{milliseconds}` are filled in."""
+    """The headers of every response; `{request_id}` and `{milliseconds}` are replaced."""
     webhook_headers: Mapping[str, str]
-    """Of every webhook."""
+    """The headers of every webhook."""
     auth: Mapping[str, str]
-    """Headers that may bring the key, each with the scheme before it, or none."""
+    """The headers that may have the API key, each with the scheme before it, or none."""
     environment: tuple[str, ...]
-    """Variables that clients read a key from."""
+    """The environment variables from which clients read a key."""
     required: tuple[Annotated[str, OneOf("input_file_id", "endpoint", "completion_window")], ...]
-    """What a call that creates a batch has to name."""
+    """The required parameters of a create call."""
     cancels: tuple[BatchStatus, ...]
-    """In which statuses a cancel is answered with the batch; in others it is refused."""
+    """The statuses in which a batch can be cancelled; in others a cancel gets an error."""
     window: Window
     shapes: Shapes
     ids: Ids
@@ -283,58 +282,54 @@ class Dialect:
     limits: Limits
     pace: Pace
     batch_models: tuple[str, ...]
-    """The models that a batch may ask; empty: all."""
+    """The models that a batch may use; if empty, all."""
     answers: Mapping[OperationName, int]
     """The HTTP status of a success that is not 200, by operation."""
     statuses: Mapping[BatchStatus, str]
-    """What the wire calls a status that has another name there."""
+    """The names of statuses on the wire, where they differ."""
     ignored_errors: frozenset[KnownCode]
-    """Of `batch_errors`, what validation accepts."""
+    """The kinds of `batch_errors` that this provider does not check."""
     always_written_files: frozenset[Annotated[str, OneOf("output", "errors")]]
-    """Result files, `output` or `errors`, that a completed batch has even where they are empty."""
+    """The result files, `output` or `errors`, that a completed batch has even if they are empty."""
     refuses_missing_input: bool
-    """Whether a create call with an unknown input file is refused; otherwise its batch fails."""
+    """Whether a create call with an unknown input file gets an error; otherwise its batch fails."""
     line_keys: tuple[Annotated[str, OneOf("custom_id", "method", "url", "body")], ...]
-    """What a line has to have; without `method` and `url` it is a POST to the batch's endpoint."""
+    """The required keys of a line; by default it is a POST to the endpoint of the batch."""
     skips_bad_lines: bool
-    """Whether a batch runs without its bad lines, and only reports them."""
+    """Whether a batch with bad lines runs without them and lists them in `errors`."""
     model_field: str
-    """Where a call that creates a batch may name the model of every line."""
+    """The parameter of a create call that names the model of every line; empty if there is none."""
     deleting_field: str
-    """The field of such a call which, unless it is false, deletes the input file at the end."""
+    """The parameter of a create call that deletes the input file when the batch ends."""
     results_purpose: str
     """The purpose of result files."""
     results_url: Annotated[str, Sentence("base", "id", "signature")]
-    """The address of a result file, where a batch shows addresses in place of ids; made of
-    `{base}`, `{id}` and `{signature}`. Downloading from there needs no key."""
+    """The URL of a result file, if batches show URLs in place of ids; made of `{base}`, `{id}` and
+    `{signature}`. A download from there needs no key."""
     unsupported: Mapping[str, str]
-    """Fields of a create call that fakebatch does not emulate, and why."""
+    """Parameters of a create call that fakebatch does not emulate, with the reason."""
     facts: tuple[Fact, ...] = ()
-    """What differs from the dialect it is like, and how that is known."""
+    """What differs from the dialect that it is `like`, with the evidence."""
     unknown: tuple[str, ...] = ()
-    """What nobody has shown; there the value is OpenAI's."""
+    """What is unknown about the provider; there OpenAI's value is used."""
     left_out: tuple[str, ...] = ()
-    """What is known, and not emulated."""
+    """What is known but not emulated."""
 
     def __post_init__(self) -> None:
         for name in ("base_urls", "endpoints", "purposes"):
             if not getattr(self, name):
-                raise ValueError(f"{name} is empty", "A provider has at least one.")
+                raise ValueError(f"{name} is empty", "It needs at least one entry.")
 
     def set(self, **changes: Any) -> Self:
-        """The same with some settings changed, as a dialect file changes them.
+        """This dialect with some settings changed, as a dialect file changes them.
 
         Raises:
-            UsageError: there is no such setting, or its value has another type.
+            UsageError: there is no such setting, or its value is invalid.
         """
         return build(type(self), changes, f"Dialect {self.name!r}", like=self)
 
-    def snapshot(self, model: str) -> str:
-        """The dated model that answers for `model`."""
-        return self.snapshots.get(model, model)
 
-
-@lru_cache  # a large batch asks it of each of its lines
+@lru_cache  # called for each line of a batch
 def canonical(endpoint: str) -> str:
-    """What an endpoint is called whichever way it is spelt: `/v4/x` and `/x` are `/v1/x`."""
+    """The OpenAI path of an endpoint: `/v1/x` for `/v4/x` and for `/x`."""
     return "/v1" + _VERSION.sub("", endpoint, count=1)

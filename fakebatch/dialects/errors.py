@@ -1,6 +1,6 @@
-"""How calls and batches fail: the kinds of errors, whose words are the provider's.
+"""The errors of requests and batches, by kind; their messages are settings of a dialect.
 
-`settings` reads the annotations: they are not postponed.
+`settings` reads the annotations at run time, so they must not be strings.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from enum import StrEnum, auto
 
 
 class ErrorKind(StrEnum):
-    """Why a call is refused. The dialect says it in the provider's words."""
+    """Why a request is answered with an error."""
 
     NO_KEY = auto()
     WRONG_KEY = auto()
@@ -49,7 +49,7 @@ class ErrorKind(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """Why validation fails a batch. The dialect says it in the provider's words."""
+    """Why a batch fails validation."""
 
     BAD_JSON = auto()
     MISSING = auto()
@@ -70,8 +70,8 @@ class ErrorCode(StrEnum):
     BAD_WINDOW = auto()
 
 
-class APIError(Exception):  # an answer, no error of ours
-    """A call the service refuses: its kind, and the values for the provider's message."""
+class APIError(Exception):  # it becomes a response
+    """An error response: its kind, and the values for its message."""
 
     def __init__(self, kind: ErrorKind, **values: object) -> None:
         super().__init__(kind)
@@ -81,7 +81,7 @@ class APIError(Exception):  # an answer, no error of ours
 
 @dataclass(frozen=True, slots=True)
 class ErrorTemplate:
-    """An error of the provider; `{name}` in `message` and `param` is filled in."""
+    """An error of the provider; names in braces in `message` and `param` are replaced by values."""
 
     message: str
     code: str | None = None
@@ -89,11 +89,3 @@ class ErrorTemplate:
     status: int = 400
     type: str = "invalid_request_error"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    def message_for(self, values: Mapping[str, object]) -> str:
-        """What the provider writes in this case."""
-        return self.message.format_map(values)
-
-    def param_for(self, values: Mapping[str, object]) -> str | None:
-        """The parameter the provider names in this case."""
-        return None if self.param is None else self.param.format_map(values)

@@ -1,4 +1,4 @@
-"""From a name, a TOML file or a value to the dialect that is meant. Ours are such files as well."""
+"""Finds dialects by name, and loads them from TOML files, ours as well as a user's."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fakebatch.dialects.template import Sentence
 from fakebatch.errors import UsageError
 
 _ABOUT: tuple[str, ...] = ("what", "evidence", "source")
-"""What a [[fact]] has beside settings."""
+"""The keys of a [[fact]] that are not settings."""
 
 _UNSUPPORTED = Path(__file__).with_name("unsupported.toml")
 
 
 class _Dialects(Mapping[str, Dialect]):
-    """The dialects by name. Names cost a listing of the folder; a file is read when it is used."""
+    """The dialects by name; a file is read when it is first used."""
 
     def __init__(self) -> None:
         files = sorted(Path(__file__).parent.glob("*.toml"))
@@ -50,10 +50,10 @@ def choose(
     base_url: str | None = None,
     limits: Mapping[str, int | None] | None = None,
 ) -> Dialect:
-    """The dialect that is meant, at another address and with other limits where they are given.
+    """The dialect of a name, a TOML file or a value; `base_url` and `limits` replace its own.
 
     Raises:
-        UsageError: there is no such dialect, limit or address, or the dialect has a mistake.
+        UsageError: there is no such dialect or limit, or the dialect or the URL is invalid.
     """
     if isinstance(choice, Dialect):
         dialect = choice
@@ -65,15 +65,15 @@ def choose(
         dialect = DIALECTS[choice]
     elif choice in (reasons := unsupported()):
         raise UsageError(
-            f"The API of {choice!r} cannot be a dialect.",
-            f"It is another one: {reasons[choice]}.",
-            "Mock it with respx routes of your own; the fixture leaves them alone.",
+            f"{choice!r} cannot be a dialect.",
+            f"Its API is a different one: {reasons[choice]}.",
+            "Mock it with respx routes of your own, which fakebatch leaves alone.",
         )
     else:
         raise UsageError(
             f"There is no dialect {choice!r}.",
             f"Known are {', '.join(map(repr, DIALECTS))}.",
-            "Name one of these, a TOML file or a Dialect; base_url='…' puts it at another address.",
+            "Give one of these, a TOML file or a Dialect; base_url='…' sets another address.",
         )
     if limits:
         dialect = dialect.set(limits=limits)
@@ -84,30 +84,30 @@ def choose(
 
 
 def unsupported() -> dict[str, str]:
-    """Providers whose API is another one, and in what."""
+    """Providers that have a different API, with the difference."""
     return tomllib.loads(_UNSUPPORTED.read_text("utf-8"))
 
 
 def load(path: Path) -> Dialect:
-    """The dialect of a TOML file: what it is `like`, changed by its settings, then by its facts.
+    """The dialect in a TOML file: the one that it is `like`, changed by its settings and facts.
 
     Raises:
-        UsageError: there is no such file, or it has an unknown setting or a value that is none.
+        UsageError: there is no such file, or a setting is unknown or invalid.
     """
     source = repr(str(path))
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        known = "A dialect is a TOML file with what differs from the dialect it is `like`."
+        known = "A dialect file has what differs from the dialect that it is `like`."
         raise refusal((source,), f"it cannot be read: {error}", known) from error
     like: Any = table.pop("like", "openai")
     facts: list[dict[str, Any]] = table.pop("fact", [])
     if like not in ["", *DIALECTS]:
         known = f"Known are {', '.join(map(repr, DIALECTS))}."
-        raise refusal((source,), f"like = {like!r} is no dialect", known)
+        raise refusal((source,), f"like = {like!r} is not a dialect", known)
     if "facts" in table or type(facts) is not list or {*map(type, facts)} - {dict}:
-        known = "Each fact is a table of its own, which begins with [[fact]]."
-        raise refusal((source,), "it has facts in another form", known)
+        known = "Each fact is a table that begins with [[fact]]."
+        raise refusal((source,), "its facts have another form", known)
     named = {"name": path.stem, "title": table.get("name", path.stem)}
     table = {**named, "facts": [], "unknown": [], "left_out": [], **table}
     dialect = build(Dialect, table, source, like=DIALECTS[like] if like else None)
@@ -121,16 +121,16 @@ def load(path: Path) -> Dialect:
 
 
 def _check_errors(dialect: Dialect, source: str) -> None:
-    """Errors may name what OpenAI's own name, for the emulator tells no more of a case.
+    """Check that the names in braces are those of OpenAI's errors: there are no other values.
 
     Raises:
-        UsageError: one names something else.
+        UsageError: an error uses another name.
     """
     for table in ("errors", "batch_errors", "line_errors"):
-        usual = getattr(DIALECTS["openai"], table)
+        openai = getattr(DIALECTS["openai"], table)
         for kind, error in getattr(dialect, table).items():
-            words = f"{usual[kind].message}{usual[kind].param}" if kind in usual else ""
-            words += "{value}" if kind is ErrorCode.BAD_URL else ""  # which OpenAI does not name
+            words = f"{openai[kind].message}{openai[kind].param}" if kind in openai else ""
+            words += "{value}" if kind is ErrorCode.BAD_URL else ""  # not in OpenAI's message
             names = {name for _, name, *_ in Formatter().parse(words) if name}
             for part in ("message", "param"):
                 place = (source, table, str(kind), part)

@@ -1,10 +1,9 @@
-"""From plain data, as TOML and keyword arguments have it, to frozen dataclasses.
+"""Builds frozen dataclasses from plain data, as TOML files and keyword arguments have it.
 
 The annotations of the fields decide. A list becomes a tuple or frozenset, a table a dataclass or a
-mapping; where a value may be None, `""` stands for it among strings and `inf` among numbers. The
-check in `Annotated[type, check]`, and `__post_init__`, refuse a value by ValueError(problem, what
-is known). Dataclasses, and mappings whose keys are a closed set, change entry by entry; other
-values are replaced.
+mapping. TOML has no null, so `""` and `inf` stand for None. The check in `Annotated[type, check]`,
+and `__post_init__`, reject a value by ValueError(problem, what is allowed). Dataclasses, and
+mappings whose keys are a closed set, are changed entry by entry; other values are replaced.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ ValueT = TypeVar("ValueT")
 
 
 class OneOf:
-    """The check of a closed set; values go by their text, as TOML has an HTTP status."""
+    """Checks that a value is one of a set; values are compared as text, for keys of TOML tables."""
 
     def __init__(self, *values: Any) -> None:
         self.values = {str(value): value for value in values}
@@ -50,7 +49,7 @@ def duration(value: Any) -> int:
     try:
         return microseconds(value)
     except UsageError as error:
-        raise ValueError(f"{value!r} is no duration", error.args[1]) from error
+        raise ValueError(f"{value!r} is not a duration", error.args[1]) from error
 
 
 def address(url: str) -> str:
@@ -58,17 +57,17 @@ def address(url: str) -> str:
     try:
         parts = urlsplit(url)
         host = _HOST.fullmatch(parts.hostname or "") if parts.port != 0 else None
-    except ValueError:  # of a port or of brackets that make no sense
+    except ValueError:  # a bad port, or bad brackets
         host = None
     if host is None or not url.startswith(("http://", "https://")):
-        raise ValueError(f"{url!r} is no address", "One is like https://host:8000/v1.")
+        raise ValueError(f"{url!r} is not a base URL", "A base URL is like https://host:8000/v1.")
     return url
 
 
 def url_path(endpoint: str) -> str:
     """The path of an endpoint, which begins with a slash."""
     if not endpoint.startswith("/"):
-        raise ValueError(f"{endpoint!r} is no path", "One is like /v1/chat/completions.")
+        raise ValueError(f"{endpoint!r} is not a path", "A path is like /v1/chat/completions.")
     return endpoint
 
 
@@ -78,8 +77,8 @@ def build(
     """The dataclass with these fields; those left out are taken from `like`.
 
     Raises:
-        UsageError: there is no such field, its value is refused, or it is missing and there is no
-            `like`. The message begins with `place`, a source and the path in it.
+        UsageError: there is no such field, its value is invalid, or it is missing and there is no
+            `like`. The message begins with `place`: a source, and the path in it.
     """
     known = {field.name: field for field in fields(cast("Any", kind))}
     values: dict[str, Any] = {}
@@ -89,7 +88,7 @@ def build(
         values[name] = _value(known[name].type, old, value, (*place, name))
     for name, field in known.items() if like is None else ():
         if name not in values and field.default is field.default_factory:  # MISSING
-            raise refusal(place, f"{name} is missing", "A new table needs it.")
+            raise refusal(place, f"{name} is missing", "It is required in a new table.")
     make: Any = kind if like is None else partial(replace, cast("Any", like))
     built: ValueT = checked(lambda values: make(**values), values, place)
     return built
@@ -111,8 +110,8 @@ def _value(kind: Any, old: Any, value: Any, place: tuple[str, ...]) -> Any:
     if kind is Any or type(value) is kind:
         return value
     plain = args[0] if origin is Annotated else kind
-    wanted = _TYPES.get(plain, "a list" if is_list else "a table")
-    raise refusal(place, f"{value!r} is not {wanted}", f"A value there is {wanted}.")
+    expected = _TYPES.get(plain, "a list" if is_list else "a table")
+    raise refusal(place, f"{value!r} is not {expected}", f"It must be {expected}.")
 
 
 def _table(kind: Any, old: Any, table: Mapping[str, Any], place: tuple[str, ...]) -> Any:
@@ -128,10 +127,10 @@ def _table(kind: Any, old: Any, table: Mapping[str, Any], place: tuple[str, ...]
 
 
 def checked(check: Callable[[Any], Any], value: Any, place: tuple[str, ...]) -> Any:
-    """What a check makes of a value.
+    """The value that a check returns.
 
     Raises:
-        UsageError: it refuses the value.
+        UsageError: the check rejects the value.
     """
     try:
         return check(value)
@@ -140,7 +139,7 @@ def checked(check: Callable[[Any], Any], value: Any, place: tuple[str, ...]) -> 
 
 
 def refusal(place: tuple[str, ...], problem: str, known: str) -> UsageError:
-    """What is wrong at a place: a source, and the path in it."""
+    """The error for a problem at a place: a source, and the path in it."""
     source, *path = place
     where = f"{source}: {'.'.join(path)}" if path else source
     return UsageError(f"{where}: {problem}.", known, HELP)

@@ -1,11 +1,11 @@
-"""Text that fields are filled into: the shape of a JSON object, and sentences with braces.
+"""Templates in dialect files: shapes of JSON objects, and sentences with names in braces.
 
-A shape is one line: which keys, in which order, from which field.
+A shape is one line: the keys of the object, in their order, each with the field that it shows.
 
     id=custom_id custom_id response.status_code response.request_id="" response.body error
 
-A key may have a path (`response.body` nests). What stands after `=` is a field, a member of one
-(`errors.data`), or a JSON literal without spaces; without `=` the field is called as the key is.
+A key may be a path (`response.body` nests). After `=` comes a field, a member of a field
+(`errors.data`), or a JSON literal without spaces; without `=` the field has the name of the key.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from typing import Any, NamedTuple, cast
 Fields = Mapping[str, Any]
 
 _NUMBERS = frozenset({"limit", "most", "least"})
-"""The fields that are numbers: they alone may be written as `{limit:,}`."""
+"""The fields that are numbers, which may have a format: `{limit:,}`."""
 
 
 class Literal(NamedTuple):
-    """A value that stands in the shape itself."""
+    """A JSON literal in a shape."""
 
     value: Any
 
 
 Tree = dict[str, Any]
-"""A shape by its keys: a field, the path of a member of one, a literal, or the tree below."""
+"""A parsed shape: for each key a field, the path to a member of a field, a literal, or a tree."""
 
 
 def render(shape: str, fields: Fields) -> dict[str, Any]:
-    """The object of this shape that shows these fields."""
+    """The object of this shape with these fields."""
     return _filled(parse(shape), fields)
 
 
 @lru_cache(maxsize=256)
 def parse(shape: str) -> Tree:
-    """What a shape says.
+    """Parse a shape.
 
     Raises:
-        ValueError: a key is empty, is there twice, or has a value as well as keys below it.
+        ValueError: a key is empty, appears twice, or has both a value and nested keys.
     """
     tree: Tree = {}
     for word in shape.split():
@@ -53,9 +53,9 @@ def parse(shape: str) -> Tree:
         for parent in parents:
             below = below.setdefault(parent, Tree())
             if below.__class__ is not dict:
-                raise ValueError(f"{key!r} stands below a key that has a value")
+                raise ValueError(f"{key!r} is nested in a key that has a value")
         if name in below:
-            raise ValueError(f"{key!r} is there twice")
+            raise ValueError(f"{key!r} appears twice")
         below[name] = _source(value) if equals else name
     return tree
 
@@ -86,7 +86,7 @@ def _value(source: Any, fields: Fields) -> Any:
 
 
 def _shown(tree: Tree) -> Iterator[str]:
-    """The fields, and members of fields, that a shape shows."""
+    """The fields, and members of fields, in a shape."""
     for source in tree.values():
         if source.__class__ is dict:
             yield from _shown(source)
@@ -95,15 +95,14 @@ def _shown(tree: Tree) -> Iterator[str]:
 
 
 class Shape:
-    """The check of a shape that can show these fields; `body.*` is any member of `body`."""
+    """Checks a shape, which may show these fields; `body.*` is any member of `body`."""
 
     def __init__(self, fields: str, needs: str = "") -> None:
-        self.fields = fields
-        self._needs = {needs} if needs else set[str]()
+        self.fields, self._needs = fields, needs
 
     def __call__(self, shape: str) -> str:
         """The shape."""
-        known, names = f"It can show {self.fields}, and literals.", {*self.fields.split()}
+        known, names = f"A shape can have {self.fields}, and literals.", {*self.fields.split()}
         try:
             tree = parse(shape)
         except ValueError as error:
@@ -111,21 +110,21 @@ class Shape:
         for field in _shown(tree):
             if names.isdisjoint((field, f"{field.partition('.')[0]}.*")):
                 raise ValueError(f"there is no field {field!r}", known)
-        if not self._needs <= tree.keys():
-            raise ValueError(f"there is no key {self._needs}", "Lists and clients go by it.")
+        if self._needs and self._needs not in tree:
+            raise ValueError(f"the key {self._needs!r} is missing", "Lists and clients need it.")
         return shape
 
 
 class Sentence:
-    """The check of a text in whose braces these fields may stand."""
+    """Checks a text, which may have these fields in braces."""
 
     def __init__(self, *fields: str) -> None:
         self.fields = fields
 
     def __call__(self, text: str) -> str:
         """The text."""
-        known = ", ".join(f"{{{name}}}" for name in self.fields) or "nothing"
-        known = f"In braces may stand {known}; a brace itself is written {{{{ or }}}}."
+        known = ", ".join(f"{{{name}}}" for name in self.fields) or "no fields"
+        known = f"It can have {known}; a brace itself is written {{{{ or }}}}."
         try:
             text.format_map({name: 0 if name in _NUMBERS else "" for name in self.fields})
         except KeyError as error:

@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.matching import Result
-from fakebatch.batch.output_file import leaves
+from fakebatch.batch.output_file import result_files
 from fakebatch.dialects import APIError
 from fakebatch.errors import UsageError
 from fakebatch.inspection.journal import Journal
@@ -230,7 +230,8 @@ class Lines(Sequence[Line]):
         index = self._index(at) if isinstance(at, str) else range(len(self))[at]
         batch, outcome = self._batch, self._batch.outcomes.by_line[index].result
         finishes = self._finishes(index)
-        file_id = batch.error_file_id if leaves(batch, "errors") else None
+        has_errors = any(file.kind == "errors" for file in result_files(batch))
+        file_id = batch.error_file_id if has_errors else None
         if finishes and (not isinstance(outcome, Fail) or outcome.file == "output"):
             file_id = batch.output_file_id
         return Line(batch.lines.request(index), outcome, finishes, file_id)

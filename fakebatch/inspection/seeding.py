@@ -253,7 +253,7 @@ def _past(created: moments.Moment, now: int) -> int:
 
 
 def _refused(kind: str, refusal: APIError, service: Service) -> UsageError:
-    message = service.dialect.errors[refusal.kind].message_for(refusal.values)
+    message = service.dialect.errors[refusal.kind].message.format_map(refusal.values)
     return UsageError(
         f"The service would have refused this {kind}.",
         f"Its error would have been: {message}",

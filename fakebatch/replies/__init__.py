@@ -1,4 +1,4 @@
-"""What a model would have answered: the default reply body of each endpoint, a pure function."""
+"""Default replies: for each endpoint a pure function from a request to a response body."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ __all__ = [
     "input_tokens",
     "malform",
     "usage",
-    "worded",
+    "with_text",
 ]
 
 Body = dict[str, Any]
 
 
 class Endpoint(NamedTuple):
-    """How one endpoint replies."""
+    """The functions that make the replies of one endpoint."""
 
     echo: Callable[[ModelRequest], Body]
-    worded: Callable[[ModelRequest, str], Body] | None = None
-    """The same reply with a text of the test's own; None where a reply holds no text."""
+    with_text: Callable[[ModelRequest, str], Body] | None = None
+    """The reply with a given text; None if replies of the endpoint have no text."""
     malformed: Callable[[ModelRequest, Body, str], Body] = malformed.data
-    """The default reply, malformed in a way."""
+    """The default reply, malformed in the given way."""
     usage: Callable[[ModelRequest], Usage] | None = None
-    """The usage of the default reply, where that takes less than the reply itself."""
+    """The usage of the default reply, where it can be had without making the reply."""
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {
-    "/v1/chat/completions": Endpoint(chat.echo, chat.worded, malformed.chat),
-    "/v1/completions": Endpoint(chat.echo_prompts, chat.worded_prompts, malformed.completions),
+    "/v1/chat/completions": Endpoint(chat.echo, chat.with_text, malformed.chat),
+    "/v1/completions": Endpoint(chat.echo_completion, chat.text_completion, malformed.completions),
     "/v1/embeddings": Endpoint(nontext.embeddings, usage=nontext.embeddings_usage),
     "/v1/images/edits": Endpoint(nontext.images),
     "/v1/images/generations": Endpoint(nontext.images),
     "/v1/moderations": Endpoint(nontext.moderations),
-    "/v1/responses": Endpoint(responses.echo, responses.worded, malformed.responses),
+    "/v1/responses": Endpoint(responses.echo, responses.with_text, malformed.responses),
 }
 
 
@@ -52,10 +52,10 @@ def echo(request: ModelRequest, then: str = "") -> Body:
     """The default reply: every text in it is the user's last, followed by `then`.
 
     Raises:
-        UsageError: the endpoint has no default reply, or none meets the schema of the request.
+        UsageError: the endpoint has no default reply, or no value is valid for the schema.
     """
     body = _endpoint(request).echo(request)
-    return malformed.followed(body, then) if then else body
+    return malformed.append_text(body, then) if then else body
 
 
 def echo_usage(request: ModelRequest) -> Usage:
@@ -69,7 +69,7 @@ def echo_usage(request: ModelRequest) -> Usage:
 
 
 def malform(request: ModelRequest, how: str) -> Body:
-    """The default reply, malformed in a way: `length`, `refusal`, `null` and others.
+    """The default reply, malformed: `how` is `length`, `refusal`, `null` or another.
 
     Raises:
         UsageError: as for `echo`.
@@ -78,20 +78,20 @@ def malform(request: ModelRequest, how: str) -> Body:
     return endpoint.malformed(request, endpoint.echo(request), how)
 
 
-def worded(request: ModelRequest, text: str) -> Body:
-    """The default reply with `text` in it.
+def with_text(request: ModelRequest, text: str) -> Body:
+    """The default reply with this text.
 
     Raises:
         UsageError: the endpoint has no default reply, or one without text.
     """
-    fill = _endpoint(request).worded
-    if fill is None:
+    make = _endpoint(request).with_text
+    if make is None:
         raise UsageError(
-            f"The reply {text!r} cannot answer {request.name}.",
-            f"A reply of {request.endpoint} holds no text.",
+            f"The text {text!r} cannot be the reply to {request.name}.",
+            f"Replies of {request.endpoint} have no text.",
             "Give the whole response body as a dict.",
         )
-    return fill(request, text)
+    return make(request, text)
 
 
 def _endpoint(request: ModelRequest) -> Endpoint:

@@ -1,6 +1,6 @@
-"""Default replies of /v1/chat/completions and of the older /v1/completions.
+"""Default replies of /v1/chat/completions and /v1/completions.
 
-A chat completion is `chat.json`, a body seen in 2026, filled in.
+`chat.json` is a recorded body of 2026; a chat completion replaces what depends on the request.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from fakebatch.replies.request import (
     ModelRequest,
-    copies,
+    choice_count,
     letters,
     prompt_tokens,
     prompts,
@@ -30,26 +30,26 @@ _MESSAGE: Body = {"role": "assistant", "content": None, "refusal": None, "annota
 
 
 def echo(request: ModelRequest) -> Body:
-    """A chat completion with the user's last text, in the form that the request demands.
+    """A chat completion with the last text of the user: as text, JSON or a tool call.
 
     Raises:
-        UsageError: nothing was found that is valid for the schema of the request.
+        UsageError: no value was found that is valid for the schema of the request.
     """
     text, _ = read_conversation(request.body.get("messages"))
     call = forced_call(request, text)
     if call is None:
-        return worded(request, formatted(request, request.body.get("response_format"), text))
+        return with_text(request, formatted(request, request.body.get("response_format"), text))
     function = {"name": call.name, "arguments": call.arguments}
     messages: list[Body] = []
-    for index in range(copies(request.body.get("n"))):
+    for index in range(choice_count(request.body.get("n"))):
         id_ = "call_" + request.letters(24, f"call {index}")
         messages.append({"tool_calls": [{"id": id_, "type": "function", "function": function}]})
     return _completion(request, messages, "tool_calls", call.arguments)
 
 
-def worded(request: ModelRequest, text: str) -> Body:
-    """A chat completion whose every choice says `text`."""
-    messages = [{"content": text}] * copies(request.body.get("n"))
+def with_text(request: ModelRequest, text: str) -> Body:
+    """A chat completion with `text` in every choice."""
+    messages = [{"content": text}] * choice_count(request.body.get("n"))
     return _completion(request, messages, "stop", text)
 
 
@@ -60,32 +60,31 @@ def _completion(request: ModelRequest, messages: list[Body], reason: str, text: 
     return _body(id_of(request.key), request.created, request.model, choices, usage)
 
 
-Plain = tuple[str, int, int]
-"""All in which the replies to plain requests differ, but for their id and model: the text, the
-tokens of the prompt and those of the completion."""
+PlainReply = tuple[str, int, int]
+"""The text of a reply, the tokens of its prompt and those of its completion."""
 
-_DEMANDING = frozenset({"n", "response_format", "tool_choice"})
-"""Fields of a request that make its reply more than one choice with a text."""
+_NOT_PLAIN = frozenset({"n", "response_format", "tool_choice"})
+"""Request fields that ask for more than one choice, or for other than text."""
 
 
-def plain(body: Mapping[str, Any], text: str | None = None) -> Plain | None:
-    """What `echo` (or, with a text, `worded`) says to a plain request; None if it is not plain."""
-    if not _DEMANDING.isdisjoint(body):
+def plain(body: Mapping[str, Any], text: str | None = None) -> PlainReply | None:
+    """The reply of `echo` (with a text, of `with_text`) to a plain request; None for any other."""
+    if not _NOT_PLAIN.isdisjoint(body):
         return None
     question, length = read_conversation(body.get("messages"))
     answer = question if text is None else text
     return answer, tokens(length), tokens(len(answer))
 
 
-def written(id_: str, created: int, model: str, answer: Plain) -> Body:
-    """The reply to a plain request."""
+def plain_completion(id_: str, created: int, model: str, answer: PlainReply) -> Body:
+    """The chat completion with a plain reply."""
     text, prompt, completion = answer
     choices = [_choice(0, {"content": text}, "stop")]
     return _body(id_, created, model, choices, _usage(prompt, completion))
 
 
 def id_of(key: bytes) -> str:
-    """The id of the chat completion for the request with this key."""
+    """The id of the chat completion that answers the request with this key."""
     return "chatcmpl-" + letters(key, 29)
 
 
@@ -113,26 +112,26 @@ def _usage(prompt: int, completion: int) -> Body:
 
 @lru_cache
 def _fingerprint(model: str) -> str:
-    # It names the backend, not the reply: the same for every reply of a model.
+    # It identifies the backend, so all replies of a model have the same.
     return "fp_" + blake2b(model.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
 
 
 # --- /v1/completions
 
 
-def echo_prompts(request: ModelRequest) -> Body:
-    """A completion with each prompt, `n` times; one of token numbers has no text to echo."""
+def echo_completion(request: ModelRequest) -> Body:
+    """A completion that echoes each prompt `n` times; that of a list of token ids is empty."""
     inputs = prompts(request.body.get("prompt"))
-    return _text_completion(request, [text if isinstance(text, str) else "" for text in inputs])
+    return _completion_of_texts(request, [text if isinstance(text, str) else "" for text in inputs])
 
 
-def worded_prompts(request: ModelRequest, text: str) -> Body:
-    """A completion whose every choice says `text`."""
-    return _text_completion(request, [text for _ in prompts(request.body.get("prompt"))])
+def text_completion(request: ModelRequest, text: str) -> Body:
+    """A completion with `text` in every choice."""
+    return _completion_of_texts(request, [text for _ in prompts(request.body.get("prompt"))])
 
 
-def _text_completion(request: ModelRequest, texts: list[str]) -> Body:
-    texts = [text for text in texts for _ in range(copies(request.body.get("n")))]
+def _completion_of_texts(request: ModelRequest, texts: list[str]) -> Body:
+    texts = [text for text in texts for _ in range(choice_count(request.body.get("n")))]
     prompt = prompt_tokens(request.body.get("prompt"))
     return {
         "id": "cmpl-" + request.letters(29),

@@ -1,4 +1,4 @@
-"""Successes that nobody can use: each endpoint's default reply, malformed in one of eight ways."""
+"""Malformed replies: successes that a client cannot use, made of the default replies."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Body = dict[str, Any]
 
 
 def chat(request: ModelRequest, body: Body, how: str) -> Body:
-    """A chat completion, malformed. Three of the ways are stated in `finish_reason`."""
+    """A malformed chat completion; three of the ways also show in `finish_reason`."""
     for choice in body["choices"]:
         message: Body = choice["message"]
-        content = message["content"]  # None beside a call
+        content = message["content"]  # None in a tool call
         half = content and content[: len(content) // 2]
         message["content"] = half if how == "length" else _TEXTS.get(how)
         message |= _MESSAGES.get(how, {})
         if how == "tool_calls":
             message["tool_calls"] = [_tool_call(request)]
-        stated = how in ("length", "content_filter", "tool_calls")
-        choice["finish_reason"] = how if stated else "stop"
+        is_reason = how in ("length", "content_filter", "tool_calls")
+        choice["finish_reason"] = how if is_reason else "stop"
     return body
 
 
 def completions(_: ModelRequest, body: Body, how: str) -> Body:
-    """A completion, malformed."""
+    """A malformed completion."""
     for choice in body["choices"]:
         half = choice["text"][: len(choice["text"]) // 2]
         choice["text"] = half if how == "length" else _TEXTS.get(how)
@@ -41,10 +41,10 @@ def completions(_: ModelRequest, body: Body, how: str) -> Body:
 
 
 def responses(request: ModelRequest, body: Body, how: str) -> Body:
-    """A response, malformed."""
+    """A malformed response."""
     match how:
         case "length":
-            # seen: nothing but what the model thought before it had to stop
+            # observed: only the reasoning from before the limit
             id_ = "rs_" + request.digits()[:48]
             output = [Body(id=id_, type="reasoning", summary=[])]
             return body | _incomplete("max_output_tokens") | {"output": output}
@@ -75,13 +75,13 @@ def _tool_call(request: ModelRequest) -> Body:
 
 
 def data(_: ModelRequest, body: Body, how: str) -> Body:
-    """A reply whose content is a list, without its list."""
+    """A malformed reply of an endpoint that returns a list: the list is null or empty."""
     name = "results" if "results" in body else "data"
     return body | {name: None if how in ("null", "wrong_types") else []}
 
 
-def followed(body: Body, text: str) -> Body:
-    """The same reply with `text` after every text in it."""
+def append_text(body: Body, text: str) -> Body:
+    """The reply with `text` appended to every text in it."""
     return _with_texts(body, lambda before: None if before is None else f"{before}{text}")
 
 

@@ -1,4 +1,4 @@
-"""Default replies that hold no text: /v1/embeddings, /v1/moderations and /v1/images/*."""
+"""Default replies without text: /v1/embeddings, /v1/moderations and /v1/images/*."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from fakebatch.replies.request import (
     ModelRequest,
     Usage,
-    copies,
+    choice_count,
     is_list,
     is_object,
     members,
@@ -24,14 +24,15 @@ from fakebatch.replies.request import (
 # --- embeddings
 
 _DIMENSIONS = {"text-embedding-3-large": 3072}
-_USUAL_DIMENSIONS = 1536  # of text-embedding-3-small and text-embedding-ada-002
+_DEFAULT_DIMENSIONS = 1536  # of text-embedding-3-small and text-embedding-ada-002
 
 
 def embeddings(request: ModelRequest) -> dict[str, Any]:
-    """A unit vector for each input, always the same for the same model and input."""
-    natural = _DIMENSIONS.get(request.model, _USUAL_DIMENSIONS)
-    wanted = request.body.get("dimensions")
-    length = wanted if type(wanted) is int and 1 <= wanted <= natural else natural
+    """A unit vector for each input, which depends on the model and the input alone."""
+    most = _DIMENSIONS.get(request.model, _DEFAULT_DIMENSIONS)
+    length = request.body.get("dimensions")
+    if type(length) is not int or not 1 <= length <= most:
+        length = most
     data: list[dict[str, Any]] = []
     for index, text in enumerate(prompts(request.body.get("input"))):
         vector = _vector(f"{request.model}\n{text}", length)
@@ -45,15 +46,15 @@ def embeddings(request: ModelRequest) -> dict[str, Any]:
 
 
 def embeddings_usage(request: ModelRequest) -> Usage:
-    """The usage that `embeddings` states, known without making a vector."""
+    """The usage in the reply of `embeddings`, without making a vector."""
     return Usage(prompt_tokens(request.body.get("input")))
 
 
 def _vector(seed: str, length: int) -> array[float]:
-    # A shorter vector is the beginning of the longer one, scaled to unit length again: that is
-    # how the service shortens too. Rounded to 32 bits, floats and base64 hold the same numbers.
+    # A shorter vector is the beginning of the longer one, scaled to unit length, as in the service.
+    # Numbers have 32 bits, so that floats and base64 hold the same.
     stream = shake_256(seed.encode("utf-8", "surrogatepass")).digest(2 * length)
-    # Half a step off the middle, so that no number and no vector is zero.
+    # The half keeps every number, and so every vector, from being zero.
     steps = [number - 32767.5 for number in struct.unpack(f"<{length}H", stream)]
     norm = math.hypot(*steps)
     return array("f", [step / norm for step in steps])
@@ -67,25 +68,25 @@ _CATEGORIES = (
     *("sexual/minors", "violence", "violence/graphic"),
 )
 """In the order of the API reference."""
-_SEEN_IN_IMAGES = {
+_IMAGE_CATEGORIES = {
     *("sexual", "self-harm/intent", "self-harm/instructions", "self-harm"),
     *("violence", "violence/graphic"),
 }
 
 
 def moderations(request: ModelRequest) -> dict[str, Any]:
-    """One result for each input; nothing is flagged, in the shape of omni-moderation."""
+    """One result for each input, in the shape of omni-moderation; nothing is flagged."""
     inputs = prompts(request.body.get("input"))
     if any(map(is_object, inputs)):
-        inputs = [inputs]  # the parts of a multi-modal input are judged together
+        inputs = [inputs]  # the parts of a multi-modal input get one result
     return {
         "id": "modr-" + request.digits()[:32],
         "model": request.model,
-        "results": [_harmless(value) for value in inputs],
+        "results": [_unflagged(value) for value in inputs],
     }
 
 
-def _harmless(value: Any) -> dict[str, Any]:
+def _unflagged(value: Any) -> dict[str, Any]:
     parts = value if is_list(value) else [value]
     kinds = {"image" if members(part).get("type") == "image_url" else "text" for part in parts}
     digest = blake2b(repr(value).encode(), digest_size=len(_CATEGORIES)).digest()
@@ -97,7 +98,7 @@ def _harmless(value: Any) -> dict[str, Any]:
             for name, byte in zip(_CATEGORIES, digest, strict=True)
         },
         "category_applied_input_types": {
-            name: sorted(kinds if name in _SEEN_IN_IMAGES else kinds & {"text"}, reverse=True)
+            name: sorted(kinds if name in _IMAGE_CATEGORIES else kinds & {"text"}, reverse=True)
             for name in _CATEGORIES
         },
     }
@@ -109,15 +110,15 @@ _IMAGE = {"background": "opaque", "output_format": "png", "quality": "high", "si
 
 
 def images(request: ModelRequest) -> dict[str, Any]:
-    """`n` images of one pixel each, PNG files whatever `output_format` and `size` say."""
+    """`n` PNG images of one pixel each; `output_format` and `size` are repeated but ignored."""
     colours = request.key * 128
-    count = copies(request.body.get("n"))
-    stated = {name: request.body.get(name) for name in _IMAGE}
+    count = choice_count(request.body.get("n"))
+    params = {name: request.body.get(name) for name in _IMAGE}
     prompt = prompt_tokens(request.body.get("prompt"))
     return {
         "created": request.created,
         **_IMAGE,
-        **{name: v for name, v in stated.items() if isinstance(v, str) and v != "auto"},
+        **{name: v for name, v in params.items() if isinstance(v, str) and v != "auto"},
         "data": [{"b64_json": _pixel(colours[3 * n : 3 * n + 3])} for n in range(count)],
         "usage": {
             "input_tokens": prompt,

@@ -1,9 +1,8 @@
-r"""Regular expressions in a schema: whether one matches a text, and texts that it may match.
+r"""Regular expressions in a schema: matching in bounded time, and texts that a pattern may match.
 
-Python's own parser reads the expression. It is private, but the libraries that make texts, such as
-rstr and hypothesis, rest on it too; they choose by chance. The search is our own, because `re`
-tries every way through an expression, and `^(\w+\s?)+$` has 2^n of them. Here a step leads from the
-set of positions in the text where a match may stand to the set of positions after it.
+Python's own parser reads the pattern. It is private, but rstr and hypothesis use it too; these make
+random texts. The matcher is our own, because `re` backtracks: `^(\w+\s?)+$` takes 2^n steps. Here
+each step goes from the set of all positions that a match can have reached to the set after it.
 """
 
 from __future__ import annotations
@@ -23,19 +22,19 @@ _compiler: Any = import_module("re._compiler")
 _CHARS = dict.fromkeys(
     string.ascii_lowercase + string.digits + string.ascii_uppercase + "_- .:/@" + string.printable
 )
-"""Characters to try, the plainest first."""
+"""Characters to use in texts, the plainest first."""
 
 
-class Unmet(Exception):
-    """No value was found that meets a schema; the message says which part of it."""
+class Unsatisfiable(Exception):
+    """No value was found for a schema; the message has the part of it that failed."""
 
 
 class OverBudget(Exception):
-    """The work for one value has reached its bound."""
+    """The work for one value exceeds its budget."""
 
 
 class Budget:
-    """The work that may be done for one value, in steps of about a microsecond."""
+    """Bounds the work for one value, in steps of about a microsecond."""
 
     def __init__(self, steps: int) -> None:
         self._left = steps
@@ -44,7 +43,7 @@ class Budget:
         """Count some steps.
 
         Raises:
-            OverBudget: so many are not left.
+            OverBudget: more than the steps that are left.
         """
         self._left -= steps
         if self._left < 0:
@@ -55,8 +54,8 @@ def matches(pattern: str, text: str, budget: Budget) -> bool:
     """Whether `pattern` matches somewhere in `text`.
 
     Raises:
-        Unmet: it is not an expression that this module can read.
-        OverBudget: the search took too long.
+        Unsatisfiable: the pattern cannot be parsed.
+        OverBudget: matching takes too long.
     """
     return bool(_ends(_parsed(pattern), text, set(range(len(text) + 1)), budget))
 
@@ -64,11 +63,11 @@ def matches(pattern: str, text: str, budget: Budget) -> bool:
 def texts(pattern: str, least: int, budget: Budget) -> Iterator[str]:
     """Texts of at least this length that `pattern` may match, the shortest and plainest first.
 
-    Lookaheads are ignored: try each text.
+    Lookaheads are ignored, so each text has to be checked.
 
     Raises:
-        Unmet: it is not an expression that this module can read.
-        OverBudget: such a text is too long.
+        Unsatisfiable: the pattern cannot be parsed.
+        OverBudget: the text is too long.
     """
     tree, more = _parsed(pattern), 0
     while more < least and len(_text(tree, more, 0, budget)) < least:
@@ -81,14 +80,14 @@ def texts(pattern: str, least: int, budget: Budget) -> Iterator[str]:
 def _parsed(pattern: str) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sets that will be read otherwise one day
+            warnings.simplefilter("ignore")  # FutureWarning, of nested sets
             return _parser.parse(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        raise Unmet(f"The pattern {pattern[:80]!r} cannot be read: {error}.") from error
+        raise Unsatisfiable(f"The pattern {pattern[:80]!r} cannot be read: {error}.") from error
 
 
 def _ends(tree: Any, text: str, starts: set[int], budget: Budget) -> set[int]:
-    """Where a match can end that starts at one of these positions."""
+    """The positions where a match from one of `starts` can end."""
     for kind, value in tree:
         budget.spend(1 + len(starts))
         match str(kind), value:
@@ -106,7 +105,7 @@ def _ends(tree: Any, text: str, starts: set[int], budget: Budget) -> set[int]:
                 hits = (regex.match(text, start) for start in starts)
                 starts = {hit.end() for hit in hits if hit}
             case name, _:
-                raise Unmet(f"fakebatch does not know what {name} in a pattern means.")
+                raise Unsatisfiable(f"fakebatch does not support {name} in a pattern.")
     return starts
 
 
@@ -116,7 +115,7 @@ def _repeat_ends(repeat: Any, text: str, starts: set[int], budget: Budget) -> se
     for times in range(1, most + 1):
         starts = _ends(tree, text, starts, budget)
         if times >= least:
-            starts = starts - ends  # what was reached before leads nowhere new
+            starts = starts - ends  # positions from before lead nowhere new
             ends |= starts
         if not starts:
             break
@@ -124,7 +123,7 @@ def _repeat_ends(repeat: Any, text: str, starts: set[int], budget: Budget) -> se
 
 
 def _text(tree: Any, more: int, turn: int, budget: Budget) -> str:
-    """A text that repeats everything `more` often than it must, of other characters each turn."""
+    """A text with `more` repetitions than required, and with other characters in each turn."""
     text = ""
     for kind, value in tree:
         match str(kind), value:
@@ -149,7 +148,7 @@ def _text(tree: Any, more: int, turn: int, budget: Budget) -> str:
 
 
 def _single(kind: Any, value: Any, tree: Any) -> tuple[re.Pattern[str], tuple[str, ...]]:
-    """What matches one character, or a position such as `^`; the characters that it takes."""
+    """The regex for one character or a position such as `^`, and the characters that it matches."""
     options: Any = tuple(value) if str(kind) == "IN" else ((kind, value),)
     return _compiled(kind, options, tree.state.flags)
 
@@ -163,6 +162,6 @@ def _compiled(kind: Any, options: Any, flags: int) -> tuple[re.Pattern[str], tup
     literals += [value[0] for name, value in options if str(name) == "RANGE"]
     chars = [char for char in chain(_CHARS, map(chr, literals)) if regex.fullmatch(char)]
     classes: dict[object, str] = {}
-    for char in chars:  # one of each class first: a password must have them all
+    for char in chars:  # one of each class first, as for passwords that require all
         classes.setdefault((char.isdigit(), char.islower(), char.isupper()), char)
     return regex, tuple(dict.fromkeys([*classes.values(), *chars]))

@@ -1,7 +1,7 @@
-"""A request to a model: all that a reply may depend on, and what can be read out of its body.
+"""A request to a model, and functions that read its body.
 
-Anything may stand anywhere in a body; what is not text counts as none. Numbers of tokens are
-plausible for our own replies, and read from `usage` for anybody else's.
+A body may hold any JSON anywhere; what is not text counts as empty. Tokens are estimated for
+default replies, and read from `usage` of replies that the test gives.
 """
 
 from __future__ import annotations
@@ -11,36 +11,36 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeGuard
 
-_NO_SIGNS = bytes.maketrans(b"+/", b"Aa")
+_ALPHANUMERIC = bytes.maketrans(b"+/", b"Aa")
 
 
 class ModelRequest(NamedTuple):
-    """One request to a model. A default reply is a pure function of it."""
+    """A request to a model: all that a default reply depends on."""
 
     endpoint: str
     """`/v1/chat/completions`."""
     body: dict[str, Any]
     key: bytes
-    """32 random bytes that no other request has; the ids of the reply follow from them."""
+    """32 bytes that are unique to the request; the ids in the reply are made of them."""
     created: int
     """When it is answered, in unix seconds."""
     model: str
-    """The snapshot that the reply names."""
+    """The model in the reply, a snapshot."""
     name: str = "the request"
-    """What messages call it: `custom_id 'a'`."""
+    """Its name in messages: `custom_id 'a'`."""
 
     def letters(self, count: int, purpose: str = "") -> str:
-        """Up to 86 letters and digits of this request alone, others for each purpose."""
+        """Up to 86 letters and digits, unique to the request and the purpose."""
         return letters(blake2b(self.key + purpose.encode()).digest(), count)
 
     def digits(self) -> str:
-        """128 hexadecimal digits of this request alone."""
+        """128 hexadecimal digits, unique to the request."""
         return blake2b(self.key).hexdigest()
 
 
 def letters(digest: bytes, count: int) -> str:
-    """Letters and digits, at most four for three bytes of digest."""
-    return b2a_base64(digest)[:count].translate(_NO_SIGNS).decode()
+    """Letters and digits made of a digest, at most four for three bytes."""
+    return b2a_base64(digest)[:count].translate(_ALPHANUMERIC).decode()
 
 
 # --- JSON of any form
@@ -57,12 +57,12 @@ def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
 
 
 def members(value: Any) -> dict[str, Any]:
-    """The value if it is an object, else an empty one."""
+    """The value if it is an object, else {}."""
     return value if is_object(value) else {}
 
 
 def elements(value: Any) -> list[Any]:
-    """The value if it is a list, else an empty one."""
+    """The value if it is a list, else []."""
     return value if is_list(value) else []
 
 
@@ -70,7 +70,7 @@ def elements(value: Any) -> list[Any]:
 
 
 def text_of(content: Any) -> str:
-    """The text of a message: its content, or the text parts of its content joined."""
+    """The text of a message: its content, or the joined text parts of its content."""
     if isinstance(content, str):
         return content
     texts = (part.get("text") if is_object(part) else part for part in elements(content))
@@ -80,10 +80,10 @@ def text_of(content: Any) -> str:
 def read_conversation(conversation: Any) -> tuple[str, int]:
     """The text that a default reply echoes, and the length of all texts of a conversation.
 
-    That is the last message of the user; without a user the last message; without that nothing. A
-    conversation that is a bare string is one message of the user.
+    The text is that of the last user message; if there is none, of the last message. A conversation
+    may be a string, which is one user message.
     """
-    # in one pass: a large batch calls this for each of its lines
+    # in one pass, because a large batch calls this for each of its lines
     if isinstance(conversation, str):
         return conversation, len(conversation)
     question, last, length = None, "", 0
@@ -96,13 +96,13 @@ def read_conversation(conversation: Any) -> tuple[str, int]:
 
 
 def prompts(value: Any) -> list[Any]:
-    """The prompts or inputs of one request, each a text or a list of token numbers."""
+    """The prompts or inputs of one request, each a string or a list of token ids."""
     is_single = not is_list(value) or (len(value) > 0 and isinstance(value[0], int))
     return [value] if is_single else value
 
 
-def copies(n: Any) -> int:
-    """How many choices `n` asks for; the API takes 1 to 128."""
+def choice_count(n: Any) -> int:
+    """The number of choices for a parameter `n`: 1 to 128, else 1."""
     return n if type(n) is int and 1 <= n <= 128 else 1
 
 
@@ -110,12 +110,12 @@ def copies(n: Any) -> int:
 
 
 def tokens(length: int) -> int:
-    """The tokens of a text of this length: one for four characters, as English has about."""
+    """The tokens of a text of this length: one for four characters, as in English."""
     return -(-length // 4)
 
 
 def prompt_tokens(value: Any) -> int:
-    """The tokens of `prompt` or `input`, where these are texts or lists of token numbers."""
+    """The tokens of `prompt` or `input`, which has strings or lists of token ids."""
     return sum(
         tokens(len(prompt)) if isinstance(prompt, str) else len(elements(prompt))
         for prompt in prompts(value)
@@ -123,7 +123,7 @@ def prompt_tokens(value: Any) -> int:
 
 
 def input_tokens(body: Mapping[str, Any]) -> int:
-    """The tokens of all input of a request, whichever endpoint it is for."""
+    """The tokens of all input of a request, for any endpoint."""
     inputs = (body.get(name) for name in ("instructions", "messages", "input", "prompt"))
     return sum(
         tokens(read_conversation(value)[1])
@@ -134,7 +134,7 @@ def input_tokens(body: Mapping[str, Any]) -> int:
 
 
 class Usage(NamedTuple):
-    """The tokens that a reply, or a batch of them, was charged for."""
+    """The tokens of a reply, or of all replies of a batch."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -143,14 +143,15 @@ class Usage(NamedTuple):
 
 
 def usage(body: Any) -> Usage:
-    """The usage that a reply body states, in either vocabulary; zero where it is no number."""
+    """The usage in a reply body; zero for what is missing or not a number."""
     stated = members(members(body).get("usage"))
-    # /v1/responses says input and output, the older endpoints prompt and completion.
-    first, then = ("input", "output") if "input_tokens" in stated else ("prompt", "completion")
+    # /v1/responses has input and output tokens, older endpoints prompt and completion tokens
+    names = ("input", "output") if "input_tokens" in stated else ("prompt", "completion")
+    sent, received = names
     counts = (
-        stated.get(f"{first}_tokens"),
-        stated.get(f"{then}_tokens"),
-        members(stated.get(f"{first}_tokens_details")).get("cached_tokens"),
-        members(stated.get(f"{then}_tokens_details")).get("reasoning_tokens"),
+        stated.get(f"{sent}_tokens"),
+        stated.get(f"{received}_tokens"),
+        members(stated.get(f"{sent}_tokens_details")).get("cached_tokens"),
+        members(stated.get(f"{received}_tokens_details")).get("reasoning_tokens"),
     )
     return Usage(*(n if type(n) is int and n > 0 else 0 for n in counts))

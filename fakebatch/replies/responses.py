@@ -1,4 +1,7 @@
-"""The default reply of /v1/responses: `responses.json`, a body seen in August 2026, filled in."""
+"""Default replies of /v1/responses.
+
+`responses.json` is a recorded body of August 2026; a reply replaces what depends on the request.
+"""
 
 from __future__ import annotations
 
@@ -17,26 +20,26 @@ from fakebatch.replies.request import (
 from fakebatch.replies.structured import forced_call, formatted
 
 _BODY: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
-_OUR_OWN = {
+_RESPONSE_FIELDS = {
     *("id", "object", "created_at", "status", "billing", "completed_at", "error"),
     *("incomplete_details", "model", "moderation", "output", "service_tier", "tool_usage", "usage"),
 }
-"""Keys of a body that say nothing of the request; the others repeat its parameters."""
+"""Keys of a body that belong to the response; the others repeat parameters of the request."""
 _FUNCTION = {"type": "function", "description": None, "parameters": None, "strict": True}
-"""The keys by which the service completes a function tool; other tools it leaves as they are."""
+"""The defaults that the service adds to function tools; other tools are repeated as they are."""
 
 
 def echo(request: ModelRequest) -> dict[str, Any]:
-    """A response with the user's last text, in the form that the request demands.
+    """A response with the last text of the user: as text, JSON or a tool call.
 
     Raises:
-        UsageError: nothing was found that is valid for the schema of the request.
+        UsageError: no value was found that is valid for the schema of the request.
     """
     text, _ = read_conversation(request.body.get("input"))
     call = forced_call(request, text)
     if call is None:
         text_format = members(request.body.get("text")).get("format")
-        return worded(request, formatted(request, text_format, text))
+        return with_text(request, formatted(request, text_format, text))
     item = {
         "id": _id(request, "fc_", 36),
         "type": "function_call",
@@ -48,8 +51,8 @@ def echo(request: ModelRequest) -> dict[str, Any]:
     return _body(request, item, call.arguments)
 
 
-def worded(request: ModelRequest, text: str) -> dict[str, Any]:
-    """A response with one message that says `text`."""
+def with_text(request: ModelRequest, text: str) -> dict[str, Any]:
+    """A response with one message, whose text is `text`."""
     item: dict[str, Any] = {
         "id": _id(request, "msg_", 36),
         "type": "message",
@@ -68,7 +71,7 @@ def _body(request: ModelRequest, item: dict[str, Any], text: str) -> dict[str, A
     usage = {"input_tokens": before, "output_tokens": after, "total_tokens": before + after}
     return {
         **_BODY,
-        **{name: value for name, value in params.items() if name not in _OUR_OWN},
+        **{name: value for name, value in params.items() if name not in _RESPONSE_FIELDS},
         "id": _id(request, "resp_", 16),
         "created_at": request.created,
         "completed_at": request.created,
@@ -85,7 +88,7 @@ def _body(request: ModelRequest, item: dict[str, Any], text: str) -> dict[str, A
 
 
 def _id(request: ModelRequest, prefix: str, start: int) -> str:
-    # The items of a response share its first 16 digits; the rest begins with the time of minting.
+    # The items of a response share its first 16 digits; then comes the time of creation.
     digits = request.digits()
     own = digits[start : start + 20]
     return f"{prefix}{digits[:16]}00{request.created:08x}{own[:4]}8190{own[4:]}"

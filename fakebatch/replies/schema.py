@@ -1,9 +1,9 @@
-"""Makes a value that is valid for a JSON schema, the same one every time.
+"""Makes a value that is valid for a JSON schema, always the same for the same schema.
 
-Our own, because the libraries that do it (hypothesis-jsonschema, jsf, fences) choose by chance or
-bound neither work nor size, and would be a dependency of every user. Rules that must all hold are
-kept side by side, candidates are made from them, and what fits all of them is taken. A schema that
-no candidate fits, or that takes more than `_WORK`, is `Unmet`.
+The libraries for this (hypothesis-jsonschema, jsf, fences) make random values or do not bound their
+work. Here all schemas that must hold for a value are collected (`parts`), candidates are made from
+them, and the first candidate that is valid for all is taken. If there is none, or finding one takes
+more than `_WORK` steps, `Unsatisfiable` is raised.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from fakebatch.replies.pattern import Budget, OverBudget, Unmet, matches, texts
+from fakebatch.replies.pattern import Budget, OverBudget, Unsatisfiable, matches, texts
 from fakebatch.replies.request import elements, is_list, is_object, members
 
 Rules = dict[str, Any]
 
 _WORK = 1_000_000
-"""Steps for one value, with all values in it: about a second."""
+"""The budget for one value with its members, in steps: about a second."""
 _CANDIDATE = 20
-"""Steps for each schema that is read and each candidate that is checked."""
+"""The steps that reading a schema, or checking a candidate, costs."""
 _LARGEST = sys.float_info.max
 
 _FORMATS = {
@@ -46,7 +46,7 @@ _IMPLIED = {
     "array": ("items", "prefixItems", "minItems"),
     "number": ("minimum", "maximum", "multipleOf"),
 }
-"""Types that keywords suggest where `type` is not given."""
+"""Keywords that imply a type where `type` is missing."""
 _KINDS = ("string", "integer", "object", "array", "boolean", "null")
 _NESTING = ("$ref", "properties", "items", "prefixItems")
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
@@ -54,36 +54,36 @@ _FLATTENED = ("$ref", "$defs", "definitions", "allOf", "anyOf")
 
 
 def instance(schema: Any, text: str) -> Any:
-    """A value valid for `schema`, whose strings say `text` where they may.
+    """A value that is valid for `schema`; its strings are `text` where that is valid.
 
     Raises:
-        Unmet: no value is valid, or none was found within the bound.
+        Unsatisfiable: no valid value was found within the budget.
     """
-    for words, generous in (text, True), (text[:20], False):
+    for string, with_optional in (text, True), (text[:20], False):
         with suppress(OverBudget, RecursionError, OverflowError):
-            return _Maker(schema, words, Budget(_WORK), generous).make(schema)
-    raise Unmet(f"A value for it is too large, or takes more than {_WORK:,} steps to find.")
+            return _Maker(schema, string, Budget(_WORK), with_optional).make(schema)
+    raise Unsatisfiable(f"Its value is too large, or takes more than {_WORK:,} steps to find.")
 
 
 class _Maker(NamedTuple):
     root: Any
     text: str
     budget: Budget
-    generous: bool
+    with_optional: bool
     inside: tuple[str, ...] = ("#",)
-    """The references being followed. None is entered again inside itself: a value that needs no
-    such detour exists wherever any value does, so recursion ends as early as it can."""
+    """The references that lead here. None is followed again inside itself: a schema that has a
+    value has one without such a recursion."""
     turn: int = 0
-    """How many candidates to pass over, so that the items of an array can differ."""
+    """The number of candidates to skip, so that the items of an array can differ."""
 
     @property
     def adds_optional(self) -> bool:
-        # What nobody requires is made near the root only, lest many types that refer to each
-        # other grow without measure.
-        return self.generous and len(self.inside) <= 3  # the root and two more
+        # Optional members are made only near the root: types that refer to each other would
+        # grow exponentially.
+        return self.with_optional and len(self.inside) <= 3  # the root and two more
 
     def make(self, *schemas: Any, parts: Sequence[Rules] = (), unions: Sequence[Any] = ()) -> Any:
-        """A value valid for the schemas, all parts, and one branch of each union."""
+        """A value that is valid for all schemas and parts, and for one branch of each union."""
         maker, parts, unions = self.flattened(schemas, parts, unions)
         if not unions:
             return maker.candidate(parts)
@@ -96,14 +96,14 @@ class _Maker(NamedTuple):
 
         branches, *others = unions
         for branch in sorted(branches, key=comes_later):
-            with suppress(Unmet):
+            with suppress(Unsatisfiable):
                 return maker.make(branch, parts=parts, unions=others)
-        raise _unmet(parts)
+        raise _unsatisfiable(parts)
 
     def flattened(
         self, schemas: Iterable[Any], parts: Sequence[Rules], unions: Sequence[Any]
     ) -> tuple[_Maker, list[Rules], list[Any]]:
-        """The parts and unions, and those of the schemas, whose references are followed."""
+        """The parts and unions with those of the schemas added, references resolved."""
         more: list[Rules] = []
         inner: list[Any] = []
         refs: dict[str, None] = {}
@@ -112,14 +112,14 @@ class _Maker(NamedTuple):
             self.budget.spend(_CANDIDATE)
             schema = stack.pop()
             if schema is False:
-                raise Unmet("Part of it is `false`, for which no value is valid.")
+                raise Unsatisfiable("Part of it is `false`, for which no value is valid.")
             rules = members(schema)
             nested = elements(rules.get("allOf"))
             if "$ref" in rules and (ref := str(rules["$ref"])) not in refs:
                 if ref in self.inside:
-                    raise Unmet(f"{ref!r} contains itself without end.")
+                    raise Unsatisfiable(f"{ref!r} contains itself endlessly.")
                 refs[ref] = None
-                nested = [*nested, _pointed(self.root, ref)]
+                nested = [*nested, _resolve(self.root, ref)]
             stack += reversed(nested)
             inner = [*_unions(rules), *inner]
             more = [{w: rule for w, rule in rules.items() if w not in _FLATTENED}, *more]
@@ -127,8 +127,8 @@ class _Maker(NamedTuple):
         return maker, [*more[:-1], *parts, *more[-1:]], [*unions, *inner]
 
     def candidate(self, parts: list[Rules]) -> Any:
-        """The first candidate that fits all parts, or a later one if its turn has not come."""
-        failure: Unmet | None = None
+        """The first candidate that is valid for all parts, or the one after `turn` others."""
+        failure: Unsatisfiable | None = None
         for kind in _kinds(parts):
             turns = 1 if kind in ("array", "object") else self.turn + 1
             try:
@@ -136,9 +136,9 @@ class _Maker(NamedTuple):
                 fitting = (v for v in values if all(self.fits(part, v) for part in parts))
                 if chosen := list(islice(fitting, turns)):
                     return chosen[-1]
-            except Unmet as deeper:
+            except Unsatisfiable as deeper:
                 failure = deeper
-        raise failure or _unmet(parts)
+        raise failure or _unsatisfiable(parts)
 
     def candidates(self, kind: str, parts: list[Rules]) -> Iterable[Any]:
         match kind:
@@ -167,7 +167,7 @@ class _Maker(NamedTuple):
             if name in required:
                 made[name] = self.child(parts, name)
             elif optional or len(made | required) < least:
-                with suppress(Unmet):
+                with suppress(Unsatisfiable):
                     made[name] = self.child(parts, name)
         missing = [name for name in required if name not in made]
         missing += [f"key{n}" for n in range(least - len(made) - len(missing))]
@@ -185,7 +185,7 @@ class _Maker(NamedTuple):
                 item = maker.child(parts, len(made))
                 made.setdefault(json.dumps(item) if unique else turn, item)
         if not length and most and self.adds_optional:
-            with suppress(Unmet):
+            with suppress(Unsatisfiable):
                 made[0] = self.child(parts, 0)
         return list(made.values())
 
@@ -193,7 +193,7 @@ class _Maker(NamedTuple):
         return self.make(*(s for part in parts for s in self.child_schemas(part, place)))
 
     def child_schemas(self, rules: Rules, place: str | int) -> list[Any]:
-        """What must hold for the property of this name, or the item at this index."""
+        """The schemas for the property of this name, or the item at this index."""
         if isinstance(place, int):
             first = elements(rules.get("prefixItems"))
             return first[place : place + 1] or [rules.get("items", True)]
@@ -205,7 +205,7 @@ class _Maker(NamedTuple):
     def strings(self, parts: list[Rules]) -> Iterator[str]:
         least = max(_counts(parts, "minLength"), default=0)
         most = min(_counts(parts, "maxLength"), default=sys.maxsize)
-        self.budget.spend(max(least, len(self.text)) // 16)  # characters are copied cheaply
+        self.budget.spend(max(least, len(self.text)) // 16)  # copying characters is cheap
         samples = [_FORMATS[f] for part in parts if (f := str(part.get("format"))) in _FORMATS]
         patterns = [part["pattern"] for part in parts if isinstance(part.get("pattern"), str)]
         if patterns or samples:
@@ -220,7 +220,7 @@ class _Maker(NamedTuple):
     # --- whether a value is valid
 
     def valid(self, schema: Any, value: Any) -> bool:
-        """Whether a value is valid for a schema, with all its members."""
+        """Whether a value and its members are valid for a schema."""
         if not is_object(schema):
             return schema is not False
         return self.fits(schema, value) and all(
@@ -230,14 +230,14 @@ class _Maker(NamedTuple):
         )
 
     def fits(self, rules: Rules, value: Any) -> bool:
-        """Whether a value meets the rules, leaving aside those of its members."""
+        """Whether a value is valid, without regard to its members."""
         self.budget.spend(_CANDIDATE)
         _, checks = _TYPES[type(value)]
         for keyword, rule in rules.items():
             if keyword in checks:
                 form, holds = checks[keyword]
                 if holds is None:
-                    raise Unmet(f"fakebatch does not know what {keyword!r} in a schema means.")
+                    raise Unsatisfiable(f"fakebatch does not support {keyword!r} in a schema.")
                 if isinstance(rule, form) and not holds(self, value, rule):
                     return False
         return True
@@ -245,10 +245,10 @@ class _Maker(NamedTuple):
 
 _NUMBER = (int, float)
 _Checks = dict[str, tuple[Any, Callable[[_Maker, Any, Any], bool] | None]]
-"""Keywords: the form of their rules, and whether a rule holds for a value. None is not known."""
+"""By keyword: the type of its rule, and the check of a value; None marks what is unsupported."""
 
 _ANY: _Checks = {
-    "$ref": (str, lambda maker, v, ref: maker.valid(_pointed(maker.root, ref), v)),
+    "$ref": (str, lambda maker, v, ref: maker.valid(_resolve(maker.root, ref), v)),
     "allOf": (list, lambda maker, v, schemas: all(maker.valid(s, v) for s in schemas)),
     "anyOf": (list, lambda maker, v, schemas: any(maker.valid(s, v) for s in schemas)),
     "oneOf": (list, lambda maker, v, schemas: sum(maker.valid(s, v) for s in schemas) == 1),
@@ -294,30 +294,30 @@ _TYPES: dict[type, tuple[tuple[str, ...], _Checks]] = {
     list: (("array",), _ANY | _ARRAY),
     dict: (("object",), _ANY | _OBJECT),
 }
-"""The names of a value's type in a schema, and the keywords that concern such values."""
+"""By Python type: its names in a schema, and the keywords that apply to it."""
 
 
 def _same(value: Any, other: Any) -> bool:
     return type(value) is type(other) and value == other
 
 
-def _pointed(root: Any, ref: str) -> Any:
-    """What a reference within the schema, such as `#/$defs/step`, points at."""
+def _resolve(root: Any, ref: str) -> Any:
+    """The target of a reference within the schema, such as `#/$defs/step`."""
     target = root
     try:
         for step in ref.removeprefix("#/").split("/") if ref != "#" else []:
             name = unquote(step).replace("~1", "/").replace("~0", "~")
             target = target[int(name)] if is_list(target) else target[name]
     except (IndexError, KeyError, TypeError, ValueError):
-        raise Unmet(f"The reference {ref!r} leads nowhere.") from None
+        raise Unsatisfiable(f"The reference {ref!r} has no target.") from None
     return target
 
 
-# --- what parts demand, all of which hold
+# --- what several parts require together
 
 
-def _unmet(parts: Sequence[Rules]) -> Unmet:
-    return Unmet(f"No value was found for {' and '.join(map(json.dumps, parts))[:300]}.")
+def _unsatisfiable(parts: Sequence[Rules]) -> Unsatisfiable:
+    return Unsatisfiable(f"No value was found for {' and '.join(map(json.dumps, parts))[:300]}.")
 
 
 def _unions(rules: Rules) -> list[list[Any]]:
@@ -351,12 +351,12 @@ def _counts(parts: list[Rules], keyword: str) -> list[int]:
 
 
 def _fractions(parts: list[Rules], keyword: str) -> list[Fraction]:
-    # By its decimal digits: a step of 0.1 is a tenth, not the float next to it.
+    # by decimal digits: a step of 0.1 is a tenth, not the nearest float
     return [Fraction(str(v)) for v in _values(parts, keyword)]
 
 
 def _numbers(parts: list[Rules], turn: int, *, whole: bool) -> Iterator[int | float]:
-    """Zero, numbers at and next to each bound, between the bounds, and further ones."""
+    """Candidates: zero, numbers at and next to each bound, between bounds, and more."""
     bounds = [bound for keyword in _BOUNDS for bound in _fractions(parts, keyword)]
     steps = [step for step in _fractions(parts, "multipleOf") if step > 0]
     steps += [Fraction(1)] * whole

@@ -1,4 +1,4 @@
-"""Batches: what `on_batch` selects, and how its verbs change their lives, objects and files."""
+"""Batches: the selector `on_batch`, and its verbs, which change timelines, objects and files."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from pydantic import AfterValidator, Field, Strict
 
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import UsageError
-from fakebatch.rules.rule import Occurrence, Part, Rule, Selection, Span, method, overlaid, verb
+from fakebatch.rules.rule import Occurrence, Ratio, Rule, Selection, Span, merged, method, verb
 
-Running = Literal["validating", "in_progress", "finalizing", "cancelling"]
-"""The statuses that something follows."""
+ActiveStatus = Literal["validating", "in_progress", "finalizing", "cancelling"]
+"""The statuses that are not final."""
 
-BatchStatus = Literal[Running, "failed", "completed", "expired", "cancelled"]
+BatchStatus = Literal[ActiveStatus, "failed", "completed", "expired", "cancelled"]
 
 Names = Annotated[Sequence[str], AfterValidator(tuple)]
 
 
 class Durations(NamedTuple):
-    """How long a batch stays in each status, in microseconds. 0 skips it.
+    """How long a batch stays in each status, in microseconds; 0 skips the status.
 
-    The default is an hour in which a poller that asks each minute sees every status.
+    By default it takes an hour, and a client that polls once a minute sees every status.
     """
 
     validating: int = 65 * SECOND
     in_progress: int = 3_470 * SECOND
     finalizing: int = 65 * SECOND
     cancelling: int | None = None
-    """None: as long as the provider takes."""
+    """None: the time that the provider takes."""
 
 
 @verb("schedule(validating=0, in_progress='30m')")
 class Schedule:
-    """How long the batches stay in each status; 0 skips it, what is left out stays as it is."""
+    """How long the batches stay in each status; 0 skips a status, others keep their durations."""
 
     _: KW_ONLY
     validating: Span | None = None
     in_progress: Span | None = None
     finalizing: Span | None = None
     cancelling: Span | None = None
-    curve: Annotated[Sequence[tuple[Part, Part]], AfterValidator(tuple)] = ()
-    """Points (part of the time in progress, part of the lines done) between (0, 0) and (1, 1)."""
+    curve: Annotated[Sequence[tuple[Ratio, Ratio]], AfterValidator(tuple)] = ()
+    """Progress as points (time, lines done) between (0, 0) and (1, 1); time counts in progress."""
 
     def __post_init__(self) -> None:
         if not all(x <= x2 and y <= y2 for (x, y), (x2, y2) in pairwise(self.curve)):
             raise UsageError(
                 f"curve={self.curve!r} does not describe progress.",
-                "Its points (part of the time, of the lines) must ascend from (0, 0) to (1, 1).",
+                "Its points (time, lines done) must ascend from (0, 0) to (1, 1).",
                 "Write for example schedule(curve=[(0.5, 0.1), (0.9, 0.8)]).",
             )
 
     def durations(self) -> Durations:
-        """The durations in microseconds, the default ones where none is given."""
+        """All durations in microseconds; defaults fill what is left out."""
         spans = {name: getattr(self, name) for name in Durations._fields}
         durations = {name: microseconds(span) for name, span in spans.items() if span is not None}
         return Durations(**durations)
@@ -64,7 +64,7 @@ class Schedule:
 
 @verb("fail(errors=[{'code': 'token_limit_exceeded'}])")
 class ErrorEntry:
-    """One entry of `batch.errors`; without a message it has the provider's own for its code."""
+    """One entry of `batch.errors`; without a message it has the provider's for the code."""
 
     code: str
     message: str | None = None
@@ -72,26 +72,26 @@ class ErrorEntry:
     line: int | None = None
 
     def __repr__(self) -> str:
-        """As a test writes it."""
+        """The dict that a test writes for it."""
         return repr({name: part for name, part in asdict(self).items() if part is not None})
 
 
 @verb("fail('token_limit_exceeded')")
 class Fail:
-    """Validation fails the batches, with one entry in `errors`, with several, or with none."""
+    """The batches fail validation, with one entry in `errors`, several, or none."""
 
     code: str | None = None
     message: str | None = None
-    """By default the provider's own for this code."""
+    """By default the provider's message for the code."""
     _: KW_ONLY
     param: str | None = None
     line: int | None = None
     errors: Annotated[Sequence[ErrorEntry], AfterValidator(tuple)] | Literal["null"] | None = None
-    """Several entries, or "null": `errors` is null."""
+    """Several entries, or "null" to make `errors` null."""
 
     @property
     def entries(self) -> tuple[ErrorEntry, ...]:
-        """What `errors` has; nothing where it is null."""
+        """The entries of `errors`; empty if `errors` is null."""
         if self.errors is not None and self.errors != "null":
             return tuple(self.errors)
         if self.code is None:
@@ -101,14 +101,14 @@ class Fail:
 
 @verb("stall('in_progress', progress=0.99)")
 class Stall:
-    """The batches stay in a status: for some time longer, until they expire, or for ever."""
+    """The batches stay longer in a status: for a while, until they expire, or for ever."""
 
-    at: Running
+    at: ActiveStatus
     _: KW_ONLY
-    progress: Part = 0.0
-    """How much is done meanwhile, from 0 to 1."""
+    progress: Ratio = 0.0
+    """The fraction of lines that is done meanwhile, from 0 to 1."""
     until: Annotated[Literal["expiry"] | Span | None, Field(union_mode="left_to_right")] = None
-    """How much longer, or "expiry"; None: for ever."""
+    """A duration, or "expiry"; None is for ever."""
 
     def __post_init__(self) -> None:
         if self.at != "in_progress" and self.progress:
@@ -127,37 +127,38 @@ class Stall:
 
 @verb("expire(finished=0.1)")
 class Expire:
-    """The batches expire, with this part of their lines done, from 0 to 1."""
+    """The batches expire; `finished` is the fraction of lines done by then, from 0 to 1."""
 
-    finished: Part = 0.0
+    finished: Ratio = 0.0
 
 
 @verb("ignore_window()")
 class IgnoreWindow:
-    """The batches go on after `expires_at` as if there were no completion window."""
+    """The batches do not expire: they go on after `expires_at`."""
 
 
 @verb("cancel_to('completed')")
 class CancelTo:
-    """What a cancel ends in; `completed`: the batch was done before it took effect."""
+    """The final status of cancelled batches; `completed`: the cancel came too late."""
 
     status: Literal["cancelled", "completed"]
 
 
 @verb("not_found_from('in_progress')")
 class NotFoundFrom:
-    """The batches can no longer be found once this status has begun."""
+    """The batches are not found (404) once this status has begun."""
 
     status: BatchStatus
 
 
 @verb("miscount('zero')")
 class Miscount:
-    """The `request_counts` of the batches are wrong, or those of a while ago."""
+    """The `request_counts` of the batches are wrong, or out of date."""
 
     how: Literal["zero", "null", "all_completed", "failed_as_completed", "decreasing"] | None = None
     _: KW_ONLY
     late: Span | None = None
+    """How old the counts are."""
 
     def __post_init__(self) -> None:
         if (self.how is None) == (self.late is None):
@@ -170,58 +171,58 @@ class Miscount:
 
 @verb("override(statuses={'completed': 'DONE'})")
 class Override:
-    """The batch objects have other fields on the wire than they should."""
+    """The batch objects on the wire have other fields or values than they should."""
 
     _: KW_ONLY
     statuses: Mapping[BatchStatus, str | Names] = field(default_factory=dict[BatchStatus, Any])
-    """Another name for a status, or several: each is shown for an equal part of its time, so that
-    the status can go backwards or be unknown."""
+    """What is shown for a status: a name, or several, each for an equal part of its time. So a
+    status can be unknown or go backwards."""
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Fields and their values; the fields may be new."""
+    """Values by field, which may be a new field."""
     nulls: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Fields and the values that take the place of null."""
+    """Values by field, used where the field is null."""
     blanks: Names = ()
-    """Fields that are null. TOML has no null, so `fields` cannot say it there."""
+    """Fields that are null; for TOML, which has no null for `fields`."""
     without: Names = ()
     """Fields that are left out."""
     moments: Literal["milliseconds", "float", "iso", "null"] | None = None
-    """How moments are written instead of as whole seconds."""
+    """The format of times, in place of whole seconds."""
     early_files: bool = False
-    """Show the ids of the result files from the creation on."""
+    """Show the ids of the result files from creation on."""
 
     def __post_init__(self) -> None:
         for status, names in self.statuses.items():
             if not names:
                 raise UsageError(
                     f"{status!r} cannot be shown as {names!r}.",
-                    "A status is shown under one name, or under several, one after the other.",
+                    "A status needs at least one name; several are shown one after the other.",
                     "Write for example override(statuses={'in_progress': ['running', 'paused']}).",
                 )
 
 
 @verb("result_files(order='reversed')")
 class ResultFiles:
-    """The result files are written in another form than usual."""
+    """The result files have another format, or appear late."""
 
     _: KW_ONLY
     order: Literal["shuffled", "input", "reversed"] | None = None
-    """The order of the lines; by default shuffled."""
+    """The order of the lines; by default "shuffled"."""
     newline: Literal["lf", "crlf"] | None = None
     bom: bool = False
-    """Whether a byte order mark comes first."""
+    """Begin with a byte order mark."""
     trailing: Annotated[int, Strict(), Ge(0)] = 0
-    """How many blank lines come last."""
+    """The number of blank lines at the end."""
     raw: bool = False
-    """Leave characters beyond ASCII unescaped, U+2028 and U+0085 too."""
+    """Write non-ASCII characters unescaped, including U+2028 and U+0085."""
     empty: bool = False
-    """The files are there, but empty."""
+    """The files exist but are empty."""
     late: Span | None = None
-    """How long after the end of the batch they appear."""
+    """How long after the end of the batch the files appear."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSelector(Occurrence):
-    """Selects batches by the order in which they are created, and by their endpoint."""
+    """Selects batches by order of creation and by endpoint."""
 
     example: ClassVar[str] = "on_batch(nth=2).fail('token_limit_exceeded')"
 
@@ -235,7 +236,7 @@ class BatchSelector(Occurrence):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRule(BatchSelector, Rule):
-    """Batches whose lives, objects or files differ from the usual."""
+    """A rule about batches."""
 
     family = "on_batch"
 
@@ -252,7 +253,7 @@ class BatchRule(BatchSelector, Rule):
 
 
 class OnBatch(Selection[BatchRule]):
-    """The batches a test has selected, of those created from now on."""
+    """The batches that a test selected, of those created from now on."""
 
     rule = BatchRule
     schedule = method(Schedule)
@@ -269,10 +270,10 @@ class OnBatch(Selection[BatchRule]):
 
 @dataclass(frozen=True, slots=True)
 class BatchOverrides:
-    """What differs about one batch: of each verb what its rules come to.
+    """All verbs that apply to one batch.
 
     Raises:
-        UsageError: verbs that make no sense together.
+        UsageError: two verbs contradict each other.
     """
 
     schedule: Schedule = field(default_factory=Schedule)
@@ -313,28 +314,26 @@ _CONTRADICTIONS = {
     ("fail", "expire"): "A batch that fails validation never runs, so it cannot expire.",
     ("fail", "ignore_window"): "A batch that fails validation never runs to the end of its window.",
     ("expire", "ignore_window"): "A batch either expires with its window or goes on after it.",
-    ("expire", "stall"): "Both say how much is done when the window ends.",
+    ("expire", "stall"): "Both say how many lines are done when the window ends.",
     ("expire", "in_progress"): "A batch that expires is in progress until its window ends.",
-    ("curve", "expire"): "Both say how much is done when.",
-    ("ignore_window", "endless stall"): "Nothing would ever end it: stall('in_progress') alone "
-    "lets a batch go on for ever.",
+    ("curve", "expire"): "Both describe the progress.",
+    ("ignore_window", "endless stall"): "It would never end; for that write stall('in_progress').",
 }
-"""Verbs, or parts of them, of which a batch has one at most, and why."""
+"""Pairs of verbs, or of their parameters, that exclude each other, and why."""
 
 NO_OVERRIDES = BatchOverrides()
 
 
 def overrides(rules: Iterable[BatchRule]) -> BatchOverrides:
-    """What some rules, one after the other, make of a batch.
+    """The verbs that several rules, in order, give a batch.
 
-    Of `schedule`, `override` and `result_files` a later rule changes what it names; any other verb
-    takes the place of an earlier one.
+    `schedule`, `override` and `result_files` are merged; any other verb replaces an earlier one.
     """
     result = NO_OVERRIDES
     for rule in rules:
         before, after = getattr(result, rule.verb), rule.outcome
         if rule.verb in ("schedule", "override", "result_files"):
-            after = overlaid(before, after)
+            after = merged(before, after)
         changes: dict[str, Any] = {rule.verb: after}
         result = replace(result, **changes)
     return result

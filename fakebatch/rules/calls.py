@@ -1,4 +1,4 @@
-"""HTTP calls: what `on_call` selects, and how its verbs let them go wrong."""
+"""HTTP requests: the selector `on_call`, and its verbs: how requests fail."""
 
 from __future__ import annotations
 
@@ -11,18 +11,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Le, Lt
 from pydantic import AfterValidator, BeforeValidator, Strict, WithJsonSchema
 
+from fakebatch.dialects.dialect import OPERATIONS
 from fakebatch.durations import microseconds
 from fakebatch.errors import UsageError
-from fakebatch.rules.rule import Count, Rule, Selection, Share, Span, Times, method, verb
-
-OPERATIONS = (
-    *("files.create", "files.list", "files.retrieve", "files.delete", "files.content"),
-    *("uploads.create", "uploads.parts.create", "uploads.complete", "uploads.cancel"),
-    *("batches.create", "batches.list", "batches.retrieve", "batches.cancel"),
-    *("chat.completions.create", "responses.create", "embeddings.create", "completions.create"),
-    *("moderations.create", "models.list", "models.retrieve"),
-)
-"""What a client can do, in the names of the SDK."""
+from fakebatch.rules.rule import Count, PositiveRatio, Rule, Selection, Span, Times, method, verb
 
 
 def _writable(body: Any) -> Any:
@@ -31,7 +23,7 @@ def _writable(body: Any) -> Any:
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"body={body!r} is not JSON.",
-            "A body is a dict that JSON can hold, or a string; left out, it is the provider's own.",
+            "A body is a string, or a dict that can be written as JSON; by default the provider's.",
             "Write for example body={'error': {'message': 'No.'}} or body='<html>…'.",
         ) from error
     return body
@@ -39,7 +31,7 @@ def _writable(body: Any) -> Any:
 
 def _sendable(headers: Mapping[str, str]) -> dict[str, str]:
     if not all(text.isprintable() for pair in headers.items() for text in pair):
-        raise ValueError("the names and values of headers must be printable text")
+        raise ValueError("the names and values of headers must be printable strings")
     return {name.lower(): value for name, value in headers.items()}
 
 
@@ -52,7 +44,7 @@ HeaderMap = Annotated[Mapping[str, str], AfterValidator(_sendable)]
 
 @verb("fail(503)")
 class Fail:
-    """The calls are answered with an error, in the provider's words if no body is given."""
+    """The requests are answered with an error, by default with the provider's own body."""
 
     status: Annotated[int, Strict(), Ge(400), Le(599)]
     _: KW_ONLY
@@ -63,79 +55,79 @@ class Fail:
     retry_after: Span | None = None
     """Sent as `Retry-After`."""
     http_date: bool = False
-    """Send it as a date, not as seconds."""
+    """Send `Retry-After` as a date instead of seconds."""
     applied: bool = False
-    """The service did what the request asked for; only its answer is lost."""
+    """Process the request all the same; only its response is lost."""
 
 
 @verb("reply('<html>…')")
 class Reply:
-    """The calls are answered with something else: a proxy's page, an object of another shape."""
+    """The requests get this response instead, such as the page of a proxy."""
 
     body: Body = field(repr=False)
     _: KW_ONLY
     status: Annotated[int, Strict(), Ge(200), Le(599)] = 200
     headers: HeaderMap = field(default_factory=dict[str, str])
     applied: bool = False
-    """The service did what the request asked for; only its answer is lost."""
+    """Process the request all the same; only its response is lost."""
 
 
 @verb("timeout()")
 class Timeout:
-    """No answer comes; the client waits as long as its read timeout says, in virtual time."""
+    """No response comes; the client waits for its read timeout, in virtual time."""
 
     _: KW_ONLY
     applied: bool = False
-    """The service did what the request asked for."""
+    """Process the request all the same."""
 
 
 @verb("reset()")
 class Reset:
-    """The connection is reset while the client waits for the answer."""
+    """The connection is reset while the client waits for the response."""
 
     _: KW_ONLY
     applied: bool = False
-    """The service did what the request asked for."""
+    """Process the request all the same."""
 
 
 @verb("disconnect()")
 class Disconnect:
-    """The server closes the connection without an answer."""
+    """The server closes the connection without a response."""
 
     _: KW_ONLY
     applied: bool = False
-    """The service did what the request asked for."""
+    """Process the request all the same."""
 
 
 @verb("connect_error('dns')")
 class ConnectError:
-    """The service cannot be reached. `reset` and `disconnect` break an open connection."""
+    """No connection can be made; `reset` and `disconnect` break an open one."""
 
     why: Literal["refused", "dns", "tls", "connect_timeout"] = "refused"
 
 
 @verb("truncate(0.3)")
 class Truncate:
-    """Only this fraction of the true answer's body arrives, from 0 to less than 1."""
+    """Only this fraction of the response body arrives, from 0 to less than 1."""
 
     fraction: Annotated[float, Strict(), Ge(0), Lt(1)]
     _: KW_ONLY
     framing: Literal["content_length", "chunked", "silent"] = "content_length"
-    """With "content_length" and "chunked" the client can tell, and its HTTP stack raises; a
-    "silent" body just ends."""
+    """With "content_length" and "chunked" the client's HTTP stack notices and raises; a "silent"
+    body just ends."""
 
 
 @verb("slow(first_byte='30s')")
 class Slow:
-    """The true answer comes slowly, in virtual time; a shorter read timeout raises."""
+    """The response comes slowly, in virtual time; a client with a shorter read timeout raises."""
 
     _: KW_ONLY
     first_byte: Span = 0
-    """Until the answer begins."""
+    """The time until the response begins."""
     gap: Span = 0
-    """Between two pieces of its body."""
+    """The time between two pieces of the body."""
     pieces: Count = 10
-    """How many pieces there are."""
+    """The number of pieces."""
 
     def __post_init__(self) -> None:
         if not (microseconds(self.first_byte) or (microseconds(self.gap) and self.pieces > 1)):
@@ -149,22 +141,22 @@ class Slow:
 
 @verb("headers({'content-encoding': 'gzip'})")
 class Headers:
-    """The true answer comes with other headers, such as a false `content-encoding`."""
+    """The response has other headers, such as a wrong `content-encoding`."""
 
     headers: HeaderMap
 
 
 @verb("rate_limit(3, per='1m')")
 class RateLimit:
-    """Requests beyond `most` in any stretch of `per` are answered 429 and do nothing."""
+    """Of the requests in any period of length `per`, those beyond `most` get a 429."""
 
     most: Count
     _: KW_ONLY
     per: Span
     retry_after: Span | None = None
-    """Sent as `Retry-After`; by default the time until there is room again."""
+    """Sent as `Retry-After`; by default the time until a request is allowed again."""
     http_date: bool = False
-    """Send it as a date, not as seconds."""
+    """Send `Retry-After` as a date instead of seconds."""
 
     def __post_init__(self) -> None:
         if not microseconds(self.per):
@@ -189,41 +181,41 @@ Between = Annotated[
     BeforeValidator(_with_end),
     WithJsonSchema({"type": "array", "items": _TIME, "minItems": 1, "maxItems": 2}),
 ]
-"""From one time since the start up to another; None is no end. TOML has no null: `["2h"]`."""
+"""Two times since the start; None as the second has no end, in TOML `["2h"]`."""
 
 BrokenConnection = Timeout | Reset | Disconnect | ConnectError
-"""No answer arrives."""
+"""The verbs after which no response arrives."""
 
 CallOutcome = Fail | Reply | BrokenConnection | Truncate | Slow | Headers | RateLimit
-"""What can become of a call."""
+"""All verbs of requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallSelector:
-    """Selects HTTP requests by operation, and among them by number, time, chance or key.
+    """Selects HTTP requests by operation, number, time, chance and key.
 
     Raises:
-        UsageError: there is no such operation, or no time between two times.
+        UsageError: there is no such operation, or `between` is empty.
     """
 
     example: ClassVar[str] = "on_call('batches.retrieve', nth=3).fail(503)"
 
     operation: str = "*"
-    """As the SDK names it, or a pattern: `batches.retrieve`, `batches.*`, `*`."""
+    """The SDK's name of the operation, or a pattern: `batches.retrieve`, `batches.*`, `*`."""
     _: KW_ONLY
     nth: Count | None = None
-    """Of the requests that meet the other conditions the nth alone; with `times` that many from it
-    on."""
+    """Of the requests for which the rest holds, the nth alone; with `times` that many, beginning
+    with the nth."""
     times: Times | None = None
-    """How many are hit; without `nth` the first ones."""
+    """How many; without `nth` the first ones. `math.inf` has no end."""
     between: Between | None = None
-    """From one time since the start up to another; None is no end."""
-    chance: Share | None = None
-    """How likely each is hit; the seed decides."""
+    """Only between two times since the start; None as the second has no end."""
+    chance: PositiveRatio | None = None
+    """The probability for each request; the seed decides."""
     key: str | None = field(default=None, repr=False)
     """Only requests with this API key."""
     through_retries: bool = False
-    """Hit the SDK's retries of a call too, and count a call as one."""
+    """Hit all attempts of a call of the SDK, which counts as one."""
 
     def __post_init__(self) -> None:
         if not any(fnmatchcase(name, self.operation) for name in OPERATIONS):
@@ -236,7 +228,7 @@ class CallSelector:
         if until is not None and until <= since:
             raise UsageError(
                 f"on_call(between={self.between!r}) selects no call.",
-                "between holds two times since the start, the later one last; None is no end.",
+                "between is two times since the start, the earlier first; None means no end.",
                 "Write for example on_call('batches.*', between=('1h', '2h')).",
             )
 
@@ -247,11 +239,11 @@ class CallSelector:
         return microseconds(since), None if until is None else microseconds(until)
 
     def matches(self, operation: str, key: str, elapsed: int) -> bool:
-        """Whether a request is among those that are counted.
+        """Whether `nth`, `times` and `chance` apply to a request.
 
         Args:
-            operation: what it is for.
-            key: the API key it carries.
+            operation: its operation.
+            key: its API key.
             elapsed: microseconds since the start.
         """
         since, until = self.span
@@ -265,7 +257,7 @@ class CallSelector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRule(CallSelector, Rule):
-    """HTTP requests that go wrong. Among rules that hit a request the later wins."""
+    """A rule about HTTP requests. Of several that hit a request the later wins."""
 
     family = "on_call"
 
@@ -286,13 +278,13 @@ class CallRule(CallSelector, Rule):
         if self.rate_limit and (self.nth or self.times or self.chance or self.through_retries):
             raise UsageError(
                 "A rate_limit cannot have nth, times, chance or through_retries.",
-                "It counts every request of an operation and lets `most` of them through.",
+                "It counts every request of the operation.",
                 "Write for example on_call('batches.*').rate_limit(3, per='1m').",
             )
 
 
 class OnCall(Selection[CallRule]):
-    """The HTTP calls a test has selected."""
+    """The HTTP requests that a test selected."""
 
     rule = CallRule
     fail = method(Fail)

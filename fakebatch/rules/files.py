@@ -1,4 +1,4 @@
-"""Uploads: what `on_file` selects, and when they are ready, found, or gone."""
+"""Uploads: the selector `on_file`, and its verbs: when files are ready, visible or expired."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from fakebatch.rules.rule import Occurrence, Rule, Selection, Span, method, verb
 
 @verb("processing('10s')")
 class Processing:
-    """The files take this long to be processed; until then no batch can be created with them."""
+    """The files are not ready for this long; until then no batch can use them."""
 
     duration: Span
     _: KW_ONLY
     broken: bool = False
-    """They end in status `error`, not `processed`."""
+    """They end in status `error` instead of `processed`."""
 
 
 @verb("not_found_for('3s')")
 class NotFoundFor:
-    """The files cannot be found for this long after their upload."""
+    """The files are not found (404) for this long after their upload."""
 
     duration: Span
 
 
 @verb("expire('1h')")
 class Expire:
-    """The files are gone after this long, whatever their upload asked for."""
+    """The files expire after this long, whatever `expires_after` of their upload is."""
 
     after: Span
 
 
 @dataclass(frozen=True, slots=True)
 class FileSelector(Occurrence):
-    """Selects uploads by their order and their purpose."""
+    """Selects uploads by order and purpose."""
 
     example: ClassVar[str] = "on_file(nth=2).processing('10s')"
 
@@ -50,7 +50,7 @@ class FileSelector(Occurrence):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRule(FileSelector, Rule):
-    """Uploads that are not ready, not there, or broken when they should not be."""
+    """A rule about uploads."""
 
     family = "on_file"
 
@@ -60,7 +60,7 @@ class FileRule(FileSelector, Rule):
 
 
 class OnFile(Selection[FileRule]):
-    """The uploads a test has selected, of those that come from now on."""
+    """The uploads that a test selected, of those made from now on."""
 
     rule = FileRule
     processing = method(Processing)
@@ -69,23 +69,23 @@ class OnFile(Selection[FileRule]):
 
 
 class FileOverrides(NamedTuple):
-    """What differs about one file. Durations in microseconds after its creation."""
+    """What rules change about one file. Durations are microseconds from its creation."""
 
     ready_after: int = 0
-    """Until then it is not processed."""
+    """When it is processed."""
     broken: bool = False
     """It ends in status `error` instead of `processed`."""
     found_after: int = 0
-    """Until then it cannot be found."""
+    """When it can be found."""
     expires_after: int | None = None
-    """Then it is gone; None: as its upload asked for."""
+    """When it expires; None if its upload decides."""
 
 
 USUAL = FileOverrides()
 
 
 def overrides(rules: Iterable[FileRule]) -> FileOverrides:
-    """What some rules make of an upload; of the same verb the last counts."""
+    """What several rules change about an upload; of the same verb the last wins."""
     result = USUAL
     for rule in rules:
         if rule.processing is not None:

@@ -1,4 +1,4 @@
-"""How a test writes rules: the selectors of FakeBatch, whose verbs add to its scenario."""
+"""The methods by which a test writes rules: the selectors of FakeBatch."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fakebatch.rules.calls import OnCall
 from fakebatch.rules.files import OnFile
 from fakebatch.rules.lines import LineRule, On
 from fakebatch.rules.loading import Incident
-from fakebatch.rules.rule import Handle, Selection, overlaid, validated
+from fakebatch.rules.rule import Handle, Selection, merged, validated
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.rules.webhooks import OnWebhook
 
 
 class Rules:
-    """The rules of a test. Batches and uploads keep those that existed at their creation."""
+    """The rules of a test. A batch or upload keeps the rules that existed when it was created."""
 
     def __init__(self) -> None:
         self._selections: list[Selection[Any]] = []
@@ -30,7 +30,7 @@ class Rules:
     @property
     @abstractmethod
     def scenario(self) -> Scenario:
-        """What shall happen from now on: all rules, as one value."""
+        """All rules, as one frozen value; assigning replaces them."""
 
     @scenario.setter
     @abstractmethod
@@ -41,7 +41,7 @@ class Rules:
         """How often the rule at a place of the scenario was used."""
 
     def incident(self, which: Incident, **parameters: Any) -> None:
-        """Make a known incident happen: its name, a Scenario, a file, or several as a tuple.
+        """Add the rules of an incident: its name, a Scenario, a file, or a tuple of these.
 
         `fakebatch incidents` lists the names, `fakebatch incidents NAME` the parameters of one.
 
@@ -58,11 +58,11 @@ class Rules:
         finalizing: Duration | None = None,
         cancelling: Duration | None = None,
     ) -> None:
-        """Set how long batches created from now on stay in each status; the rest stays as it is."""
+        """Set how long batches created from now on stay in each status."""
         spans = {"validating": validating, "in_progress": in_progress}
         spans |= {"finalizing": finalizing, "cancelling": cancelling}
         schedule = validated(Schedule, spans, "schedule")
-        self.scenario = replace(self.scenario, schedule=overlaid(self.scenario.schedule, schedule))
+        self.scenario = replace(self.scenario, schedule=merged(self.scenario.schedule, schedule))
 
     def on(
         self,
@@ -76,22 +76,22 @@ class Rules:
         contains: str | None = None,
         fraction: float | None = None,
     ) -> On:
-        """Select request lines: every condition must hold.
+        """Select request lines: all conditions must hold.
 
-        Among rules that match a line the later wins. Batches that exist already keep theirs.
+        Of several rules that match a line the later wins. Existing batches keep their rules.
 
         Args:
             where: a predicate, called once for each line.
-            custom_id: the line's own name.
-            times: how many batches, the first ones created that contain the line's custom_id.
-            index: the line's place among the requests of the file, from 0.
-            model: the model it names.
-            endpoint: the url it is for.
-            contains: a text that some string of its body contains.
-            fraction: a part of each batch, at least one line; the seed decides which.
+            custom_id: the custom_id of the line.
+            times: only in the first `times` batches that contain the line's custom_id.
+            index: the index of the line among the requests of the file, from 0.
+            model: the model in its body.
+            endpoint: its url.
+            contains: a substring of any string in its body.
+            fraction: this fraction of each batch, at least one line, drawn by the seed.
 
         Raises:
-            UsageError: a value that selects nothing.
+            UsageError: an invalid value.
         """
         return On(
             self,
@@ -111,12 +111,12 @@ class Rules:
         """Select batches by the order in which they are created: the nth, or the first `times`.
 
         Args:
-            nth: the nth alone, counted from 1, unless `times` says how many from there on.
-            times: how many; without `nth` the first ones. `math.inf` is no end.
+            nth: the nth alone, counted from 1; with `times` that many, beginning with the nth.
+            times: how many; without `nth` the first ones. `math.inf` has no end.
             endpoint: only those for this endpoint.
 
         Raises:
-            UsageError: numbers that select nothing.
+            UsageError: an invalid value.
         """
         return OnBatch(self, nth=nth, times=times, endpoint=endpoint)
 
@@ -126,12 +126,12 @@ class Rules:
         """Select uploads by their order: the nth, or the first `times`.
 
         Args:
-            nth: the nth alone, counted from 1, unless `times` says how many from there on.
-            times: how many; without `nth` the first ones. `math.inf` is no end.
+            nth: the nth alone, counted from 1; with `times` that many, beginning with the nth.
+            times: how many; without `nth` the first ones. `math.inf` has no end.
             purpose: only those with this purpose.
 
         Raises:
-            UsageError: numbers that select nothing.
+            UsageError: an invalid value.
         """
         return OnFile(self, nth=nth, times=times, purpose=purpose)
 
@@ -146,19 +146,19 @@ class Rules:
         key: str | None = None,
         through_retries: bool = False,
     ) -> OnCall:
-        """Select HTTP requests. Among rules that hit a request the later wins.
+        """Select HTTP requests. Of several rules that hit a request the later wins.
 
         Args:
-            operation: as the SDK names it, or a pattern: `batches.*`.
-            nth: the nth alone, unless `times` says how many from there on.
-            times: how many are hit; without `nth` the first ones. `math.inf` is no end.
-            between: from one time since the start up to another; None is no end.
-            chance: how likely each is hit, from 0 to 1; the seed decides.
+            operation: the SDK's name of the operation, or a pattern: `batches.*`.
+            nth: the nth alone, counted from 1; with `times` that many, beginning with the nth.
+            times: how many; without `nth` the first ones. `math.inf` has no end.
+            between: two times since the start; None as the second has no end.
+            chance: the probability for each request, from 0 to 1; the seed decides.
             key: only requests with this API key.
-            through_retries: hit the SDK's retries of a call too, and count a call as one.
+            through_retries: hit all attempts of a call of the SDK, which counts as one.
 
         Raises:
-            UsageError: an unknown operation, or numbers that select nothing.
+            UsageError: an unknown operation, or an invalid value.
         """
         return OnCall(
             self,
@@ -182,19 +182,19 @@ class Rules:
         """Select webhooks by the order in which they are due: the nth, or the first `times`.
 
         Args:
-            nth: the nth alone, counted from 1, unless `times` says how many from there on.
-            times: how many; without `nth` the first ones. `math.inf` is no end.
+            nth: the nth alone, counted from 1; with `times` that many, beginning with the nth.
+            times: how many; without `nth` the first ones. `math.inf` has no end.
             event: only those of this type: `batch.completed`.
 
         Raises:
-            UsageError: an unknown event, or numbers that select nothing.
+            UsageError: an unknown event, or an invalid value.
         """
         return OnWebhook(self, nth=nth, times=times, event=event)
 
     def reply(
         self, answer: str | Mapping[str, Any] | Callable[[RequestLine], str | Mapping[str, Any]]
     ) -> None:
-        """What answers where no rule does: a text, a response body, or a callable(line).
+        """Set the reply to lines that no rule answers: a string, a response body or a callable.
 
         Raises:
             UsageError: it is none of these.
@@ -202,12 +202,12 @@ class Rules:
         self._otherwise(reply={"answer": answer})
 
     def reply_from(self, path: str | Path, *, missing: Literal["echo"] | None = None) -> None:
-        """Answer from a downloaded output file, by custom_id, where no rule does.
+        """Answer lines that no rule answers from a downloaded result file, by custom_id.
 
-        A custom_id the file lacks fails the test, unless `missing` is "echo".
+        A custom_id that the file lacks fails the test, unless `missing` is "echo".
 
         Raises:
-            UsageError: no such file, or a line that is no result line.
+            UsageError: there is no such file, or one of its lines is not a result line.
         """
         self._otherwise(replay={"path": str(path), "missing": missing})
 

@@ -1,9 +1,9 @@
-"""Request lines: what `on` selects, and what its verbs make of a line or of its result line."""
+"""Request lines: the selector `on`, and its verbs, which answer lines or corrupt result lines."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -15,11 +15,11 @@ from pydantic.json_schema import SkipJsonSchema
 from fakebatch.errors import UsageError
 from fakebatch.request_line import RequestLine
 from fakebatch.rules.rule import (
-    IN_PYTHON_ALONE,
+    PYTHON_ONLY,
     Count,
+    PositiveRatio,
     Rule,
     Selection,
-    Share,
     method,
     verb,
 )
@@ -27,38 +27,38 @@ from fakebatch.rules.rule import (
 Answer = (
     str
     | Mapping[str, Any]
-    | Annotated[Callable[[RequestLine], str | Mapping[str, Any]], IN_PYTHON_ALONE]
+    | Annotated[Callable[[RequestLine], str | Mapping[str, Any]], PYTHON_ONLY]
 )
-"""What a model answers: a text, a whole response body, or a callable that makes either."""
+"""A reply: a string, a whole response body, or a callable that returns either for a line."""
 
 
 @verb("reply('A short summary.')")
 class Reply:
-    """The lines succeed with a text, a whole response body, or what a callable makes of them."""
+    """The lines succeed with a string, a whole response body, or what a callable returns."""
 
     answer: Answer = field(repr=False)
 
 
 @verb("fail(429)")
 class Fail:
-    """The lines fail with an HTTP status, or without one with a code such as `request_timeout`.
+    """The lines fail with an HTTP status, or without a status, by a code as `request_timeout`.
 
-    What is left out is in the provider's words. Status 0 is a line without an answer: its body is
-    empty (ellmer #830).
+    What is left out has the provider's values. Status 0 is a line without an HTTP response, whose
+    body is empty (ellmer #830).
     """
 
     status: Annotated[int, Strict()] | None = None
     """400 to 599, or 0."""
     _: KW_ONLY
     code: str | None = None
-    """The code in the error; without a status it is the code of the result line's `error`."""
+    """The code of the error; without a status, that of the result line's `error`."""
     message: str | None = None
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     """The whole response body; without a status, the whole `error` of the result line."""
     file: Literal["error", "output"] = "error"
-    """The result file that has the line."""
+    """The result file that the line is written to."""
     shape: Literal["body", "top", "both", "string"] = "body"
-    """Where the error is: in the response body, in `error`, in both, or in `error` as a string."""
+    """Where the error is: the response body, the line's `error`, both, or `error` as a string."""
 
     def __post_init__(self) -> None:
         is_code_alone = self.status is None and (self.code is not None or bool(self.body))
@@ -72,14 +72,14 @@ class Fail:
 
 @verb("echo()")
 class Echo:
-    """The lines succeed and answer with what they were sent, followed by a text."""
+    """The lines succeed with the text of the last user message, followed by `then`."""
 
     then: str = ""
 
 
 @verb("malformed('length')")
 class Malformed:
-    """The lines succeed with an answer that a client cannot use."""
+    """The lines succeed with a reply that a client cannot use."""
 
     how: Literal[
         "length",
@@ -100,20 +100,20 @@ class Hang:
 
 @verb("replay('output.jsonl')")
 class Replay:
-    """The lines get what a downloaded output or error file has for their custom_id.
+    """The lines get the results that a downloaded output or error file has for their custom_id.
 
     Raises:
-        UsageError: no such file, or it has a line that is not a result line.
+        UsageError: there is no such file, or one of its lines is not a result line.
     """
 
     path: str
     _: KW_ONLY
     missing: Literal["echo"] | None = None
-    """How to answer a custom_id that the file lacks; by default the test fails."""
+    """What to do for a custom_id that the file lacks; by default the test fails."""
     lines: Annotated[SkipJsonSchema[dict[str, Reply | Fail]], Field(exclude=True)] = field(
         init=False, repr=False, default_factory=dict[str, Reply | Fail]
     )
-    """What the file has for each custom_id; a scenario file holds the path alone."""
+    """The results by custom_id, read from the file; a scenario file has only the path."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", _recorded(Path(self.path)))
@@ -121,17 +121,17 @@ class Replay:
 
 @verb("drop()")
 class Drop:
-    """The lines run and count, but neither result file has them."""
+    """The lines run and are counted, but neither result file has them."""
 
 
 @verb("duplicate(copies=2)")
 class Duplicate:
-    """The result lines are written `copies` times; with `conflict` once, beside a different one."""
+    """The result lines are written `copies` times, or once with a second, conflicting line."""
 
     copies: Annotated[int, Strict(), Ge(2)] = 2
     _: KW_ONLY
     conflict: Literal["success", "error"] | None = None
-    """Write a second result line for the same custom_id, with this outcome."""
+    """The outcome of the second line for the same custom_id; `copies` does not count then."""
 
 
 @verb("corrupt('cut')")
@@ -151,38 +151,38 @@ class ChangeCustomId:
 
 
 Outcome = Reply | Fail | Echo | Malformed | Hang | Replay
-"""How a request line can end."""
+"""The verbs that decide the outcome of a line."""
 
 Corruption = Drop | Duplicate | Corrupt | ChangeCustomId
-"""What can become of a result line after it was made."""
+"""The verbs that change a result line after it was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineSelector:
-    """Selects request lines: every condition must hold."""
+    """Selects request lines: all conditions must hold."""
 
     example: ClassVar[str] = "on(custom_id='row-1').fail(429)"
 
-    where: Annotated[Callable[[RequestLine], bool], IN_PYTHON_ALONE] | None = field(
+    where: Annotated[Callable[[RequestLine], bool], PYTHON_ONLY] | None = field(
         default=None, repr=False
     )
-    """A predicate."""
+    """A predicate, called once for each line."""
     _: KW_ONLY
     custom_id: str | None = None
     times: Count | None = None
-    """How many batches, the first ones created that contain the line's custom_id."""
+    """Only in the first `times` batches that contain the line's custom_id."""
     index: Annotated[int, Strict(), Ge(0)] | None = None
-    """The line's place among the requests of the file, from 0."""
+    """The index of the line among the requests of the file, from 0."""
     model: str | None = None
     endpoint: str | None = None
     contains: str | None = None
-    """A text that some string of the request body contains."""
-    fraction: Share | None = None
-    """A part of each batch, at least one line; the seed decides which. Rules that each take a
-    fraction take different lines, as long as there are any."""
+    """A substring of any string in the request body."""
+    fraction: PositiveRatio | None = None
+    """This fraction of each batch, at least one line, drawn by the seed. Several rules with a
+    fraction select different lines, as long as there are enough."""
 
     def matches(self, line: RequestLine) -> bool:
-        """Whether this line is selected, apart from `fraction` and `times`."""
+        """Whether all conditions but `fraction` and `times` hold for a line."""
         return (
             self.custom_id in (None, line.custom_id)
             and self.index in (None, line.index)
@@ -195,7 +195,7 @@ class LineSelector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineRule(LineSelector, Rule):
-    """Request lines that end in an outcome, or result lines that are corrupted."""
+    """A rule about request lines or their result lines."""
 
     family = "on"
 
@@ -212,7 +212,7 @@ class LineRule(LineSelector, Rule):
 
 
 class On(Selection[LineRule]):
-    """The request lines a test has selected."""
+    """The request lines that a test selected."""
 
     rule = LineRule
     reply = method(Reply)
@@ -228,15 +228,10 @@ class On(Selection[LineRule]):
 
 
 def _contains(value: JsonValue | Mapping[str, Any], text: str) -> bool:
-    match value:
-        case str():
-            return text in value
-        case Mapping():
-            return any(_contains(part, text) for part in value.values())
-        case list():
-            return any(_contains(part, text) for part in value)
-        case _:
-            return False
+    if isinstance(value, str):
+        return text in value
+    parts = value.values() if isinstance(value, Mapping) else value
+    return isinstance(parts, Iterable) and any(_contains(part, text) for part in parts)
 
 
 def _recorded(path: Path) -> dict[str, Reply | Fail]:
@@ -248,24 +243,24 @@ def _recorded(path: Path) -> dict[str, Reply | Fail]:
             f"Relative paths start at {Path.cwd()}.",
             "Give the path of a downloaded output file.",
         ) from error
-    return dict(
-        _recorded_line(line, number, path) for number, line in enumerate(lines, 1) if line.strip()
-    )
-
-
-def _recorded_line(raw: bytes, number: int, path: Path) -> tuple[str, Reply | Fail]:
-    try:
-        result = json.loads(raw)
-        response, custom_id = result["response"], result["custom_id"]
-        hash(custom_id)  # it becomes a key
-        if response is None:
-            return custom_id, Fail(body={**result["error"]})
-        if response["status_code"] >= 400:
-            return custom_id, Fail(response["status_code"], body=response["body"])
-        return custom_id, Reply({**response["body"]})
-    except (ValueError, LookupError, TypeError) as error:
-        raise UsageError(
-            f"Line {number} of {str(path)!r} is not a result line: {error!r}.",
-            'A result line is {"custom_id": …, "response": {"status_code": …, "body": …}, …}.',
-            "Give an output or error file as downloaded, not an input file.",
-        ) from error
+    recorded: dict[str, Reply | Fail] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            result = json.loads(line)
+            response = result["response"]
+            if response is None:
+                outcome: Reply | Fail = Fail(body={**result["error"]})
+            elif response["status_code"] >= 400:
+                outcome = Fail(response["status_code"], body=response["body"])
+            else:
+                outcome = Reply({**response["body"]})
+            recorded[result["custom_id"]] = outcome
+        except (ValueError, LookupError, TypeError) as error:
+            raise UsageError(
+                f"Line {number} of {str(path)!r} is not a result line: {error!r}.",
+                'A result line is {"custom_id": …, "response": {"status_code": …, "body": …}, …}.',
+                "Give an output or error file as downloaded, not an input file.",
+            ) from error
+    return recorded

@@ -1,4 +1,4 @@
-"""Scenarios as data: files, known incidents by name, and plain JSON, in the words of the calls."""
+"""Reads and writes scenarios: TOML and JSON files, incidents by name, plain data."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from fakebatch.rules.rule import Rule, adapter, validated
 from fakebatch.rules.scenario import AnyRule, Scenario
 
 Incident = str | Path | Scenario | tuple["Incident", ...]
-"""A name, a `.toml` or `.json` file, a scenario; or several of them, from left to right."""
+"""The name of an incident, a `.toml` or `.json` file, a Scenario, or a tuple of these."""
 
 
 def scenario(incident: Incident, **parameters: Any) -> Scenario:
     """The scenario of an incident.
 
     Raises:
-        UsageError: there is no such incident or file, it lacks a parameter, or the parts contradict
-            each other.
+        UsageError: there is no such incident, file or parameter, or two rules contradict each
+            other.
     """
     if isinstance(incident, str) and not incident.endswith((".toml", ".json")):
         return named(incident).with_parameters(parameters)
@@ -34,7 +34,7 @@ def scenario(incident: Incident, **parameters: Any) -> Scenario:
         values = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
         raise UsageError(
             f"{values} cannot be set here.",
-            "Only an incident by name has parameters; a file, a Scenario and a tuple have none.",
+            "Only incidents by name have parameters.",
             "Write for example fakebatch.incident('download-truncated', fraction=0.5).",
         )
     match incident:
@@ -52,10 +52,10 @@ def scenario(incident: Incident, **parameters: Any) -> Scenario:
 
 
 def read(data: Mapping[str, Any], source: str = "The scenario") -> Scenario:
-    """The scenario that a mapping describes.
+    """The scenario in a mapping.
 
     Raises:
-        UsageError: an unknown name, or a value of another kind; the first of them is named.
+        UsageError: an unknown name, or an invalid value.
     """
     try:
         result: Scenario = validated(Scenario, dict(data), source)
@@ -68,10 +68,10 @@ def read(data: Mapping[str, Any], source: str = "The scenario") -> Scenario:
 
 
 def dump(value: Scenario | AnyRule) -> dict[str, Any]:
-    """A scenario, or a rule, as plain JSON without defaults: `read(dump(scenario)) == scenario`.
+    """A scenario, or a rule, as JSON data without defaults: `read(dump(scenario)) == scenario`.
 
     Raises:
-        UsageError: it holds a callable, which no file can hold.
+        UsageError: it has a callable, which cannot be written.
     """
     kind: Any = type(value)
     try:
@@ -99,21 +99,21 @@ def load(path: str | Path) -> Scenario:
     """The scenario of a `.toml` or `.json` file.
 
     Raises:
-        UsageError: no such file, neither of these kinds, or no scenario.
+        UsageError: there is no such file, it cannot be parsed, or it is not a scenario.
     """
     file = Path(path)
-    why = "The name of a scenario file ends in .toml or .json."
+    why = "The name of a scenario file must end in .toml or .json."
     data: Any = None
     if file.suffix in _PARSERS:
         try:
             data = _PARSERS[file.suffix](file.read_text(encoding="utf-8"))
-            why = f"It holds {json_type(data)}; a scenario is an object."
+            why = f"It is {json_type(data)}; a scenario is an object."
         except OSError as error:
             why = f"{error.strerror}; relative paths start at {Path.cwd()}."
         except ValueError as error:
             why = f"It cannot be parsed: {error}."
     if isinstance(data, dict):
-        return read(data, str(file))  # pyright: ignore[reportUnknownArgumentType]  # read judges it
+        return read(data, str(file))  # pyright: ignore[reportUnknownArgumentType]  # read checks it
     raise UsageError(
         f"{str(file)!r} cannot be read as a scenario.",
         why,
@@ -124,28 +124,28 @@ def load(path: str | Path) -> Scenario:
 # --- known incidents
 
 _RULES = re.compile(r"^(?=\[+(?!parameters))", re.MULTILINE)
-"""Where the scenario begins in the file of an incident."""
+"""Where the scenario begins in an incident file: the first table but [parameters]."""
 
 
-class Known(NamedTuple):
-    """An incident that happened to somebody: a file in `fakebatch/incidents`."""
+class KnownIncident(NamedTuple):
+    """An incident of `fakebatch/incidents`."""
 
     name: str
     what: str
-    """What comes over the wire."""
+    """What a client gets to see."""
     breaks: str
     """Which clients it breaks."""
     evidence: tuple[str, ...]
     parameters: Mapping[str, Any]
-    """Names and usual values."""
+    """Default values by name."""
     toml: str
-    """Its scenario as the file has it, with `$name` where a parameter goes."""
+    """Its scenario; `$name` stands for a parameter."""
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> Scenario:
-        """The scenario with these parameters, and the usual values of the others.
+        """The scenario with these parameters, and default values for the others.
 
         Raises:
-            UsageError: there is no such parameter, or it cannot have this value.
+            UsageError: there is no such parameter, or its value is invalid.
         """
         unknown = [name for name in parameters if name not in self.parameters]
         if unknown:
@@ -159,18 +159,18 @@ class Known(NamedTuple):
 
 
 @cache
-def known() -> Mapping[str, Known]:
-    """All incidents by name, in alphabetical order."""
-    incidents: dict[str, Known] = {}
+def known() -> Mapping[str, KnownIncident]:
+    """All incidents by name, sorted."""
+    incidents: dict[str, KnownIncident] = {}
     for path in sorted((Path(__file__).parents[1] / "incidents").glob("*.toml")):
         text = path.read_text("utf-8")
         data, toml = tomllib.loads(text), _RULES.split(text, maxsplit=1)[1]
         about = data["what"], data["breaks"], tuple(data["evidence"]), data.get("parameters", {})
-        incidents[path.stem] = Known(path.stem, *about, toml)
+        incidents[path.stem] = KnownIncident(path.stem, *about, toml)
     return incidents
 
 
-def named(name: object) -> Known:
+def named(name: object) -> KnownIncident:
     """The incident of this name.
 
     Raises:
@@ -186,7 +186,7 @@ def named(name: object) -> Known:
 
 
 def _filled(data: Any, values: Mapping[str, Any]) -> Any:
-    """The same data with values in the place of `$name`."""
+    """The same data with `$name` replaced by its value."""
     match json_type(data):
         case "a string" if data.startswith("$") and data[1:] in values:
             return values[data[1:]]

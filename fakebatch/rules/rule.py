@@ -1,4 +1,4 @@
-"""What the families of rules share: a rule selects, and has exactly one verb.
+"""The common half of all rules: a rule has a selection and exactly one verb.
 
 The words are the same in Python, in a file and in messages: `on_call("batches.*", nth=3).fail(503)`
 is `[[on_call]]` with `operation = "batches.*"`, `nth = 3` and `fail = { status = 503 }`, and a
@@ -54,20 +54,20 @@ T = TypeVar("T")
 CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 Count = Annotated[int, Strict(), Ge(1)]
-"""A number that counts from 1."""
+"""A whole number from 1."""
 
-Part = Annotated[float, Strict(), Ge(0), Le(1)]
-"""A part of a whole, from 0 to 1."""
+Ratio = Annotated[float, Strict(), Ge(0), Le(1)]
+"""A number from 0 to 1."""
 
-Share = Annotated[float, Strict(), Gt(0), Le(1)]
-"""A part of a whole that is not nothing."""
+PositiveRatio = Annotated[float, Strict(), Gt(0), Le(1)]
+"""A number above 0, up to 1."""
 
 
-def as_given(value: Any) -> Any:
-    """A duration in the words it was given; a timedelta as text.
+def as_written(value: Any) -> Any:
+    """A valid duration as the test wrote it; a timedelta as text.
 
     Raises:
-        UsageError: it is not a duration.
+        UsageError: the value is not a duration.
     """
     span = microseconds(value)
     return durations.text(span) if isinstance(value, timedelta) else value
@@ -75,11 +75,11 @@ def as_given(value: Any) -> Any:
 
 Span = Annotated[
     Duration,
-    PlainValidator(as_given),
-    PlainSerializer(as_given),
-    WithJsonSchema({"type": ["number", "string"], "description": durations.type_names}),
+    PlainValidator(as_written),
+    PlainSerializer(as_written),
+    WithJsonSchema({"type": ["number", "string"], "description": durations.ACCEPTED}),
 ]
-"""A duration in the words it was given."""
+"""A duration, kept as the test wrote it."""
 
 
 def _times(value: Any) -> Any:
@@ -97,21 +97,21 @@ Times = Annotated[
     PlainSerializer(lambda value: "inf" if value == math.inf else value, when_used="json"),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "inf"}, _TOML_INF]}),
 ]
-"""How many: a whole number from 1, or `math.inf` (in TOML `inf`, in JSON "inf")."""
+"""A whole number from 1, or `math.inf` (in TOML `inf`, in JSON "inf")."""
 
-IN_PYTHON_ALONE = WithJsonSchema({"not": {}})
-"""Marks a callable: no file can hold one."""
+PYTHON_ONLY = WithJsonSchema({"not": {}})
+"""Marks a callable, which a file cannot hold."""
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def verb(example: str) -> Callable[[type[T]], type[T]]:
-    """Make a class a verb: frozen, with no field but its own.
+    """Make a class a verb: a frozen dataclass that pydantic validates.
 
     Its values are checked, and lists become tuples, where a test or a file writes the verb
     (`validated`). The class itself takes what it is called with.
 
     Args:
-        example: how a test writes it; shown where it is written wrongly.
+        example: a call of it, for error messages.
     """
 
     def decorate(kind: type[T]) -> type[T]:
@@ -128,36 +128,36 @@ def verb_name(kind: Any) -> str:
 
 @cache
 def adapter(kind: Any) -> TypeAdapter[Any]:
-    """What validates and writes values of a kind; made at its first use, which takes 2 ms."""
+    """The validator and serializer of a class; made at its first use, which takes 2 ms."""
     return TypeAdapter(kind)
 
 
 def validated(kind: Any, data: Any, where: str) -> Any:
-    """The value of a kind that a test or a file describes.
+    """An object of a class, from what a test or a file has for it.
 
     Args:
-        kind: a verb, a selector, a rule or a scenario.
+        kind: the class of a verb, a selector or a rule, or Scenario.
         data: a mapping of its fields, or the arguments of a call.
-        where: what an error calls it.
+        where: the name of the object in error messages.
 
     Raises:
-        UsageError: an unknown name, or a value that has no meaning there.
+        UsageError: an unknown name, or an invalid value.
     """
     try:
         return adapter(kind).validate_python(data)
     except ValidationError as error:
-        raise explained(where, kind, error) from None
+        raise _usage_error(where, kind, error) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """Selects by order: the nth, the first `times`, or `times` from the nth on."""
+    """Selects by order: the nth alone, the first `times`, or `times` from the nth on."""
 
     _: KW_ONLY
     nth: Count | None = None
-    """The nth alone, unless `times` says how many from there on."""
+    """The nth alone, counted from 1; with `times` that many, beginning with the nth."""
     times: Times | None = None
-    """How many; without `nth` the first ones."""
+    """How many; without `nth` the first ones. `math.inf` has no end."""
 
     def includes(self, number: int) -> bool:
         """Whether the `number`th is selected, counted from 1."""
@@ -168,18 +168,18 @@ class Occurrence:
 
 
 class Rule:
-    """A selection and one verb: of the fields that a family adds exactly one is not None."""
+    """A selection and one verb: exactly one of the verb fields of a subclass is not None."""
 
     __slots__ = ()
     __pydantic_config__: ClassVar[ConfigDict]
     family: ClassVar[str]
-    """The call that selects, and the key of such rules in a file: `on_call`."""
+    """The name of the call that selects, which is also its key in a file: `on_call`."""
     example: ClassVar[str]
     verbs: ClassVar[tuple[str, ...]]
-    """The verbs of the family: the fields that its class declares."""
+    """The names of the verbs: the fields that the class itself declares."""
 
     def __init_subclass__(cls) -> None:
-        if "verbs" not in vars(cls):  # slots=True makes the class again, out of this one's names
+        if "verbs" not in vars(cls):  # dataclass(slots=True) makes a class twice
             cls.verbs = tuple(get_annotations(cls))
         exactly_one: Any = {"oneOf": [{"required": [name]} for name in cls.verbs]}
         cls.__pydantic_config__ = {**CONFIG, "json_schema_extra": exactly_one}
@@ -200,12 +200,12 @@ class Rule:
 
     @property
     def outcome(self) -> Any:
-        """Its verb, with the arguments."""
+        """The verb itself, with its arguments."""
         return getattr(self, self.verb)
 
     def __str__(self) -> str:
-        """As a test writes it; bodies, keys and callables are left out as `…`."""
-        selection, arguments = _words(self, leaving_out=self.verbs), _words(self.outcome)
+        """The call that adds this rule; `…` stands for bodies, keys and callables."""
+        selection, arguments = _arguments(self, without=self.verbs), _arguments(self.outcome)
         return f"{self.family}({selection}).{self.verb}({arguments})"
 
 
@@ -213,20 +213,20 @@ RuleT = TypeVar("RuleT", bound=Rule)
 
 
 class Handle(Generic[RuleT]):
-    """What a verb returns: its rule, and how often that met something."""
+    """Returned by a verb: the rule that it added, and how often that rule was hit."""
 
     def __init__(self, rule: RuleT, count: Callable[[], int]) -> None:
         self.rule = rule
-        """The rule as frozen data."""
+        """The rule, a frozen value."""
         self._count = count
 
     @property
     def hits(self) -> int:
-        """How often the rule met something: lines, batches, uploads, requests or webhooks.
+        """How many lines, batches, uploads, requests or webhooks the rule selected so far.
 
-        Lines count once their batch is created, whether they have run or not. Of a batch whose
-        input is invalid those lines count that can be read, but for rules with a predicate or a
-        `fraction`: no predicate is called for them, and a fraction takes none of them.
+        Lines count once their batch is created, whether they have run or not. If the batch fails
+        validation, its readable lines count, but not for rules with a predicate or a `fraction`,
+        which select no line of such a batch.
         """
         return self._count()
 
@@ -235,7 +235,7 @@ class Handle(Generic[RuleT]):
 
 
 class Selection(Generic[RuleT]):
-    """What a test has selected; each verb adds a rule and returns its handle."""
+    """Returned by `on` and its siblings; each of its verbs adds a rule and returns a handle."""
 
     rule: ClassVar[type[Any]]
 
@@ -243,17 +243,17 @@ class Selection(Generic[RuleT]):
         self._owner = owner
         self._selection = {name: v for name, v in selection.items() if v is not None}
         self.has_verb = False
-        """Whether a verb was called; without one a selection does nothing."""
+        """Whether a verb was called: a selection without one does nothing."""
         selector, _ = self.rule.__bases__
         self._selector = validated(selector, self._selection, self.rule.family)
         owner._add_selection(self)  # noqa: SLF001  # hidden from users, who hold the owner
 
     def __repr__(self) -> str:
-        return f"{self.rule.family}({_words(self._selector)})"
+        return f"{self.rule.family}({_arguments(self._selector)})"
 
     def add(self, kind: Callable[..., Any], arguments: ArgsKwargs) -> Handle[RuleT]:
-        """Add a rule: this selection, and a verb called with these arguments."""
-        self.has_verb = True  # whatever comes of it
+        """Add a rule of this selection and a verb called with these arguments."""
+        self.has_verb = True  # even if the arguments are invalid
         name, family = verb_name(kind), self.rule.family
         verb = validated(kind, arguments, f"{family}(…).{name}")
         rule = validated(self.rule, {**self._selection, name: verb}, family)
@@ -261,7 +261,7 @@ class Selection(Generic[RuleT]):
 
 
 def method(kind: Callable[P, Any]) -> Callable[Concatenate[Selection[RuleT], P], Handle[RuleT]]:
-    """The method of a verb: its parameters and its docstring are those of the verb's class."""
+    """The method that adds a verb, with the parameters and the docstring of its class."""
 
     def call(self: Selection[RuleT], /, *args: P.args, **kwargs: P.kwargs) -> Handle[RuleT]:
         return self.add(kind, ArgsKwargs(args, dict(kwargs)))
@@ -280,49 +280,49 @@ _REASONS = {
     "missing": "it is required",
     "missing_argument": "it is required",
 }
-"""What pydantic's types of error mean here, where its own words say less."""
+"""Clearer words for some of pydantic's types of error."""
 
 
-def explained(where: str, kind: Any, error: ValidationError) -> UsageError:
-    """The part that is wrong: its place and value, the names known there, how it is written."""
-    wrong = error.errors(include_url=False)
-    first = wrong[0]
-    place, part = _located(kind, first["loc"])
+def _usage_error(where: str, kind: Any, error: ValidationError) -> UsageError:
+    """The error in three lines: the path and the wrong value, the known names, an example."""
+    errors = error.errors(include_url=False)
+    first = errors[0]
+    path, part = _locate(kind, first["loc"])
     reasons: dict[str, None] = {}
-    for each in wrong:
-        if _located(kind, each["loc"])[0] == place:
+    for each in errors:
+        if _locate(kind, each["loc"])[0] == path:
             reason = _REASONS.get(each["type"]) or each["msg"].removeprefix("Value error, ")
             reasons[reason.removeprefix("Input should be ") if reasons else reason] = None
     value = "" if first["type"].startswith("missing") else f"; it was {repr(first['input'])[:80]}"
     example = getattr(part, "example", None)
     return UsageError(
-        f"{'.'.join([where, *place])}: {' or '.join(reasons)}{value}.",
-        f"It takes {', '.join(_known(part))}.",
-        f"Write for example {example}." if example else "docs/scenarios.md shows each part.",
+        f"{'.'.join([where, *path])}: {' or '.join(reasons)}{value}.",
+        f"It takes {', '.join(_field_names(part))}.",
+        f"Write for example {example}." if example else "docs/scenarios.md describes all of them.",
     )
 
 
-def _located(kind: Any, steps: tuple[int | str, ...]) -> tuple[list[str], Any]:
-    """The names on the way to a value, and the innermost class that has the last of them."""
-    place: list[str] = []
+def _locate(kind: Any, steps: tuple[int | str, ...]) -> tuple[list[str], Any]:
+    """The path to a value for a message, and the innermost dataclass on it."""
+    path: list[str] = []
     part = kind
     for step in steps:
-        names = _known(part)
+        names = _field_names(part)
         if isinstance(step, int):
-            place.append(str(step + 1) if place else names[step])
+            path.append(str(step + 1) if path else names[step])
         elif step in names:
-            place.append(step)
+            path.append(step)
             part = _class_in(get_type_hints(part)[step]) or part
-        elif not place or (step == steps[-1] and not _IN_A_UNION.search(step)):
-            place.append(step)
-    return place, part
+        elif not path or (step == steps[-1] and not _UNION_MEMBER.search(step)):
+            path.append(step)
+    return path, part
 
 
-_IN_A_UNION = re.compile(r"^(str|float|int|bool|none|callable)$|\[")
-"""What pydantic calls a member of a union; every other step is a key."""
+_UNION_MEMBER = re.compile(r"^(str|float|int|bool|none|callable)$|\[")
+"""The steps that pydantic adds for members of a union; all others are keys."""
 
 
-def _known(kind: Any) -> list[str]:
+def _field_names(kind: Any) -> list[str]:
     return [each.name for each in fields(kind) if each.init] if is_dataclass(kind) else []
 
 
@@ -333,26 +333,26 @@ def _class_in(hint: Any) -> Any:
     return next((part for part in parts if part), None)
 
 
-def _words(value: Any, *, leaving_out: tuple[str, ...] = ()) -> str:
-    """The arguments that differ from their defaults, as they are written in a call."""
-    words: list[str] = []
+def _arguments(value: Any, *, without: tuple[str, ...] = ()) -> str:
+    """The fields that differ from their defaults, as the arguments of a call."""
+    arguments: list[str] = []
     by_position = True
     for each in fields(value):
         argument = getattr(value, each.name)
-        if not each.init or each.name in leaving_out or argument == _default(each):
+        if not each.init or each.name in without or argument == _default(each):
             by_position = by_position and bool(each.kw_only)
             continue
         text = "…" if not each.repr else "math.inf" if argument == math.inf else repr(argument)
-        words.append(text if by_position and not each.kw_only else f"{each.name}={text}")
-    return ", ".join(words)
+        arguments.append(text if by_position and not each.kw_only else f"{each.name}={text}")
+    return ", ".join(arguments)
 
 
 def _default(each: Field[Any]) -> Any:
     return each.default if each.default_factory is MISSING else each.default_factory()
 
 
-def overlaid(first: T, second: T) -> T:
-    """Two of a kind as one: where the second differs from its default it wins; dicts unite."""
+def merged(first: T, second: T) -> T:
+    """Two objects of a class as one: what the second sets wins; mappings are merged."""
     values: dict[str, Any] = {}
     for each in fields(first):  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
         before, after = getattr(first, each.name), getattr(second, each.name)

@@ -1,4 +1,4 @@
-"""A scenario: every rule there is, and what no rule is about, as one frozen value that composes."""
+"""A scenario: all rules and the defaults beside them, as one frozen value."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from fakebatch.rules.batches import (
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.files import FileRule
 from fakebatch.rules.lines import ChangeCustomId, Corrupt, Drop, Duplicate, Echo, LineRule
-from fakebatch.rules.rule import CONFIG, overlaid
+from fakebatch.rules.rule import CONFIG, merged
 from fakebatch.rules.webhooks import WebhookRule
 
 AnyRule = LineRule | BatchRule | FileRule | CallRule | WebhookRule
 
 Place = tuple[str, int]
-"""The family of a rule, and its index among the rules of that family."""
+"""Identifies a rule in a scenario: its family, and its index in that family."""
 
 ECHO = LineRule(echo=Echo())
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """All rules at one moment. Among rules that match, the later wins.
+    """All rules of a test. Of several rules that match the later wins; `a | b` unites scenarios.
 
     Raises:
         UsageError: rules for the same batches contradict each other, or a limit is unknown.
@@ -45,9 +45,9 @@ class Scenario:
     schedule: Schedule = field(default_factory=Schedule)
     """How long batches stay in each status, unless a rule of `on_batch` changes it."""
     otherwise: LineRule = ECHO
-    """What answers a line where no rule does: a rule without conditions."""
+    """The rule for lines that no rule of `on` answers; it has no conditions."""
     limits: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
-    """What the service accepts, where that differs from the provider's limits."""
+    """Limits that replace the provider's, by name."""
     on: tuple[LineRule, ...] = ()
     on_batch: tuple[BatchRule, ...] = ()
     on_file: tuple[FileRule, ...] = ()
@@ -65,40 +65,40 @@ class Scenario:
         if isinstance(self.otherwise.outcome, Drop | Duplicate | Corrupt | ChangeCustomId):
             raise UsageError(
                 f"otherwise cannot be {self.otherwise}.",
-                "It answers lines: with reply, fail, echo, malformed, hang or replay.",
+                "It decides how lines end, by reply, fail, echo, malformed, hang or replay.",
                 "Write for example otherwise.reply = { answer = 'hi' }.",
             )
-        # where selections of batches overlap they do so where one of them begins
+        # rules that overlap somewhere also overlap where one of them begins
         numbers = {rule.nth or 1 for rule in self.on_batch}
         for number, endpoint in product(numbers, {rule.endpoint or "" for rule in self.on_batch}):
             self.batch_overrides(number, endpoint)
 
     def __or__(self, other: Scenario) -> Scenario:
-        """Both; where they differ about the same thing, the second."""
+        """Both scenarios as one; where both set the same thing, the second wins."""
         rules: dict[str, Any] = {
             family: getattr(self, family) + getattr(other, family) for family in FAMILIES
         }
         return Scenario(
-            schedule=overlaid(self.schedule, other.schedule),
+            schedule=merged(self.schedule, other.schedule),
             otherwise=self.otherwise if other.otherwise == ECHO else other.otherwise,
             limits={**self.limits, **other.limits},
             **rules,
         )
 
     def with_rule(self, rule: AnyRule) -> Scenario:
-        """The same and one rule more."""
+        """The same scenario with one more rule."""
         changed: dict[str, Any] = {rule.family: (*getattr(self, rule.family), rule)}
         return replace(self, **changed)
 
     @property
     def rules(self) -> Iterator[tuple[Place, AnyRule]]:
-        """Every rule with its place."""
+        """All rules, each with its place."""
         for family in FAMILIES:
             for index, rule in enumerate(getattr(self, family)):
                 yield (family, index), rule
 
     def batch_overrides(self, number: int, endpoint: str) -> BatchOverrides:
-        """What differs about the `number`th batch that is created."""
+        """What the rules change about the `number`th batch that is created."""
         if not self.on_batch:
             return NO_OVERRIDES
         return overrides(rule for rule in self.on_batch if rule.matches(number, endpoint))

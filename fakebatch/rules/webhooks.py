@@ -1,4 +1,4 @@
-"""Webhooks: what `on_webhook` selects, and how they arrive."""
+"""Webhooks: the selector `on_webhook`, and its verb `deliver`."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge
 from pydantic import Strict
 
-from fakebatch.rules.rule import Occurrence, Rule, Selection, Span, method, overlaid, verb
+from fakebatch.rules.rule import Occurrence, Rule, Selection, Span, merged, method, verb
 
 Number = Annotated[int, Strict(), Ge(0)]
 
 
 @verb("deliver(duplicates=1)")
 class Deliver:
-    """How the webhooks arrive: late, twice, out of order, forged, or not at all.
+    """The webhooks arrive late, twice, out of order, forged, or not at all.
 
-    The service promises "at least once" and no order; a handler has to cope.
+    The service promises delivery "at least once" and no order.
     """
 
     _: KW_ONLY
     duplicates: Number = 0
-    """How many more copies of each arrive, with the same `webhook-id`."""
+    """The number of further copies of each webhook, with the same `webhook-id`."""
     forged: Number = 0
-    """How many copies arrive before it that are signed with another secret."""
+    """The number of copies that arrive before it, signed with another secret."""
     stale: Number = 0
-    """How many copies arrive after it with a timestamp ten minutes old."""
+    """The number of copies that arrive after it, with a timestamp ten minutes old."""
     lost: Number = 0
-    """How many webhooks, the first ones, never arrive."""
+    """The first `lost` webhooks never arrive."""
     early: Span = 0
-    """How long before the end of its batch each arrives, when there are no result files yet."""
+    """How long before the end of its batch, and before there are result files, each arrives."""
     scatter: Span = 0
-    """How late a copy may arrive, as the seed decides: some overtake others."""
+    """The longest delay of a copy; the seed draws each, so that some overtake others."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookSelector(Occurrence):
-    """Selects webhooks by the order in which their batches end, and by their event."""
+    """Selects webhooks by the order in which their batches end, and by event."""
 
     example: ClassVar[str] = "on_webhook().deliver(duplicates=1)"
 
@@ -54,7 +54,7 @@ class WebhookSelector(Occurrence):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRule(WebhookSelector, Rule):
-    """Webhooks that do not arrive exactly once and on time."""
+    """A rule about webhooks."""
 
     family = "on_webhook"
 
@@ -62,15 +62,15 @@ class WebhookRule(WebhookSelector, Rule):
 
 
 class OnWebhook(Selection[WebhookRule]):
-    """The webhooks a test has selected."""
+    """The webhooks that a test selected."""
 
     rule = WebhookRule
     deliver = method(Deliver)
 
 
 def delivery(rules: Iterable[WebhookRule]) -> Deliver:
-    """What some rules make of a webhook; where they differ the later wins."""
+    """The delivery that several rules give a webhook; of different values the later wins."""
     result = Deliver()
     for rule in rules:
-        result = overlaid(result, rule.outcome)
+        result = merged(result, rule.outcome)
     return result

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.input_file import ASKS, is_plausible_model
+from fakebatch.batch.input_file import REQUIRED_PARAMS, is_plausible_model
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.matching import RuleMatcher
 from fakebatch.batch.responding import LineResponse, respond
@@ -78,7 +78,7 @@ class Service:
         line = RequestLine(None, None, endpoint, body)
         if not line.model:
             raise APIError(ErrorKind.NO_MODEL)
-        asks = ASKS[endpoint]
+        asks = REQUIRED_PARAMS[endpoint]
         if all(body.get(name) is None for name in asks):
             raise APIError(ErrorKind.MISSING, name=asks[0])
         self.check_model(line.model)

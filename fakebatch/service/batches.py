@@ -50,10 +50,10 @@ class Batches:
         """A batch that was created, and perhaps cancelled, at these moments; `keep` stores it."""
         state, dialect = self._state, self._state.dialect
         number, nth, models = state.next_number(), len(state.batches) + 1, state.batch_models
-        refused = None
+        creation_error = None
         if not (dialect.window.refused or dialect.window.allows(params.completion_window)):
             values = {"value": params.completion_window, "known": dialect.window.known}
-            refused = BatchError(ErrorCode.BAD_WINDOW, values)
+            creation_error = BatchError(ErrorCode.BAD_WINDOW, values)
         file = self._input_file(params.input_file_id, created)
         content = None if file is None else bytes(file.content)
         earlier = self._earlier()
@@ -72,7 +72,7 @@ class Batches:
             number=number,
             nth=nth,
             earlier=earlier,
-            refused=refused,
+            creation_error=creation_error,
             cancelled=cancelled,
         )
         if file is not None and file.expires is not None and file.expires <= batch.validated:
@@ -127,7 +127,7 @@ class Batches:
                 state.quota = (*state.quota, share)
                 return batch
         values = {"model": share.model, "limit": limits.enqueued_tokens}
-        return replace(batch, refused=BatchError(ErrorCode.OVER_QUOTA, values))
+        return replace(batch, creation_error=BatchError(ErrorCode.OVER_QUOTA, values))
 
     def keep(self, batch: Batch) -> Batch:
         """Store a batch; its result files follow when it has ended."""

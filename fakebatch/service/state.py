@@ -13,7 +13,7 @@ from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER, TERMINAL
 from fakebatch.batch.output_file import result_files
 from fakebatch.dialects import APIError, Dialect, ErrorKind
-from fakebatch.durations import SECOND, microseconds
+from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.ids import IdFactory
 from fakebatch.rules.files import FileOverrides
@@ -354,7 +354,7 @@ def _result_records(batch: Batch) -> list[FileRecord]:
     """The result files of a batch that has ended."""
     seconds = batch.params.output_expires_after
     lives = batch.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
-    end, late = batch.end.at, batch.overrides.result_files.late
+    end = batch.end.at
     return [
         FileRecord(
             id=batch.output_file_id if content.kind == "output" else batch.error_file_id,
@@ -364,7 +364,7 @@ def _result_records(batch: Batch) -> list[FileRecord]:
             expires=None if lives is None else end + lives,
             content=content,
             number=batch.number,
-            overrides=FileOverrides(found_after=0 if late is None else microseconds(late)),
+            overrides=FileOverrides(found_after=batch.files_lag),
         )
         for content in result_files(batch)
     ]

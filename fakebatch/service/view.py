@@ -14,6 +14,7 @@ from fakebatch.batch.output_file import result_files, results
 from fakebatch.dialects import Dialect, Listing, render
 from fakebatch.durations import SECOND
 from fakebatch.ids import signature
+from fakebatch.rules.batches import NO_OVERRIDES
 from fakebatch.service.records import FileRecord, UploadRecord
 
 Wire = dict[str, Any]
@@ -129,7 +130,7 @@ def batch_object(batch: Batch, now: int) -> Wire:
         "object": "batch",
         "endpoint": params.endpoint,
         "endpoint_once_valid": None if validating else params.endpoint,
-        "model": None if model is None else dialect.snapshot(model),
+        "model": dialect.snapshots.get(model or "", model),
         "errors": {"object": "list", "data": errors(batch, status)} if shows_errors else None,
         "input_file_id": params.input_file_id,
         "completion_window": params.completion_window,
@@ -153,7 +154,7 @@ def batch_object(batch: Batch, now: int) -> Wire:
         "metadata": None if params.metadata is None else dict(params.metadata),
     }
     wire = render(dialect.shapes.batch, values)
-    return wire if batch.is_usual else _overridden(wire, batch, now)
+    return wire if batch.overrides is NO_OVERRIDES else _overridden(wire, batch, now)
 
 
 def _result(batch: Batch, id_: str) -> str:
@@ -173,8 +174,8 @@ def errors(batch: Batch, status: Status) -> list[Wire]:
         template = dialect.batch_errors[error.code]
         values = {
             "code": template.code,
-            "message": template.message_for(error.values),
-            "param": template.param_for(error.values),
+            "message": template.message.format_map(error.values),
+            "param": template.param and template.param.format_map(error.values),
             "line": error.line,
         }
         entries.append(render(dialect.shapes.entry, values))
@@ -194,7 +195,7 @@ def _usual_message(code: str, batch: Batch) -> str:
     values: defaultdict[str, object] = defaultdict(str)
     limit = batch.dialect.limits.enqueued_tokens or 90_000
     values.update(model=batch.validation.model, id=batch.params.input_file_id, limit=limit)
-    return templates[0].message_for(values)
+    return templates[0].message.format_map(values)
 
 
 # --- what the rules of `on_batch` change

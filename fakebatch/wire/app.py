@@ -153,9 +153,9 @@ class App:
         """An error response in the provider's words and shape."""
         status, shapes = template.status, self.service.state.dialect.shapes
         error = {
-            "message": template.message_for(values),
+            "message": template.message.format_map(values),
             "type": template.type,
-            "param": template.param_for(values),
+            "param": template.param and template.param.format_map(values),
             "code": template.code,
             "code_or_status": template.code or str(status),
             "status": status,

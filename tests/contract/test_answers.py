@@ -11,6 +11,8 @@ import pytest
 from fakebatch import FakeBatch, RequestLine, UsageError
 from support.client import Driver, chat, jsonl
 
+pytestmark = pytest.mark.sync
+
 
 def said(do: Driver, batch: Any) -> dict[str, str]:
     """The texts in an output file, by custom_id."""
@@ -153,7 +155,7 @@ def test_a_schema_that_cannot_be_met_fails_the_test(do: Driver) -> None:
         do.run([chat("a", response_format=text_format)])
 
     assert str(caught.value).split("\n") == [
-        "fakebatch: There is no default reply to custom_id 'a': its JSON schema cannot be met.",
+        "fakebatch: There is no default reply to custom_id 'a': no value fits its schema.",
         'No value was found for {"type": "string", "pattern": "^a(?=b)$"}.',
         "Give the reply yourself: fakebatch.on(...).reply('{...}').",
     ]
@@ -203,7 +205,7 @@ def test_a_custom_id_that_was_not_recorded_fails_the_test(
         do.run([chat("a"), chat("b")])
 
     assert str(caught.value).split("\n") == [
-        "fakebatch: No recorded answer for custom_id 'b'.",
+        "fakebatch: There is no recorded answer for custom_id 'b'.",
         f"{recorded} has 'a', 'f'.",
-        'Record it, or call fakebatch.reply_from(..., missing="echo").',
+        'Record one, or call fakebatch.reply_from(..., missing="echo").',
     ]

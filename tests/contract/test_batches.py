@@ -10,6 +10,7 @@ import pytest
 from fakebatch import FakeBatch
 from support.client import Driver, chat, jsonl
 
+pytestmark = pytest.mark.sync
 LOST = {"r0", "r1", "r2", "r3"}
 
 
@@ -126,7 +127,7 @@ def test_a_cancel_keeps_what_had_finished(
     batch = do.create([chat(f"r{i}") for i in range(4)])
     fakebatch.clock.advance(after)
     assert do(do.client.batches.cancel, batch.id).status == "cancelling"
-    done = do.poll(batch, every=1)[-1]
+    done = do.poll(batch, every=101)[-1]
 
     assert done.status == "cancelled"
     assert done.cancelled_at - done.cancelling_at == 606
@@ -180,7 +181,7 @@ def test_lines_a_cancel_lost_say_so(do: Driver, fakebatch: FakeBatch) -> None:
 def test_an_expired_batch_leaves_what_had_finished(do: Driver, fakebatch: FakeBatch) -> None:
     """Expiry goes through finalizing; finished lines are kept, others are `batch_expired`."""
     fakebatch.schedule(in_progress="48h")
-    seen = do.poll(do.create([chat(id_) for id_ in sorted(LOST)]), every=300)
+    seen = do.poll(do.create([chat(id_) for id_ in sorted(LOST)]), every=600)
     done = seen[-1]
 
     statuses = list(dict.fromkeys(one.status for one in seen))
@@ -203,7 +204,7 @@ def test_the_schedule_holds_for_batches_created_from_then_on(
     fakebatch.schedule(validating="1m", finalizing=0)
     fakebatch.schedule(in_progress="2h")
     after = do.create([chat("a")])
-    ended = [do.poll(one, every=60)[-1] for one in (before, after)]
+    ended = [do.poll(one, every=600)[-1] for one in (before, after)]
 
     assert [one.completed_at - one.created_at for one in ended] == [3600, 60 + 7200]
     assert ended[1].completed_at == ended[1].finalizing_at

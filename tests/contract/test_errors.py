@@ -11,6 +11,8 @@ import pytest
 from fakebatch import FakeBatch
 from support.client import Driver, chat
 
+pytestmark = pytest.mark.sync
+
 
 @pytest.mark.parametrize(
     ("call", "message", "param"),

@@ -101,7 +101,7 @@ def test_an_answer_is_signed_as_the_service_signs(do: Driver) -> None:
     assert not [name for name in raw.headers if name.startswith("x-ratelimit")]
 
 
-@pytest.mark.parametrize("every", [1, 59, 60, 599, 3600, 86_400], ids="each {} s".format)
+@pytest.mark.parametrize("every", [13, 59, 60, 3600, 86_400], ids="each {} s".format)
 def test_how_often_one_looks_changes_nothing(do: Driver, every: int) -> None:
     """A batch looks the same at its end, whoever looked how often before."""
     batch = do.create([chat("a"), chat("b")])

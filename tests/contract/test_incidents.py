@@ -16,6 +16,7 @@ from fakebatch.rules.loading import known
 from support.careful import Found, careful, reasons
 from support.client import Driver, chat
 
+pytestmark = pytest.mark.sync
 TWENTY = [chat(f"r{number:02}", f"question {number:02}") for number in range(20)]
 IDS = [line["custom_id"] for line in TWENTY]
 ANSWERS = {f"r{number:02}": f"question {number:02}" for number in range(20)}

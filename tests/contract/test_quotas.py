@@ -10,6 +10,7 @@ import pytest
 from fakebatch import FakeBatch
 from support.client import Driver, chat
 
+pytestmark = pytest.mark.sync
 TEXT = "x" * 400  # 100 tokens
 OVER = (
     "Enqueued token limit reached for gpt-4o-mini in organization org-fakebatch. Limit: 1,000 "

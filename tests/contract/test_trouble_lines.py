@@ -11,6 +11,7 @@ import pytest
 from fakebatch import FakeBatch
 from support.client import Driver, chat
 
+pytestmark = pytest.mark.sync
 Results = dict[str, list[Any]]
 
 THREE = [chat("a", "one"), chat("b", "two"), chat("c", "three")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -25,8 +24,7 @@ def rows() -> list[list[str]]:
 @cache
 def defined_in(path: Path) -> set[str]:
     """The test functions a file defines."""
-    defined = ast.walk(ast.parse(path.read_text()))
-    return {node.name for node in defined if isinstance(node, ast.FunctionDef)}
+    return {*re.findall(r"^ *(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)}
 
 
 ROWS = rows()

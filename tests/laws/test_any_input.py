@@ -33,8 +33,8 @@ def test_any_file_that_is_nearly_good_is_judged(content: bytes) -> None:
     judged = validate(content, CHAT, OPENAI, None)
     for entry in judged.errors:
         words = OPENAI.batch_errors[entry.code]
-        words.message_for(entry.values)
-        words.param_for(entry.values)
+        words.message.format_map(entry.values)
+        words.param and words.param.format_map(entry.values)
         assert entry.line is None or 1 <= entry.line <= content.count(b"\n") + 1
     if not judged.errors:
         assert all(judged.lines.request(index).body for index in range(len(judged.lines)))

@@ -34,7 +34,7 @@ def test_each_test_has_a_world_of_its_own(pytester: pytest.Pytester, options: li
             assert list(fakebatch.files) == ["{id_}"]
     """)
 
-    pytester.runpytest_subprocess(*options).assert_outcomes(passed=6)
+    pytester.runpytest_inprocess(*options).assert_outcomes(passed=6)
 
 
 def test_a_wider_fixture_of_ones_own_and_the_inner_one(pytester: pytest.Pytester) -> None:
@@ -61,14 +61,14 @@ def test_a_wider_fixture_of_ones_own_and_the_inner_one(pytester: pytest.Pytester
             assert len(wide.files) == 2
     """)
 
-    pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=3)
+    pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=3)
 
 
 def test_it_can_be_switched_off(pytester: pytest.Pytester) -> None:
     """`-p no:fakebatch` takes fixture and marker away, and leaves everything else alone."""
     pytester.makeini(INI)
     pytester.makepyfile("def test_it(fakebatch): pass\n\ndef test_other(): pass")
-    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:fakebatch")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:fakebatch")
 
     result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines(["E       fixture 'fakebatch' not found"])
@@ -77,6 +77,6 @@ def test_it_can_be_switched_off(pytester: pytest.Pytester) -> None:
 def test_the_marker_is_known(pytester: pytest.Pytester) -> None:
     """`pytest --markers` shows what it can be told."""
     pytester.makeini(INI)
-    result = pytester.runpytest_subprocess("--markers")
+    result = pytester.runpytest_inprocess("--markers")
 
     result.stdout.fnmatch_lines(["@pytest.mark.fakebatch(seed=..., clock=..., start=..., *"])

@@ -277,6 +277,7 @@ def run(pytester: pytest.Pytester, *options: str, **files: str) -> pytest.RunRes
     pytester.makeconftest(CONFTEST)
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(**{name: HEAD + code for name, code in files.items()})
+    # in a process of its own: an error raised by tracing stays the context of later ones
     return pytester.runpytest_subprocess("-p", "no:randomly", "-rA", *options)
 
 

@@ -16,7 +16,7 @@ LISTS = "openai.OpenAI().batches.list()"
 def run(pytester: pytest.Pytester, code: str, *options: str) -> pytest.RunResult:
     pytester.makepyfile(f"{IMPORTS}\n{code}")
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
-    return pytester.runpytest_subprocess("-p", "no:randomly", *options)
+    return pytester.runpytest_inprocess("-p", "no:randomly", *options)
 
 
 ACTIVATED = {

@@ -136,7 +136,7 @@ def test_the_fakes_that_a_failing_test_has_used_are_shown(pytester: pytest.Pytes
             "+00:00:00  batches.list     200",
             HEAD,
             (
-                "There is no timeline: fakebatch: A predicate given to fakebatch.on raised "
+                "There is no timeline: fakebatch: The predicate given to fakebatch.on raised "
                 "ZeroDivisionError: division by zero"
             ),
         ]

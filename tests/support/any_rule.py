@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from fakebatch import Scenario, UsageError
 from fakebatch.dialects import Limits
+from fakebatch.dialects.dialect import OPERATIONS
 from fakebatch.rules import rule as rules
 from fakebatch.rules.batches import BatchRule
-from fakebatch.rules.calls import OPERATIONS, CallRule
+from fakebatch.rules.calls import CallRule
 from fakebatch.rules.files import FileRule
 from fakebatch.rules.lines import LineRule, Reply
 from fakebatch.rules.webhooks import WebhookRule
@@ -46,8 +47,8 @@ OF_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     rules.Span: spans,
     rules.Count: st.integers(1, 5),
     rules.Times: st.integers(1, 5) | st.just(math.inf),
-    rules.Part: parts,
-    rules.Share: st.floats(0.01, 1),
+    rules.Ratio: parts,
+    rules.PositiveRatio: st.floats(0.01, 1),
     Any: values,
     NoneType: st.none(),
     str: words,

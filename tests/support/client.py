@@ -85,6 +85,14 @@ def _as_it_is(answer: Any) -> Any:
     return answer
 
 
+def created(client: openai.OpenAI, *lines: dict[str, Any]) -> str:
+    """The id of a new batch."""
+    driver = Driver(client)
+    id_: str = driver.create([*lines]).id
+    driver.runner.close()
+    return id_
+
+
 async def _awaited(answer: Any) -> Any:
     return await answer
 

@@ -16,7 +16,12 @@ def said(call: Callable[[], object]) -> Words:
     with pytest.raises(APIError) as caught:
         call()
     words, values = OPENAI.errors[caught.value.kind], caught.value.values
-    return words.status, words.message_for(values), words.param_for(values), words.code
+    return (
+        words.status,
+        words.message.format_map(values),
+        words.param and words.param.format_map(values),
+        words.code,
+    )
 
 
 def missing(name: str) -> Words:

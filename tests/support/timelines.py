@@ -1,4 +1,4 @@
-"""Timelines: of journals written by hand, and of failing tests run in a process of their own."""
+"""Timelines: of journals written by hand, and of failing tests in a pytest of their own."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ def drawn(entries: Iterable[Entry], now: float = 0) -> list[str]:
 def run(pytester: pytest.Pytester, code: str, *options: str) -> pytest.RunResult:
     pytester.makepyfile(CODE + code)
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
-    return pytester.runpytest_subprocess("-p", "no:randomly", *options)
+    # not with the filters for warnings that the suite has
+    return pytester.runpytest_inprocess("-p", "no:randomly", "-W", "default", *options)
 
 
 def timelines(result: pytest.RunResult) -> list[list[str]]:

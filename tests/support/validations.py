@@ -19,7 +19,12 @@ def said(judged: Validation) -> list[Said]:
     """The entries as the dialect words them: code, message, param, line."""
     entries = ((OPENAI.batch_errors[entry.code], entry) for entry in judged.errors)
     return [
-        (words.code, words.message_for(entry.values), words.param_for(entry.values), entry.line)
+        (
+            words.code,
+            words.message.format_map(entry.values),
+            words.param and words.param.format_map(entry.values),
+            entry.line,
+        )
         for words, entry in entries
     ]
 

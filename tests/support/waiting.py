@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from threading import get_ident
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -12,7 +13,9 @@ from fakebatch import FakeBatchError
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
 from fakebatch.inspection.endless import Endless
-from fakebatch.rules.batches import BatchRule, Fail
+from fakebatch.rules import calls
+from fakebatch.rules.batches import BatchRule, Fail, Stall
+from fakebatch.rules.calls import CallRule
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service
 from fakebatch.vtime.clock import Sleep
@@ -33,6 +36,30 @@ def batches(*verbs: dict[str, Any]) -> Scenario:
 
 FAILS = batches({"fail": Fail()})
 """Every batch fails after ten seconds."""
+
+STALLS = {
+    status: batches({"stall": Stall(status)}) for status in get_args(get_type_hints(Stall)["at"])
+}
+"""Every batch stalls in a status."""
+
+
+def outage(**selection: Any) -> Scenario:
+    """Batches cannot be retrieved."""
+    rule = CallRule("batches.retrieve", **selection, fail=calls.Fail(503))
+    return Scenario(schedule=SCHEDULE, on_call=(rule,))
+
+
+def message(error: BaseException) -> list[str]:
+    """The three lines of an error, the first without the place in a test file that it names."""
+    came, known, to_do = str(only(error)).splitlines()
+    return [re.sub(r"(?<= at )\S+\.py:\d+", "test.py", came), known, to_do]
+
+
+def only(error: BaseException) -> BaseException:
+    """The one error in a group of groups, as task groups raise them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 class Run:

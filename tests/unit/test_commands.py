@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from fakebatch.cli import main
 from fakebatch.cli.commands import app
 from fakebatch.rules.loading import known, read, schema
 from support.client import chat, jsonl
@@ -144,6 +145,14 @@ def test_without_the_extra_it_says_how_to_get_it() -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[2] == "Run: pip install 'fakebatch[cli]'"
     assert len(done.stderr.splitlines()) == 3
+
+
+def test_another_module_that_is_missing_is_not_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error is shown as it is."""
+    monkeypatch.delitem(sys.modules, "fakebatch.cli.commands")
+    monkeypatch.setitem(sys.modules, "fakebatch.cli.run", None)
+    with pytest.raises(ModuleNotFoundError, match=r"fakebatch\.cli\.run"):
+        main()
 
 
 def test_the_known_incidents_are_listed() -> None:

@@ -66,8 +66,8 @@ def test_what_is_no_duration_is_refused_in_three_lines(value: Any) -> None:
         microseconds(value)
     assert str(caught.value) == (
         f"fakebatch: {value!r} is not a duration.\n"
-        "A duration is a number of seconds, a timedelta, or text of d/h/m/s such as '1h30m'; "
-        "never negative.\n"
+        "A duration is a number of seconds, a timedelta, or a string in d, h, m and s such as "
+        "'1h30m'. It must not be negative.\n"
         "Write for example 90, timedelta(minutes=1.5) or '1m30s'."
     )
 

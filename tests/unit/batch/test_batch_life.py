@@ -245,7 +245,7 @@ def test_a_broken_predicate_is_told_when_lines_begin_to_count() -> None:
     with pytest.raises(UsageError) as caught:
         made.counts(after(20))
     assert str(caught.value).split("\n") == [
-        "fakebatch: A predicate given to fakebatch.on raised KeyError: 'nothing'",
+        "fakebatch: The predicate given to fakebatch.on raised KeyError: 'nothing'",
         "It was called for custom_id 'r-0' (/v1/chat/completions).",
-        "The original traceback stands above; mend the callable.",
+        "Correct the callable; its traceback is above.",
     ]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakebatch.batch import bulk, output_file
+from fakebatch.batch import output_file
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.bulk import WriteLine
 from fakebatch.batch.output_file import Streamed, results
+from fakebatch.batch.responding import WriteLine, bulk_writer
 from fakebatch.dialects import DIALECTS, OPENAI, ErrorCode
 from fakebatch.replies import Usage
 from fakebatch.rules.batches import BatchRule, ResultFiles
@@ -143,7 +143,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("parts", OTHERS.values(), ids=OTHERS)
 def test_other_batches_have_no_bulk(parts: dict[str, Any]) -> None:
     """Whose answers, or files, are not all of one template."""
-    assert bulk.output(batch(scenario=Scenario(schedule=SCHEDULE, **parts))) is None
+    assert bulk_writer(batch(scenario=Scenario(schedule=SCHEDULE, **parts))) is None
 
 
 @every_answer
@@ -175,7 +175,7 @@ def test_beside_lines_that_rules_meet_the_others_are_plain(
 ) -> None:
     """Once it is known which these are, each other line is written the fast way, and alike."""
     fast, general = both(requests(10), otherwise, rules=(rule,), schedule=OVERDUE)
-    expected, plain, written = results(general), bulk.output, list[int]()
+    expected, plain, written = results(general), bulk_writer, list[int]()
 
     def noting(of: Batch) -> WriteLine | None:
         write = plain(of)
@@ -188,7 +188,7 @@ def test_beside_lines_that_rules_meet_the_others_are_plain(
 
         return noted
 
-    monkeypatch.setattr(bulk, "output", noting)
+    monkeypatch.setattr(output_file, "bulk_writer", noting)
     finished = fast.outcomes.order[: fast.finished(fast.end.at)]
 
     assert results(fast) == expected
@@ -211,7 +211,7 @@ def test_a_file_too_long_to_hold_is_written_while_it_is_read(
 ) -> None:
     """It says the same as one that is held, each time, and costs the same."""
     held = results(batch())
-    monkeypatch.setattr(output_file, "HELD", 100)
+    monkeypatch.setattr(output_file, "MAX_CACHED", 100)
     streamed = results(batch())
 
     assert isinstance(streamed.output, Streamed)
@@ -227,7 +227,7 @@ def test_so_is_one_with_lines_that_rules_meet(
     """With the same error file."""
     scenario = Scenario(schedule=OVERDUE, on=(rule,))
     held = results(batch(requests(10), scenario=scenario))
-    monkeypatch.setattr(output_file, "HELD", 100)
+    monkeypatch.setattr(output_file, "MAX_CACHED", 100)
     streamed = results(batch(requests(10), scenario=scenario))
 
     assert isinstance(streamed.output, Streamed)

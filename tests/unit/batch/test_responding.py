@@ -86,7 +86,7 @@ def test_a_recording_answers_by_custom_id(
 
 
 GAPS = {
-    "an empty recording": (0, "no line"),
+    "an empty recording": (0, "no lines"),
     "a short one": (2, "'k-0', 'k-1'"),
     "a long one": (7, "'k-0', 'k-1', 'k-2', 'k-3', 'k-4' and 2 more"),
 }
@@ -97,9 +97,9 @@ def test_what_a_recording_lacks_is_an_error(count: int, known: str, tmp_path: Pa
     """A custom_id that is not recorded fails the test and says what is."""
     scenario = replay(tmp_path, *(f"k-{number}" for number in range(count)))
     assert error_of(lambda: result_of(CHATTED, scenario)) == [
-        "fakebatch: No recorded answer for custom_id 'r-1'.",
+        "fakebatch: There is no recorded answer for custom_id 'r-1'.",
         f"{tmp_path / 'out.jsonl'} has {known}.",
-        'Record it, or call fakebatch.reply_from(..., missing="echo").',
+        'Record one, or call fakebatch.reply_from(..., missing="echo").',
     ]
 
 
@@ -160,16 +160,16 @@ def test_a_text_is_said_by_the_model(answer: Answer) -> None:
 def test_a_text_where_answers_have_no_words_is_an_error() -> None:
     """An embedding cannot say anything."""
     first, _, last = error_of(lambda: response_to(EMBED, Reply("sunny")))
-    assert first == "fakebatch: The reply 'sunny' cannot answer custom_id 'r-1'."
+    assert first == "fakebatch: The text 'sunny' cannot be the reply to custom_id 'r-1'."
     assert last == "Give the whole response body as a dict."
 
 
 def test_a_callable_that_fails_for_a_direct_call_says_so() -> None:
     """Without custom_id the line is called what it is."""
     assert error_of(lambda: response_to(DIRECT, Reply(lambda line: str(line.body["nothing"])))) == [
-        "fakebatch: The callable that replies raised KeyError: 'nothing'",
+        "fakebatch: The callable given to reply raised KeyError: 'nothing'",
         f"It was called for a direct call ({CHAT}).",
-        "The original traceback stands above; mend the callable.",
+        "Correct the callable; its traceback is above.",
     ]
 
 

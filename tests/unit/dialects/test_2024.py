@@ -10,7 +10,7 @@ import pytest
 
 from support.client import Driver, chat
 
-pytestmark = pytest.mark.fakebatch(dialect="openai-2024")
+pytestmark = [pytest.mark.fakebatch(dialect="openai-2024"), pytest.mark.sync]
 
 
 def test_an_unknown_input_file_is_refused_at_once(do: Driver) -> None:

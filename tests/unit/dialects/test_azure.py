@@ -191,5 +191,5 @@ def test_canceled_with_one_l_is_never_seen(client: Any, fakebatch: FakeBatch) ->
     batch = client.batches.cancel(run(client, fakebatch, LINE).id)
     with pytest.raises(FakeBatchError, match=r"is 'cancelled'\. Nothing has changed since"):
         while batch.status not in ("completed", "failed", "canceled"):
-            time.sleep(60)
+            time.sleep(600)
             batch = client.batches.retrieve(batch.id)

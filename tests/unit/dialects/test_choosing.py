@@ -136,24 +136,24 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "the same twice": (
         {"dialects": ["groq", "groq"]},
         "Two dialects have the address https://api.groq.com/openai/v1",
-        "told apart",
+        "by their address",
     ),
     "a text for several": ({"dialects": "groq"}, "dialects='groq' is one string", "takes a list"),
     "an address without a scheme": (
         {"dialect": "groq", "base_url": "gateway/v1"},
-        "base_url='gateway/v1': 'gateway/v1' is no address.",
+        "base_url='gateway/v1': 'gateway/v1' is not a base URL.",
         "https://host:8000/v1",
     ),
     "an address without a host": (
         {"base_url": "http://a gateway/v1"},
-        "'http://a gateway/v1' is no address.",
+        "'http://a gateway/v1' is not a base URL.",
         "https://host:8000/v1",
     ),
     "a limit nobody has": ({"limits": {"lines": 1}}, "limits: 'lines' is unknown", "batch_lines"),
     "a limit that is no number": (
         {"limits": {"batch_lines": "ten"}},
         "limits.batch_lines: 'ten' is not a whole number",
-        "A value there is a whole number",
+        "It must be a whole number",
     ),
 }
 
@@ -172,7 +172,7 @@ def test_a_provider_with_another_api_is_told_why(name: str) -> None:
     """No wrong imitation: the reason is named."""
     lines = told(lambda: FakeBatch(dialect=name))
 
-    assert lines[0] == f"fakebatch: The API of {name!r} cannot be a dialect."
+    assert lines[0] == f"fakebatch: {name!r} cannot be a dialect."
     assert unsupported()[name] in lines[1]
 
 

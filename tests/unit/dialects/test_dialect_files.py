@@ -133,16 +133,20 @@ FACT = "[[fact]]\nwhat = 'x'\nsource = 'y'\nevidence = 'inferred'"
 
 MISTAKES: dict[str, tuple[str, str, str]] = {
     "no TOML": ("name = ", ": it cannot be read: Invalid value (at end", "`like`"),
-    "like nobody": ('like = "moonshine"', ": like = 'moonshine' is no dialect", "'azure', 'dash"),
-    "like a table": ("like = {}", ": like = {} is no dialect", "'azure', 'dash"),
-    "like a number": ("like = 3", ": like = 3 is no dialect", "'azure', 'dash"),
+    "like nobody": (
+        'like = "moonshine"',
+        "'moonshine' is not a dialect",
+        "'azure', 'dash",
+    ),
+    "like a table": ("like = {}", ": like = {} is not a dialect", "'azure', 'dash"),
+    "like a number": ("like = 3", ": like = 3 is not a dialect", "'azure', 'dash"),
     "an unknown setting": ("limit = 3", ": 'limit' is unknown", "limits, pace"),
     "an unknown setting of a group": (
         "[window]\nleest = '1h'",
         ": window: 'leest' is unknown",
         "units, least, most",
     ),
-    "a setting of another type": ("endpoints = 7", ": endpoints: 7 is not a list", "is a list"),
+    "a setting of another type": ("endpoints = 7", ": endpoints: 7 is not a list", "be a list"),
     "an item of another type": ("endpoints = [7]", ": endpoints: 7 is not a string", "a string"),
     "a string for true": ("skips_bad_lines = 'no'", ": 'no' is not true or false", "true or false"),
     "true for a number": ("limits.batch_lines = true", "lines: True is not a whole n", "number"),
@@ -158,7 +162,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         ": errors.missing: 'no' is not a tab",
         "tabl",
     ),
-    "no duration": ("pace.late = 'soon'", ": pace.late: 'soon' is no duration", "1h30m"),
+    "no duration": ("pace.late = 'soon'", ": pace.late: 'soon' is not a duration", "1h30m"),
     "an unknown error": (
         "[errors.no_luck]\nstatus = 1",
         ": errors: 'no_luck' is unknown",
@@ -183,15 +187,35 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "no endpoint at all": ("endpoints = []", ": endpoints is empty", "at least one"),
     "no scheme": (
         "base_urls = ['host/v1']",
-        ": base_urls: 'host/v1' is no address",
+        ": base_urls: 'host/v1' is not a base URL",
         "https://host",
     ),
-    "another scheme": ("base_urls = ['ftp://h/v1']", "'ftp://h/v1' is no address", "https://host"),
-    "a bad host": ("base_urls = ['http://a b/v1']", "'http://a b/v1' is no addr", "https://host"),
-    "a star inside": ("base_urls = ['http://a.*.c']", "'http://a.*.c' is no addr", "https://host"),
-    "a bad port": ("base_urls = ['http://h:x/']", "'http://h:x/' is no address", "https://host"),
-    "brackets": ("base_urls = ['http://[h/']", "'http://[h/' is no address", "https://host"),
-    "an endpoint without a slash": ("endpoints = ['v1/x']", "endpoints: 'v1/x' is no path", "/v1"),
+    "another scheme": (
+        "base_urls = ['ftp://h/v1']",
+        "'ftp://h/v1' is not a base URL",
+        "https://host",
+    ),
+    "a bad host": (
+        "base_urls = ['http://a b/v1']",
+        "'http://a b/v1' is not a base",
+        "https://host",
+    ),
+    "a star inside": (
+        "base_urls = ['http://a.*.c']",
+        "'http://a.*.c' is not a base",
+        "https://host",
+    ),
+    "a bad port": (
+        "base_urls = ['http://h:x/']",
+        "'http://h:x/' is not a base URL",
+        "https://host",
+    ),
+    "brackets": ("base_urls = ['http://[h/']", "'http://[h/' is not a base URL", "https://host"),
+    "an endpoint without a slash": (
+        "endpoints = ['v1/x']",
+        "'v1/x' is not a path",
+        "/v1",
+    ),
     "an id of no form": (
         "[ids]\nbatch = 'batch_{snowflake}'",
         ": ids.batch: 'batch_{snowflake}' has an unknown field, 'snowflake'",
@@ -206,7 +230,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a shape with a typo": (
         "shapes.error = 'error.mesage'",
         ": shapes.error: there is no field 'mesage'",
-        "It can show message type",
+        "A shape can have message type",
     ),
     "a shape with a typo in a member": (
         "shapes.batch = 'id total=request_counts.totl'",
@@ -214,36 +238,36 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "request_counts.total",
     ),
     "a list with a typo": ("files_list.shape = 'dta'", "shape: there is no field 'dta'", "data"),
-    "a batch without an id": ("shapes.batch = 'status'", "there is no key {'id'}", "Lists"),
+    "a batch without an id": ("shapes.batch = 'status'", "the key 'id' is missing", "Lists"),
     "a result line with a key twice": (
         "shapes.answered = 'id id'",
-        ": shapes.answered: 'id' is there twice",
+        ": shapes.answered: 'id' appears twice",
         "custom_id",
     ),
     "an error with an unknown field": (
         "[errors.no_such_batch]\nmessage = 'job {batch} is gone'",
         ": errors.no_such_batch.message: 'job {batch} is gone' has an unknown field, 'batch'",
-        "stand {id};",
+        "have {id};",
     ),
     "an error with a lone brace": (
         "errors.not_json.message = 'expected {'",
         ": errors.not_json.message: 'expected {' cannot be filled in: Single '{'",
-        "stand nothing; a brace itself is written {{ or }}",
+        "have no fields; a brace itself is written {{ or }}",
     ),
     "a param with an unknown field": (
         "errors.missing.param = '{param}'",
         ": errors.missing.param: '{param}' has an unknown field",
-        "stand {name};",
+        "have {name};",
     ),
     "an error of a batch with an unknown field": (
         "batch_errors.bad_url.message = '{url}'",
         ": batch_errors.bad_url.message: '{url}' has an unknown field",
-        "stand {value};",
+        "have {value};",
     ),
     "an error of a line with a field": (
         "line_errors.429.message = '{model}'",
         ": line_errors.429.message: '{model}' has an unknown field",
-        "stand nothing;",
+        "have no fields;",
     ),
     "an address of results with an unknown field": (
         "results_url = '{base_url}/x'",
@@ -252,15 +276,15 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     ),
     "a window that ends before it begins": (
         "window = { least = '48h', most = '36h', usual = '40h' }",
-        ": window: '48h' to '36h', usually '40h', is no range",
+        ": window: '48h' to '36h', usually '40h', is not a range",
         "whole number",
     ),
     "a window in words": (
         "window.most = 'a week'",
         ": window: '24h' to 'a week', us",
-        "d, h, m, s",
+        "d, h, m and s",
     ),
-    "a window in weeks": ("window.units = 'hw'", ": window: '24h', usually '24h'", "d, h, m, s"),
+    "a window in weeks": ("window.units = 'hw'", ": window: '24h', usually '24h'", "d, h, m and s"),
     "a file that is never there": (
         "files.statuses = {}",
         ": files: statuses = {} are no",
@@ -271,9 +295,9 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         ": files: statuses = {'a'",
         "second 0",
     ),
-    "facts in one table": ("[fact]\nwhat = 'x'", ": it has facts in another form", "[[fact]]"),
-    "facts by another name": ("facts = []", ": it has facts in another form", "[[fact]]"),
-    "facts that are no tables": ("fact = [1]", ": it has facts in another form", "[[fact]]"),
+    "facts in one table": ("[fact]\nwhat = 'x'", ": its facts have another form", "[[fact]]"),
+    "facts by another name": ("facts = []", ": its facts have another form", "[[fact]]"),
+    "facts that are no tables": ("fact = [1]", ": its facts have another form", "[[fact]]"),
     "a fact without evidence": (
         "[[fact]]\nwhat = 'x'\nsource = 'y'",
         ", [[fact]] 1: evidence is missing",

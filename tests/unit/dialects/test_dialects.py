@@ -10,9 +10,9 @@ import pytest
 from pydantic import TypeAdapter
 
 import fakebatch
-from fakebatch.batch.input_file import ASKS
+from fakebatch.batch.input_file import REQUIRED_PARAMS
 from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.output_file import UNFINISHED
+from fakebatch.batch.output_file import UNFINISHED_CODES
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, ErrorCode, ErrorKind, canonical, choose
 from fakebatch.dialects.dialect import BatchStatus, OperationName, UnfinishedCode
 from fakebatch.durations import microseconds
@@ -28,7 +28,7 @@ def test_a_dialect_has_words_for_everything(dialect: Dialect) -> None:
     """Whatever the service may refuse, find or lose, the provider can say it."""
     assert set(ErrorKind) == set(dialect.errors)
     assert set(ErrorCode) == set(dialect.batch_errors)
-    assert set(UNFINISHED.values()) <= set(dialect.unfinished_line_errors)
+    assert set(UNFINISHED_CODES.values()) <= set(dialect.unfinished_line_errors)
 
 
 @ALL
@@ -58,7 +58,7 @@ def test_every_error_is_raised_with_what_its_words_name() -> None:
 @ALL
 def test_a_dialect_knows_what_its_endpoints_ask_for(dialect: Dialect) -> None:
     """For each endpoint of a batch it is known what the body of a line must hold."""
-    assert set(map(canonical, dialect.endpoints)) <= set(ASKS)
+    assert set(map(canonical, dialect.endpoints)) <= set(REQUIRED_PARAMS)
 
 
 @ALL
@@ -84,7 +84,7 @@ def test_closed_sets_are_those_there_are() -> None:
 
     assert {*statuses} == {*Status}
     assert {*operations} == {operation.name for operation in OPERATIONS}
-    assert {*UNFINISHED.values()} <= {*get_args(UnfinishedCode)[1].values}
+    assert {*UNFINISHED_CODES.values()} <= {*get_args(UnfinishedCode)[1].values}
 
 
 @IS_A_COPY

@@ -16,13 +16,16 @@ from fakebatch.dialects import DIALECTS, Dialect, ErrorKind, Listing, Shapes
 from support.client import Driver, chat, jsonl
 from support.providers import EVERY, create, keys, line, pattern, results, run, upload
 
+pytestmark = pytest.mark.sync
+
 
 @EVERY
 def test_a_batch_runs_from_upload_to_results(
     do: Driver, fakebatch: FakeBatch, dialect: Dialect, name: str
 ) -> None:
     """The OpenAI SDK takes a batch through its life; each line comes back once."""
-    seen = do.poll(create(do, fakebatch, line(dialect, "a"), line(dialect, "b")))
+    fakebatch.schedule(validating="1m", in_progress="1m", finalizing="1m")
+    seen = do.poll(create(do, fakebatch, line(dialect, "a"), line(dialect, "b")), every=30)
     done = seen[-1]
 
     lived = ("validating", "in_progress", "finalizing", "completed")

@@ -13,7 +13,7 @@ import pytest
 from fakebatch import FakeBatch
 from support.client import Driver, chat, jsonl
 
-pytestmark = pytest.mark.fakebatch(dialect="moonshot")
+pytestmark = [pytest.mark.fakebatch(dialect="moonshot"), pytest.mark.sync]
 
 BASE = "https://api.moonshot.cn/v1"
 LINE = chat("request-1", model="kimi-k2.6")

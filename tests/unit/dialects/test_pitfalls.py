@@ -15,6 +15,8 @@ from fakebatch.dialects import Dialect
 from support.client import Driver, jsonl
 from support.providers import create, line, results, run, upload
 
+pytestmark = pytest.mark.sync
+
 
 def of(*names: str) -> pytest.MarkDecorator:
     """A test for each of these providers."""

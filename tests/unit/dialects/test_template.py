@@ -45,16 +45,16 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "an unknown member": ("errors.dta id", "there is no field 'dta'"),
     "an unknown member after =": ("id e=errors.dta", "there is no field 'errors.dta'"),
     "a literal that is none": ("id e=nul", "there is no field 'nul'"),
-    "a key twice": ("id id", "'id' is there twice"),
+    "a key twice": ("id id", "'id' appears twice"),
     "a value and a key below it": (
         "id text text.id",
-        "'text.id' stands below a key that has a val",
+        "'text.id' is nested in a key that has a val",
     ),
-    "a key and a value above it": ("id text.id text", "'text' is there twice"),
+    "a key and a value above it": ("id text.id text", "'text' appears twice"),
     "no value": ("id text=", "'text=' has no key or no value"),
     "no key": ("id =text", "'=text' has no key or no value"),
     "half a path": ("id a..text", "'a..text' has no key or no value"),
-    "without what it needs": ("text", "there is no key {'id'}"),
+    "without what it needs": ("text", "the key 'id' is missing"),
 }
 
 

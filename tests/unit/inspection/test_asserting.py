@@ -10,6 +10,7 @@ import pytest
 from fakebatch import FakeBatch
 from support.client import Driver, chat
 
+pytestmark = pytest.mark.sync
 START = "2026-01-01T00:"
 
 

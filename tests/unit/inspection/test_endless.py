@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -19,24 +18,17 @@ import openai
 import pytest
 
 from fakebatch import FakeBatch, FakeBatchError
-from fakebatch.inspection import endless
-from support.client import Driver, chat
+from support.client import Driver, chat, created
+from support.waiting import only
 
 pytestmark = pytest.mark.timeout(60)
 
 HOUR = 3_600
 
 
-def create(client: openai.OpenAI, *lines: dict[str, Any]) -> str:
-    driver = Driver(client)
-    id_: str = driver.create([*lines]).id
-    driver.runner.close()
-    return id_
-
-
 def failing(client: openai.OpenAI) -> str:
     """A batch that ends at "failed": a custom_id is not unique."""
-    return create(client, chat("a"), chat("a"))
+    return created(client, chat("a"), chat("a"))
 
 
 def polls(id_: str, every: float = 60) -> None:
@@ -89,13 +81,6 @@ LOOPS: dict[str, Callable[[str], object]] = {
     "to_thread": lambda id_: asyncio.run(polls_in_a_thread_of_a_loop(id_)),
     NO_FRAME: lambda id_: asyncio.run(calls_in_a_thread_of_a_loop(id_)),
 }
-
-
-def only(error: BaseException) -> BaseException:
-    """The one error in a group of groups, as task groups raise them."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 # --- what never ends
@@ -179,7 +164,7 @@ def test_a_loop_without_a_batch_is_ended(
 LIMITS: dict[str, tuple[dict[str, Any], str]] = {
     "virtual time since the last change": ({"max_idle": "20m"}, "Nothing has changed since"),
     "sleeps since the last change": ({"max_sleeps": 7}, "It has slept 7 times since"),
-    "virtual time in all": ({"max_elapsed": "1d"}, "1d of virtual time have passed"),
+    "virtual time in all": ({"max_elapsed": "2h"}, "2h of virtual time have passed"),
 }
 
 
@@ -203,7 +188,7 @@ def downloads(client: openai.OpenAI, file_id: str) -> bytes:
 def test_who_waits_for_an_outage_to_end_is_left_alone(fakebatch: FakeBatch) -> None:
     """All batches have ended; the outage is still to end."""
     client = fakebatch.openai()
-    create(client, chat("a"))
+    created(client, chat("a"))
     fakebatch.clock.advance("2h")
     fakebatch.on_call("files.content", between=("2h", "4h")).fail(503)
     assert downloads(client, fakebatch.batches.only().output_file_id)
@@ -218,7 +203,7 @@ def test_a_client_with_a_deadline_comes_to_it(fakebatch: FakeBatch, status: Any)
     """However the batch stalls."""
     fakebatch.on_batch().stall(status)
     client = fakebatch.openai()
-    id_, deadline = create(client, chat("a")), time.monotonic() + 40 * HOUR
+    id_, deadline = created(client, chat("a")), time.monotonic() + 40 * HOUR
     while client.batches.retrieve(id_).status != "completed" and time.monotonic() < deadline:
         time.sleep(600)
     assert client.batches.retrieve(id_).status == status
@@ -230,7 +215,7 @@ def test_a_client_that_waits_for_the_expiry_sees_it(fakebatch: FakeBatch) -> Non
     """It comes at a known moment, however little happens until then."""
     fakebatch.on(custom_id="a").hang()
     driver = Driver(fakebatch.openai())
-    assert driver.poll(driver.create([chat("a")]))[-1].status == "expired"
+    assert driver.poll(driver.create([chat("a")]), every=600)[-1].status == "expired"
     assert fakebatch.clock.elapsed >= 24 * HOUR
 
 
@@ -275,115 +260,6 @@ def test_pollers_in_tasks_agree_on_the_time(fakebatch: FakeBatch) -> None:
         return await asyncio.gather(*(poll(client, every) for every in (50, 60, 70, 90)))
 
     assert asyncio.run(main()) == [100, 120, 70, 90]
-
-
-# --- polling that takes no time
-
-
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not as many calls, which would take seconds."""
-    monkeypatch.setattr(endless, "CALLS", 200)
-
-
-def spins(client: openai.OpenAI, id_: str) -> None:
-    while client.batches.retrieve(id_).status != "completed":
-        pass
-
-
-def spins_with_a_sleep_of_nothing(_: openai.OpenAI, id_: str) -> None:
-    async def main() -> None:
-        async with openai.AsyncOpenAI() as client:
-            while (await client.batches.retrieve(id_)).status != "completed":  # noqa: ASYNC110
-                await asyncio.sleep(0)
-
-    asyncio.run(main())
-
-
-def spins_on_trio(_: openai.OpenAI, id_: str) -> None:
-    async def main() -> None:
-        async with openai.AsyncOpenAI() as client:
-            while (await client.batches.retrieve(id_)).status != "completed":  # noqa: ASYNC110
-                await anyio.sleep(0)  # noqa: ASYNC115 - they do
-
-    anyio.run(main, backend="trio")
-
-
-def spins_through_an_outage(client: openai.OpenAI, id_: str) -> None:
-    while True:
-        with suppress(openai.APIError):
-            client.with_options(max_retries=0).files.content(id_)
-
-
-SPINS = {
-    "no sleep": spins,
-    "asyncio.sleep(0)": spins_with_a_sleep_of_nothing,
-    "trio": spins_on_trio,
-    "errors that are caught": spins_through_an_outage,
-}
-
-
-@pytest.mark.usefixtures("few")
-@pytest.mark.parametrize("loop", SPINS.values(), ids=SPINS)
-@pytest.mark.parametrize("clock", ["virtual", "manual"])
-def test_a_loop_that_takes_no_time_is_ended(
-    loop: Callable[[openai.OpenAI, str], None], clock: str
-) -> None:
-    """The message names the line that calls, what is polled, and what to do."""
-    with FakeBatch(clock=clock) as fake:
-        client = fake.openai()
-        id_ = create(client, chat("a"))
-        with pytest.raises(BaseException) as caught:  # noqa: PT011 - the next lines say which
-            loop(client, id_)
-    first, _, third = str(only(caught.value)).split("\n")
-    line = re.escape(__file__) + r":\d+"
-    assert re.match(rf"fakebatch: the loop at {line} never ends: 200 calls of \S+, ", first)
-    assert third.startswith("Sleep between calls")
-
-
-@pytest.mark.usefixtures("few")
-def test_a_sleep_that_the_test_has_patched_away_takes_no_time(
-    fakebatch: FakeBatch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As many suites do, so that they need not wait."""
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    with pytest.raises(FakeBatchError, match="do not patch sleep away"):
-        polls(create(openai.OpenAI(), chat("a")))
-
-
-@pytest.mark.usefixtures("few")
-def test_in_real_time_it_is_left_alone() -> None:
-    """There each call takes time."""
-    with FakeBatch(clock="real") as fake:
-        client = fake.openai()
-        id_ = create(client, chat("a"))
-        for _ in range(400):
-            assert client.batches.retrieve(id_).status == "validating"
-
-
-SWALLOWS = """
-import openai
-from fakebatch.inspection import endless
-
-endless.CALLS, endless.SWALLOWED = 200, 50
-
-def test_it(fakebatch):
-    client = openai.OpenAI()
-    while True:
-        try:
-            if client.batches.list().data:
-                break
-        except:
-            continue
-"""
-
-
-def test_a_test_that_swallows_every_error_fails(pytester: pytest.Pytester) -> None:
-    """With the same message, instead of a run that hangs."""
-    pytester.makepyfile(test_it=SWALLOWS)
-    run = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=60)
-    run.assert_outcomes(failed=1)
-    run.stdout.fnmatch_lines(["*fakebatch: the loop at *test_it.py:* never ends: 200 calls of *"])
 
 
 def test_code_from_stdin_is_named_as_such() -> None:

@@ -12,6 +12,7 @@ from fakebatch.inspection import checks
 from fakebatch.inspection.checks import Finding
 from support.client import Driver, chat
 
+pytestmark = pytest.mark.sync
 HOUR = 3_600
 
 

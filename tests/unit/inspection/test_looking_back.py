@@ -11,6 +11,7 @@ from fakebatch import FakeBatch, UsageError
 from fakebatch.rules.lines import Echo, Fail
 from support.client import Driver, chat, jsonl
 
+pytestmark = pytest.mark.sync
 VALIDATED, WORKED, ENDED = 65, 65 + 3470, 65 + 3470 + 65
 
 

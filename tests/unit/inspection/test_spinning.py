@@ -16,12 +16,9 @@ import pytest
 from fakebatch import FakeBatchError
 from fakebatch.dialects import DIALECTS
 from fakebatch.inspection import endless
-from fakebatch.rules.batches import Stall
 from fakebatch.rules.calls import CallRule, Fail
 from fakebatch.rules.scenario import Scenario
-from support.waiting import Run, batches
-
-STALLS = batches({"stall": Stall("validating")})
+from support.waiting import STALLS, Run, message
 
 
 @pytest.fixture
@@ -42,22 +39,26 @@ def calls_until_ended(run: Run, *paths: str, most: int = 30_000) -> int:
 
 def test_five_thousand_polls_that_take_no_time_are_ended() -> None:
     """The loop learns of it by its line, what it polls, and what to do."""
-    run = Run(STALLS)
+    run = Run(STALLS["validating"])
     path = run.create()
     with pytest.raises(FakeBatchError) as caught:
         for number in count(1):  # noqa: B007
             run.call(path)
     assert number == 5_000
-    came, known, to_do = str(caught.value).splitlines()
-    assert came.startswith("fakebatch: the loop at ")
-    assert came.endswith(" never ends: 5,000 calls of batches.retrieve, and no time has passed.")
-    assert known == (
-        f"{path[9:]} is 'validating'. The clock moves only when code sleeps or the test moves it."
-    )
-    assert to_do == (
-        "Sleep between calls; it takes no real time here, so do not patch sleep away. Or move the "
-        "clock: fakebatch.clock.advance('1m')."
-    )
+    assert message(caught.value) == [
+        (
+            "fakebatch: the loop at test.py never ends: 5,000 calls of batches.retrieve, and no "
+            "time has passed."
+        ),
+        (
+            f"{path[9:]} is 'validating'. The clock moves only when code sleeps or the test moves "
+            "it."
+        ),
+        (
+            "Sleep between calls; it takes no real time here, so do not patch sleep away. Or move "
+            "the clock: fakebatch.clock.advance('1m')."
+        ),
+    ]
 
 
 SPINS: dict[str, tuple[str, ...]] = {
@@ -119,7 +120,7 @@ NO_SPINS: dict[str, Callable[[Run, int], object]] = {
     "what changes in between": lambda run, n: run.upload() if n % 100 == 0 else run.call("/files"),
     "many files uploaded at once": lambda run, _: run.upload(),
     "many questions at once": lambda run, _: run.call(
-        "/embeddings", "POST", {"model": "m", "input": "a"}
+        "/embeddings", "POST", {"model": "m", "input": "a", "dimensions": 8}
     ),
 }
 

@@ -15,6 +15,7 @@ from fakebatch.batch.lifecycle import Status
 from fakebatch.durations import SECOND, microseconds
 from support.client import Driver, chat, jsonl
 
+pytestmark = pytest.mark.sync
 GOOD = [chat("a"), chat("b")]
 BAD = [chat("a"), chat("a")]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -32,6 +32,18 @@ def test_calls_are_counted_exactly_and_the_last_hundred_kept(
     assert fakebatch.router.calls.call_count == 252
     assert route.calls.last.request.url.path == f"/v1/batches/{id_}"
     assert fakebatch.router["batches.cancel"].called is False
+
+
+def test_calls_can_be_cut_and_gone_through(fakebatch: FakeBatch) -> None:
+    """As a list: each is a call of respx."""
+    client = openai.OpenAI()
+    for limit in (1, 2, 3):
+        client.batches.list(limit=limit)
+    calls = fakebatch.router["batches.list"].calls
+
+    assert [call.request.url.params["limit"] for call in calls] == ["1", "2", "3"]
+    assert [call.request.url.params["limit"] for call in calls[1:]] == ["2", "3"]
+    assert calls[-1] is calls[-1:][0]
 
 
 def test_calls_can_be_asserted_and_forgotten(fakebatch: FakeBatch) -> None:
@@ -113,6 +125,25 @@ def test_a_route_the_test_mocks_answers_instead(
         do(do.client.batches.list)
 
     assert (caught.value.status_code, route.call_count) == (418, 1)
+
+
+class _Pieces(httpx.AsyncByteStream):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b'{"object": "list", "data": [], '
+        await asyncio.sleep(30)
+        yield b'"has_more": false}'
+
+
+def test_a_mocked_response_may_stream(fakebatch: FakeBatch) -> None:
+    """An async client reads its pieces as they come; the clock moves in between."""
+
+    async def main() -> list[Any]:
+        async with openai.AsyncOpenAI() as client:
+            return (await client.batches.list()).data
+
+    fakebatch.router["batches.list"].respond(stream=_Pieces())
+    assert asyncio.run(main()) == []
+    assert fakebatch.clock.elapsed == 30
 
 
 def test_a_coroutine_function_may_answer_an_async_client(fakebatch: FakeBatch) -> None:

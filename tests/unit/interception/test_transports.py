@@ -176,7 +176,7 @@ def test_results_too_long_to_hold_are_streamed(
     own: bool, is_async: bool, fakebatch: FakeBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They arrive whole, without a length beforehand, the same each time."""
-    monkeypatch.setattr("fakebatch.batch.output_file.HELD", 1000)
+    monkeypatch.setattr("fakebatch.batch.output_file.MAX_CACHED", 1000)
     client: Any
     if is_async:
         client = fakebatch.async_openai() if own else openai.AsyncOpenAI()

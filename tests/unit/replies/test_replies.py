@@ -20,7 +20,7 @@ from openai.types.responses import Response
 from pydantic import BaseModel
 
 from fakebatch import UsageError
-from fakebatch.replies import ENDPOINTS, ModelRequest, echo, usage, worded
+from fakebatch.replies import ENDPOINTS, ModelRequest, echo, usage, with_text
 
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 IMAGES = "/v1/images/generations"
@@ -172,8 +172,8 @@ def test_the_default_answer_echoes(
 def test_a_worded_answer_differs_in_its_words_alone(endpoint: str) -> None:
     """Wording an answer as its own echo changes nothing; other words are said instead."""
     question = ask(endpoint, {"messages": "hi", "input": "hi", "prompt": "hi"})
-    assert worded(question, "hi") == echo(question)
-    assert words(worded(question, "sunny")) == ["sunny"]
+    assert with_text(question, "hi") == echo(question)
+    assert words(with_text(question, "sunny")) == ["sunny"]
 
 
 def test_an_image_is_a_picture_of_its_own() -> None:
@@ -187,8 +187,8 @@ def test_an_image_is_a_picture_of_its_own() -> None:
 
 
 REFUSED = {
-    "an embedding": (EMBEDDINGS, "A reply of /v1/embeddings holds no text"),
-    "a moderation": (MODERATIONS, "A reply of /v1/moderations holds no text"),
+    "an embedding": (EMBEDDINGS, "Replies of /v1/embeddings have no text"),
+    "a moderation": (MODERATIONS, "Replies of /v1/moderations have no text"),
     "a video": ("/v1/videos", "a request for /v1/videos"),
 }
 
@@ -197,7 +197,7 @@ REFUSED = {
 def test_words_are_refused_by(endpoint: str, message: str) -> None:
     """A reply that cannot hold a text is an error."""
     with pytest.raises(UsageError, match=message):
-        worded(ask(endpoint, {}), "sunny")
+        with_text(ask(endpoint, {}), "sunny")
 
 
 JSON = st.recursive(

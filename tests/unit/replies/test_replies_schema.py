@@ -1,37 +1,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
-from datetime import datetime, timedelta
-from decimal import Decimal
-from enum import Enum
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import AnyUrl, BaseModel, Field, TypeAdapter
 
-from fakebatch.replies.pattern import Unmet
+from fakebatch.replies.pattern import Unsatisfiable
 from fakebatch.replies.schema import instance
+from support.schemas import NULL, ref, valid
 
-jsonschema = pytest.importorskip("jsonschema")
-Validator: Any = jsonschema.Draft202012Validator
-
-
-def valid(schema: Any, text: str = "hi") -> Any:
-    """The instance made, once the judge has found it valid."""
-    made = instance(schema, text)
-    Validator(schema, format_checker=Validator.FORMAT_CHECKER).validate(made)
-    return made
-
-
-def ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/$defs/{name}"}
-
-
-NULL = {"type": "null"}
 MADE = {
     "anything": (True, "hi"),
     "a string": ({"type": "string"}, "hi"),
@@ -230,13 +207,13 @@ TOLD = {
         {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
         "'#' contains itself",
     ),
-    "a reference to nothing": ({"$ref": "#/$defs/a"}, "'#/$defs/a' leads nowhere"),
-    "a reference to another file": ({"$ref": "a.json"}, "'a.json' leads nowhere"),
-    "a keyword that is unknown": ({"if": {"type": "string"}, "then": False}, "what 'if' in a"),
+    "a reference to nothing": ({"$ref": "#/$defs/a"}, "'#/$defs/a' has no target"),
+    "a reference to another file": ({"$ref": "a.json"}, "'a.json' has no target"),
+    "a keyword that is unknown": ({"if": {"type": "string"}, "then": False}, "support 'if' in a"),
     "a pattern of JavaScript": ({"type": "string", "pattern": r"^\p{L}$"}, "cannot be read"),
     "a pattern that refers back": (
         {"type": "string", "pattern": r"^(.)\1$"},
-        "what GROUPREF in a pattern",
+        "support GROUPREF in a pattern",
     ),
     "a pattern of too many parentheses": (
         {"type": "string", "pattern": "(" * 1200 + "a" + ")" * 1200},
@@ -277,7 +254,7 @@ TOLD = {
 @pytest.mark.parametrize(("schema", "message"), TOLD.values(), ids=TOLD)
 def test_what_cannot_be_met_is_an_error(schema: Any, message: str) -> None:
     """It says which part of the schema, and comes soon, whatever the schema."""
-    with pytest.raises(Unmet) as caught:
+    with pytest.raises(Unsatisfiable) as caught:
         instance(schema, "hi")
     assert message in str(caught.value)
 
@@ -308,228 +285,9 @@ def test_a_generous_value_that_is_too_large_is_made_without_what_is_optional() -
     assert valid(levels) == {}
 
 
-class Colour(Enum):
-    """An enumeration."""
-
-    RED = "red"
-    BLUE = "blue"
-
-
-class Cat(BaseModel):
-    """A variant of a union."""
-
-    kind: Literal["cat"]
-    lives: Annotated[int, Field(ge=1, le=9)]
-
-
-class Dog(BaseModel):
-    """Another, which contains itself."""
-
-    kind: Literal["dog"]
-    name: Annotated[str, Field(pattern="^[A-Z][a-z]+$")]
-    friends: list[Dog] = []
-
-
-class Everything(BaseModel):
-    """A field of each kind."""
-
-    price: Decimal
-    ratio: Annotated[float, Field(gt=0, lt=1, multiple_of=0.05)]
-    tags: Annotated[set[str], Field(min_length=2)]
-    codes: Annotated[dict[Annotated[str, Field(pattern="^[a-z]{2}$")], int], Field(max_length=3)]
-    counts: dict[Literal["a", "b"], int]
-    colour: Colour
-    maybe: Colour | None = None
-    pets: Annotated[list[Annotated[Cat | Dog, Field(discriminator="kind")]], Field(min_length=2)]
-    pair: tuple[int, str]
-    when: datetime
-    how_long: timedelta
-    id: UUID
-    home: AnyUrl
-    anything: Any
-
-
-USUAL = {
-    "everything that pydantic has": Everything.model_json_schema(),
-    "a list of pydantic models": TypeAdapter(list[Cat | Dog]).json_schema(),
-    "the steps of OpenAI's guide": {
-        "type": "object",
-        "properties": {
-            "steps": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "explanation": {"type": "string"},
-                        "output": {"type": "string"},
-                    },
-                    "required": ["explanation", "output"],
-                    "additionalProperties": False,
-                },
-            },
-            "final_answer": {"type": "string"},
-        },
-        "required": ["steps", "final_answer"],
-        "additionalProperties": False,
-    },
-    "the user interface of OpenAI's guide": {
-        "type": "object",
-        "properties": {
-            "type": {"type": "string", "enum": ["div", "button"]},
-            "label": {"type": "string"},
-            "children": {"type": "array", "items": {"$ref": "#"}},
-            "attributes": {"type": "array", "items": {"$ref": "#/$defs/attribute"}},
-        },
-        "$defs": {
-            "attribute": {
-                "type": "object",
-                "properties": {"name": {"type": "string"}, "value": {"type": "string"}},
-            }
-        },
-        "required": ["type", "label", "children", "attributes"],
-        "additionalProperties": False,
-    },
-    "an object of zod": {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "properties": {
-            "email": {
-                "type": "string",
-                "format": "email",
-                "pattern": r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@"
-                r"([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$",
-            },
-            "age": {
-                "type": "integer",
-                "minimum": -9007199254740991,
-                "maximum": 9007199254740991,
-                "exclusiveMinimum": 0,
-            },
-            "record": {
-                "type": "object",
-                "propertyNames": {"type": "string"},
-                "additionalProperties": {"type": "number"},
-            },
-            "slug": {"type": "string", "pattern": "^[a-z0-9]+(?:-[a-z0-9]+)*$", "minLength": 9},
-            "shape": {
-                "oneOf": [
-                    {"type": "object", "properties": {"r": {"type": "number"}}, "required": ["r"]},
-                    {"type": "object", "properties": {"w": {"type": "number"}}, "required": ["w"]},
-                ]
-            },
-        },
-        "required": ["email", "age", "record", "slug", "shape"],
-        "additionalProperties": False,
-    },
-}
-
-
-@pytest.mark.parametrize("schema", USUAL.values(), ids=USUAL)
-@pytest.mark.parametrize("text", ["hi", "What is 8x + 7 = -23?", ""])
-def test_usual_schemas_are_met(schema: Any, text: str) -> None:
-    """Those that pydantic and zod make, and those of OpenAI's guide."""
-    valid(schema, text)
-
-
-def test_a_model_reads_what_its_schema_made() -> None:
-    """What is valid for the schema of a pydantic model makes one."""
-    Everything.model_validate(instance(Everything.model_json_schema(), "hi"))
-
-
 def test_types_that_all_refer_to_each_other_make_little() -> None:
     """A value grows with a few steps from the root, not with every way through the schema."""
     names = [f"t{number}" for number in range(14)]
     each = {"type": "object", "properties": {n: {"anyOf": [ref(n), NULL]} for n in names}}
     made = valid(ref("t0") | {"$defs": dict.fromkeys(names, each | {"required": names})})
     assert len(json.dumps(made)) < 100_000
-
-
-BOUND = st.integers(-100, 100) | st.floats(-100, 100).map(lambda number: round(number, 3))
-LEAVES = st.one_of(
-    st.sampled_from([True, {}, NULL, {"type": "boolean"}, {"const": [1]}, {"enum": [None, 2]}]),
-    st.builds(
-        lambda least, more: {"type": "string", "minLength": least, "maxLength": least + more},
-        st.integers(0, 20),
-        st.integers(0, 20),
-    ),
-    st.sampled_from(["date", "date-time", "email", "ipv4", "ipv6", "time", "uuid"]).map(
-        lambda form: {"type": "string", "format": form}
-    ),
-    st.sampled_from([r"^\d{3}$", "[a-c]+z", r"^(\w+) \w?", "^[^a-y]{2,}$", "é|[一-龥]"]).map(
-        lambda pattern: {"type": "string", "pattern": pattern}
-    ),
-    st.builds(
-        lambda kind, one, other: {
-            "type": kind,
-            "minimum": min(one, other),
-            "maximum": max(one, other) + 1,
-        },
-        st.sampled_from(["integer", "number"]),
-        BOUND,
-        BOUND,
-    ),
-    st.builds(
-        lambda low, step: {"type": "integer", "exclusiveMinimum": low, "multipleOf": step},
-        BOUND,
-        st.integers(1, 9),
-    ),
-    st.sampled_from(["a", "b", "c"]).map(
-        lambda name: {
-            "type": "object",
-            "properties": {"next": {"anyOf": [ref(name), NULL]}},
-            "required": ["next"],
-        }
-    ),
-)
-
-
-def composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    arrays = st.fixed_dictionaries(
-        {"type": st.just("array"), "items": inner}, optional={"minItems": st.integers(0, 3)}
-    )
-    objects = st.dictionaries(st.text(), inner, max_size=4).flatmap(
-        lambda properties: st.fixed_dictionaries(
-            {
-                "type": st.just("object"),
-                "properties": st.just(properties),
-                "required": st.lists(st.sampled_from([*properties, "more"]), unique=True),
-            }
-        )
-    )
-    unions = st.lists(inner, min_size=1, max_size=3).map(lambda branches: {"anyOf": branches})
-    return arrays | objects | unions
-
-
-SCHEMAS = st.recursive(LEAVES, composed, max_leaves=10)
-
-
-@given(
-    st.fixed_dictionaries(
-        {
-            "type": st.just("object"),
-            "properties": st.fixed_dictionaries({"it": SCHEMAS}),
-            "required": st.just(["it"]),
-            "$defs": st.fixed_dictionaries({"a": SCHEMAS, "b": SCHEMAS, "c": SCHEMAS}),
-        }
-    ),
-    st.text(),
-)
-def test_what_a_schema_makes_is_valid(schema: dict[str, Any], text: str) -> None:
-    """For any schema there is a valid value, the same every time, however it recurs."""
-    assert valid(schema, text) == instance(schema, text)
-
-
-VALUES = st.sampled_from(["#", "object", "array", "string", "number", "integer"])
-NONSENSE = st.recursive(
-    VALUES | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: (
-        st.lists(inner) | st.dictionaries(st.sampled_from(sorted(Validator.VALIDATORS)), inner)
-    ),
-)
-
-
-@given(NONSENSE)
-def test_any_schema_makes_json_or_an_error(schema: Any) -> None:
-    """Whatever stands where a schema should, there is a value or an error that says why not."""
-    with suppress(Unmet):
-        json.dumps(instance(schema, "hi"))

@@ -97,7 +97,7 @@ def test_a_schema_that_nothing_fits_is_an_error() -> None:
     with pytest.raises(UsageError) as caught:
         response(text={"format": FORMATS["a schema"][1] | {"schema": impossible}})
     assert str(caught.value).split("\n") == [
-        "fakebatch: There is no default reply to the request: its JSON schema cannot be met.",
+        "fakebatch: There is no default reply to the request: no value fits its schema.",
         "Part of it is `false`, for which no value is valid.",
         "Give the reply yourself: fakebatch.on(...).reply('{...}').",
     ]

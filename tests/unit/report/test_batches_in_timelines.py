@@ -16,6 +16,7 @@ from support.batches import T0, batch, failing, jsonl, request
 from support.client import Driver, chat
 from support.timelines import ZERO
 
+pytestmark = pytest.mark.sync
 CREATED = "+00:00:00  batches.create   200  batch_6955b900a0c48190a7711bcd6d8a12bb"
 UPLOADED = "+00:00:00  files.create     200  file-2PbNWcDDgw3QXQKkvgK3Wk"
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import select
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -395,9 +392,28 @@ def polls_in_a_thread(server: Server) -> None:
             poll.register(raw.fileno(), select.POLLIN)
             while not poll.poll(20):
                 pass
+            poll.unregister(raw.fileno())
+            assert poll.poll(0) == []
             raw.close()
 
     thread = threading.Thread(target=poll_often)
+    thread.start()
+    time.sleep(120)
+    thread.join()
+
+
+def selects_in_a_thread(server: Server) -> None:
+    """As libraries do that wait for a descriptor of C code by select.select()."""
+
+    def select_once() -> None:
+        with socket.create_connection(server.address) as sock:
+            raw = socket.SocketType(fileno=socket.dup(sock.fileno()))
+            raw.send(late(500))
+            assert select.select([], [raw], [], 1)[1] == [raw]
+            assert select.select([raw], [], [])[0] == [raw]
+            raw.close()
+
+    thread = threading.Thread(target=select_once)
     thread.start()
     time.sleep(120)
     thread.join()
@@ -408,6 +424,7 @@ SLOW = {
     "trio": lambda server: trio.run(asks_what_is_never_answered_on_trio, server),
     "a thread": asks_in_a_thread,
     "a thread that polls": polls_in_a_thread,
+    "a thread that selects": selects_in_a_thread,
 }
 
 
@@ -431,142 +448,3 @@ def test_an_answer_that_does_not_come_is_named(
         "Let it answer sooner, or say how long to wait: io_wait='1s' of FakeBatch and the marker."
     )
     assert io_clock.elapsed == 120.0
-
-
-# --- servers that live in virtual time themselves
-
-
-async def asks_itself() -> None:
-    closed = asyncio.Event()
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(1):
-            await asyncio.sleep(60)
-            writer.write(b"!")
-        writer.close()
-        await writer.wait_closed()
-        closed.set()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    for _ in range(10):
-        writer.write(b"?")
-        await reader.readexactly(1)
-        await asyncio.sleep(60)
-    writer.close()
-    await closed.wait()
-    server.close()
-
-
-def asks_a_thread_of_its_own() -> None:
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            while connection.recv(1):
-                time.sleep(60)
-                connection.sendall(b"!")
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    with socket.create_connection(listener.getsockname()) as sock:
-        for _ in range(10):
-            sock.sendall(b"?")
-            sock.recv(1)
-            time.sleep(60)
-    thread.join()
-    listener.close()
-
-
-INSIDE = {"in one loop": lambda: asyncio.run(asks_itself()), "threads": asks_a_thread_of_its_own}
-
-
-@pytest.mark.parametrize("asks", INSIDE.values(), ids=INSIDE)
-def test_a_server_under_the_clock_answers_in_its_time(
-    asks: Callable[[], None], clock: Clock
-) -> None:
-    """What it takes to answer is virtual, and nobody waits for it in real time."""
-    began = real.real_monotonic()
-    asks()
-
-    assert clock.elapsed == 1200.0
-    assert real.real_monotonic() - began < 5
-
-
-# --- child processes
-
-
-CHILD = [sys.executable, "-c", "import time; time.sleep(0.3); print('done')"]
-
-
-async def waits_for_a_child() -> None:
-    process = await asyncio.create_subprocess_exec(*CHILD, stdout=subprocess.DEVNULL)
-    await asyncio.wait_for(process.wait(), 60)
-
-
-async def communicates_with_a_child() -> None:
-    process = await asyncio.create_subprocess_exec(*CHILD, stdout=subprocess.PIPE)
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
-    assert output == b"done\n"
-
-
-async def reads_a_line_of_a_child() -> None:
-    process = await asyncio.create_subprocess_exec(*CHILD, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"done\n"
-    await process.wait()
-
-
-async def runs_a_child_on_anyio() -> None:
-    with anyio.fail_after(60):
-        assert (await anyio.run_process(CHILD)).stdout == b"done\n"
-
-
-async def runs_a_child_in_a_thread() -> None:
-    await asyncio.wait_for(asyncio.to_thread(subprocess.run, CHILD, stdout=subprocess.PIPE), 60)
-
-
-def in_a_process_of_a_pool() -> None:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        assert pool.submit(int, "7").result(timeout=60) == 7
-
-
-def in_a_pool_of_processes() -> None:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply_async(int, ("7",)).get(timeout=60) == 7
-
-
-def joins_a_process() -> None:
-    process = multiprocessing.get_context("spawn").Process(target=int)
-    process.start()
-    threading.Thread(target=time.sleep, args=(0.5,)).start()
-    process.join(60)
-    assert process.exitcode == 0
-
-
-CHILDREN: dict[str, Callable[[], object]] = {
-    "a process of asyncio": lambda: asyncio.run(waits_for_a_child()),
-    "its output": lambda: asyncio.run(communicates_with_a_child()),
-    "a line of its output": lambda: asyncio.run(reads_a_line_of_a_child()),
-    "anyio on asyncio": lambda: anyio.run(runs_a_child_on_anyio),
-    "anyio on trio": lambda: anyio.run(runs_a_child_on_anyio, backend="trio"),
-    "subprocess.run in a thread": lambda: asyncio.run(runs_a_child_in_a_thread()),
-    "a ProcessPoolExecutor": in_a_process_of_a_pool,
-    "a multiprocessing.Pool": in_a_pool_of_processes,
-    "Process.join": joins_a_process,
-}
-
-
-@pytest.mark.parametrize("waits", CHILDREN.values(), ids=CHILDREN)
-def test_time_stands_still_for_a_child_that_is_waited_for(
-    waits: Callable[[], object], clock: Clock
-) -> None:
-    """A child process lives in real time; a timeout of a virtual minute does not fire."""
-    sleeper = threading.Thread(target=time.sleep, args=(5,))
-    sleeper.start()
-    waits()
-
-    assert clock.elapsed <= 0.5
-    sleeper.join()
-    assert clock.elapsed == 5.0

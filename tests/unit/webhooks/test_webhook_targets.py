@@ -119,7 +119,7 @@ def test_what_goes_wrong_at_the_target_fails_the_test(pytester: pytest.Pytester)
     Both in three lines, at the end at the latest.
     """
     pytester.makepyfile(UNHEARD)
-    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    result = pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:asyncio")
     result.assert_outcomes(passed=2, errors=2)
     result.stdout.fnmatch_lines(
         [
