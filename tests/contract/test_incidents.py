@@ -326,7 +326,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.incident(("shuffled-order", "download-truncated"), times=2),
         [
             "fakebatch: times=2 cannot be set here.",
-            "Only an incident by name has parameters; a file, a Scenario and a tuple have none.",
+            "Only incidents by name have parameters.",
             "Write for example fakebatch.incident('download-truncated', fraction=0.5).",
         ],
     ),
