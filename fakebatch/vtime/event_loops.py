@@ -18,6 +18,7 @@ from typing import Any
 from fakebatch.durations import SECOND
 from fakebatch.vtime import callsite, io
 from fakebatch.vtime.callsite import caller, is_harness
+from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import Scheduler, Waiter
 from fakebatch.vtime.watchdog import PendingAnswer
@@ -76,12 +77,12 @@ def select(
     timers, deadline = loop._scheduled, None
     if timeout is not None:
         # Rather the timer than the timeout, which the loop cuts down to a day.
-        when = timers[0]._when if timers else loop.time() + timeout
-        deadline = scheduler.at_monotonic(when)
-        if deadline == scheduler.now:
-            return events
+        deadline = scheduler.at_monotonic(timers[0]._when if timers else loop.time() + timeout)
     waiter = _Loop(deadline, loop, selector, real_select)
-    scheduler.sleep(waiter, waiter.site, loop, len(timers) or 1)
+    if deadline is None:
+        scheduler.wait(waiter)
+    elif deadline > scheduler.now:
+        scheduler.sleep(Sleep(deadline, waiter.site, loop, len(timers) or 1), waiter)
     return waiter.events
 
 

@@ -55,6 +55,9 @@ _TIME_NAMES = frozenset({"sleep", *(real.__name__ for real in fakes())})
 _namespace: Callable[[object], dict[str, Any]] = vars(ModuleType)["__dict__"].__get__
 _values = dict[str, Any].values
 
+_Names = frozenset[str] | dict[str, Any]
+"""Names in a namespace; all that it has by then, if it is the namespace itself."""
+
 
 class Rebinding:
     """Exchanges time functions and classes in the globals of all modules, and back.
@@ -76,7 +79,7 @@ class Rebinding:
         }
         self._reals = {id(fake): real for real, fake in fakes.items()}
         self._on_import = dict(on_import)
-        self._rebound: list[tuple[dict[str, Any], Iterable[str]]] = []
+        self._rebound: list[tuple[dict[str, Any], _Names]] = []
         self._imports: dict[int, list[tuple[object, bool]]] = {}
         """By thread: what its outermost import has executed, and whether without an error."""
         self._lock = RLock()  # a finalizer may import something at any time
@@ -222,8 +225,8 @@ PREPARATIONS: dict[str, Callable[[Any], object]] = {
 # --- where modules have bound the names of time
 
 
-def _rebind(namespace: dict[str, Any], names: Iterable[str], new: Mapping[int, Any]) -> None:
-    for name in tuple(names):
+def _rebind(namespace: dict[str, Any], names: _Names, new: Mapping[int, Any]) -> None:
+    for name in names.copy():
         value = new.get(id(namespace.get(name)))
         if value is not None:
             namespace[name] = value

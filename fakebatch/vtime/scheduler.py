@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Generator, Hashable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -172,29 +172,24 @@ class Scheduler:
 
     # --- sleeping
 
-    def sleep(
-        self, waiter: Waiter, site: Callable[[], str], sleeper: Hashable, side_by_side: int = 1
-    ) -> None:
-        """Block the calling thread until time, or something else, wakes it.
+    def sleep(self, sleep: Sleep, waiter: Waiter | None = None) -> None:
+        """Block the calling thread until its sleep ends, or something else wakes it.
 
         Args:
-            waiter: what blocks.
-            site: finds the file:line that sleeps.
-            sleeper: the thread, by ident, or the event loop.
-            side_by_side: how many timers the loop has.
+            sleep: who sleeps, and until when.
+            waiter: what blocks; by default a Sleeper, which is made only if others run beside it.
 
         Raises:
             FakeBatchError: the wait would never end.
         """
         __tracebackhide__ = True
-        if waiter.deadline is None:
-            self.wait(waiter)
-            return
-        self.permit(Sleep(waiter.deadline, site, sleeper, side_by_side))
-        duration = waiter.deadline - self.now
-        if not self.manual and self.scope.alone() and not self.pending_answers([waiter]):
-            self._jump(waiter.deadline)
+        self.permit(sleep)
+        duration = sleep.end - self.now
+        waiters = () if waiter is None else (waiter,)
+        if not self.manual and self.scope.alone() and not self.pending_answers(waiters):
+            self._jump(sleep.end)
         else:
+            waiter = waiter or Sleeper(sleep.end)
             self.wait(waiter)
             if not waiter.woken:
                 return
@@ -212,7 +207,9 @@ class Scheduler:
         if sleep.end <= self.now:
             return
         errors = [
-            hooks.before_sleep(sleep._replace(end=sleep.end - hooks.since))
+            hooks.before_sleep(
+                sleep._replace(end=sleep.end - hooks.since) if hooks.since else sleep
+            )
             for hooks in self.hooks  # each of them counts its sleeps
         ]
         for error in errors:
@@ -293,8 +290,10 @@ class Scheduler:
 
     def pending_answers(self, waiters: Iterable[Waiter] = ()) -> list[PendingAnswer]:
         """The answers for which time stands still: those awaited, and those of some waiters."""
-        answers = [*self.awaited, *(answer for each in waiters for answer in each.pending())]
-        return [answer for answer in answers if not answer.expired]
+        answers = [*self.awaited]
+        for waiter in waiters:
+            answers += waiter.pending()
+        return [answer for answer in answers if not answer.expired] if answers else answers
 
     def wake_next(self) -> bool:
         """Jump to the earliest deadline and wake its thread; False if there is none."""

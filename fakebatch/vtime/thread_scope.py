@@ -110,9 +110,9 @@ class ThreadScope:
 
     def starting(self) -> bool:
         """Whether a thread or a job has been started that does not run yet."""
-        return bool(self.expected) or any(
-            jobs.waiting and jobs.running < jobs.workers for jobs in self.pools.values()
-        )
+        if self.expected or not self.pools:
+            return bool(self.expected)
+        return any(jobs.waiting and jobs.running < jobs.workers for jobs in self.pools.values())
 
     def running(self, parked: dict[int, Any]) -> list[int]:
         """The threads of the scope, besides the calling one, that are not parked."""

@@ -61,8 +61,8 @@ def sleep(seconds: float, /) -> None:
     elif seconds < 0:
         raise ValueError("sleep length must be non-negative")
     else:
-        waiter = Sleeper(scheduler.deadline(seconds))
-        scheduler.sleep(waiter, callsite.of_this_thread, get_ident())
+        deadline = scheduler.deadline(seconds)
+        scheduler.sleep(Sleep(deadline, callsite.of_this_thread, get_ident()))
 
 
 def monotonic() -> float:

@@ -19,6 +19,7 @@ import trio
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import callsite, io, threads, unsupported
+from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import ClockStopped, Scheduler, Waiter
 from fakebatch.vtime.thread_scope import Jobs
@@ -71,11 +72,16 @@ def deadline_to_sleep_time(scheduler: Scheduler, _: Real, clock: Any, deadline: 
     scheduler.loops[runner] = _shift_deadlines
     moment = None if deadline == math.inf else scheduler.at_monotonic(deadline - clock.offset)
     waiter = _Run(moment, runner)
-    if not waiter.poll(0) and moment != scheduler.now:
-        try:
-            scheduler.sleep(waiter, waiter.site, runner, len(runner.deadlines._heap) or 1)
-        except (FakeBatchError, ClockStopped) as error:
-            waiter.raise_in_sleeper(error)
+    try:
+        if waiter.poll(0):
+            pass
+        elif moment is None:
+            scheduler.wait(waiter)
+        elif moment > scheduler.now:
+            deadlines = len(runner.deadlines._heap)
+            scheduler.sleep(Sleep(moment, waiter.site, runner, deadlines), waiter)
+    except (FakeBatchError, ClockStopped) as error:
+        waiter.raise_in_sleeper(error)
     # trio's own check knows no tolerance, and a sum of floats may lie a hair beyond what was meant.
     runner.deadlines.expire(clock.offset + scheduler.monotonic + 1 / SECOND)
     return 0

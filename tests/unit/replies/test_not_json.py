@@ -42,5 +42,5 @@ def test_a_reply_that_is_no_json_is_an_error(
 
     came, known, to_do = str(caught.value).split("\n")
     assert came.startswith(f"fakebatch: The reply to {whose} cannot be written as JSON: ")
-    assert known == "A reply may hold only str, int, finite float, bool, None, list and dict."
+    assert known == ("A reply may hold only str, int, finite float, bool, None, list and dict.")
     assert to_do == "Correct the body that was given to reply or fail."
