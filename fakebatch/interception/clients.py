@@ -33,10 +33,10 @@ _FROM_ENVIRONMENT = frozenset({"admin_api_key", "organization", "project"})
 
 
 class _Transport(Interceptor):
-    library: ModuleType
+    http_library: ModuleType
 
     def __init__(self, router: EmulatedRouter, lost_errors: LostErrors) -> None:
-        super().__init__(self.library.__name__, lost_errors)
+        super().__init__(self.http_library.__name__, lost_errors)
         self._router = router
 
     handle_request = Interceptor.handler
@@ -47,10 +47,10 @@ class _Transport(Interceptor):
         if long_form(request) is None:
             yield Step(request.read, request.aread)
         try:
-            response = yield from self._router.exchange(request, self.library, self.stack)
+            response = yield from self._router.exchange(request, self.http_library, self.stack)
         except AllMockedAssertionError:
             raise self._router.refusal(request) from None
-        if isinstance(response.stream, self.library.ByteStream):
+        if isinstance(response.stream, self.http_library.ByteStream):
             response.read()
             response.elapsed = timedelta(0)  # the client sets it only when it reads the body
         return response
@@ -60,7 +60,7 @@ class _Transport(Interceptor):
 def _transport_class(library: ModuleType) -> Any:
     # libraries that wrap transports check for these base classes
     bases = (_Transport, library.BaseTransport, library.AsyncBaseTransport)
-    return type("Transport", bases, {"library": library})
+    return type("Transport", bases, {"http_library": library})
 
 
 class Clients:
