@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fakebatch.batch.input_file import request_line
     from fakebatch.emulator import Emulator
     from fakebatch.errors import FakeBatchError, FakeBatchWarning, RefusedRequest, UsageError
     from fakebatch.fake import FakeBatch
-    from fakebatch.request_line import RequestLine
+    from fakebatch.request_lines import RequestLine
     from fakebatch.rules.scenario import Scenario
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "RequestLine",
     "Scenario",
     "UsageError",
+    "request_line",
 ]
 
 _HOMES = {
@@ -29,8 +31,9 @@ _HOMES = {
     "FakeBatchWarning": "fakebatch.errors",
     "UsageError": "fakebatch.errors",
     "RefusedRequest": "fakebatch.errors",
-    "RequestLine": "fakebatch.request_line",
+    "RequestLine": "fakebatch.request_lines",
     "Scenario": "fakebatch.rules.scenario",
+    "request_line": "fakebatch.batch.input_file",
 }
 
 

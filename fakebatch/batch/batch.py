@@ -26,7 +26,7 @@ from fakebatch.batch.once import Once, computed_once, computed_once_shared
 from fakebatch.dialects import Dialect, ErrorCode
 from fakebatch.durations import microseconds
 from fakebatch.ids import IdFactory
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations, ResultFiles, Schedule
 from fakebatch.rules.rule import merged
 from fakebatch.rules.scenario import Scenario

@@ -16,7 +16,7 @@ from fakebatch.batch.output_file import result_files
 from fakebatch.dialects import APIError
 from fakebatch.errors import UsageError
 from fakebatch.inspection.journal import Journal
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import Fail
 from fakebatch.service import Service
 from fakebatch.service.view import Wire, batch_object, file_object

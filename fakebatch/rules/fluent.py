@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fakebatch.durations import Duration
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules import loading
 from fakebatch.rules.batches import OnBatch, Schedule
 from fakebatch.rules.calls import OnCall

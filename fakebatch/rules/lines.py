@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue, Strict
 from pydantic.json_schema import SkipJsonSchema
 
 from fakebatch.errors import UsageError
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.rule import (
     PYTHON_ONLY,
     Count,

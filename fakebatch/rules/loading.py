@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pydantic_core import PydanticSerializationError
 
 from fakebatch.errors import UsageError
-from fakebatch.request_line import json_type
+from fakebatch.request_lines import json_type
 from fakebatch.rules.rule import Rule, adapter, validated
 from fakebatch.rules.scenario import AnyRule, Scenario
 

@@ -9,7 +9,7 @@ from fakebatch.batch.batch import Batch, BatchCreateParams
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
 from fakebatch.ids import IdFactory
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.batches import Schedule
 from fakebatch.rules.lines import Fail, LineRule
 from fakebatch.rules.scenario import Scenario
