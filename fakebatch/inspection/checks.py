@@ -231,7 +231,7 @@ def used_rules(
         known = f"Uploads: {sum(state.uploaded for state in states)}; batches: {len(batches)}; "
         known += f"custom_ids: {', '.join(custom_ids) or 'none'}"
         if WebhookRule.family in rules.values():
-            known += f"; webhooks: {sum(state.events for state in states)}"
+            known += f"; webhooks: {sum(state.events.total() for state in states)}"
         yield Finding(
             "used_rules",
             tuple(rules),

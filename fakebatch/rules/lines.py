@@ -17,6 +17,7 @@ from fakebatch.request_lines import RequestLine
 from fakebatch.rules.rule import (
     PYTHON_ONLY,
     Count,
+    Names,
     PositiveRatio,
     Rule,
     Selection,
@@ -168,7 +169,8 @@ class LineSelector:
     )
     """A predicate, called once for each line."""
     _: KW_ONLY
-    custom_id: str | None = None
+    custom_id: str | Names | None = None
+    """A custom_id, or several."""
     times: Count | None = None
     """Only in the first `times` batches that contain the line's custom_id."""
     index: Annotated[int, Strict(), Ge(0)] | None = None
@@ -183,12 +185,16 @@ class LineSelector:
 
     def matches(self, line: RequestLine) -> bool:
         """Whether all conditions but `fraction` and `times` hold for a line."""
+        custom_id = self.custom_id
         return (
-            self.custom_id in (None, line.custom_id)
+            (
+                custom_id in (None, line.custom_id)
+                or (isinstance(custom_id, tuple) and line.custom_id in custom_id)
+            )
             and self.index in (None, line.index)
             and (self.model is None or self.model == line.model)
             and self.endpoint in (None, line.url)
-            and (self.contains is None or _contains(line.body, self.contains))
+            and (self.contains is None or contains(line.body, self.contains))
             and (self.where is None or bool(self.where(line)))
         )
 
@@ -227,11 +233,12 @@ class On(Selection[LineRule]):
     change_custom_id = method(ChangeCustomId)
 
 
-def _contains(value: JsonValue | Mapping[str, Any], text: str) -> bool:
+def contains(value: JsonValue | Mapping[str, Any], text: str) -> bool:
+    """Whether any string in a JSON value contains a text; keys do not count."""
     if isinstance(value, str):
         return text in value
     parts = value.values() if isinstance(value, Mapping) else value
-    return isinstance(parts, Iterable) and any(_contains(part, text) for part in parts)
+    return isinstance(parts, Iterable) and any(contains(part, text) for part in parts)
 
 
 def _recorded(path: Path) -> dict[str, Reply | Fail]:

@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError
 
 from fakebatch.errors import UsageError
 from fakebatch.request_lines import json_type
-from fakebatch.rules.rule import Rule, adapter, validated
+from fakebatch.rules.rule import AS_DATA, Rule, adapter, callables, validated
 from fakebatch.rules.scenario import AnyRule, Scenario
 
 Incident = str | Path | Scenario | tuple["Incident", ...]
@@ -77,10 +77,12 @@ def dump(value: Scenario | AnyRule) -> dict[str, Any]:
     try:
         data: dict[str, Any] = adapter(kind).dump_python(value, mode="json", exclude_defaults=True)
     except PydanticSerializationError as error:
+        names = ", ".join(dict.fromkeys(callables(value)))
         raise UsageError(
-            f"{value if isinstance(value, Rule) else 'This scenario'} cannot be written: {error}",
-            "It has a predicate, or a callable that replies.",
-            "Select lines by custom_id, index, model, endpoint, contains or fraction instead.",
+            f"{value if isinstance(value, Rule) else 'This scenario'} cannot be written: "
+            f"it holds {names or error}.",
+            "A callable of the test is not data.",
+            AS_DATA,
         ) from error
     return data
 

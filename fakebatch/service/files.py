@@ -11,7 +11,7 @@ from itertools import chain, count
 from fakebatch.batch.input_file import looks_like_jsonl
 from fakebatch.dialects import APIError, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.rules.files import USUAL, overrides
+from fakebatch.rules.files import overrides
 from fakebatch.service.records import INPUT_PURPOSE, FileRecord, UploadCreateParams, UploadRecord
 from fakebatch.service.state import State
 
@@ -93,16 +93,9 @@ class Files:
             number = state.next_number()
             state.uploaded += 1
             state.revision += 1
-            changes, lifetime = USUAL, dialect.pace.keeps_batch_files if is_input else None
+            lifetime = dialect.pace.keeps_batch_files if is_input else None
             if expires_after is not None:
                 lifetime = expires_after * SECOND
-            if state.scenario.on_file:
-                rules = enumerate(state.scenario.on_file)
-                matches = {i: rule for i, rule in rules if rule.matches(state.uploaded, purpose)}
-                state.hit("on_file", matches)
-                changes = overrides(matches.values())
-                if changes.expires_after is not None:
-                    lifetime = changes.expires_after
             file = FileRecord(
                 id=state.id_factory.new(dialect.ids.file, created, number),
                 number=number,
@@ -113,10 +106,26 @@ class Files:
                 created=created,
                 expires=None if lifetime is None else created + lifetime,
                 content=content,
-                overrides=changes,
             )
+            if state.scenario.on_file:
+                file = self._with_rules(file)
             state.files.put(file)
         return file
+
+    def _with_rules(self, file: FileRecord) -> FileRecord:
+        """A new upload, as the rules of `on_file` change it."""
+        uploads = [each for each in self._state.files.all() if isinstance(each.content, bytes)]
+        rules = {
+            index: rule
+            for index, rule in enumerate(self._state.scenario.on_file)
+            if rule.matches(file)
+            and (not rule.is_ordered or rule.includes(1 + sum(map(rule.matches, uploads))))
+        }
+        self._state.hit("on_file", rules)
+        changes = overrides(rules.values())
+        lifetime = changes.expires_after
+        expires = file.expires if lifetime is None else file.created + lifetime
+        return replace(file, overrides=changes, expires=expires)
 
     def _unused_name(self, filename: str, now: int) -> str:
         """The file name, with a number if another file has it."""

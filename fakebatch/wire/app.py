@@ -94,6 +94,9 @@ class App:
         if operation is None or not has_faults:
             (reply, about, done), hit = self._answer(call), None
         else:
+            if request.pieces is not None and any(rule.where for rule in state.scenario.on_call):
+                request = request._replace(body=b"".join(request.pieces), pieces=None)
+                call = call._replace(request=request)
             attempt = self.faults.begin(operation.name, id_, request, now)
             reply, about, done = NO_REPLY, id_, False
             if attempt.is_carried_out:

@@ -158,7 +158,7 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
         after=after,
         limit=limit,
         newest_first=order == "desc",
-        where=lambda file: purpose in (None, file.purpose),
+        where=lambda file: file.overrides.listed and purpose in (None, file.purpose),
     )
     data = [view.file_object(file, service.state.dialect, now) for file in files]
     return view.page(data, listing, has_more=has_more)

@@ -318,7 +318,8 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
                 "fakebatch: Incident enqueued-token-limit.on_batch.1.times: times must be a "
                 "whole number from 1, or math.inf (in a file: inf); it was 'twice'."
             ),
-            f"It takes nth, times, endpoint, {', '.join(BatchRule.verbs)}.",
+            "It takes nth, times, endpoint, metadata, model, contains, where, "
+            f"{', '.join(BatchRule.verbs)}.",
             "Write for example on_batch(nth=2).fail('token_limit_exceeded').",
         ],
     ),
