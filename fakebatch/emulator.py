@@ -105,6 +105,8 @@ class Emulator(Checks, Rules):
         """The files by id, in order of creation; result files are among them once they exist."""
         self.batches = seeding.Batches(self._services, self.now, self.files)
         """The batches by id, in order of creation."""
+        self.uploads = seeding.Uploads(self._services, self.now)
+        """The uploads in parts by id, in order of creation."""
         self.webhooks = Webhooks(self._service.state, clock)
         """Webhooks of the batches that have ended: `due`, `secret`."""
         self.faults = Faults(self._service.state, self._elapsed)

@@ -19,7 +19,7 @@ from fakebatch.inspection.journal import Journal
 from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import Fail
 from fakebatch.service import Service
-from fakebatch.service.view import Wire, batch_object, file_object
+from fakebatch.service.view import Wire, batch_object, file_object, upload_object
 from fakebatch.vtime.moments import as_datetime
 
 Now = Callable[[], int]
@@ -120,6 +120,18 @@ class FileView(ObjectView):
         return tuple(call.at for call in calls if call.injected is None)
 
 
+class UploadView(ObjectView):
+    """An upload in parts as it is now: `status`, `filename`, `bytes` and so on, and its `parts`."""
+
+    def _object(self, now: int) -> Wire:
+        return upload_object(self._state.uploads.retrieve(self.id, now), now)
+
+    @property
+    def parts(self) -> Mapping[str, bytes]:
+        """The parts that were sent, by id, as long as it is pending or has expired."""
+        return self._state.uploads.retrieve(self.id, self._now()).parts
+
+
 ViewT = TypeVar("ViewT", bound=ObjectView)
 
 
@@ -127,7 +139,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
     """Objects by id, in order of creation.
 
     Args:
-        kind: "files" or "batches".
+        kind: "files", "batches" or "uploads".
         services: the providers that have them.
         now: the current time.
         view: makes the view of an object, from its id and its service.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from fakebatch.durations import microseconds
 from fakebatch.rules.rule import (
@@ -45,6 +45,17 @@ class Expire:
     """The files expire after this long, whatever `expires_after` of their upload is."""
 
     after: Span
+
+
+class Upload(Protocol):
+    """What a predicate gets: a file as it was sent, in one call or in parts."""
+
+    @property
+    def filename(self) -> str: ...  # noqa: D102
+    @property
+    def purpose(self) -> str: ...  # noqa: D102
+    @property
+    def content(self) -> bytes: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from fakebatch.request_lines import RequestLine
 from fakebatch.rules import loading
 from fakebatch.rules.batches import OnBatch, Schedule
 from fakebatch.rules.calls import OnCall
-from fakebatch.rules.files import OnFile
+from fakebatch.rules.files import OnFile, Upload
 from fakebatch.rules.lines import LineRule, On
 from fakebatch.rules.loading import Incident
 from fakebatch.rules.rule import Handle, Selection, merged, validated
@@ -22,7 +22,6 @@ from fakebatch.rules.webhooks import OnWebhook
 
 if TYPE_CHECKING:
     from fakebatch.batch.batch import BatchCreateParams
-    from fakebatch.service.records import FileRecord
     from fakebatch.wire.messages import Request
 
 
@@ -157,7 +156,7 @@ class Rules:
         times: float | None = None,
         purpose: str | None = None,
         filename: str | None = None,
-        where: Callable[[FileRecord], bool] | None = None,
+        where: Callable[[Upload], bool] | None = None,
     ) -> OnFile:
         """Select uploads: all conditions must hold.
 

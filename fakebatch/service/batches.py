@@ -47,6 +47,7 @@ class Batches:
         created: int,
         scenario: Scenario,
         cancelled: int | None = None,
+        id_: str | None = None,
     ) -> Batch:
         """A batch that was created, and perhaps cancelled, at these moments; `keep` stores it."""
         state, dialect = self._state, self._state.dialect
@@ -60,7 +61,7 @@ class Batches:
         earlier = self._earlier()
         id_factory, ids = IdFactory(state.id_factory.digest("batch", number, size=32)), dialect.ids
         batch = Batch(
-            id=state.id_factory.new(ids.batch, created, number),
+            id=id_ or state.id_factory.new(ids.batch, created, number),
             created=created,
             params=params,
             content=content,

@@ -46,7 +46,7 @@ class Store(Generic[RecordT]):
     def __len__(self) -> int:
         return len(self._records)
 
-    def __contains__(self, id_: str) -> bool:
+    def __contains__(self, id_: object) -> bool:
         return id_ in self._records
 
     def copy(self) -> Store[RecordT]:
@@ -299,6 +299,7 @@ class State:
 
     def put_batch(self, batch: Batch, *, instead_of: Batch | None = None) -> bool:
         """Store a new batch, or replace one. False: another thread has replaced it already."""
+        look = batch.validates_until  # raises before anything is stored if rules contradict
         with self.lock:
             if self.batches.current(batch.id) is not instead_of:
                 return False
@@ -307,7 +308,6 @@ class State:
             if instead_of is None:
                 file = batch.params.input_file_id
                 self.batches_by_input[file] = (*self.batches_by_input.get(file, ()), batch.id)
-            look = batch.validates_until
             self.unsettled[batch.id] = look
             self.unsettled_from = min(self.unsettled_from, look)
             if batch.id not in self.sent_events:

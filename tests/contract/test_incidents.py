@@ -319,7 +319,8 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
                 "whole number from 1, or math.inf (in a file: inf); it was 'twice'."
             ),
             "It takes nth, times, endpoint, metadata, model, contains, where, "
-            f"{', '.join(BatchRule.verbs)}.",
+            + ", ".join(BatchRule.verbs)
+            + ".",
             "Write for example on_batch(nth=2).fail('token_limit_exceeded').",
         ],
     ),

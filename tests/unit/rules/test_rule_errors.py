@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 import math
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -252,7 +252,8 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str, str]] = {
         {"on_batch": {"expire": {}}},
         "night.toml.on_batch: Input should be a valid tuple; it was {'expire': {}}.",
         "It takes nth, times, endpoint, metadata, model, contains, where, "
-        f"{', '.join(BatchRule.verbs)}.",
+        + ", ".join(BatchRule.verbs)
+        + ".",
     ),
     "a corruption that answers": (
         {"otherwise": {"drop": {}}},
@@ -310,7 +311,7 @@ def test_a_callable_cannot_be_written(write: Attempt) -> None:
     """It is the test's, and no file can hold it: nor can a pickle."""
     fake = FakeBatch()
     write(fake)
-    with pytest.raises(UsageError, match="written: it holds (where|answer)=.*\nA callable"):
+    with pytest.raises(UsageError, match=r"written: it holds (where|answer)=.*\nA callable"):
         dump(fake.scenario)
-    with pytest.raises(UsageError, match="pickled while its scenario holds (where|answer)="):
+    with pytest.raises(UsageError, match=r"pickled while its scenario holds (where|answer)="):
         pickle.dumps(fake.snapshot())
