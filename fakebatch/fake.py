@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -13,11 +14,12 @@ from operator import methodcaller
 from typing import Self
 from weakref import WeakKeyDictionary
 
-from fakebatch.durations import Duration, microseconds
+from fakebatch.durations import SECOND, Duration, microseconds
 from fakebatch.emulator import DialectChoice, Emulator, Snapshot, UnusedRules
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.ids import seeded_random
 from fakebatch.inspection.endless import Endless
+from fakebatch.inspection.planned import When
 from fakebatch.interception.clients import Clients
 from fakebatch.interception.dns import unresolvable
 from fakebatch.interception.environment import (
@@ -32,6 +34,7 @@ from fakebatch.interception.router import EmulatedRouter
 from fakebatch.rules.loading import Incident
 from fakebatch.vtime import Clock
 from fakebatch.vtime.clock import Sleep
+from fakebatch.vtime.scheduler import for_this_thread
 from fakebatch.webhooks.delivered import DeliveredWebhooks
 
 
@@ -113,6 +116,7 @@ class FakeBatch(Emulator, Clients):
             self._services,
             clock=self._clock,
             elapsed=self._elapsed,
+            planned=self._planned.last,
             max_idle=max_idle,
             max_sleeps=max_sleeps,
             max_elapsed=max_elapsed,
@@ -157,6 +161,8 @@ class FakeBatch(Emulator, Clients):
             self._entered = True
         self._began = self.clock.read()
         entered[self] = None
+        for call in [*self._planned.pending]:
+            self._look_at(call.moment(self._began))
         if "PYTEST_CURRENT_TEST" in os.environ:
             latest.append(self)
         return self
@@ -170,6 +176,29 @@ class FakeBatch(Emulator, Clients):
             raise lost[0]
         if error is None:
             self.check_rules(stacklevel=3)
+
+    def at(self, when: When, do: Callable[[], object]) -> None:  # noqa: D102  # as in Emulator
+        super().at(when, do)
+        if self._entered:
+            self._look_at(self._planned.pending[-1].moment(self._began))
+
+    at.__doc__ = Emulator.at.__doc__
+
+    def _look_at(self, moment: int) -> None:
+        """Let a virtual or manual clock stop at a moment, to make the calls planned for it."""
+        scheduler = for_this_thread()
+        if scheduler is None:
+            return
+
+        def wait() -> None:
+            try:
+                with scheduler.precedence():
+                    threading.Event().wait(max(moment - self._clock(), 0) / SECOND)
+                self._planned.run_due(self._clock())
+            except FakeBatchError as error:
+                self.webhooks.sender.errors.append(error)
+
+        threading.Thread(target=wait, name="fakebatch at", daemon=True).start()
 
     def _before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
         failures = self.webhooks.sender.errors

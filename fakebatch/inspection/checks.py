@@ -217,10 +217,18 @@ def min_poll_interval(
 
 
 def used_rules(
-    services: Sequence[Service], faults: Faults, selections: Sequence[Selection[Any]], began: int
+    services: Sequence[Service],
+    faults: Faults,
+    selections: Sequence[Selection[Any]],
+    began: int,
+    planned: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    """Rules of the test, except those of incidents, that were never used since it `began`."""
+    """Rules of the test, except those of incidents, that were never used since it `began`.
+
+    So are calls that were planned and never made.
+    """
     rules = unused(services, faults, selections, of_incidents=False)
+    rules |= dict.fromkeys(planned, "at")
     if rules:
         states = [service.state for service in services]
         batches = [batch for state in states for batch in state.batches.all()]

@@ -87,6 +87,7 @@ class Endless:
         services: the providers that the test emulates.
         clock: the time, in microseconds since 1970.
         elapsed: the time since the start at a moment, both in microseconds.
+        planned: returns the moment of the last call that the test has planned.
         max_idle: how long a thread may poll after the last change while none is scheduled; by
             default twice the longest completion window of the unfinished batches, at least 48 h.
         max_sleeps: how often a thread, or a task of an event loop, may sleep after the last change.
@@ -102,11 +103,13 @@ class Endless:
         *,
         clock: Callable[[], int],
         elapsed: Callable[[int], int],
+        planned: Callable[[], int] = lambda: 0,
         max_idle: Duration | None = None,
         max_sleeps: int = 1_000_000,
         max_elapsed: Duration = "400d",
     ) -> None:
         self._services, self._clock, self._elapsed = services, clock, elapsed
+        self._planned = planned
         self._max_idle: int | None = None
         if max_idle is not None:
             self._max_idle = _positive("max_idle", max_idle, microseconds(max_idle), "'2d'")
@@ -264,8 +267,9 @@ class Endless:
         return waiter.error
 
     def _faults_settle(self, now: int) -> int:
-        """When the last outage (`on_call(between=…)`) begins or ends, past or future."""
-        return now - self._elapsed(now) + last_edge(self._services[0].state.scenario.on_call)
+        """When the last outage (`on_call(between=…)`) or planned call is, past or future."""
+        outage = now - self._elapsed(now) + last_edge(self._services[0].state.scenario.on_call)
+        return max(outage, self._planned())
 
     def _last_call(self, waiter: _Waiter) -> str:
         """The last call, of the waiter if it made one, and what its batch is now: a sentence."""

@@ -54,6 +54,7 @@ class App:
         clock: returns the time in microseconds since the epoch; called once for each request.
         api_keys: the keys that are accepted; None: every key.
         faults: the rules of `on_call`; several apps may share them.
+        before: they are called with the time of every request before it is handled.
         observers: they are called with every request; their errors are raised in the client.
     """
 
@@ -64,6 +65,7 @@ class App:
         clock: Callable[[], int],
         api_keys: frozenset[str] | None,
         faults: Faults | None = None,
+        before: Sequence[Callable[[int], object]] = (),
         observers: Sequence[Callable[[Handled], object]] = (),
     ) -> None:
         began = clock()
@@ -71,7 +73,7 @@ class App:
         self.faults = faults or Faults(service.state, lambda now: now - began)
         self._clock = clock
         self._api_keys = api_keys
-        self._observers = observers
+        self._before, self._observers = before, observers
 
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
         """The reply to a request.
@@ -87,6 +89,8 @@ class App:
             FakeBatchError: an observer raised it.
         """
         state, now = self.service.state, self._clock()
+        for prepare in self._before:
+            prepare(now)
         number, has_faults = state.begin_call(now), bool(state.scenario.on_call)
         digest = state.id_factory.digest("call", number, size=64)
         request_id = format_id(state.dialect.ids.call, digest, now)

@@ -327,7 +327,7 @@ def test_a_file_a_batch_and_an_upload_have_ids_of_ones_own(fakebatch: FakeBatch)
     completed = client.uploads.complete("upload_abc123", part_ids=["string"])
     assert completed.file is not None
     assert fakebatch.files[completed.file.id].content == b"hi"
-    assert [*fakebatch.files][0] == "file_id"
+    assert next(iter(fakebatch.files)) == "file_id"
 
 
 USED: dict[str, tuple[Callable[[FakeBatch, str], object], str]] = {
