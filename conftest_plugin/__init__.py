@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from fakebatch import FakeBatch
 
 MARKER = (
-    "fakebatch(seed=..., clock=..., start=..., dialect=..., base_url=..., api_keys=..., "
-    "models=..., limits=..., incident=..., unused_rules=..., max_idle=..., max_sleeps=..., "
-    "max_elapsed=..., io_wait=...): emulate the OpenAI Batch API in this test; keywords of several "
-    "markers merge, the closest wins"
+    "fakebatch(seed=..., clock=..., start=..., dialect=..., dialects=..., base_url=..., "
+    "api_keys=..., models=..., limits=..., incident=..., unused_rules=..., max_idle=..., "
+    "max_sleeps=..., max_elapsed=..., io_wait=...): emulate the OpenAI Batch API in this test; "
+    "keywords of several markers merge, the closest wins"
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 from typing import Any
+from urllib.parse import urlsplit
 
 from fakebatch.dialects.dialect import Dialect, Fact
 from fakebatch.dialects.errors import ErrorCode
@@ -42,6 +43,15 @@ class _Dialects(Mapping[str, Dialect]):
 
 
 DIALECTS = _Dialects()
+
+
+def at_host(host: str) -> str | None:
+    """The first dialect, by name, with an address at a host; None if there is none."""
+    hosts = {host, f"*.{host.partition('.')[2]}"}
+    for name, dialect in DIALECTS.items():
+        if not hosts.isdisjoint(urlsplit(url).hostname for url in dialect.base_urls):
+            return name
+    return None
 
 
 def choose(

@@ -14,8 +14,12 @@ from unittest.mock import patch
 
 from fakebatch.errors import RefusedRequest
 from fakebatch.interception.lost_errors import LostErrors
+from fakebatch.vtime.callsite import HARNESS
 
 _BETWEEN = frozenset({"asyncio", "concurrent", "fakebatch", "selectors", "socket", "threading"})
+
+_RUNNERS = HARNESS | {"pytest_asyncio", "anyio", "trio"}
+"""What runs a task of the test: who started the task cannot be seen."""
 
 _LOOKUPS: tuple[tuple[Any, str, int], ...] = (
     (socket, "getaddrinfo", 0),
@@ -84,8 +88,12 @@ def _callers() -> str:
     for frame, _ in walk_stack(sys._getframe(2)):  # noqa: SLF001  # the documented way to a frame
         module = str(frame.f_globals.get("__name__", ""))
         package = module if module == "http.client" else module.partition(".")[0]
+        if package in _RUNNERS:
+            break
         if package not in _BETWEEN and package not in callers:
             if callers and "site-packages" not in frame.f_code.co_filename:
                 break
             callers.append(package)
-    return ", called by ".join(callers[:2]) or "a client"
+    return (
+        f"{callers[0]}, called by {callers[1]}," if callers[1:] else "".join(callers) or "a client"
+    )

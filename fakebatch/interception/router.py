@@ -15,6 +15,7 @@ import httpx
 import respx
 from respx.models import AllMockedAssertionError, SideEffectError
 
+from fakebatch.dialects import at_host
 from fakebatch.errors import RefusedRequest
 from fakebatch.interception.calls import (
     BoundedCalls,
@@ -123,10 +124,15 @@ class EmulatedRouter(respx.Router):
                 "A call from here would change only a copy, which the test does not see.",
                 "Use threads in this test, or enter a FakeBatch in the forked process.",
             )
+        advice, dialect = "Mock it with respx, or give the client an emulated base_url.", None
+        if self._sites.hosts.isdisjoint((url.host, f"*.{url.host.partition('.')[2]}")):
+            dialect = at_host(url.host)
+        if dialect is not None:
+            advice = f"Emulate this provider: @pytest.mark.fakebatch(dialect={dialect!r})."
         return RefusedRequest(
             f"{request.method} {url} was refused: nothing leaves this machine.",
             f"fakebatch emulates {', '.join(self._sites.base_urls)}; no route of yours matched.",
-            "Mock it with respx, or give the client an emulated base_url.",
+            advice,
         )
 
 
