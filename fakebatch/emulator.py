@@ -206,9 +206,13 @@ class Emulator(Checks, Rules):
         Raises:
             UsageError: `do` is not callable, or the moment is past.
         """
-        self._planned.add(when, do, self._clock())
+        call = self._planned.add(when, do, self._clock())
         if self._planned.run_due not in self._before:
             self._before.append(self._planned.run_due)
+        self._look_at(call.moment(self._began))
+
+    def _look_at(self, moment: int) -> None:
+        """Have the planned calls made at a moment, if the clock can stop there."""
 
     def _hits(self, place: Place) -> int:
         """How often the rule at a place of the scenario was used."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -19,7 +18,6 @@ from fakebatch.emulator import DialectChoice, Emulator, Snapshot, UnusedRules
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.ids import seeded_random
 from fakebatch.inspection.endless import Endless
-from fakebatch.inspection.planned import When
 from fakebatch.interception.clients import Clients
 from fakebatch.interception.dns import unresolvable
 from fakebatch.interception.environment import (
@@ -177,17 +175,10 @@ class FakeBatch(Emulator, Clients):
         if error is None:
             self.check_rules(stacklevel=3)
 
-    def at(self, when: When, do: Callable[[], object]) -> None:  # noqa: D102  # as in Emulator
-        super().at(when, do)
-        if self._entered:
-            self._look_at(self._planned.pending[-1].moment(self._began))
-
-    at.__doc__ = Emulator.at.__doc__
-
     def _look_at(self, moment: int) -> None:
         """Let a virtual or manual clock stop at a moment, to make the calls planned for it."""
         scheduler = for_this_thread()
-        if scheduler is None:
+        if scheduler is None or not self._entered:
             return
 
         def wait() -> None:
