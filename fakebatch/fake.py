@@ -146,8 +146,7 @@ class FakeBatch(Emulator, Clients):
             stack.enter_context(unresolvable(self._sites.hosts, self._lost_errors))
             stack.enter_context(installed(self.router, self._lost_errors))
             stack.enter_context(shared_tls_context())
-            self.clock._start()  # noqa: SLF001  # wiring, which a test shall not see
-            stack.callback(self.clock._stop)  # noqa: SLF001
+            stack.enter_context(self.clock)
             self._endless.reset()
             stack.callback(self._endless.reset)
             self._has_ended_a_wait = False

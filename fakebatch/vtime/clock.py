@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Hashable
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from fakebatch import durations
 from fakebatch.durations import SECOND, Duration
@@ -36,7 +36,7 @@ MODES = ("virtual", "manual", "real")
 class Clock:
     """The time of a test: it stands still, and moves when the code under test sleeps.
 
-    A clock started while another one runs joins it: the same time, an `elapsed` of its own.
+    A clock entered while another one runs joins it: the same time, an `elapsed` of its own.
 
     Args:
         mode: "virtual": sleeping moves time; "manual": only `advance` and `move_to` do; "real":
@@ -79,7 +79,7 @@ class Clock:
         self.read: Callable[[], int] = moments.now
         """The wall clock in microseconds since 1970, the same for every thread.
 
-        `start` and `stop` exchange the function: look it up at each call, and do not keep it."""
+        The start and the end exchange the function: look it up at each call, and do not keep it."""
 
     @property
     def mode(self) -> str:
@@ -96,8 +96,8 @@ class Clock:
         """Seconds that sleeping and moving have taken since the start; a freeze adds none."""
         return self._elapsed_us() / SECOND
 
-    def _start(self) -> None:
-        """Patch what reads and passes time.
+    def __enter__(self) -> Self:
+        """Start: patch what reads and passes time.
 
         Raises:
             UsageError: something owns time that cannot be moved, or a clock of another kind runs.
@@ -122,9 +122,10 @@ class Clock:
             self._scheduler.hooks.append(hooks)
             self._leave = partial(session.leave, self._scheduler, hooks)
             self.read = self._scheduler.wall.now
+        return self
 
-    def _stop(self) -> None:
-        """Put everything back as it was before the start; `elapsed` keeps its value."""
+    def __exit__(self, *_: object) -> None:
+        """Stop: put everything back as it was before; `elapsed` keeps its value."""
         self._elapsed, self._since = self._elapsed_us(), None
         leave, self._leave = self._leave, lambda: None
         self._scheduler, self.read = None, moments.now

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,21 +19,11 @@ pytestmark = pytest.mark.timeout(300)
 durations = st.integers(1, 10**9).map(lambda steps: steps / 1e5)
 
 
-@contextmanager
-def running(mode: str = "virtual") -> Iterator[Clock]:
-    clock = Clock(mode)
-    clock._start()
-    try:
-        yield clock
-    finally:
-        clock._stop()
-
-
 @given(st.lists(durations, max_size=20))
 @settings(max_examples=50, deadline=None)
 def test_sleeps_one_after_another_add_up(sleeps: list[float]) -> None:
     """To the microsecond, and the wall clock has moved as far as elapsed says."""
-    with running() as clock:
+    with Clock() as clock:
         begin = clock.now
         for seconds in sleeps:
             time.sleep(seconds)
@@ -68,10 +56,10 @@ def test_no_deadline_lies_a_hair_beyond_reach(every: float, times: int) -> None:
         for _ in range(times):
             await asyncio.sleep(every)
 
-    with running() as clock:
+    with Clock() as clock:
         trio.run(sleep_with_trio)
         assert clock.elapsed == elapsed
-    with running() as clock:
+    with Clock() as clock:
         asyncio.run(sleep_with_asyncio())
         assert clock.elapsed == elapsed
 
@@ -92,7 +80,7 @@ def waking(plans: list[list[float]], *, in_threads: bool) -> list[float]:
     async def main() -> None:
         await asyncio.gather(*map(sleep_in_task, range(len(plans))))
 
-    with running() as clock:
+    with Clock() as clock:
         if in_threads:
             threads = [threading.Thread(target=sleep, args=(i,)) for i in range(len(plans))]
             for thread in threads:
@@ -109,7 +97,7 @@ def waking(plans: list[list[float]], *, in_threads: bool) -> list[float]:
 @settings(max_examples=50, deadline=None)
 def test_no_reading_is_earlier_than_the_one_before(moves: list[float], mode: str) -> None:
     """Time never goes backwards, by whichever clock it is read."""
-    with running(mode) as clock:
+    with Clock(mode) as clock:
         readings = [(clock.now, clock.elapsed, time.time(), time.monotonic())]
         for seconds in moves:
             clock.advance(seconds)
