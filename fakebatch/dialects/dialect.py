@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from fakebatch.dialects.errors import ErrorCode, ErrorKind, ErrorTemplate
 from fakebatch.dialects.settings import OneOf, address, build, duration, url_path
@@ -31,6 +31,36 @@ _BATCH = (
     "counts_to_the_end usage usage.* metadata metadata.*"
 )
 
+ActiveStatus = Literal["validating", "in_progress", "finalizing", "cancelling"]
+"""The statuses of a batch that are not final."""
+
+BatchStatus = Literal[ActiveStatus, "failed", "completed", "expired", "cancelled"]
+
+OperationName = Literal[
+    "files.create",
+    "files.list",
+    "files.retrieve",
+    "files.delete",
+    "files.content",
+    "uploads.create",
+    "uploads.parts.create",
+    "uploads.complete",
+    "uploads.cancel",
+    "batches.create",
+    "batches.list",
+    "batches.retrieve",
+    "batches.cancel",
+    "chat.completions.create",
+    "responses.create",
+    "embeddings.create",
+    "completions.create",
+    "moderations.create",
+    "models.list",
+    "models.retrieve",
+]
+"""The operations of the API, in the names of the SDK."""
+OPERATIONS: tuple[OperationName, ...] = get_args(OperationName)
+
 # Type checkers see the plain types; `settings` applies the checks.
 Duration = Annotated[int, duration]
 IdForm = Annotated[str, Sentence(*FORMS)]
@@ -39,22 +69,8 @@ LineShape = Annotated[str, Shape(_LINE)]
 KnownKind = Annotated[ErrorKind, OneOf(*ErrorKind)]
 KnownCode = Annotated[ErrorCode, OneOf(*ErrorCode)]
 UnfinishedCode = Annotated[str, OneOf("batch_expired", "batch_cancelled", "request_timeout")]
-BatchStatus = Annotated[
-    str,
-    OneOf(
-        *("validating", "failed", "in_progress", "finalizing"),
-        *("completed", "expired", "cancelling", "cancelled"),
-    ),
-]
-OPERATIONS = (
-    *("files.create", "files.list", "files.retrieve", "files.delete", "files.content"),
-    *("uploads.create", "uploads.parts.create", "uploads.complete", "uploads.cancel"),
-    *("batches.create", "batches.list", "batches.retrieve", "batches.cancel"),
-    *("chat.completions.create", "responses.create", "embeddings.create", "completions.create"),
-    *("moderations.create", "models.list", "models.retrieve"),
-)
-"""The operations of the API, in the names of the SDK."""
-OperationName = Annotated[str, OneOf(*OPERATIONS)]
+KnownStatus = Annotated[str, OneOf(*get_args(BatchStatus))]
+KnownOperation = Annotated[str, OneOf(*OPERATIONS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +287,7 @@ class Dialect:
     """The environment variables from which clients read a key."""
     required: tuple[Annotated[str, OneOf("input_file_id", "endpoint", "completion_window")], ...]
     """The required parameters of a create call."""
-    cancels: tuple[BatchStatus, ...]
+    cancels: tuple[KnownStatus, ...]
     """The statuses in which a batch can be cancelled; in others a cancel gets an error."""
     window: Window
     shapes: Shapes
@@ -283,9 +299,9 @@ class Dialect:
     pace: Pace
     batch_models: tuple[str, ...]
     """The models that a batch may use; if empty, all."""
-    answers: Mapping[OperationName, int]
+    answers: Mapping[KnownOperation, int]
     """The HTTP status of a success that is not 200, by operation."""
-    statuses: Mapping[BatchStatus, str]
+    statuses: Mapping[KnownStatus, str]
     """The names of statuses on the wire, where they differ."""
     ignored_errors: frozenset[KnownCode]
     """The kinds of `batch_errors` that this provider does not check."""

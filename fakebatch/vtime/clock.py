@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Hashable
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, get_args
 
 from fakebatch import durations
 from fakebatch.durations import SECOND, Duration
@@ -30,7 +30,8 @@ class Sleep(NamedTuple):
     """How many sleepers the waiter has: 1 for a thread, the number of timers for a loop."""
 
 
-MODES = ("virtual", "manual", "real")
+Mode = Literal["virtual", "manual", "real"]
+"""How time moves: when code sleeps, when the test moves it, or by itself."""
 
 
 class Clock:
@@ -55,20 +56,20 @@ class Clock:
 
     def __init__(
         self,
-        mode: str | None = None,
+        mode: Mode | None = None,
         *,
         start: moments.Moment | None = None,
         before_sleep: Callable[[Sleep], FakeBatchError | None] = lambda _: None,
         after_sleep: Callable[[int, int], None] = lambda _, __: None,
         io_wait: Duration = "10s",
     ) -> None:
-        if mode is not None and mode not in MODES:
+        if mode is not None and mode not in get_args(Mode):
             raise UsageError(
                 f"clock={mode!r} is no mode of the clock.",
-                f"The modes are {', '.join(map(repr, MODES))}.",
+                f"The modes are {', '.join(map(repr, get_args(Mode)))}.",
                 "Leave it out to let sleeping move time.",
             )
-        self._wanted = mode
+        self._wanted: Mode | None = mode
         self._begins_at = None if start is None else moments.microseconds(start)
         self._before_sleep, self._after_sleep = before_sleep, after_sleep
         self._io_wait = durations.microseconds(io_wait)
@@ -82,7 +83,7 @@ class Clock:
         The start and the end exchange the function: look it up at each call, and do not keep it."""
 
     @property
-    def mode(self) -> str:
+    def mode(self) -> Mode:
         """How time moves: "virtual", "manual" or "real"."""
         return self._wanted or "virtual"
 

@@ -168,7 +168,7 @@ def test_what_has_no_meaning_is_told(given: dict[str, Any], came: str, known: st
 
 
 @pytest.mark.parametrize("name", unsupported())
-def test_a_provider_with_another_api_is_told_why(name: str) -> None:
+def test_a_provider_with_another_api_is_told_why(name: Any) -> None:
     """No wrong imitation: the reason is named."""
     lines = told(lambda: FakeBatch(dialect=name))
 

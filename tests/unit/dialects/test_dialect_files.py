@@ -323,7 +323,7 @@ def test_a_mistake_is_told_with_its_place(
     """When the file is read: what came and where, what was known, where to look it up."""
     file = written(tmp_path, text)
     with pytest.raises(UsageError) as caught:
-        FakeBatch(dialect=str(file))
+        FakeBatch(dialect=file)
     lines = str(caught.value).split("\n")
 
     assert len(lines) == 3
@@ -336,7 +336,7 @@ def test_a_mistake_is_told_with_its_place(
 def test_a_file_that_is_not_there_is_told() -> None:
     """By its path."""
     with pytest.raises(UsageError, match=r"'nowhere\.toml': it cannot be read: .*No such file"):
-        FakeBatch(dialect="nowhere.toml")
+        FakeBatch(dialect=Path("nowhere.toml"))
 
 
 VALUES: dict[str, tuple[dict[str, Any], str]] = {

@@ -13,6 +13,7 @@ from freezegun import freeze_time
 
 from fakebatch.errors import UsageError
 from fakebatch.vtime import Clock
+from fakebatch.vtime.clock import Mode
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -51,7 +52,7 @@ def test_the_clock_starts_where_it_is_told(start: datetime | str | float, shown:
     ],
 )
 @pytest.mark.parametrize("mode", ["virtual", "manual"])
-def test_a_test_can_move_the_clock(mode: str, move: Callable[[Clock], None]) -> None:
+def test_a_test_can_move_the_clock(mode: Mode, move: Callable[[Clock], None]) -> None:
     """Moving by hand counts as elapsed, and everybody sees it."""
     with Clock(mode) as clock:
         move(clock)
@@ -196,7 +197,7 @@ class TestReal:
     ("misuse", "message"),
     [
         pytest.param(
-            lambda: Clock("fast"),
+            lambda: Clock("fast"),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
             "fakebatch: clock='fast' is no mode of the clock.\n"
             "The modes are 'virtual', 'manual', 'real'.\n"
             "Leave it out to let sleeping move time.",

@@ -13,10 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakebatch.vtime import Clock, moments
+from fakebatch.vtime.clock import Mode
 
 pytestmark = pytest.mark.timeout(300)
 # asyncio fires what is due within its resolution: 1 us apart may be together
 durations = st.integers(1, 10**9).map(lambda steps: steps / 1e5)
+
+MODES: tuple[Mode, ...] = ("virtual", "manual")
 
 
 @given(st.lists(durations, max_size=20))
@@ -93,9 +96,9 @@ def waking(plans: list[list[float]], *, in_threads: bool) -> list[float]:
     return ends
 
 
-@given(st.lists(durations, max_size=20), st.sampled_from(["virtual", "manual"]))
+@given(st.lists(durations, max_size=20), st.sampled_from(MODES))
 @settings(max_examples=50, deadline=None)
-def test_no_reading_is_earlier_than_the_one_before(moves: list[float], mode: str) -> None:
+def test_no_reading_is_earlier_than_the_one_before(moves: list[float], mode: Mode) -> None:
     """Time never goes backwards, by whichever clock it is read."""
     with Clock(mode) as clock:
         readings = [(clock.now, clock.elapsed, time.time(), time.monotonic())]

@@ -21,6 +21,7 @@ import trio
 from fakebatch.errors import UsageError
 from fakebatch.vtime import Clock, rebinding, session, watchdog
 from fakebatch.vtime import trio as vtime_trio
+from fakebatch.vtime.clock import Mode
 
 ABSENT = object()
 PATCHED: list[tuple[Any, str]] = [
@@ -81,7 +82,7 @@ HAPPENINGS = [nothing, raises, cancels_a_task, leaks_a_thread, leaks_a_timer]
 @pytest.mark.parametrize("mode", ["virtual", "manual"])
 @pytest.mark.parametrize("happening", HAPPENINGS)
 def test_every_name_means_again_what_it_meant(
-    mode: str, happening: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    mode: Mode, happening: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever happens while the clock runs, each patched name is the same object afterwards."""
     monkeypatch.setattr(watchdog, "_PATIENCE_WITH_OTHERS", 0.2)
