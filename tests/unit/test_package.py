@@ -69,6 +69,6 @@ def test_every_operation_has_a_handler() -> None:
 
 def test_help_lists_what_hangs_on_a_fake() -> None:
     """Attributes that are set in `__init__` would not be in it by themselves."""
-    text = pydoc.plaintext.document(FakeBatch)
+    text = pydoc.plain(pydoc.render_doc(FakeBatch))
     public = {name for name in vars(FakeBatch()) if not name.startswith("_")}
     assert sorted(name for name in public if f"    {name}: " not in text) == []
