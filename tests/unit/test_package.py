@@ -35,7 +35,7 @@ def test_the_version_is_that_of_the_distribution() -> None:
 def test_another_name_is_an_attribute_error() -> None:
     """As of any module."""
     with pytest.raises(AttributeError, match="module 'fakebatch' has no attribute 'Mock'"):
-        _ = fakebatch.Mock  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+        _ = fakebatch.Mock
 
 
 def test_the_import_loads_nothing_else() -> None:
