@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Self
 
 from fakebatch.dialects.errors import ErrorCode, ErrorKind, ErrorTemplate
-from fakebatch.dialects.settings import OneOf, address, build, duration, url_path
+from fakebatch.dialects.settings import OneOf, address, build, duration, pattern, url_path
 from fakebatch.dialects.template import Sentence, Shape
 from fakebatch.durations import SECOND
 from fakebatch.ids import FORMS
@@ -22,7 +22,7 @@ _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 _FILE = "object id purpose filename bytes created_at expires_at status status_details"
 _ERROR = "message type param code code_or_status status status_text request_id"
-_LINE = "id custom_id request_id status_code body body.* body_text error error.*"
+_LINE = "id custom_id batch_id request_id status_code body body.* body_text error error.*"
 _BATCH = (
     "id object endpoint endpoint_once_valid model errors errors.object errors.data input_file_id "
     "completion_window status output_file_id error_file_id created_at in_progress_at expires_at "
@@ -126,6 +126,8 @@ class Shapes:
     """The result line of a request that got an HTTP error; if empty, `answered`."""
     lost: LineShape
     """The result line of a request that never ran; `error` has `code` and `message`."""
+    added: Annotated[str, Shape("custom_id request_id")]
+    """What the provider adds to the body of a reply; both are the same in a direct call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,8 @@ class FileRules:
     """The endings of names that a batch file may have; if empty, any name will do."""
     renames: bool
     """Whether a second file of the same name is called `name (1).jsonl`."""
+    content_type: str
+    """The `content-type` of a download."""
 
     def __post_init__(self) -> None:
         begins = [*self.statuses.values()]
@@ -177,6 +181,18 @@ class FileRules:
                 f"statuses = {dict(self.statuses)} are not in the order of time",
                 "The first begins at second 0; the last is that of a file that is ready.",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLines:
+    """How result lines are written."""
+
+    compact: bool
+    """Whether there are no blanks after the commas and colons of JSON."""
+    raw: bool
+    """Whether characters beyond ASCII are written as UTF-8; otherwise they are escaped."""
+    in_order: bool
+    """Whether they are in the order of the input; otherwise in that in which they finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +263,10 @@ class Dialect:
     """A host may begin with `*.`; requests must have the parameters of a query."""
     endpoints: tuple[Annotated[str, url_path], ...]
     """The endpoints of batches; the first is used if a call may leave it out."""
+    aliases: Mapping[str, str]
+    """OpenAI's endpoint by an endpoint that works like it, unless they differ in the version."""
+    input_decides: frozenset[str]
+    """Endpoints that take each other's lines: the url of the first line holds for the file."""
     purposes: tuple[str, ...]
     """The purposes of files that can be uploaded."""
     snapshots: Mapping[str, str]
@@ -279,6 +299,7 @@ class Dialect:
     batches_list: Listing
     files_list: Listing
     files: FileRules
+    result_lines: ResultLines
     limits: Limits
     pace: Pace
     batch_models: tuple[str, ...]
@@ -293,6 +314,12 @@ class Dialect:
     """The result files, `output` or `errors`, that a completed batch has even if they are empty."""
     refuses_missing_input: bool
     """Whether a create call with an unknown input file gets an error; otherwise its batch fails."""
+    input_file_ids: Annotated[str, pattern]
+    """The regular expression of an id that an input file may have; if empty, any will do. Another
+    id is refused, unless there is such a file."""
+    idempotency_key: str
+    """The parameter or header of a create call that makes it safe to repeat: the same key returns
+    the same batch, with other parameters an error. Empty if there is none."""
     line_keys: tuple[Annotated[str, OneOf("custom_id", "method", "url", "body")], ...]
     """The required keys of a line; by default it is a POST to the endpoint of the batch."""
     skips_bad_lines: bool
@@ -327,6 +354,10 @@ class Dialect:
             UsageError: there is no such setting, or its value is invalid.
         """
         return build(type(self), changes, f"Dialect {self.name!r}", like=self)
+
+    def openai_endpoint(self, endpoint: str) -> str:
+        """The endpoint of OpenAI that works like an endpoint of the provider."""
+        return canonical(self.aliases.get(endpoint, endpoint))
 
 
 @lru_cache  # called for each line of a batch

@@ -115,7 +115,15 @@ UNLIKE: dict[str, dict[str, Any]] = {
         "content": jsonl(asking("one"), asking("two")),
         "dialect": replace(OPENAI, ignored_errors=frozenset({ErrorCode.DUPLICATE_ID})),
     },
-    "result lines of another shape": {"content": jsonl(request("r-0")), "dialect": DIALECTS["ogx"]},
+    **{
+        f"result lines in the form of {name}": {
+            "content": jsonl(asking("\u00fc\U0001f600 \u2028\x7f"), request("r-\u00e9")),
+            "dialect": replace(
+                OPENAI, shapes=other.shapes, ids=other.ids, result_lines=other.result_lines
+            ),
+        }
+        for name, other in DIALECTS.items()
+    },
     "a batch that expires": {"content": requests(10), "schedule": OVERDUE},
     "a batch that is cancelled": {"content": requests(10), "cancelled": 55},
 }

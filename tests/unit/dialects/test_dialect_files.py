@@ -126,7 +126,7 @@ def test_ours_are_files_of_the_same_form() -> None:
     assert {*DIALECTS} == {file.stem for file in folder.glob("*.toml")} - {"unsupported"}
     assert load(folder / "groq.toml") == DIALECTS["groq"]
     assert DIALECTS["groq"] is DIALECTS["groq"]
-    assert len(DIALECTS) == 14
+    assert len(DIALECTS) == 16
 
 
 FACT = "[[fact]]\nwhat = 'x'\nsource = 'y'\nevidence = 'inferred'"
@@ -136,10 +136,10 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "like nobody": (
         'like = "moonshine"',
         "'moonshine' is not a dialect",
-        "'azure', 'dash",
+        "'azure', 'compat",
     ),
-    "like a table": ("like = {}", ": like = {} is not a dialect", "'azure', 'dash"),
-    "like a number": ("like = 3", ": like = 3 is not a dialect", "'azure', 'dash"),
+    "like a table": ("like = {}", ": like = {} is not a dialect", "'azure', 'compat"),
+    "like a number": ("like = 3", ": like = 3 is not a dialect", "'azure', 'compat"),
     "an unknown setting": ("limit = 3", ": 'limit' is unknown", "limits, pace"),
     "an unknown setting of a group": (
         "[window]\nleest = '1h'",

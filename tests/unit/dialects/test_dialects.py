@@ -13,7 +13,7 @@ import fakebatch
 from fakebatch.batch.input_file import REQUIRED_PARAMS
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.output_file import UNFINISHED_CODES
-from fakebatch.dialects import DIALECTS, OPENAI, Dialect, ErrorCode, ErrorKind, canonical, choose
+from fakebatch.dialects import DIALECTS, OPENAI, Dialect, ErrorCode, ErrorKind, choose
 from fakebatch.dialects.dialect import BatchStatus, OperationName, UnfinishedCode
 from fakebatch.durations import microseconds
 from fakebatch.wire.operations import OPERATIONS
@@ -58,7 +58,7 @@ def test_every_error_is_raised_with_what_its_words_name() -> None:
 @ALL
 def test_a_dialect_knows_what_its_endpoints_ask_for(dialect: Dialect) -> None:
     """For each endpoint of a batch it is known what the body of a line must hold."""
-    assert set(map(canonical, dialect.endpoints)) <= set(REQUIRED_PARAMS)
+    assert set(map(dialect.openai_endpoint, dialect.endpoints)) <= set(REQUIRED_PARAMS)
 
 
 @ALL
@@ -87,9 +87,10 @@ def test_closed_sets_are_those_there_are() -> None:
     assert {*UNFINISHED_CODES.values()} <= {*get_args(UnfinishedCode)[1].values}
 
 
-@IS_A_COPY
-def test_a_copy_differs_in_two_facts_at_least(dialect: Dialect) -> None:
-    """One that only lives elsewhere is a base URL. Addresses and keys make no dialect."""
+@pytest.mark.parametrize("name", [one.name for one in COPIES if one.name != "compatible"])
+def test_a_copy_differs_in_two_facts_at_least(name: str) -> None:
+    """One that only lives elsewhere is `compatible` with a base URL: addresses make no dialect."""
+    dialect = DIALECTS[name]
     names = {name for fact in dialect.facts for name in fact.settings}
     parts = {part for fact in dialect.facts for part in fact.settings.get("shapes", ())}
     of_no_weight = {"base_urls", "environment", "headers", "snapshots", "endpoints", "shapes"}
@@ -134,8 +135,10 @@ SPELT = {
 
 @pytest.mark.parametrize(("spelt", "expected"), SPELT.items())
 def test_an_endpoint_has_one_name(spelt: str, expected: str) -> None:
-    """Whatever version, or none, a provider writes before it."""
-    assert canonical(spelt) == expected
+    """Whatever version, or none, a provider writes before it; an alias names another."""
+    aliased = OPENAI.set(aliases={"/v3/ask": spelt})
+
+    assert OPENAI.openai_endpoint(spelt) == aliased.openai_endpoint("/v3/ask") == expected
 
 
 DAYS = replace(OPENAI.window, units="hd", least="12h", most="7d")

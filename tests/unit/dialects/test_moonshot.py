@@ -86,7 +86,8 @@ def test_a_failed_validation_has_no_reason(do: Driver) -> None:
     "second",
     [
         pytest.param(LINE, id="a custom_id twice"),
-        pytest.param(chat("b", model="kimi-k2.5"), id="two models"),
+        pytest.param(chat("b", model="kimi-k2.7-code"), id="two models"),
+        pytest.param(chat("b", model="kimi-k2.5"), id="a model of old"),
         pytest.param(chat("b", model="kimi-k3"), id="a model that is not offered for batches"),
         pytest.param({**chat("b", model="kimi-k2.6"), "url": "/v1/embeddings"}, id="another url"),
         pytest.param({**chat("b", model="kimi-k2.6"), "method": "GET"}, id="no POST"),
