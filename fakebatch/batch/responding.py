@@ -74,7 +74,9 @@ def respond(
     request = model_request(line, dialect, id_factory, now)
     added = _added(line, dialect, id_factory, now)
     if isinstance(result, Echo):
-        return LineResponse(200, replies.echo(request, result.then) | added)
+        trial = dialect.trial_replies.get(line.url)
+        body = replies.with_text(request, trial) if trial else replies.echo(request, result.then)
+        return LineResponse(200, body | added)
     if isinstance(result, Malformed):
         return LineResponse(200, replies.malform(request, result.how) | added)
     answer = result.answer
@@ -309,8 +311,8 @@ Template = tuple[bytes, Callable[[tuple[Any, ...]], Any]]
 
 def bulk_writer(batch: Batch) -> WriteLine | None:
     """Writes the result lines of requests that no rule selects; None if the batch is not plain."""
-    otherwise = batch.scenario.otherwise
-    answer = otherwise.reply.answer if otherwise.reply else None
+    otherwise, trial = batch.scenario.otherwise, batch.dialect.trial_replies.get(batch.lines.url)
+    answer = otherwise.reply.answer if otherwise.reply else trial
     fixed_text = answer if isinstance(answer, str) else None
     if (
         (fixed_text is None and otherwise.echo != Echo())

@@ -265,6 +265,8 @@ class Dialect:
     """The endpoints of batches; the first is used if a call may leave it out."""
     aliases: Mapping[str, str]
     """OpenAI's endpoint by an endpoint that works like it, unless they differ in the version."""
+    trial_replies: Mapping[str, str]
+    """The text of every default reply, by endpoint, of endpoints for trial runs."""
     input_decides: frozenset[str]
     """Endpoints that take each other's lines: the url of the first line holds for the file."""
     purposes: tuple[str, ...]

@@ -71,16 +71,29 @@ def test_openai_knows_no_such_key(do: Driver, fakebatch: FakeBatch, key: dict[st
     assert len(fakebatch.batches) == 2
 
 
+def texts(do: Driver, batch: Any) -> dict[str, str]:
+    """The texts of the replies in the output file, by custom_id."""
+    lines = do(do.client.files.content, batch.output_file_id).content.splitlines()
+    results = {one["custom_id"]: one["response"]["body"] for one in map(json.loads, lines)}
+    return {name: body["choices"][0]["message"]["content"] for name, body in results.items()}
+
+
 @pytest.mark.fakebatch(dialect="dashscope")
 def test_the_trial_run_of_dashscope(do: Driver, fakebatch: FakeBatch) -> None:
-    """/v1/chat/ds-test with batch-test-model: lines are those of chat completions."""
+    """/v1/chat/ds-test with batch-test-model: chat completions, all with the same text.
+
+    A rule of the test has its way; whether one selects a line makes no difference to the others.
+    """
     request = {**chat("a", model="batch-test-model"), "url": "/v1/chat/ds-test"}
     done = run(do, fakebatch, request, endpoint="/v1/chat/ds-test")
     wrong = run(do, fakebatch, request, endpoint="/v1/chat/completions")
 
-    (result,) = do(do.client.files.content, done.output_file_id).content.splitlines()
-    assert json.loads(result)["response"]["body"]["object"] == "chat.completion"
+    fakebatch.on(custom_id="b").reply("mine")
+    both = run(do, fakebatch, request, {**request, "custom_id": "b"}, endpoint="/v1/chat/ds-test")
+
     assert (done.endpoint, wrong.status) == ("/v1/chat/ds-test", "failed")
+    assert texts(do, done) == {"a": "This is a test result."}
+    assert texts(do, both) == {"a": "This is a test result.", "b": "mine"}
 
 
 @pytest.mark.fakebatch(dialect="dashscope")

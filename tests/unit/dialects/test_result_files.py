@@ -23,37 +23,53 @@ NAMES = "\u00fc \u4f60\u597d"
 LINES: dict[str, tuple[str, str]] = {
     # groq-api-cookbook, March 2025
     "groq": (
-        r'\{"id":"batch_req_out_[0-9a-z]{26}","custom_id":"a","response":\{"status_code":200,'
-        r'"request_id":"(req_[0-9a-z]{26})","body":\{"id":.*"content":"' + NAMES + r'".*,'
-        r'"x_groq":\{"id":"\1"\}\}\},"error":null\}',
+        (
+            r'\{"id":"batch_req_out_[0-9a-z]{26}","custom_id":"a","response":\{"status_code":200,'
+            r'"request_id":"(req_[0-9a-z]{26})","body":\{"id":.*"content":"' + NAMES + r'".*,'
+            r'"x_groq":\{"id":"\1"\}\}\},"error":null\}'
+        ),
         r'\{"id":"batch_req_out_[0-9a-z]{26}","custom_id":"a","response":\{"status_code":400,.*',
     ),
     # glm-batch-image-caption, August 2025; how a failed line looks is not known
     "zhipu": (
-        r'\{"response":\{"status_code":200,"body":\{.*,"request_id":"a"\}\},"custom_id":"a",'
-        r'"id":"(batch_[0-9]{19})"\}',
+        (
+            r'\{"response":\{"status_code":200,"body":\{.*,"request_id":"a"\}\},"custom_id":"a",'
+            r'"id":"(batch_[0-9]{19})"\}'
+        ),
         r'\{"response":\{"status_code":400,"body":\{.*\}\},"custom_id":"a","id":"batch_[0-9]{19}"\}',
     ),
     # source of ogx: json.dumps around model_dump_json; ogx#6019
     "ogx": (
-        r'\{"id": "(batch_req_[0-9a-f]+)", "custom_id": "a", "response": \{"status_code": 200, '
-        r'"request_id": "\1", "body": "\{\\"id\\":\\"chatcmpl-.*\}"\}\}',
-        r'\{"id": "batch_req_[0-9a-f]+", "custom_id": "a", '
-        r'"error": \{"type": "request_failed", "message": "No\."\}\}',
+        (
+            r'\{"id": "(batch_req_[0-9a-f]+)", "custom_id": "a", "response": \{"status_code": 200, '
+            r'"request_id": "\1", "body": "\{\\"id\\":\\"chatcmpl-.*\}"\}\}'
+        ),
+        (
+            r'\{"id": "batch_req_[0-9a-f]+", "custom_id": "a", '
+            r'"error": \{"type": "request_failed", "message": "No\."\}\}'
+        ),
     ),
     # a client with notes of what came back
     "siliconflow": (
-        r'\{"id": "[^"]+", "custom_id": "a", "response": \{"body": \{.*\}\}, "error": null, '
-        r'"trace_id": "[^"]+"\}',
-        r'\{"id": "[^"]+", "custom_id": "a", "response": \{"body": \{"error": \{.*\}\}\}, '
-        r'"error": null, "trace_id": "[^"]+"\}',
+        (
+            r'\{"id": "[^"]+", "custom_id": "a", "response": \{"body": \{.*\}\}, "error": null, '
+            r'"trace_id": "[^"]+"\}'
+        ),
+        (
+            r'\{"id": "[^"]+", "custom_id": "a", "response": \{"body": \{"error": \{.*\}\}\}, '
+            r'"error": null, "trace_id": "[^"]+"\}'
+        ),
     ),
     # Microsoft's guide: the keys; a line has no id
     "azure": (
-        r'\{"custom_id": "a", "response": \{"body": \{.*\}, "request_id": "[0-9a-f-]{36}", '
-        r'"status_code": 200\}, "error": null\}',
-        r'\{"custom_id": "a", "response": \{"body": \{.*\}, "request_id": "[0-9a-f-]{36}", '
-        r'"status_code": 400\}, "error": null\}',
+        (
+            r'\{"custom_id": "a", "response": \{"body": \{.*\}, "request_id": "[0-9a-f-]{36}", '
+            r'"status_code": 200\}, "error": null\}'
+        ),
+        (
+            r'\{"custom_id": "a", "response": \{"body": \{.*\}, "request_id": "[0-9a-f-]{36}", '
+            r'"status_code": 400\}, "error": null\}'
+        ),
     ),
 }
 
