@@ -151,8 +151,8 @@ def validate(
     lines = find_lines(content)
     if endpoint in dialect.input_decides and len(lines):
         url = (parsed_object(lines.raw(0)) or {}).get("url")
-        among = {*map(dialect.openai_endpoint, dialect.input_decides)}
-        if url in dialect.endpoints and dialect.openai_endpoint(url) in among:
+        decided = [*dialect.input_decides, *dialect.aliases.values()]
+        if url in dialect.endpoints and canonical(url) in map(canonical, decided):
             endpoint = url
     lines = replace(lines, url=endpoint, model=model)
     checks = _LineChecks(lines, dialect, models)
@@ -190,7 +190,7 @@ class _LineChecks:
     def __init__(self, lines: Lines, dialect: Dialect, models: frozenset[str] | None) -> None:
         self.keys, self.ignored_errors = dialect.line_keys, dialect.ignored_errors
         self.model, self.models = lines.model, models
-        self.endpoint = dialect.openai_endpoint(lines.url)
+        self.endpoint = canonical(dialect.aliases.get(lines.url, lines.url))
         self.urls = [url for url in dialect.endpoints if canonical(url) == canonical(lines.url)]
         self.required: tuple[str, ...] = REQUIRED_PARAMS.get(self.endpoint, ())
         self.custom_ids: set[str] = set()

@@ -21,7 +21,7 @@ from fakebatch import replies
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.input_file import parsed
 from fakebatch.batch.matching import Result, callable_error, label
-from fakebatch.dialects import Dialect, ResultLines, render
+from fakebatch.dialects import Dialect, canonical, render
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.ids import IdFactory, format_id, id_maker
@@ -112,7 +112,7 @@ def model_request(
 ) -> replies.ModelRequest:
     """The request as the default replies take it, answered at `now`."""
     return replies.ModelRequest(
-        endpoint=dialect.openai_endpoint(line.url),
+        endpoint=canonical(dialect.aliases.get(line.url, line.url)),
         body=dict(line.body),
         key=id_factory.line(line.index)[32:],
         created=now // SECOND,
@@ -173,7 +173,8 @@ def result_lines(
     result = result_object(batch, line.custom_id, ids, response)
     for corruption in corruptions:
         _corrupt_object(result, corruption, line.index or 0)
-    lines = [encode(line.custom_id, result, batch.dialect.result_lines, raw=how.raw)]
+    form = batch.dialect.result_lines
+    lines = [encode(line.custom_id, result, compact=form.compact, raw=form.raw or how.raw)]
     for corruption in corruptions:
         lines = [copy for each in lines for copy in _corrupt_bytes(each, corruption)]
     return b"".join(each + LINE_ENDS[how.newline] for each in lines)
@@ -202,33 +203,28 @@ def result_object(
         "status_code": response.status,
         "body": response.body,
         "error": response.body if error_is_body else response.error,
-        "body_text": _body_text(response.body) if "body_text" in shapes.answered else "",
+        "body_text": "",
     }
+    if "body_text" in shape:  # compact and not escaped, as pydantic's `model_dump_json` writes it
+        text = encode(custom_id, response.body, compact=True, raw=True)
+        values["body_text"] = text.decode(errors="surrogatepass")
     return render(shape, values)
 
 
 @cache  # json.dumps would make one for each line
-def _encoder(*, compact: bool, raw: bool) -> json.JSONEncoder:
+def _encoder(compact: bool, raw: bool) -> json.JSONEncoder:
     separators = (",", ":") if compact else None
     return json.JSONEncoder(allow_nan=False, ensure_ascii=not raw, separators=separators)
 
 
-def _body_text(body: Mapping[str, Any]) -> str:
-    """A body as JSON in a string, as `model_dump_json` of pydantic writes it (observed)."""
-    return _encoder(compact=True, raw=True).encode(body)
-
-
-def encode(
-    custom_id: str | None, result: dict[str, Any], form: ResultLines, *, raw: bool = False
-) -> bytes:
-    """A result line as JSON, without its line end; `raw` is that of a rule.
+def encode(custom_id: str | None, result: Mapping[str, Any], *, compact: bool, raw: bool) -> bytes:
+    """A result line as JSON, without its line end.
 
     Raises:
         UsageError: a body given by the test cannot be written as JSON.
     """
     try:
-        encoder = _encoder(compact=form.compact, raw=form.raw or raw)
-        return encoder.encode(result).encode(errors="surrogatepass")
+        return _encoder(compact, raw).encode(result).encode(errors="surrogatepass")
     except (TypeError, ValueError) as error:
         raise not_json(f"custom_id {custom_id!r}", error) from error
 
@@ -311,19 +307,20 @@ Template = tuple[bytes, Callable[[tuple[Any, ...]], Any]]
 
 def bulk_writer(batch: Batch) -> WriteLine | None:
     """Writes the result lines of requests that no rule selects; None if the batch is not plain."""
-    otherwise, trial = batch.scenario.otherwise, batch.dialect.trial_replies.get(batch.lines.url)
+    dialect, endpoint, otherwise = batch.dialect, batch.lines.url, batch.scenario.otherwise
+    trial = dialect.trial_replies.get(endpoint)
     answer = otherwise.reply.answer if otherwise.reply else trial
     fixed_text = answer if isinstance(answer, str) else None
     if (
         (fixed_text is None and otherwise.echo != Echo())
-        or batch.dialect.openai_endpoint(batch.lines.url) != "/v1/chat/completions"
-        or "body_text" in batch.dialect.shapes.answered
+        or canonical(dialect.aliases.get(endpoint, endpoint)) != "/v1/chat/completions"
+        or "body_text" in dialect.shapes.answered
         or not batch.has_default_files
     ):
         return None
-    quoted = _quoted_raw if batch.dialect.result_lines.raw else _quoted
+    quoted = _quoted_raw if dialect.result_lines.raw else _quoted
     fixed_quoted = None if fixed_text is None else quoted(fixed_text)
-    lines, id_factory, at, forms = batch.lines, batch.id_factory, batch.written, batch.dialect.ids
+    lines, id_factory, at, forms = batch.lines, batch.id_factory, batch.written, dialect.ids
     content, starts, ends = lines.content, lines.starts, lines.ends
     make_line_id, make_request_id = id_maker(forms.line), id_maker(forms.request)
     templates: dict[str, Template] = {}
@@ -362,7 +359,8 @@ def _template(batch: Batch, model: str, at: int) -> Template:
     body |= render(batch.dialect.shapes.added, {"custom_id": _CUSTOM_ID, "request_id": _REQUEST_ID})
     ids = _LINE_ID, _REQUEST_ID
     result = result_object(batch, _CUSTOM_ID, ids, LineResponse(200, body))
-    line = encode(_CUSTOM_ID, result, batch.dialect.result_lines) + b"\n"
+    form = batch.dialect.result_lines
+    line = encode(_CUSTOM_ID, result, compact=form.compact, raw=form.raw) + b"\n"
     in_line_order = itemgetter(*map(_MARKS.index, _MARK.findall(line)))
     escaped = line.replace(b"%", b"%%")
     return _MARK.sub(lambda mark: b"%d" if mark[0].isdigit() else b"%b", escaped), in_line_order

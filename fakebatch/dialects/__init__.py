@@ -1,15 +1,6 @@
 """The providers of this API, as data. No other package knows their names."""
 
-from fakebatch.dialects.dialect import (
-    Dialect,
-    Fact,
-    Limits,
-    Listing,
-    ResultLines,
-    Shapes,
-    Window,
-    canonical,
-)
+from fakebatch.dialects.dialect import Dialect, Fact, Limits, Listing, Shapes, Window, canonical
 from fakebatch.dialects.errors import APIError, ErrorCode, ErrorKind, ErrorTemplate
 from fakebatch.dialects.loading import DIALECTS, choose
 from fakebatch.dialects.template import render
@@ -27,7 +18,6 @@ __all__ = [
     "Fact",
     "Limits",
     "Listing",
-    "ResultLines",
     "Shapes",
     "Window",
     "canonical",

@@ -357,10 +357,6 @@ class Dialect:
         """
         return build(type(self), changes, f"Dialect {self.name!r}", like=self)
 
-    def openai_endpoint(self, endpoint: str) -> str:
-        """The endpoint of OpenAI that works like an endpoint of the provider."""
-        return canonical(self.aliases.get(endpoint, endpoint))
-
 
 @lru_cache  # called for each line of a batch
 def canonical(endpoint: str) -> str:

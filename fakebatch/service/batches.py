@@ -34,11 +34,12 @@ class Batches:
                 parameters, or too many batches were created within an hour.
         """
         state = self._state
-        for batch in state.batches.existing(now) if params.idempotency_key is not None else ():
-            if batch.params == params:
-                return batch
-            if batch.params.idempotency_key == params.idempotency_key:
-                raise APIError(ErrorKind.OTHER_PARAMS, key=params.idempotency_key)
+        if (key := params.idempotency_key) is not None:
+            for batch in state.batches.existing(now):
+                if batch.params == params:
+                    return batch
+                if batch.params.idempotency_key == key:
+                    raise APIError(ErrorKind.OTHER_PARAMS, key=key)
         limit = state.dialect.limits.creates_per_hour
         with state.lock:
             if not state.batch_creations.allows(limit, now):

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from fakebatch import FakeBatch
-from fakebatch.dialects import DIALECTS, Dialect
+from fakebatch.dialects import DIALECTS, Dialect, canonical
 from fakebatch.dialects.template import parse
 from support.client import Driver, chat, jsonl
 
@@ -36,7 +36,7 @@ def line(dialect: Dialect, custom_id: str, **body: Any) -> dict[str, Any]:
     """A line this provider takes."""
     asked = {"model": model_of(dialect), **body}
     url = dialect.endpoints[0]
-    if dialect.openai_endpoint(url) == "/v1/responses":
+    if canonical(url) == "/v1/responses":
         return {
             "custom_id": custom_id,
             "method": "POST",

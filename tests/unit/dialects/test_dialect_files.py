@@ -173,6 +173,16 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         ": line_errors.529: message is missing",
         "new table",
     ),
+    "a regular expression that is none": (
+        "input_file_ids = 'file-['",
+        ": input_file_ids: 'file-[' is not valid: unterminated character set",
+        "a regular expression",
+    ),
+    "an addition that nothing is known of": (
+        "shapes.added = 'x=model'",
+        ": shapes.added: there is no field 'model'",
+        "custom_id request_id",
+    ),
     "a status that is none": ("line_errors.1.message = ''", "rors: '1' is unknown", "400 to 599"),
     "a status of no batch": ("statuses = { done = 'x' }", ": statuses: 'done' is unk", "completed"),
     "a cancel in no status": ("cancels = ['done']", ": cancels: 'done' is unknown", "completed"),

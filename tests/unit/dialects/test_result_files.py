@@ -161,6 +161,16 @@ def test_results_are_in_the_order_of_the_input(fakebatch: FakeBatch, rule: str) 
     assert (order == names) == (rule != "lines in another order")
 
 
+@pytest.mark.fakebatch(dialect="ogx")
+def test_moments_that_a_server_does_not_note_are_null(fakebatch: FakeBatch) -> None:
+    """OGX notes the creation and the end, and knows neither an expiry nor a usage."""
+    wire = fakebatch.batches.add([chat("a")], status="completed").json
+    moments = {name for name, value in wire.items() if name.endswith("_at") and value is not None}
+
+    assert moments == {"created_at", "completed_at"}
+    assert (wire["model"], wire["usage"]) == (None, None)
+
+
 # --- a server of one's own
 
 GATEWAY = """
