@@ -127,7 +127,8 @@ class Shapes:
     lost: LineShape
     """The result line of a request that never ran; `error` has `code` and `message`."""
     added: Annotated[str, Shape("custom_id request_id")]
-    """What the provider adds to the body of a reply; both are the same in a direct call."""
+    """What the provider adds to the body of a default reply. In a direct call both fields are the
+    id of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,11 +265,11 @@ class Dialect:
     endpoints: tuple[Annotated[str, url_path], ...]
     """The endpoints of batches; the first is used if a call may leave it out."""
     aliases: Mapping[str, str]
-    """OpenAI's endpoint by an endpoint that works like it, unless they differ in the version."""
+    """The endpoint of OpenAI that an endpoint works like, where more than the version differs."""
     trial_replies: Mapping[str, str]
-    """The text of every default reply, by endpoint, of endpoints for trial runs."""
+    """The text of every default reply of an endpoint for trial runs, by endpoint."""
     input_decides: frozenset[str]
-    """Endpoints that take each other's lines: the url of the first line holds for the file."""
+    """Endpoints that take each other's lines: the url of the first line holds for the batch."""
     purposes: tuple[str, ...]
     """The purposes of files that can be uploaded."""
     snapshots: Mapping[str, str]
@@ -317,11 +318,11 @@ class Dialect:
     refuses_missing_input: bool
     """Whether a create call with an unknown input file gets an error; otherwise its batch fails."""
     input_file_ids: Annotated[str, pattern]
-    """The regular expression of an id that an input file may have; if empty, any will do. Another
-    id is refused, unless there is such a file."""
+    """A regular expression for `input_file_id`, which is refused if it neither matches nor belongs
+    to a file; if empty, any will do."""
     idempotency_key: str
-    """The parameter or header of a create call that makes it safe to repeat: the same key returns
-    the same batch, with other parameters an error. Empty if there is none."""
+    """The parameter or header of a create call with a key: a second call with the same key returns
+    the same batch, or an error if other parameters differ. Empty if there is none."""
     line_keys: tuple[Annotated[str, OneOf("custom_id", "method", "url", "body")], ...]
     """The required keys of a line; by default it is a POST to the endpoint of the batch."""
     skips_bad_lines: bool

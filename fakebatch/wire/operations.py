@@ -239,10 +239,11 @@ def cancel_upload(service: Service, _: Request, id_: str, now: int) -> Wire:
 def create_batch(service: Service, request: Request, _: str, now: int) -> Created:
     """JSON: see `params.batch_params`."""
     body, dialect = params.json_object(request.body), service.state.dialect
-    call, name = params.batch_params(body, dialect), dialect.idempotency_key
+    batch_params, name = params.batch_params(body, dialect), dialect.idempotency_key
     if name:
-        call = replace(call, idempotency_key=body.get(name) or request.headers.get(name.lower()))
-    batch = service.batches.create(call, now)
+        key = body.get(name) or request.headers.get(name.lower())
+        batch_params = replace(batch_params, idempotency_key=key)
+    batch = service.batches.create(batch_params, now)
     return Created(view.batch_object(batch, now), batch.id)
 
 
