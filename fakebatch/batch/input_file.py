@@ -37,7 +37,7 @@ USUAL_MODELS = {
     "/v1/images/edits": "gpt-image-1",
     "/v1/videos": "sora-2",
 }
-"""A model of each endpoint that does not serve `gpt-4o-mini`."""
+"""A model of each endpoint that does not serve `gpt-6-luna`."""
 
 _PLAUSIBLE_MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,255}")
 _BRACE = ord("}")
@@ -77,7 +77,7 @@ class Lines:
     numbers: array[int]
     """Line numbers in the file, from 1."""
     url: str = ""
-    """The endpoint of lines without a `url`."""
+    """The endpoint of the lines, for those without a `url`."""
     model: str = ""
     """If not empty, it replaces the model of every line."""
 
@@ -158,7 +158,13 @@ def validate(
         models: the models that exist; None if every plausible name does.
         model: if not empty, it replaces the model of every line.
     """
-    lines = replace(find_lines(content), url=endpoint, model=model)
+    lines = find_lines(content)
+    if endpoint in dialect.input_decides and len(lines):
+        url = (parsed_object(lines.raw(0)) or {}).get("url")
+        decided = [*dialect.input_decides, *dialect.aliases.values()]
+        if url in dialect.endpoints and canonical(url) in map(canonical, decided):
+            endpoint = url
+    lines = replace(lines, url=endpoint, model=model)
     checks = _LineChecks(lines, dialect, models)
     bad: list[BatchError] = []
     good = array("Q")
@@ -194,8 +200,8 @@ class _LineChecks:
     def __init__(self, lines: Lines, dialect: Dialect, models: frozenset[str] | None) -> None:
         self.keys, self.ignored_errors = dialect.line_keys, dialect.ignored_errors
         self.model, self.models = lines.model, models
-        self.endpoint = canonical(lines.url)
-        self.urls = [url for url in dialect.endpoints if canonical(url) == self.endpoint]
+        self.endpoint = canonical(dialect.aliases.get(lines.url, lines.url))
+        self.urls = [url for url in dialect.endpoints if canonical(url) == canonical(lines.url)]
         self.required: tuple[str, ...] = REQUIRED_PARAMS.get(self.endpoint, ())
         self.custom_ids: set[str] = set()
         self.first_model: str | None = None
@@ -294,6 +300,6 @@ def request_line(
     name = REQUIRED_PARAMS.get(endpoint, ("input",))[0]
     if name == "messages" and isinstance(content, str):
         content = [{"role": "user", "content": content}]
-    model = model or USUAL_MODELS.get(endpoint, "gpt-4o-mini")
+    model = model or USUAL_MODELS.get(endpoint, "gpt-6-luna")
     body = {"model": model, name: content, **params}
     return {"custom_id": custom_id, "method": "POST", "url": url, "body": body}

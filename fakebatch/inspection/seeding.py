@@ -13,6 +13,7 @@ from fakebatch.batch.batch import Batch, BatchCreateParams
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TRANSITIONS, Status
 from fakebatch.dialects import APIError
+from fakebatch.dialects.dialect import BatchStatus
 from fakebatch.durations import SECOND, microseconds, text
 from fakebatch.errors import UsageError
 from fakebatch.inspection.journal import Journal, moment_text
@@ -110,7 +111,7 @@ class Batches(Collection[BatchView]):
         requests: Requests,
         *,
         id: str | None = None,  # noqa: A002  # the field of the object
-        status: str = "completed",
+        status: BatchStatus = "completed",
         created: moments.Moment = "-1h",
         endpoint: str | None = None,
         completion_window: str = "24h",
@@ -159,7 +160,7 @@ class Batches(Collection[BatchView]):
         if usual.cancelling is None:
             usual = usual._replace(cancelling=dialect.pace.cancelling)
         life, cancelled = _life(Status(status), now - at, usual, windows.lasts(window))
-        failing = (REFUSED,) if status == Status.FAILED else ()
+        failing = (REFUSED,) if status == "failed" else ()
         try:
             batch = service.batches.draft(
                 BatchCreateParams(endpoint, window, file.id, metadata),

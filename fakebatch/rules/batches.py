@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from annotated_types import Ge
 from pydantic import AfterValidator, Field, Strict
 
+from fakebatch.dialects.dialect import ActiveStatus, BatchStatus
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import UsageError
 from fakebatch.rules.rule import (
@@ -24,11 +25,6 @@ from fakebatch.rules.rule import (
     method,
     verb,
 )
-
-ActiveStatus = Literal["validating", "in_progress", "finalizing", "cancelling"]
-"""The statuses that are not final."""
-
-BatchStatus = Literal[ActiveStatus, "failed", "completed", "expired", "cancelled"]
 
 
 class Durations(NamedTuple):

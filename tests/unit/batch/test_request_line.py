@@ -18,13 +18,13 @@ LINES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "a chat completion": (
         request_line("a", "hi"),
         CHAT,
-        {"model": "gpt-4o-mini", "messages": [HI]},
+        {"model": "gpt-6-luna", "messages": [HI]},
     ),
     "all messages, and further parameters": (
         request_line("a", [{"role": "system", "content": "Be brief."}, HI], temperature=0),
         CHAT,
         {
-            "model": "gpt-4o-mini",
+            "model": "gpt-6-luna",
             "messages": [{"role": "system", "content": "Be brief."}, HI],
             "temperature": 0,
         },
@@ -37,7 +37,7 @@ LINES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "a response": (
         request_line("a", "hi", url="/v1/responses", instructions="Be brief."),
         "/v1/responses",
-        {"model": "gpt-4o-mini", "input": "hi", "instructions": "Be brief."},
+        {"model": "gpt-6-luna", "input": "hi", "instructions": "Be brief."},
     ),
     "an embedding": (
         request_line("a", ["x", "y"], url="/v1/embeddings"),
@@ -52,7 +52,7 @@ LINES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "another provider's path": (
         request_line("a", "hi", url="/v4/chat/completions"),
         "/v4/chat/completions",
-        {"model": "gpt-4o-mini", "messages": [HI]},
+        {"model": "gpt-6-luna", "messages": [HI]},
     ),
 }
 
