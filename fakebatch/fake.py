@@ -42,6 +42,7 @@ class FakeBatch(Emulator, Clients):
     Attributes:
         batches: the batches by id; `batches.add` adds one that exists already.
         files: the files by id; `files.add` adds one.
+        uploads: the uploads in parts by id; `uploads.add` adds one.
         clock: the time: `now`, `elapsed`, `advance`, `move_to`.
         journal: the calls and sleeps so far: `calls`, `count`, `sleeps`.
         scenario: all rules as one value. The selectors `on`, `on_batch`, `on_file`, `on_call` and
