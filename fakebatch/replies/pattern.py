@@ -100,6 +100,9 @@ def _ends(tree: Any, text: str, starts: set[int], budget: Budget) -> set[int]:
             case "ASSERT" | "ASSERT_NOT" as name, (1, inner):
                 ahead = {start for start in starts if _ends(inner, text, {start}, budget)}
                 starts = ahead if name == "ASSERT" else starts - ahead
+            case "AT", position if str(position) == "AT_END":
+                # not before a final newline: other languages, and pydantic, have no such rule
+                starts = starts & {len(text)}
             case "ANY" | "AT" | "IN" | "LITERAL" | "NOT_LITERAL", _:
                 regex, _ = _single(kind, value, tree)
                 hits = (regex.match(text, start) for start in starts)
