@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from contextlib import suppress
 from typing import cast
 
@@ -15,12 +16,13 @@ from fakebatch.request_line import json_type
 _SIGNATURES = {
     b"\x1f\x8b": "it is compressed by gzip",
     b"PK\x03\x04": "it is a zip archive, as of a spreadsheet",
-    b"BZh": "it is compressed by bzip2",
+    b"BZh9": "it is compressed by bzip2",
     b"\xfd7zXZ": "it is compressed by xz",
     b"\x28\xb5\x2f\xfd": "it is compressed by zstd",
     b"PAR1": "it is a Parquet file",
     b"%PDF": "it is a PDF",
     b"\xff\xfe\0\0": "it is encoded in UTF-32; save it as UTF-8",
+    b"\0\0\xfe\xff": "it is encoded in UTF-32; save it as UTF-8",
     b"\xff\xfe": "it is encoded in UTF-16 (little endian); save it as UTF-8",
     b"\xfe\xff": "it is encoded in UTF-16 (big endian); save it as UTF-8",
     b"\xef\xbb\xbf": "it begins with a byte order mark; save it as UTF-8 without one",
@@ -104,14 +106,17 @@ def line_problem(line: str) -> str:
             problem = "another object begins" if begins else f"after the object comes {rest[:9]!r}"
         elif constant := _CONSTANT.match(rest):
             problem = f"JSON has no {constant[0]}"
-        elif problem != "trailing comma" and _is_python(line):
+        elif problem in ("key must be a string", "expected value") and _is_python(line):
             problem = "this is Python, not JSON; write lines by json.dumps"
         return f"column {column + 1}: {problem}"
     return "" if isinstance(value, dict) else f"column 1: {json_type(value)} is not an object"
 
 
 def _is_python(line: str) -> bool:
-    with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+    if len(line) > 100_000:  # reading it as Python takes 100 times its size
+        return False
+    with suppress(ValueError, SyntaxError, RecursionError, MemoryError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of escapes
         return isinstance(ast.literal_eval(line.strip()), dict)
     return False
 

@@ -36,7 +36,7 @@ app = typer.Typer(
     epilog="Exit status: 0 if all went well, 1 if a file or a batch failed, 2 for wrong arguments.",
 )
 console = Console(highlight=False, markup=False, soft_wrap=True)
-errors = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+error_console = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 _SHOWN = 20
 """The number of errors of a batch that are printed."""
@@ -52,7 +52,7 @@ ScenarioOption = Annotated[
 
 def _fail(*messages: object) -> NoReturn:
     for message in messages:
-        errors.print(str(message), style="red")
+        error_console.print(str(message), style="red")
     raise typer.Exit(1)
 
 
@@ -91,6 +91,7 @@ def about(
 
 
 @app.command()
+@_reported()
 def run(
     file: InputFile,
     *,
@@ -112,60 +113,54 @@ def run(
 ) -> None:
     """Run the requests of an input file as a batch, and write its output and error files."""
     path = Path(file)
-    to_stdout = out == "-" or (out is None and (file == "-" or _is_stream(path)))
+    is_stream = file == "-" or (path.exists() and not path.is_file() and not path.is_dir())
+    to_stdout = out == "-" or (out is None and is_stream)
+    screen = error_console if to_stdout else console
     stem = "stdin" if file.startswith(("-", "/dev/", "/proc/")) else path.stem
     directory = path.parent if out is None else Path(out)
     paths = {kind: directory / f"{stem}_{kind}.jsonl" for kind in ("output", "errors")}
     existing = [str(path) for path in paths.values() if path.is_symlink() or path.exists()]
     if existing and not force and not to_stdout:
         _fail(f"{' and '.join(existing)} would be overwritten.", "Use --force or another --out.")
-    screen = errors if to_stdout else console
-    with _reported():
-        content = _read(file)
-        current = Run(seed=seed, dialect=dialect, incident=incident or ())
-        created = _start(current, file, content)
-        try:
-            batch = _watch(screen, current.polls(created))
-        except UsageError as error:
-            advice = (
-                'Give it to --incident in a scenario file: [[on]] and reply = { answer = "…" }.'
-            )
-            _fail(UsageError(error.args[0], error.args[1], advice))
-        _report_errors(batch, file, content)
-        for kind, key in (("output", "output_file_id"), ("errors", "error_file_id")):
-            if batch[key] is None:
-                continue
-            pieces, total = current.download(batch[key]), batch["request_counts"]["total"]
-            if to_stdout:
-                _copy(pieces, sys.stdout.buffer, screen, total)
-            else:
-                directory.mkdir(parents=True, exist_ok=True)
-                lines = _write(paths[kind], pieces, screen, total)
-                screen.print(f"wrote {paths[kind]} ({lines} lines)")
+    content = _read(file)
+    current = Run(seed=seed, dialect=dialect, incident=incident or ())
+    created = _start(current, file, content)
+    try:
+        batch = _watch(screen, current.polls(created))
+    except UsageError as error:
+        what_came, what_was_known, _ = error.args
+        advice = (
+            'Give the reply in a scenario file to --incident: [[on]], reply = { answer = "…" }.'
+        )
+        _fail(UsageError(what_came, what_was_known, advice))
+    _report_errors(batch, file, content)
+    for kind, key in (("output", "output_file_id"), ("errors", "error_file_id")):
+        if batch[key] is None:
+            continue
+        pieces, total = current.download(batch[key]), batch["request_counts"]["total"]
+        if to_stdout:
+            _copy(pieces, sys.stdout.buffer, screen, total)
+        else:
+            directory.mkdir(parents=True, exist_ok=True)
+            lines = _write(paths[kind], pieces, screen, total)
+            screen.print(f"wrote {paths[kind]} ({lines} lines)")
 
 
 @app.command()
+@_reported()
 def check(file: InputFile, dialect: DialectOption = "openai") -> None:
     """Validate an input file as the service does, without running it."""
-    with _reported():
-        content = _read(file)
-        current = Run(dialect=dialect)
-        created = _start(current, file, content)
-        batch = next(b for b in current.polls(created) if b["status"] != "validating")
-        _report_errors(batch, file, content)
-        console.print(f"{file}: {batch['request_counts']['total']} valid requests")
-        raise typer.Exit(1 if batch["errors"] else 0)
-
-
-def _is_stream(path: Path) -> bool:
-    return path.exists() and not path.is_file() and not path.is_dir()
+    content = _read(file)
+    current = Run(dialect=dialect)
+    created = _start(current, file, content)
+    batch = next(b for b in current.polls(created) if b["status"] != "validating")
+    _report_errors(batch, file, content)
+    console.print(f"{file}: {batch['request_counts']['total']} valid requests")
+    raise typer.Exit(1 if batch["errors"] else 0)
 
 
 def _read(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except ValueError as error:  # a name with a zero byte
-        _fail(f"{file!r}: {error}")
+    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
 
 
 def _start(current: Run, file: str, content: bytes) -> Batch:
@@ -179,16 +174,16 @@ def _start(current: Run, file: str, content: bytes) -> Batch:
 def _report_errors(batch: Batch, file: str, content: bytes) -> None:
     """Print the errors of a batch; if it has failed, exit."""
     found: list[Any] = (batch["errors"] or {"data": []})["data"]
-    lines = content.split(b"\n")
+    lines = content.split(b"\n") if found else []
     for error in found[:_SHOWN]:
         number = error.get("line")
         place = f"{file}:{number}" if number else file
         # line ends in front, so that the numbers of lines are those of the file
         problem = jsonl_problem(b"\n" * (number - 1) + lines[number - 1]) if number else ""
         detail = problem and f" ({problem})"
-        errors.print(f"{place}: {error['code']}: {error['message']}{detail}", style="red")
+        error_console.print(f"{place}: {error['code']}: {error['message']}{detail}", style="red")
     if len(found) > _SHOWN:
-        errors.print(f"… and {len(found) - _SHOWN} more errors", style="red")
+        error_console.print(f"… and {len(found) - _SHOWN} more errors", style="red")
     if batch["status"] == "failed":
         _fail(*([] if found else [f"{file}: the batch failed, without errors"]))
 
@@ -252,6 +247,7 @@ def _copy(pieces: Iterable[bytes], file: BinaryIO, screen: Console, total: int) 
 
 
 @app.command()
+@_reported()
 def incidents(
     name: Annotated[str | None, typer.Argument(help="The incident to show in full.")] = None,
 ) -> None:
@@ -261,10 +257,7 @@ def incidents(
             console.print(incident.name, style="bold")
             console.print(_prose(incident.what))
         return
-    try:
-        incident = loading.named(name)
-    except FakeBatchError as error:
-        _fail(error)
+    incident = loading.named(name)
     values = incident.parameters
     scenario = re.sub(r'"\$(\w+)"', lambda match: json.dumps(values[match[1]]), incident.toml)
     parameters = [f"{name} = {json.dumps(value)}" for name, value in values.items()]

@@ -119,6 +119,7 @@ class _Maker(NamedTuple):
             return maker.candidate(parts)
         nested = any(word in part for part in parts for word in _NESTING)
 
+        # null last; where recursion is to end, branches without members first
         def comes_later(branch: Any) -> bool:
             if maker.adds_optional:
                 return members(branch).get("type") == "null"
@@ -166,6 +167,7 @@ class _Maker(NamedTuple):
         raise failure or _unsatisfiable(parts)
 
     def candidates(self, kind: str, parts: list[Rules]) -> Iterable[Any]:
+        """Values of a kind, the plainest first; their members are valid, they may not be."""
         match kind:
             case "enum":
                 listed = next(values for part in parts if (values := _listed(part)))
@@ -183,6 +185,7 @@ class _Maker(NamedTuple):
                 return (True, False) if kind == "boolean" else (None,)
 
     def object_of(self, parts: list[Rules], *, optional: bool) -> dict[str, Any]:
+        """An object with the required members, and with optional ones if they are wanted."""
         required = dict.fromkeys(str(n) for part in parts for n in elements(part.get("required")))
         named = dict.fromkeys(name for part in parts for name in members(part.get("properties")))
         least = max(_counts(parts, "minProperties"), default=0)
@@ -199,12 +202,13 @@ class _Maker(NamedTuple):
         return made | {name: self.child(parts, name) for name in missing}
 
     def array_of(self, parts: list[Rules]) -> list[Any]:
+        """An array of the least length, with one item if there may be none and there is room."""
         most = min(_counts(parts, "maxItems"), default=sys.maxsize)
         prefix = max(len(elements(part.get("prefixItems"))) for part in parts)
         length = max([min(prefix, most), *_counts(parts, "minItems")])
         unique = any(part.get("uniqueItems") is True for part in parts)
         made: dict[Any, Any] = {}
-        for turn in range(2 * length + 9):
+        for turn in range(2 * length + 9):  # items that are there already are left out
             if len(made) < length:
                 maker = self._replace(turn=self.turn + turn) if unique else self
                 item = maker.child(parts, len(made))
@@ -215,6 +219,7 @@ class _Maker(NamedTuple):
         return list(made.values())
 
     def child(self, parts: list[Rules], place: str | int) -> Any:
+        """A valid value for the property of this name, or for the item at this index."""
         return self.make(*(s for part in parts for s in self.child_schemas(part, place)))
 
     def child_schemas(self, rules: Rules, place: str | int) -> list[Any]:
@@ -228,6 +233,7 @@ class _Maker(NamedTuple):
         return schemas or [rules.get("additionalProperties", True)]
 
     def strings(self, parts: list[Rules]) -> Iterator[str]:
+        """Samples of formats, else the text, then texts of patterns, all in all formats."""
         least = max(_counts(parts, "minLength"), default=0)
         most = min(_counts(parts, "maxLength"), default=sys.maxsize)
         self.budget.spend(max(least, len(self.text)) // 16)  # copying characters is cheap
@@ -275,6 +281,7 @@ class _Maker(NamedTuple):
         return True
 
     def is_listed(self, value: Any, values: list[Any]) -> bool:
+        """Whether a value equals one of the others."""
         self.budget.spend(len(values))
         if isinstance(value, list | dict):
             return _identity(value) in map(_identity, values)
