@@ -27,7 +27,15 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from fakebatch.replies.pattern import Budget, OverBudget, Unsatisfiable, matches, texts
+from fakebatch.replies.pattern import (
+    FORMATS,
+    Budget,
+    OverBudget,
+    Unsatisfiable,
+    matches,
+    texts,
+    variants,
+)
 from fakebatch.replies.request import elements, is_list, is_object, members
 
 Rules = dict[str, Any]
@@ -38,35 +46,6 @@ _CANDIDATE = 20
 """The steps that reading a schema, or checking a candidate, costs."""
 _LARGEST = sys.float_info.max
 
-_DATE = r"(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])"
-_TIME = r"([01]\d|2[0-3])(:[0-5]\d){2}(\.\d+)?(Z|[+-][01]\d:[0-5]\d)"
-_DOMAIN = r"[a-z\d]+([-.][a-z\d]+)*"
-_EMAIL = rf"[\w+-]+(\.[\w+-]+)*@{_DOMAIN}\.[a-z]{{2,}}"
-_URI = rf"[a-z][a-z\d+.-]*://{_DOMAIN}(:\d{{1,4}})?(/[\w.~-]*)*"
-_FORMATS = {
-    "date": ("2026-01-01", _DATE),
-    "date-time": ("2026-01-01T00:00:00Z", rf"{_DATE}T{_TIME}"),
-    "duration": ("P1D", r"P\d+[DWMY]|PT\d+[HMS]"),
-    "email": ("user@example.com", _EMAIL),
-    "hostname": ("example.com", _DOMAIN),
-    "idn-email": ("user@example.com", _EMAIL),
-    "idn-hostname": ("example.com", _DOMAIN),
-    "ipv4": ("192.0.2.1", r"([1-9]?\d|1\d\d)(\.([1-9]?\d|1\d\d)){3}"),
-    "ipv6": ("2001:db8::1", r"2001:db8::[\da-f]{1,4}|([\da-f]{1,4}:){7}[\da-f]{1,4}"),
-    "iri": ("https://example.com/", _URI),
-    "iri-reference": ("https://example.com/", _URI),
-    "json-pointer": ("/a1", r"(/[a-z\d]+)*"),
-    "regex": ("a1", r"[a-z\d]*"),
-    "relative-json-pointer": ("1", r"[1-9]?\d(/[a-z\d]+)*"),
-    "time": ("00:00:00Z", _TIME),
-    "uri": ("https://example.com/", _URI),
-    "uri-reference": ("https://example.com/", _URI),
-    "uri-template": ("https://example.com/", _URI),
-    "uuid": ("00000000-0000-4000-8000-000000000000", r"[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}"),
-}
-"""By format: a sample, and a regex for some of the texts that have the format, the sample too."""
-_VARIABLE = re.compile(r"\d(?=\D*$)|(?=\.com)")
-"""Where a number makes another text of a sample."""
 _IMPLIED = {
     "object": ("properties", "required"),
     "array": ("items", "prefixItems", "minItems"),
@@ -237,14 +216,10 @@ class _Maker(NamedTuple):
         least = max(_counts(parts, "minLength"), default=0)
         most = min(_counts(parts, "maxLength"), default=sys.maxsize)
         self.budget.spend(max(least, len(self.text)) // 16)  # copying characters is cheap
-        formats = [_FORMATS[f] for part in parts if (f := str(part.get("format"))) in _FORMATS]
+        formats = [FORMATS[f] for part in parts if (f := str(part.get("format"))) in FORMATS]
         patterns = [part["pattern"] for part in parts if isinstance(part.get("pattern"), str)]
         if formats or patterns:
-            usual = [
-                _VARIABLE.sub(str(n), sample, 1) if n > 1 else sample
-                for sample, _ in formats
-                for n in range(1, min(self.turn + 2, 10))
-            ]
+            usual = [each for sample, _ in formats for each in variants(sample, self.turn)]
             made = (texts(pattern, least, self.budget) for pattern in patterns)
             for text in chain(usual or [self.text], *made):
                 if all(re.fullmatch(form, text, re.ASCII) for _, form in formats):
