@@ -14,6 +14,7 @@ from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TRANSITIONS, Status
 from fakebatch.data_files import jsonl_problem
 from fakebatch.dialects import APIError, ErrorKind
+from fakebatch.dialects.dialect import BatchStatus
 from fakebatch.durations import SECOND, microseconds, text
 from fakebatch.errors import UsageError
 from fakebatch.inspection.journal import Journal, moment_text
@@ -103,7 +104,7 @@ class Batches(Collection[BatchView]):
         self,
         requests: Requests,
         *,
-        status: str = "completed",
+        status: BatchStatus = "completed",
         created: moments.Moment = "-1h",
         endpoint: str | None = None,
         completion_window: str = "24h",
@@ -152,7 +153,7 @@ class Batches(Collection[BatchView]):
         if usual.cancelling is None:
             usual = usual._replace(cancelling=dialect.pace.cancelling)
         life, cancelled = _life(Status(status), now - at, usual, windows.lasts(window))
-        failing = (REFUSED,) if status == Status.FAILED else ()
+        failing = (REFUSED,) if status == "failed" else ()
         try:
             batch = service.batches.draft(
                 BatchCreateParams(endpoint, window, file.id, metadata),
