@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib.metadata import version
@@ -57,7 +57,7 @@ def _fail(*messages: object) -> NoReturn:
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
+def _reported() -> Generator[None, None, None]:
     """Turn the errors that a user can cause into messages and exit status 1."""
     try:
         yield
@@ -173,10 +173,10 @@ def _start(current: Run, file: str, content: bytes) -> Batch:
 
 def _report_errors(batch: Batch, file: str, content: bytes) -> None:
     """Print the errors of a batch; if it has failed, exit."""
-    found: list[Any] = (batch["errors"] or {"data": []})["data"]
-    lines = content.split(b"\n") if found else []
+    found: list[dict[str, Any]] = batch["errors"]["data"] if batch["errors"] else []
+    lines: list[bytes] = content.split(b"\n") if found else []
     for error in found[:_SHOWN]:
-        number = error.get("line")
+        number: int | None = error["line"]
         place = f"{file}:{number}" if number else file
         # line ends in front, so that the numbers of lines are those of the file
         problem = jsonl_problem(b"\n" * (number - 1) + lines[number - 1]) if number else ""

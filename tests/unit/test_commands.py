@@ -111,7 +111,10 @@ def test_a_file_runs_at_every_provider(dialect: str, tmp_path: Path) -> None:
     """Its result lines are those of the provider."""
     provider, path = DIALECTS[dialect], tmp_path / "in.jsonl"
     model = provider.batch_models[0] if provider.batch_models else "m"
-    path.write_bytes(jsonl([chat("a", model=model) | {"url": provider.endpoints[0]}]))
+    url, body = provider.endpoints[0], chat("a", model=model)["body"]
+    if not url.endswith("/chat/completions"):
+        body = {"model": model, "input": "hi"}
+    path.write_bytes(jsonl([chat("a") | {"url": url, "body": body}]))
     for command in ("check", "run"):
         result = CliRunner().invoke(app, [command, str(path), "--dialect", dialect])
         assert (result.exit_code, result.stderr) == (0, "")
