@@ -57,7 +57,7 @@ def _fail(*messages: object) -> NoReturn:
 
 
 @contextmanager
-def _reported() -> Generator[None, None, None]:
+def _reported() -> Generator[None]:
     """Turn the errors that a user can cause into messages and exit status 1."""
     try:
         yield
