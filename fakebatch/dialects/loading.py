@@ -10,6 +10,7 @@ from string import Formatter
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from fakebatch.data_files import decoded
 from fakebatch.dialects.dialect import Dialect, Fact
 from fakebatch.dialects.errors import ErrorCode
 from fakebatch.dialects.settings import address, build, checked, refusal
@@ -103,7 +104,7 @@ def choose(
         raise UsageError(
             f"There is no dialect {choice!r}.",
             f"Known are {', '.join(map(repr, DIALECTS))}.",
-            "Give one of these, a TOML file or a Dialect; base_url='…' sets another address.",
+            "Give one of these, or a TOML file that is `like` one and has another address.",
         )
     if limits:
         dialect = dialect.set(limits=limits)
@@ -126,7 +127,7 @@ def load(path: Path) -> Dialect:
     """
     source = repr(str(path))
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        table: dict[str, Any] = tomllib.loads(decoded(path.read_bytes()))
     except (OSError, ValueError) as error:
         known = "A dialect file has what differs from the dialect that it is `like`."
         raise refusal((source,), f"it cannot be read: {error}", known) from error

@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args
 from fakebatch.batch.batch import Batch, BatchCreateParams
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TRANSITIONS, Status
-from fakebatch.dialects import APIError
+from fakebatch.data_files import jsonl_problem
+from fakebatch.dialects import APIError, ErrorKind
 from fakebatch.dialects.dialect import BatchStatus
 from fakebatch.durations import SECOND, microseconds, text
 from fakebatch.errors import UsageError
@@ -93,7 +94,8 @@ class Files(Collection[FileView]):
                 id_=_new_id("files", id, service.state.files),
             )
         except APIError as refusal:
-            raise _refused("file", refusal, service) from None
+            problem = jsonl_problem(content) if refusal.kind is ErrorKind.NOT_JSONL else ""
+            raise _refused("file", refusal, service, problem) from None
         return self[file.id]
 
 
@@ -316,9 +318,10 @@ def _check_life(batch: Batch, status: str, now: int) -> None:
         + (f" after {text(mark.at - batch.created)}" if mark.at > batch.created else "")
         for mark in marks
     ]
+    problem = jsonl_problem(batch.content) if batch.content and codes else ""
     raise UsageError(
         f"A batch that was created {text(now - batch.created)} ago cannot be {status}.",
-        f"Its statuses would be {', '.join(steps)}.",
+        f"Its statuses would be {', '.join(steps)}{problem and f'; its file: {problem}'}.",
         "Pass another status, another created=…, or requests that lead to this status.",
     )
 
@@ -348,10 +351,10 @@ def _past(created: moments.Moment, now: int) -> int:
     return at
 
 
-def _refused(kind: str, refusal: APIError, service: Service) -> UsageError:
+def _refused(kind: str, refusal: APIError, service: Service, problem: str = "") -> UsageError:
     message = service.dialect.errors[refusal.kind].message.format_map(refusal.values)
     return UsageError(
-        f"The service would have refused this {kind}.",
+        f"The service would have refused this {kind}{problem and f': {problem}'}.",
         f"Its error would have been: {message}",
         f"Add a {kind} that a client could have created.",
     )

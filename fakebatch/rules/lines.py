@@ -12,6 +12,7 @@ from annotated_types import Ge
 from pydantic import Field, JsonValue, Strict
 from pydantic.json_schema import SkipJsonSchema
 
+from fakebatch.data_files import jsonl_problem
 from fakebatch.errors import UsageError
 from fakebatch.request_lines import RequestLine
 from fakebatch.rules.rule import (
@@ -243,7 +244,7 @@ def contains(value: JsonValue | Mapping[str, Any], text: str) -> bool:
 
 def _recorded(path: Path) -> dict[str, Reply | Fail]:
     try:
-        lines = path.read_bytes().split(b"\n")
+        content = path.read_bytes()
     except OSError as error:
         raise UsageError(
             f"replay cannot read {str(path)!r}: {error.strerror}.",
@@ -251,7 +252,7 @@ def _recorded(path: Path) -> dict[str, Reply | Fail]:
             "Give the path of a downloaded output file.",
         ) from error
     recorded: dict[str, Reply | Fail] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
         try:
@@ -266,7 +267,8 @@ def _recorded(path: Path) -> dict[str, Reply | Fail]:
             recorded[result["custom_id"]] = outcome
         except (ValueError, LookupError, TypeError) as error:
             raise UsageError(
-                f"Line {number} of {str(path)!r} is not a result line: {error!r}.",
+                f"Line {number} of {str(path)!r} is not a result line: "
+                f"{jsonl_problem(content) or repr(error)}.",
                 'A result line is {"custom_id": …, "response": {"status_code": …, "body": …}, …}.',
                 "Give an output or error file as downloaded, not an input file.",
             ) from error

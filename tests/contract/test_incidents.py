@@ -281,7 +281,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         [
             "fakebatch: There is no incident 'download-cut'.",
             f"Known incidents: {NAMES}.",
-            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
+            "Use one of these, or the path of a .toml or .json file.",
         ],
     ),
     "something else": (
@@ -289,7 +289,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         [
             "fakebatch: There is no incident 5.",
             f"Known incidents: {NAMES}.",
-            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
+            "Use one of these, or the path of a .toml or .json file.",
         ],
     ),
     "an unknown parameter": (

@@ -177,7 +177,7 @@ MISUSES: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
     "a file the service would refuse": (
         lambda fake: fake.files.add(b"hello"),
         [
-            "The service would have refused this file.",
+            "The service would have refused this file: line 1, column 1: expected value.",
             "Its error would have been: Invalid file format for Batch API. Must be .jsonl",
             "Add a file that a client could have created.",
         ],

@@ -292,7 +292,7 @@ def test_a_file_that_is_no_scenario(name: str, content: str, why: str, tmp_path:
     assert str(caught.value).split("\n") == [
         f"fakebatch: {str(path)!r} cannot be read as a scenario.",
         why,
-        "Give the path of a scenario, the name of an incident, or a Scenario.",
+        "Give the path of a scenario file, or the name of an incident.",
     ]
 
 
