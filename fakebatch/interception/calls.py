@@ -48,12 +48,13 @@ def request_from(request: Any) -> Request:
     )
 
 
-def as_httpx(request: Any) -> httpx.Request:
-    """A request of either library, which has been read, as one of httpx."""
-    if isinstance(request, httpx.Request):
+def as_request(request: Any, library: ModuleType) -> Any:
+    """A request of either library, which has been read, as one of `library`."""
+    if isinstance(request, library.Request):
         return request
     headers: list[tuple[bytes, bytes]] = [*request.headers.raw]
-    return httpx.Request(request.method, str(request.url), headers=headers, content=request.content)
+    url, content = str(request.url), request.content
+    return library.Request(request.method, url, headers=headers, content=content)
 
 
 def response_for(reply: Reply, request: Any, library: ModuleType, stack: str) -> Any:
@@ -80,14 +81,14 @@ def native_response(response: Any, library: ModuleType, stack: str) -> Any:
     """The response of a respx route as a response of `library`.
 
     Args:
-        response: one of httpx, not yet read if the test gave it a stream.
+        response: one of either library, not yet read if the test gave it a stream.
         library: httpx or httpx2.
         stack: the name of the stack whose exceptions the body raises.
     """
     stream: Any = response.stream
-    if not isinstance(stream, httpx.ByteStream):
+    if type(stream).__name__ != "ByteStream":  # both libraries have one
         stream = _stream_class(library)(stream, stack)
-    elif library is httpx:
+    elif isinstance(response, library.Response):
         return response
     else:
         stream = library.ByteStream(b"".join(stream))

@@ -18,14 +18,14 @@ from respx.models import AllMockedAssertionError, SideEffectError
 from fakebatch.errors import RefusedRequest
 from fakebatch.interception.calls import (
     BoundedCalls,
-    as_httpx,
+    as_request,
     native_response,
     recorded,
     request_from,
     response_for,
 )
 from fakebatch.interception.driver import Step, Steps
-from fakebatch.interception.mockers import OperationRoutes
+from fakebatch.interception.mockers import OperationRoutes, response_of_the_test
 from fakebatch.interception.network_errors import play
 from fakebatch.wire.app import Sites
 from fakebatch.wire.messages import Reply
@@ -60,7 +60,9 @@ class EmulatedRouter(respx.Router):
             route.reset()
 
     def exchange(self, request: Any, library: ModuleType, stack: str) -> Steps:
-        """The exchange for a request: the response of a route of the test, or of the emulator.
+        """The exchange for a request: the response of a route of this router, or of the emulator.
+
+        Other routers of the test answer what is not emulated at an emulated address.
 
         Args:
             request: one of httpx or httpx2, which has been read or is a long form.
@@ -78,16 +80,20 @@ class EmulatedRouter(respx.Router):
         operation = None if target is None else target.operation
         route = None if operation is None else self._operations[operation.name]
         mocked = route if route and (route.side_effect or route.return_value) else None
-        if message.pieces is not None and (self.routes or mocked):
+        if message.pieces is not None and (self.routes or mocked or operation is None):
             yield Step(request.read, request.aread)
             message = request_from(request)
         if self.routes:
-            own = as_httpx(request)
+            own = as_request(request, httpx)
             with suppress(AllMockedAssertionError):
                 response = yield Step(partial(self.handler, own), partial(self.async_handler, own))
                 return native_response(response, library, stack)
         if target is None:
             raise AllMockedAssertionError(request.url)
+        if operation is None:
+            response = yield from response_of_the_test(request, library, stack)
+            if response is not None:
+                return response
         answer: Any = None
         try:
             if mocked:
@@ -134,7 +140,7 @@ def _mock_response(route: respx.Route, request: Any) -> Steps:
     """The response of a route that the test has mocked; None: the emulator answers."""
     response: Any
     try:
-        response = route.resolve(as_httpx(request))
+        response = route.resolve(as_request(request, httpx))
     except SideEffectError as error:
         raise error.origin from error
     if isawaitable(response):
