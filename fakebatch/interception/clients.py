@@ -21,7 +21,7 @@ from fakebatch.interception.calls import long_form
 from fakebatch.interception.driver import Interceptor, Step, Steps
 from fakebatch.interception.environment import WEBHOOKS
 from fakebatch.interception.lost_errors import LostErrors
-from fakebatch.interception.mockers import response_of_the_test
+from fakebatch.interception.mockers import first_response, routers_of_the_test
 from fakebatch.interception.router import EmulatedRouter
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class _Transport(Interceptor):
         with suppress(PassThrough):
             with suppress(AllMockedAssertionError):
                 return (yield from self._router.exchange(request, *where))
-            response = yield from response_of_the_test(request, *where)
+            routers = routers_of_the_test(self.stack)
+            response = yield from first_response(routers, request, *where)
             if response is not None:
                 return response
         raise self._router.refusal(request)

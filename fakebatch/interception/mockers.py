@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import sys
 from abc import ABC
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
-from operator import itemgetter
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -63,29 +62,43 @@ def _stack(mocker: type[Mocker]) -> str:
     return mocker.targets[0].partition(".")[0]
 
 
-def response_of_the_test(
-    request: Any, library: ModuleType, stack: str, *, everywhere: bool = True
-) -> Steps:
-    """The response of the first router of the test that has a route; None: none has.
+RESPX: ModuleType = respx.mocks
+"""What a copy of respx has in its own module `mocks`: a library, mockers and errors."""
+
+
+def routers_of_the_test(stack: str, *, everywhere: bool = True) -> Iterator[tuple[ModuleType, Any]]:
+    """The routers that the test has started and those of fakes, with their copies of respx.
 
     Args:
-        request: the request of the client.
+        stack: the name of the stack whose routers come first.
+        everywhere: whether the routers for other stacks follow.
+    """
+    mockers = [(module, mocker, _stack(mocker)) for module, mocker in _mockers()]
+    mockers.sort(key=lambda each: stack not in STACKS.get(each[2], (each[2],)))
+    for module, mocker, patched in mockers:
+        routers: list[Any] = [*mocker.routers]
+        for router in routers if everywhere or patched == stack else ():
+            if isinstance(router, MockerHook):
+                yield RESPX, router.router
+            else:
+                yield module, router
+
+
+def first_response(
+    routers: Iterable[tuple[ModuleType, Any]], request: Any, library: ModuleType, stack: str
+) -> Steps:
+    """The response of the first router that has a route for a request; None: none has.
+
+    Args:
+        routers: with the module `mocks` of each.
+        request: the request of the client, which has been read.
         library: httpx or httpx2, for the response.
-        stack: the name of the stack whose routers come first, and whose exceptions are raised.
-        everywhere: whether routers for other stacks may answer as well.
+        stack: the name of the stack whose exceptions the response raises.
 
     Raises:
         PassThrough: the route passes the request through.
     """
-    routers = [
-        (stack not in STACKS.get(_stack(mocker), (_stack(mocker),)), module, router)
-        for module, mocker in _mockers()
-        for router in mocker.routers
-        if everywhere or _stack(mocker) == stack
-    ]
-    for _, module, router in sorted(routers, key=itemgetter(0)):
-        if isinstance(router, MockerHook):
-            router, module = router.router, respx.mocks  # an outer fake
+    for module, router in routers:
         own = as_request(request, module.httpx)
         try:
             response = yield Step(partial(router.handler, own), partial(router.async_handler, own))
@@ -125,7 +138,7 @@ class MockerHook(Interceptor):
         super().__init__(_stack(mocker), lost_errors)
         self.mocker = mocker
         self.routers: list[Any] = mocker.routers  # a hook only has the methods of a respx.Router
-        self.is_started_here = self.stack in PATCHED and module is respx.mocks
+        self.is_started_here = self.stack in PATCHED and module is RESPX
         self._module = module
         self.router = router
 
@@ -143,7 +156,8 @@ class MockerHook(Interceptor):
         for outer in self.routers[self.routers.index(self) + 1 :]:
             if isinstance(outer, MockerHook):
                 return (yield from outer.exchange(request))
-        response = yield from response_of_the_test(request, library, self.stack, everywhere=False)
+        routers = routers_of_the_test(self.stack, everywhere=False)
+        response = yield from first_response(routers, request, library, self.stack)
         if response is not None:
             return response
         if is_loopback(request.url.host) or self.stack not in PATCHED:

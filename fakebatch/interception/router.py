@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from threading import RLock
@@ -25,9 +24,14 @@ from fakebatch.interception.calls import (
     response_for,
 )
 from fakebatch.interception.driver import Step, Steps
-from fakebatch.interception.mockers import OperationRoutes, response_of_the_test
+from fakebatch.interception.mockers import (
+    RESPX,
+    OperationRoutes,
+    first_response,
+    routers_of_the_test,
+)
 from fakebatch.interception.network_errors import play
-from fakebatch.wire.app import Sites
+from fakebatch.wire.app import Sites, Target
 from fakebatch.wire.messages import Reply
 from fakebatch.wire.operations import OPERATIONS
 
@@ -83,16 +87,9 @@ class EmulatedRouter(respx.Router):
         if message.pieces is not None and (self.routes or mocked or operation is None):
             yield Step(request.read, request.aread)
             message = request_from(request)
-        if self.routes:
-            own = as_request(request, httpx)
-            with suppress(AllMockedAssertionError):
-                response = yield Step(partial(self.handler, own), partial(self.async_handler, own))
-                return native_response(response, library, stack)
-        if target is None:
-            raise AllMockedAssertionError(request.url)
-        if operation is None:
-            response = yield from response_of_the_test(request, library, stack)
-            if response is not None:
+        if self.routes or operation is None:
+            response = yield from self._response_of_the_test(request, library, stack, target)
+            if response is not None or target is None:
                 return response
         answer: Any = None
         try:
@@ -112,6 +109,22 @@ class EmulatedRouter(respx.Router):
         if isinstance(answer, Reply):
             return response_for(answer, request, library, stack)
         return native_response(answer, library, stack)
+
+    def _response_of_the_test(
+        self, request: Any, library: ModuleType, stack: str, target: Target | None
+    ) -> Steps:
+        """The response of a route of the test; None: the emulator answers.
+
+        Raises:
+            AllMockedAssertionError: no route matches, and no provider has the address.
+        """
+        routers = [(RESPX, self)]
+        if target is not None and target.operation is None:
+            routers += routers_of_the_test(stack)
+        response = yield from first_response(routers, request, library, stack)
+        if response is None and target is None:
+            raise AllMockedAssertionError(request.url)
+        return response
 
     def _is_copy(self) -> bool:
         """Whether this process was forked from the one in which the router answers."""
