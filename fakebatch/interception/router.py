@@ -17,6 +17,7 @@ from respx.models import AllMockedAssertionError, SideEffectError
 from fakebatch.errors import RefusedRequest
 from fakebatch.interception.calls import (
     BoundedCalls,
+    RecordedCall,
     as_request,
     native_response,
     recorded,
@@ -89,8 +90,10 @@ class EmulatedRouter(respx.Router):
             message = request_from(request)
         if self.routes or operation is None:
             response = yield from self._response_of_the_test(request, library, stack, target)
-            if response is not None or target is None:
+            if response is not None:
                 return response
+        if target is None:
+            raise AllMockedAssertionError(request.url)
         answer: Any = None
         try:
             if mocked:
@@ -101,30 +104,25 @@ class EmulatedRouter(respx.Router):
                     yield from play(reply.script.before, reply, request)
                 answer = reply
         finally:
-            if route is not None:
-                call = recorded(request, message, answer)
-                with self._lock:
-                    self.calls.append(call)
-                    route.calls.append(call)  # pyright: ignore[reportUnknownMemberType]
+            self._record(route, recorded(request, message, answer))
         if isinstance(answer, Reply):
             return response_for(answer, request, library, stack)
         return native_response(answer, library, stack)
 
+    def _record(self, route: respx.Route | None, call: RecordedCall) -> None:
+        if route is not None:
+            with self._lock:
+                self.calls.append(call)
+                route.calls.append(call)  # pyright: ignore[reportUnknownMemberType]
+
     def _response_of_the_test(
         self, request: Any, library: ModuleType, stack: str, target: Target | None
     ) -> Steps:
-        """The response of a route of the test; None: the emulator answers.
-
-        Raises:
-            AllMockedAssertionError: no route matches, and no provider has the address.
-        """
+        """The response of a route of the test; None: no route matches."""
         routers = [(RESPX, self)]
         if target is not None and target.operation is None:
             routers += routers_of_the_test(stack)
-        response = yield from first_response(routers, request, library, stack)
-        if response is None and target is None:
-            raise AllMockedAssertionError(request.url)
-        return response
+        return (yield from first_response(routers, request, library, stack))
 
     def _is_copy(self) -> bool:
         """Whether this process was forked from the one in which the router answers."""
