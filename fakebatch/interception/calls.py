@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, SupportsIndex
+from urllib.parse import unquote
 
 import httpx
 from respx.models import Call, CallList
@@ -35,9 +36,13 @@ def long_form(request: Any) -> Any:
 def request_from(request: Any) -> Request:
     """The request for the seam. The client's has been read, or is a long form."""
     url, pieces = request.url, long_form(request)
+    path = url.path
+    if b"%2" in url.raw_path:  # an encoded slash or percent sign, which stays so
+        segments = url.raw_path.partition(b"?")[0].decode("ascii").split("/")
+        path = "/".join(unquote(each).replace("%", "%25").replace("/", "%2F") for each in segments)
     return Request(
         request.method,
-        url.path,
+        path,
         dict(url.params) if url.query else {},
         {name.lower().decode(): value.decode("latin-1") for name, value in request.headers.raw},
         request.content if pieces is None else b"",

@@ -229,11 +229,10 @@ class Base(NamedTuple):
     def of(cls, url: str) -> Base:
         """The parts of `https://*.example.com/openai?api-version`."""
         scheme, _, path, query, _ = parts = urlsplit(url)
-        usual = {"http": 80, "https": 443}.get(scheme)
         return cls(
             scheme,
-            parts.hostname or "",
-            None if parts.port == usual else parts.port,
+            (parts.hostname or "").rstrip("."),
+            _explicit_port(scheme, parts.port),
             unquote(path).rstrip("/"),
             tuple(name for name, _ in parse_qsl(query, keep_blank_values=True)),
         )
@@ -241,12 +240,19 @@ class Base(NamedTuple):
     def path_below(self, request: Request) -> str | None:
         """The path of a request below this base URL; None: it is not below it."""
         if self.host:
-            hosts = (request.host, f"*.{request.host.partition('.')[2]}")
-            if (request.scheme, request.port) != (self.scheme, self.port) or self.host not in hosts:
+            host = request.host.lower().rstrip(".")  # names are case-insensitive (RFC 4343)
+            hosts = (host, f"*.{host.partition('.')[2]}")
+            port = _explicit_port(request.scheme, request.port)
+            if (request.scheme, port) != (self.scheme, self.port) or self.host not in hosts:
                 return None
         path, names = request.path, {*self.query}
         is_below = path.startswith(self.path + "/") and request.query.keys() >= names
         return path[len(self.path) :] if is_below else None
+
+
+def _explicit_port(scheme: str, port: int | None) -> int | None:
+    """None for the default port of a scheme."""
+    return None if port == {"http": 80, "https": 443}.get(scheme) else port
 
 
 class Sites:
@@ -280,7 +286,11 @@ class Sites:
         for base, app in self._apps.items():
             path = base.path_below(request)
             if path is not None:
-                return Target(app, path, *route(request.method, path))
+                direct_paths = app.service.dialect.direct_paths
+                operation, id_ = route(request.method, path, direct_paths)
+                if operation is not None and operation.is_direct:
+                    path = operation.path  # without the model
+                return Target(app, path, operation, id_)
         return None
 
 

@@ -62,7 +62,8 @@ class Request(NamedTuple):
 
     method: str
     path: str
-    """The whole path, decoded. An app gets the part below its base URL: `/files/file-1/content`."""
+    """The whole path, decoded but for `%2F`, a slash inside an id, and `%25`. An app gets the part
+    below its base URL: `/files/file-1/content`."""
     query: Mapping[str, str]
     headers: Mapping[str, str]
     """Names in lower case."""

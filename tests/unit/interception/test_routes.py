@@ -238,9 +238,31 @@ def test_an_endpoint_that_is_not_emulated_is_refused_loudly(fakebatch: FakeBatch
     assert to_do == "Answer it with a respx route of your own, or do not call it in this test."
 
 
+SPELLINGS = {
+    "a host that ends with a dot": ("https://api.openai.com./v1/files/f", "f"),
+    "a host in capitals": ("https://API.OpenAI.com/v1/files/f", "f"),
+    "the usual port": ("https://api.openai.com:443/v1/files/f", "f"),
+    "an encoded slash in an id": ("https://api.openai.com/v1/files/a%2Fb", "a/b"),
+    "the same in small letters": ("https://api.openai.com/v1/files/a%2fb%20c", "a/b c"),
+    "braces in an id": ("https://api.openai.com/v1/files/{id}", "{id}"),
+    "an id that is encoded twice": ("https://api.openai.com/v1/files/a%252Fb", "a%2Fb"),
+}
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize(("url", "id_"), SPELLINGS.values(), ids=SPELLINGS)
+def test_an_address_may_be_spelled_otherwise(
+    url: str, id_: str, library: Any, fakebatch: FakeBatch
+) -> None:
+    """RFC 3986 and 4343: it is the same host, and an id is one segment."""
+    response = library.get(url, headers=KEY)
+    assert response.json()["error"]["message"] == f"No such File object: {id_}"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "message"),
     [
+        ("GET", "//files", 404, "Invalid URL (GET /v1//files)"),
         ("GET", "/nope", 404, "Invalid URL (GET /v1/nope)"),
         ("GET", "/", 404, "Invalid URL (GET /v1/)"),
         ("GET", "/batches/", 404, "No batch found with id ''."),
