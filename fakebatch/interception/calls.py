@@ -6,6 +6,7 @@ our own transports that of the client.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from functools import cache
@@ -153,8 +154,34 @@ def _stream_class(library: ModuleType) -> Any:
 
 KEPT_CALLS = 100
 
-_SECRET_HEADERS = ("authorization", "api-key")
+_SECRET = re.compile(
+    r"auth|cookie|password|secret|signature|token|(?<!idempotency-)key|^(code|sig)$"
+)
+"""The names of headers and parameters that may hold a key, in lower case: `x-goog-api-key`,
+`ocp-apim-subscription-key`, and `code` of Azure Functions."""
+
 _LEFT_OUT = {"x-fakebatch-body": "[left out: over 64 kB]"}
+
+
+def _without_keys(method: str, url: Any, headers: Any, body: bytes | None) -> httpx.Request:
+    """A request of either library as one of httpx, without what may be a key.
+
+    Args:
+        method: the HTTP method.
+        url: the URL.
+        headers: the headers.
+        body: None: it is too long to be kept.
+    """
+    shown = httpx.Headers(headers.raw)
+    shown.update({name: "[redacted]" for name in shown if _SECRET.search(name)})
+    if body is None:
+        shown.pop("content-length", None)
+        shown.update(_LEFT_OUT)
+    params: list[tuple[str, str]] = url.params.multi_items()
+    public = [(n, "[redacted]" if _SECRET.search(n.lower()) else value) for n, value in params]
+    url = url if public == params else url.copy_with(params=public)
+    url = url.copy_with(userinfo=b"") if url.userinfo else url
+    return httpx.Request(method, str(url), headers=shown, content=body)
 
 
 class RecordedCall(NamedTuple):
@@ -177,12 +204,7 @@ class RecordedCall(NamedTuple):
 
     def call(self) -> Call:
         """The call as respx's object."""
-        headers = httpx.Headers(self.headers.raw)
-        headers.update({name: "[redacted]" for name in _SECRET_HEADERS if name in headers})
-        if self.body is None:
-            headers.pop("content-length", None)
-            headers.update(_LEFT_OUT)
-        request = httpx.Request(self.method, str(self.url), headers=headers, content=self.body)
+        request = _without_keys(self.method, self.url, self.headers, self.body)
         response = self.response
         if isinstance(response, Reply):
             response = response_for(response._replace(script=None), request, httpx, "httpx")
@@ -243,6 +265,10 @@ class BoundedCalls(CallList):  # pyright: ignore[reportMissingTypeArgument]
     def append(self, call: Any) -> None:
         """Count and keep a call; drop the oldest if there are too many."""
         self._counted[0] += 1
+        if isinstance(call, Call):  # of a route that the test has added
+            request = call.request
+            shown = _without_keys(request.method, request.url, request.headers, request.content)
+            call = Call(shown, call.optional_response)
         list.append(self, call)  # pyright: ignore[reportUnknownMemberType]
         if len(self) > KEPT_CALLS:
             del self[0]

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 from abc import ABC
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import respx
 import respx.mocks
@@ -171,7 +172,11 @@ class MockerHook(Interceptor):
 def installed(router: EmulatedRouter, lost_errors: LostErrors) -> Generator[None]:
     """Hook into every mocker and start ours; undo both at the end."""
     hooks = [MockerHook(module, mocker, router, lost_errors) for module, mocker in _mockers()]
+    patches = ExitStack()
     try:
+        for module in {module for module, _ in _mockers()}:
+            parse = _parse_address_of(module.parse_url)
+            patches.enter_context(patch.object(module, "parse_url", parse))
         for hook in hooks:
             hook.routers.insert(0, hook)
             if hook.is_started_here:
@@ -181,6 +186,17 @@ def installed(router: EmulatedRouter, lost_errors: LostErrors) -> Generator[None
         for hook in hooks:
             hook.routers.remove(hook)
             hook.mocker.stop()  # which has an effect if no router is left
+        patches.close()
+
+
+def _parse_address_of(parse_url: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The function of respx, also for what is sent to a proxy: its target is no path, but a URL."""
+
+    def parse(url: Any) -> Any:
+        *address, target = url
+        return parse_url(url if target.startswith(b"/") else (*address, b"/"))
+
+    return parse
 
 
 class OperationRoutes(dict[str, respx.Route]):

@@ -24,6 +24,7 @@ from fakebatch.interception.calls import (
     request_from,
     response_for,
 )
+from fakebatch.interception.dns import is_loopback
 from fakebatch.interception.driver import Step, Steps
 from fakebatch.interception.mockers import (
     RESPX,
@@ -132,13 +133,20 @@ class EmulatedRouter(respx.Router):
 
     def refusal(self, request: Any) -> RefusedRequest:
         """The error for a request that is not answered."""
-        url = request.url.copy_with(query=None)
+        url = request.url.copy_with(query=None, userinfo=b"")
         if self._is_copy():
             return RefusedRequest(
                 f"{request.method} {url} was refused: process {os.getpid()} was forked from "
                 f"{self._process}, in which this FakeBatch is active.",
                 "A call from here would change only a copy, which the test does not see.",
                 "Use threads in this test, or enter a FakeBatch in the forked process.",
+            )
+        asked, proxy = request.headers.get("host", ""), url.netloc.decode()
+        if url.path == "/" and asked not in ("", proxy) and is_loopback(asked.partition(":")[0]):
+            return RefusedRequest(
+                f"{request.method} {asked} was refused: the proxy {proxy} is not on this machine.",
+                "It is the client's own, or that of HTTP_PROXY, HTTPS_PROXY or ALL_PROXY.",
+                "Set NO_PROXY=localhost,127.0.0.1 for servers on this machine.",
             )
         return RefusedRequest(
             f"{request.method} {url} was refused: nothing leaves this machine.",

@@ -75,6 +75,9 @@ class Request(NamedTuple):
     port: int | None = None
     """None: the default port of the scheme."""
 
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path}>"  # without keys, for reports of tests
+
     @property
     def key(self) -> str:
         """The API key that it carries; empty: none."""

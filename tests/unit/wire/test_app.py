@@ -9,6 +9,7 @@ import pytest
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.service import Service
+from fakebatch.wire import Request
 from fakebatch.wire.app import App, Handled
 from fakebatch.wire.operations import OPERATIONS, route
 from support.batches import T0, requests
@@ -24,6 +25,12 @@ def test_every_operation_has_its_route(name: str) -> None:
     operation = ROUTES[name]
     wanted = "x-1" if "{id}" in operation.path else ""
     assert (operation, wanted) == route(operation.method, operation.path.replace("{id}", "x-1"))
+
+
+def test_a_request_shows_no_key() -> None:
+    """Neither in a report of pytest nor in a log."""
+    request = Request("GET", "/files", {"key": "sk-secret"}, {"api-key": "sk-secret"})
+    assert repr(request) == str(request) == "<Request GET /files>"
 
 
 def test_operations_are_named_once() -> None:
