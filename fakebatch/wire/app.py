@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from threading import local
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -197,6 +198,12 @@ def masked(key: str) -> str:
 
 # --- which app answers which address
 
+DEEPEST = 16
+"""How many calls a thread may make inside of each other: callables of the test may make some."""
+
+_calls = local()
+"""How many of the calls of a thread are open: `depth`."""
+
 
 class Target(NamedTuple):
     """The app and the operation to which a request goes."""
@@ -210,8 +217,23 @@ class Target(NamedTuple):
     """The id in the path."""
 
     def handle(self, request: Request) -> Reply:
-        """The app's reply to the request."""
-        return self.app.handle(request._replace(path=self.path), self.operation, self.id)
+        """The app's reply to the request.
+
+        Raises:
+            UsageError: a callable of the test makes this call, which leads to it again and again.
+        """
+        depth: int = getattr(_calls, "depth", 0)
+        if depth >= DEEPEST:
+            raise UsageError(
+                f"{request.method} {request.path} leads to itself: {DEEPEST} such calls are open.",
+                "A predicate or reply callable calls the client, whose reply needs the callable.",
+                "Let another rule answer what the callable calls, or let it call nothing.",
+            )
+        _calls.depth = depth + 1
+        try:
+            return self.app.handle(request._replace(path=self.path), self.operation, self.id)
+        finally:
+            _calls.depth = depth
 
 
 class Base(NamedTuple):
