@@ -45,7 +45,7 @@ CLOSING = 100
 SWALLOWED = 1_000
 """After so many errors in one thread, its code is assumed to swallow them."""
 
-Query = tuple[str, str, tuple[tuple[str, str], ...], str]
+Query = tuple[str, str, tuple[tuple[str, str], ...], str | None]
 """Method, path, query and API key of a request."""
 
 
@@ -207,7 +207,8 @@ class Endless:
     def _spinning(self, waiter: _Waiter, handled: Handled, name: str) -> FakeBatchError | None:
         """The error for a loop of calls in which no time passes."""
         request = handled.request
-        query = (request.method, request.path, tuple(request.query.items()), request.key)
+        key = request.headers.get("authorization") or request.headers.get("api-key")
+        query = (request.method, request.path, tuple(request.query.items()), key)
         count = waiter.counts[query] = waiter.counts.get(query, 0) + 1
         page = (query, _task()) if "after" in request.query else None
         waiter.repeated = waiter.repeated + 1 if page == waiter.page else 1

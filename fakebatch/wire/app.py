@@ -308,7 +308,7 @@ class Sites:
         for base, app in self._apps.items():
             path = base.path_below(request)
             if path is not None:
-                direct_paths = app.service.dialect.direct_paths
+                direct_paths = app.service.state.dialect.direct_paths
                 operation, id_ = route(request.method, path, direct_paths)
                 if operation is not None and operation.is_direct:
                     path = operation.path  # without the model
