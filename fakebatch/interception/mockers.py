@@ -45,6 +45,10 @@ PATCHED = tuple(stack for stack in ("httpcore", "httpcore2") if find_spec(stack)
 """The stacks whose mockers we start. Others (`httpx`) get a hook, in case the test starts them."""
 
 
+_USED = {"AllMockedAssertionError", "PassThrough", "httpx", "parse_url"}
+"""What we use of the module `mocks`."""
+
+
 def _mockers() -> Iterator[tuple[ModuleType, type[Mocker]]]:
     """The mockers of respx and of its copies, each with the module that defines the base class.
 
@@ -52,8 +56,8 @@ def _mockers() -> Iterator[tuple[ModuleType, type[Mocker]]]:
     patch the same methods only the first is called: it leaves the patches of the other in place.
     """
     for base in ABC.__subclasses__():
-        module = sys.modules.get(base.__module__)
-        if module is not None and vars(module).get("Mocker") is base and hasattr(base, "registry"):
+        module = sys.modules.get(base.__module__, sys)
+        if vars(module).get("Mocker") is base and vars(module).keys() >= _USED:
             for mocker in vars(base)["registry"].values():
                 yield module, mocker
 
