@@ -132,12 +132,8 @@ def enters_by_hand() -> None:
 
 def sleeps() -> float:
     """Seconds for one sleep of a single thread."""
-    clock = Clock()
-    clock._start()
-    try:
+    with Clock():
         return took(lambda: [time.sleep(1) for _ in range(10_000)]) / 10_000
-    finally:
-        clock._stop()
 
 
 def ticks() -> float:
@@ -159,8 +155,8 @@ def modules(folder: str) -> dict[str, ModuleType]:
 def starts() -> None:
     """What the clock alone does around a test."""
     clock = Clock()
-    clock._start()
-    clock._stop()
+    clock.__enter__()
+    clock.__exit__()
 
 
 def adds(loaded: dict[str, ModuleType]) -> float:

@@ -8,14 +8,24 @@ if TYPE_CHECKING:
     from fakebatch.emulator import Emulator
     from fakebatch.errors import FakeBatchError, FakeBatchWarning, RefusedRequest, UsageError
     from fakebatch.fake import FakeBatch
+    from fakebatch.inspection.journal import Journal
+    from fakebatch.inspection.objects import BatchView as Batch
+    from fakebatch.inspection.objects import FileView as File
     from fakebatch.request_line import RequestLine
     from fakebatch.rules.scenario import Scenario
+    from fakebatch.vtime.clock import Clock
+
+__version__: str
 
 __all__ = [
+    "Batch",
+    "Clock",
     "Emulator",
     "FakeBatch",
     "FakeBatchError",
     "FakeBatchWarning",
+    "File",
+    "Journal",
     "RefusedRequest",
     "RequestLine",
     "Scenario",
@@ -23,21 +33,32 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Emulator": "fakebatch.emulator",
-    "FakeBatch": "fakebatch.fake",
-    "FakeBatchError": "fakebatch.errors",
-    "FakeBatchWarning": "fakebatch.errors",
-    "UsageError": "fakebatch.errors",
-    "RefusedRequest": "fakebatch.errors",
-    "RequestLine": "fakebatch.request_line",
-    "Scenario": "fakebatch.rules.scenario",
+    "Batch": "inspection.objects:BatchView",
+    "Clock": "vtime.clock:Clock",
+    "Emulator": "emulator:Emulator",
+    "FakeBatch": "fake:FakeBatch",
+    "FakeBatchError": "errors:FakeBatchError",
+    "FakeBatchWarning": "errors:FakeBatchWarning",
+    "File": "inspection.objects:FileView",
+    "Journal": "inspection.journal:Journal",
+    "RefusedRequest": "errors:RefusedRequest",
+    "RequestLine": "request_line:RequestLine",
+    "Scenario": "rules.scenario:Scenario",
+    "UsageError": "errors:UsageError",
 }
 
 
 def __getattr__(name: str) -> object:
     # lazy: every pytest run of the environment imports the plugin, but few use it
+    from importlib import import_module, metadata  # noqa: PLC0415
+
+    if name == "__version__":
+        return metadata.version("fakebatch")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(import_module(f"fakebatch.{module}"), attribute)
 
-    return getattr(import_module(_HOMES[name]), name)
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

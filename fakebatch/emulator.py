@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from fakebatch.dialects import Dialect, choose
+from fakebatch.dialects import Dialect, DialectName, choose
 from fakebatch.errors import FakeBatchWarning, RefusedRequest, UsageError
 from fakebatch.inspection import seeding
 from fakebatch.inspection.checks import Checks, hits, unused, used_rules
@@ -29,7 +29,7 @@ from fakebatch.wire.faults import Faults
 from fakebatch.wire.messages import Reply, Request
 from fakebatch.wire.operations import OPERATIONS
 
-DialectChoice = str | Path | Dialect
+DialectChoice = DialectName | Path | Dialect
 """A dialect by its name, as a TOML file, or as a value."""
 
 UnusedRules = Literal["error", "warn", "ignore"]

@@ -31,12 +31,25 @@ from fakebatch.interception.mockers import installed
 from fakebatch.interception.router import EmulatedRouter
 from fakebatch.rules.loading import Incident
 from fakebatch.vtime import Clock
-from fakebatch.vtime.clock import Sleep
+from fakebatch.vtime.clock import Mode, Sleep
 from fakebatch.webhooks.delivered import DeliveredWebhooks
 
 
 class FakeBatch(Emulator, Clients):
     """An OpenAI Batch API of your own, active between `with` and the end of its block.
+
+    Attributes:
+        batches: the batches by id; `batches.add` adds one that exists already.
+        files: the files by id; `files.add` adds one.
+        clock: the time: `now`, `elapsed`, `advance`, `move_to`.
+        journal: the calls and sleeps so far: `calls`, `count`, `sleeps`.
+        scenario: all rules as one value. The selectors `on`, `on_batch`, `on_file`, `on_call` and
+            `on_webhook` add rules, `reply`, `schedule` and `incident` too.
+        webhooks: `deliver_to`, `due`, `secret`.
+        router: a respx router, with a route for each operation: `router["batches.retrieve"]`.
+        faults: the requests that rules of `on_call` hit: `fired`.
+        base_url: the address for clients.
+        dialects: the providers, as values; `dialect` is the first.
 
     Args:
         seed: decides ids, shuffles and vectors: the same seed gives the same bytes.
@@ -69,7 +82,7 @@ class FakeBatch(Emulator, Clients):
         self,
         *,
         seed: int | str = 0,
-        clock: str | None = None,
+        clock: Mode | None = None,
         start: datetime | str | float | None = None,
         dialect: DialectChoice | None = None,
         dialects: list[DialectChoice] | None = None,
@@ -146,8 +159,7 @@ class FakeBatch(Emulator, Clients):
             stack.enter_context(unresolvable(self._sites.hosts, self._lost_errors))
             stack.enter_context(installed(self.router, self._lost_errors))
             stack.enter_context(shared_tls_context())
-            self.clock._start()  # noqa: SLF001  # wiring, which a test shall not see
-            stack.callback(self.clock._stop)  # noqa: SLF001
+            stack.enter_context(self.clock)
             self._endless.reset()
             stack.callback(self._endless.reset)
             self._has_ended_a_wait = False

@@ -124,19 +124,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def clock() -> Generator[Clock]:
     """A virtual clock by itself, without the emulator."""
-    yield from _running(Clock())
+    with Clock() as clock:
+        yield clock
 
 
 @pytest.fixture
 def manual() -> Generator[Clock]:
     """A clock that only the test moves."""
-    yield from _running(Clock("manual"))
-
-
-def _running(clock: Clock) -> Generator[Clock]:
-    clock._start()
-    yield clock
-    clock._stop()
+    with Clock("manual") as clock:
+        yield clock
 
 
 @pytest.fixture

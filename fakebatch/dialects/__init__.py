@@ -2,7 +2,7 @@
 
 from fakebatch.dialects.dialect import Dialect, Fact, Limits, Listing, Shapes, Window, canonical
 from fakebatch.dialects.errors import APIError, ErrorCode, ErrorKind, ErrorTemplate
-from fakebatch.dialects.loading import DIALECTS, choose
+from fakebatch.dialects.loading import DIALECTS, DialectName, choose
 from fakebatch.dialects.template import render
 
 OPENAI = DIALECTS["openai"]
@@ -12,6 +12,7 @@ __all__ = [
     "OPENAI",
     "APIError",
     "Dialect",
+    "DialectName",
     "ErrorCode",
     "ErrorKind",
     "ErrorTemplate",

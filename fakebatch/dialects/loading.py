@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, Literal
 
 from fakebatch.dialects.dialect import Dialect, Fact
 from fakebatch.dialects.errors import ErrorCode
@@ -42,6 +42,26 @@ class _Dialects(Mapping[str, Dialect]):
 
 
 DIALECTS = _Dialects()
+
+DialectName = Literal[
+    "azure",
+    "compatible",
+    "dashscope",
+    "deepinfra",
+    "doubleword",
+    "groq",
+    "litellm",
+    "moonshot",
+    "nebius",
+    "ogx",
+    "openai",
+    "openai-2024",
+    "parasail",
+    "perplexity",
+    "siliconflow",
+    "zhipu",
+]
+"""The names of the dialects, for type checkers."""
 
 
 def choose(

@@ -9,6 +9,7 @@ from datetime import datetime
 from threading import RLock
 from typing import NamedTuple, TypeVar, overload
 
+from fakebatch.dialects.dialect import OperationName
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.vtime.moments import as_datetime
@@ -227,7 +228,7 @@ class Journal(Sequence[Call]):
 
     def calls(
         self,
-        operation: str | None = None,
+        operation: OperationName | None = None,
         *,
         id: str | None = None,  # noqa: A002  # the API's own word
         status: int | None = None,
@@ -243,7 +244,7 @@ class Journal(Sequence[Call]):
 
     def count(
         self,
-        operation: str | None = None,
+        operation: OperationName | None = None,
         *,
         id: str | None = None,  # noqa: A002  # the API's own word
         status: int | None = None,

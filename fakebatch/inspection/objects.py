@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,7 +45,7 @@ class ObjectView:
         raise AttributeError(f"{self.id} has no field {name!r}; it has {', '.join(fields)}")
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.json}>"
+        return f"<{type(self).__name__.removesuffix('View')} {self.json}>"
 
     @property
     def json(self) -> Wire:
@@ -67,7 +68,32 @@ class Step(NamedTuple):
 
 
 class BatchView(ObjectView):
-    """A batch as it is now: `status`, `request_counts`, `output_file_id` and so on."""
+    """A batch as it is now: the fields of the API, and its `plan`, `history` and `lines`.
+
+    A provider that has other fields has them here too.
+    """
+
+    object: str
+    endpoint: str
+    model: str | None
+    errors: Mapping[str, Any] | None
+    input_file_id: str
+    completion_window: str
+    status: str  # of a Literal, one assert would make the next an error for type checkers
+    output_file_id: str | None
+    error_file_id: str | None
+    created_at: int
+    in_progress_at: int | None
+    expires_at: int | None
+    finalizing_at: int | None
+    completed_at: int | None
+    failed_at: int | None
+    expired_at: int | None
+    cancelling_at: int | None
+    cancelled_at: int | None
+    request_counts: Mapping[str, int]
+    usage: Mapping[str, Any] | None
+    metadata: Mapping[str, str] | None
 
     def _object(self, now: int) -> Wire:
         return batch_object(self._state.batches.retrieve(self.id, now), now)
@@ -91,7 +117,15 @@ class BatchView(ObjectView):
 
 
 class FileView(ObjectView):
-    """A file as it is now: `filename`, `purpose`, `bytes` and so on, and its `content`."""
+    """A file as it is now: the fields of the API, its `content`, and its `downloads`."""
+
+    object: str
+    bytes: int
+    created_at: int
+    expires_at: int | None
+    filename: str
+    purpose: str
+    status: str
 
     def __init__(self, id_: str, service: Service, now: Now, journal: Journal) -> None:
         super().__init__(id_, service, now)
@@ -101,9 +135,9 @@ class FileView(ObjectView):
         return file_object(self._state.files.retrieve(self.id, now), self._state.dialect, now)
 
     @property
-    def content(self) -> bytes:
+    def content(self) -> builtins.bytes:
         """The bytes that a client would download."""
-        return bytes(self._state.files.retrieve(self.id, self._now()).content)
+        return builtins.bytes(self._state.files.retrieve(self.id, self._now()).content)
 
     @property
     def written_by(self) -> str:

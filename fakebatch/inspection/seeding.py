@@ -13,6 +13,7 @@ from fakebatch.batch.batch import Batch, BatchCreateParams
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TRANSITIONS, Status
 from fakebatch.dialects import APIError
+from fakebatch.dialects.dialect import BatchStatus
 from fakebatch.durations import SECOND, microseconds, text
 from fakebatch.errors import UsageError
 from fakebatch.inspection.journal import Journal, moment_text
@@ -101,7 +102,7 @@ class Batches(Collection[BatchView]):
         self,
         requests: Requests,
         *,
-        status: str = "completed",
+        status: BatchStatus = "completed",
         created: moments.Moment = "-1h",
         endpoint: str | None = None,
         completion_window: str = "24h",
@@ -150,7 +151,7 @@ class Batches(Collection[BatchView]):
         if usual.cancelling is None:
             usual = usual._replace(cancelling=dialect.pace.cancelling)
         life, cancelled = _life(Status(status), now - at, usual, windows.lasts(window))
-        failing = (REFUSED,) if status == Status.FAILED else ()
+        failing = (REFUSED,) if status == "failed" else ()
         try:
             batch = service.batches.draft(
                 BatchCreateParams(endpoint, window, file.id, metadata),

@@ -10,14 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from annotated_types import Ge
 from pydantic import AfterValidator, Field, Strict
 
+from fakebatch.dialects.dialect import ActiveStatus, BatchStatus
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import UsageError
 from fakebatch.rules.rule import Occurrence, Ratio, Rule, Selection, Span, merged, method, verb
-
-ActiveStatus = Literal["validating", "in_progress", "finalizing", "cancelling"]
-"""The statuses that are not final."""
-
-BatchStatus = Literal[ActiveStatus, "failed", "completed", "expired", "cancelled"]
 
 Names = Annotated[Sequence[str], AfterValidator(tuple)]
 

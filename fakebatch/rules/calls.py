@@ -190,6 +190,23 @@ CallOutcome = Fail | Reply | BrokenConnection | Truncate | Slow | Headers | Rate
 """All verbs of requests."""
 
 
+OperationPattern = Literal[
+    "*",
+    "files.*",
+    "uploads.*",
+    "uploads.parts.*",
+    "batches.*",
+    "models.*",
+    "*.create",
+    "*.list",
+    "*.retrieve",
+    "*.cancel",
+    "chat.*",
+    "chat.completions.*",
+]
+"""The usual patterns, for type checkers; others work too."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallSelector:
     """Selects HTTP requests by operation, number, time, chance and key.

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from fakebatch.dialects.dialect import OperationName
 from fakebatch.durations import Duration
 from fakebatch.request_line import RequestLine
 from fakebatch.rules import loading
 from fakebatch.rules.batches import OnBatch, Schedule
-from fakebatch.rules.calls import OnCall
+from fakebatch.rules.calls import OnCall, OperationPattern
 from fakebatch.rules.files import OnFile
 from fakebatch.rules.lines import LineRule, On
 from fakebatch.rules.loading import Incident
@@ -137,7 +138,7 @@ class Rules:
 
     def on_call(
         self,
-        operation: str = "*",
+        operation: OperationName | OperationPattern = "*",
         *,
         nth: int | None = None,
         times: float | None = None,

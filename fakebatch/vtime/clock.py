@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Hashable
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, get_args
 
 from fakebatch import durations
 from fakebatch.durations import SECOND, Duration
@@ -30,13 +30,14 @@ class Sleep(NamedTuple):
     """How many sleepers the waiter has: 1 for a thread, the number of timers for a loop."""
 
 
-MODES = ("virtual", "manual", "real")
+Mode = Literal["virtual", "manual", "real"]
+"""How time moves: when code sleeps, when the test moves it, or by itself."""
 
 
 class Clock:
     """The time of a test: it stands still, and moves when the code under test sleeps.
 
-    A clock started while another one runs joins it: the same time, an `elapsed` of its own.
+    A clock entered while another one runs joins it: the same time, an `elapsed` of its own.
 
     Args:
         mode: "virtual": sleeping moves time; "manual": only `advance` and `move_to` do; "real":
@@ -55,20 +56,20 @@ class Clock:
 
     def __init__(
         self,
-        mode: str | None = None,
+        mode: Mode | None = None,
         *,
         start: moments.Moment | None = None,
         before_sleep: Callable[[Sleep], FakeBatchError | None] = lambda _: None,
         after_sleep: Callable[[int, int], None] = lambda _, __: None,
         io_wait: Duration = "10s",
     ) -> None:
-        if mode is not None and mode not in MODES:
+        if mode is not None and mode not in get_args(Mode):
             raise UsageError(
                 f"clock={mode!r} is no mode of the clock.",
-                f"The modes are {', '.join(map(repr, MODES))}.",
+                f"The modes are {', '.join(map(repr, get_args(Mode)))}.",
                 "Leave it out to let sleeping move time.",
             )
-        self._wanted = mode
+        self._wanted: Mode | None = mode
         self._begins_at = None if start is None else moments.microseconds(start)
         self._before_sleep, self._after_sleep = before_sleep, after_sleep
         self._io_wait = durations.microseconds(io_wait)
@@ -79,10 +80,10 @@ class Clock:
         self.read: Callable[[], int] = moments.now
         """The wall clock in microseconds since 1970, the same for every thread.
 
-        `start` and `stop` exchange the function: look it up at each call, and do not keep it."""
+        The start and the end exchange the function: look it up at each call, and do not keep it."""
 
     @property
-    def mode(self) -> str:
+    def mode(self) -> Mode:
         """How time moves: "virtual", "manual" or "real"."""
         return self._wanted or "virtual"
 
@@ -96,8 +97,8 @@ class Clock:
         """Seconds that sleeping and moving have taken since the start; a freeze adds none."""
         return self._elapsed_us() / SECOND
 
-    def _start(self) -> None:
-        """Patch what reads and passes time.
+    def __enter__(self) -> Self:
+        """Start: patch what reads and passes time.
 
         Raises:
             UsageError: something owns time that cannot be moved, or a clock of another kind runs.
@@ -122,9 +123,10 @@ class Clock:
             self._scheduler.hooks.append(hooks)
             self._leave = partial(session.leave, self._scheduler, hooks)
             self.read = self._scheduler.wall.now
+        return self
 
-    def _stop(self) -> None:
-        """Put everything back as it was before the start; `elapsed` keeps its value."""
+    def __exit__(self, *_: object) -> None:
+        """Stop: put everything back as it was before; `elapsed` keeps its value."""
         self._elapsed, self._since = self._elapsed_us(), None
         leave, self._leave = self._leave, lambda: None
         self._scheduler, self.read = None, moments.now

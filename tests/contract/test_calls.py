@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from fakebatch import FakeBatch
+from fakebatch.dialects.dialect import OperationName
 from fakebatch.rules.calls import OnCall
 from support.client import Driver, chat
 
@@ -98,7 +99,7 @@ FAILURES: dict[str, Row] = {
 @pytest.mark.parametrize("operation", ["batches.list", "files.content"])
 @pytest.mark.parametrize("row", FAILURES.values(), ids=list(FAILURES))
 def test_a_fault_is_the_sdks_own_exception(
-    do: Driver, fakebatch: FakeBatch, operation: str, row: Row
+    do: Driver, fakebatch: FakeBatch, operation: OperationName, row: Row
 ) -> None:
     """It comes after the SDK's own retries, and the clock has moved as far as they waited."""
     add_fault, error, requests, seconds = row
@@ -230,7 +231,7 @@ def test_a_fault_that_is_not_applied_changes_nothing(do: Driver, fakebatch: Fake
     ],
 )
 def test_a_failure_has_the_providers_usual_words(
-    do: Driver, fakebatch: FakeBatch, operation: str, status: int, message: str
+    do: Driver, fakebatch: FakeBatch, operation: OperationName, status: int, message: str
 ) -> None:
     """Those it has for that status, where the test gives none."""
     fakebatch.on_call(operation).fail(status)

@@ -30,7 +30,7 @@ def test_the_example_is_a_dialect(tmp_path: Path) -> None:
     path.write_text(example())
     headers = {"authorization": "Bearer x"}
     params = {"input_file_id": "x", "endpoint": "/v1/chat/completions", "completion_window": "3d"}
-    with FakeBatch(dialect=str(path)) as fake:
+    with FakeBatch(dialect=path) as fake:
         not_found = httpx.get(f"{fake.base_url}/batches/nowhere", headers=headers)
         batch = httpx.post(f"{fake.base_url}/batches", json=params, headers=headers).json()
         params["completion_window"] = "4d"

@@ -235,7 +235,7 @@ def test_a_manual_clock_refuses_sleep(sleep: Callable[[], object], fakebatch: Fa
 def test_an_unknown_clock_is_told() -> None:
     """The message names the three there are."""
     with pytest.raises(UsageError, match="The modes are 'virtual', 'manual', 'real'"):
-        FakeBatch(clock="fast")
+        FakeBatch(clock="fast")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def text(docstring: griffe.Docstring | None) -> str:
     for part in docstring.parsed if docstring else ():
         if isinstance(part, griffe.DocstringSectionText):
             parts.append(part.value)
-        else:
+        elif part.kind is not griffe.DocstringSectionKind.attributes:  # they have their own entries
             rows = [f"- `{label(row)}`: {' '.join(row.description.split())}" for row in part.value]
             parts.append(f"{part.kind.value.capitalize()}:\n\n" + "\n".join(rows))
     return "\n\n".join(parts)

@@ -6,14 +6,11 @@ import datetime as dt
 import importlib
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-
-from fakebatch.vtime import Clock
 
 BINDS = "from datetime import date, datetime\nfrom time import monotonic, sleep, time as now\n"
 SEES = f"import datetime as dt\n{BINDS}seen = dt.datetime, dt.date, datetime, date\n"
@@ -26,16 +23,6 @@ REAL = {
 }
 REAL_CLASSES = dt.datetime, dt.date
 AT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-
-
-@contextmanager
-def running() -> Iterator[Clock]:
-    clock = Clock()
-    clock._start()
-    try:
-        yield clock
-    finally:
-        clock._stop()
 
 
 def is_real(module: Any) -> bool:

@@ -16,7 +16,16 @@ from typing import Any, assert_type
 import httpx
 from openai import AsyncOpenAI, OpenAI
 
-from fakebatch import Emulator, FakeBatch, RequestLine, Scenario
+from fakebatch import (
+    Batch,
+    Clock,
+    Emulator,
+    FakeBatch,
+    File,
+    Journal,
+    RequestLine,
+    Scenario,
+)
 from fakebatch.dialects import DIALECTS, Dialect
 from fakebatch.rules.batches import BatchRule
 from fakebatch.rules.calls import CallRule
@@ -36,6 +45,8 @@ def making(tmp_path: Path) -> None:
     FakeBatch(seed=1.5)  # type: ignore[arg-type]
     FakeBatch(unused_rules="fail")  # type: ignore[arg-type]
     FakeBatch("openai")  # type: ignore[call-arg]
+    FakeBatch(clock="manuel")  # type: ignore[arg-type]
+    FakeBatch(dialect="asure")  # type: ignore[arg-type]
     emulator = Emulator(clock=lambda: 0, prefix="/w/a")
     assert_type(emulator.handle(Request("GET", "/v1/batches", {}, {})), Reply)
 
@@ -53,6 +64,8 @@ def rules(fake: FakeBatch) -> None:
     fake.on(lambda line: line.index == 3).reply(lambda line: {"id": line.custom_id})
     fake.reply(answer)
     fake.on(custom="a")  # type: ignore[call-arg]
+    fake.on_call("batches.retreive").fail(503)  # type: ignore[arg-type]
+    fake.on_webhook(event="batch.done").deliver(lost=True)  # type: ignore[arg-type]
     fake.on().fail("429")  # type: ignore[arg-type]
     fake.on().fails(429)  # type: ignore[attr-defined]
     fake.on_call().timeout(seconds=3)  # type: ignore[call-arg]
@@ -70,15 +83,27 @@ def answer(line: RequestLine) -> str:
 def looking(fake: FakeBatch) -> None:
     """Objects, the journal, the clock, clients."""
     batch = fake.batches.add([{"custom_id": "a"}], status="in_progress", created="-5h")
+    assert_type(batch, Batch)
     assert_type(batch.id, str)
+    assert_type(batch.status, str)
+    assert_type(batch.output_file_id, str | None)
+    assert_type(batch.request_counts["failed"], int)
+    assert batch.status == "in_progress"
+    assert batch.status == "completed"  # later; no checker narrows it to the first
+    fake.batches.add([], status="done")  # type: ignore[arg-type]
     assert_type(batch.plan[-1].at, datetime)
     assert_type(batch.lines["a"].file_id, str | None)
     file = fake.files.add(b"{}")
+    assert_type(file, File)
+    assert_type(file.bytes, int)
     assert_type(file.content, bytes)
     assert_type(file.downloads, tuple[datetime, ...])
     call = fake.journal.calls("batches.retrieve", status=200)[0]
     assert_type(call.at, datetime)
+    assert_type(fake.journal, Journal)
     assert_type(fake.journal.count("batches.create"), int)
+    fake.journal.count("batches.make")  # type: ignore[arg-type]
+    assert_type(fake.clock, Clock)
     assert_type(fake.clock.now, datetime)
     assert_type(fake.clock.elapsed, float)
     fake.clock.advance("1h30m")

@@ -24,6 +24,7 @@ import respx
 from respx.mocks import Mocker
 
 from fakebatch import FakeBatch, RefusedRequest, UsageError
+from fakebatch.vtime.clock import Mode
 
 CLOCKS = ["virtual", "manual", "real"]
 
@@ -34,7 +35,7 @@ def in_a_thread(call: Callable[[], object]) -> None:
         pool.submit(call).result()
 
 
-def enter_and_leave(clock: str) -> None:
+def enter_and_leave(clock: Mode) -> None:
     with FakeBatch(clock=clock):
         pass
 
@@ -47,7 +48,7 @@ def around() -> list[object]:
 
 @pytest.mark.parametrize("clock", CLOCKS)
 @pytest.mark.parametrize("another", CLOCKS)
-def test_a_second_thread_cannot_enter_a_fake(clock: str, another: str) -> None:
+def test_a_second_thread_cannot_enter_a_fake(clock: Mode, another: Mode) -> None:
     """It is told why, where it would have slept in real time; and nothing was changed by it."""
     with FakeBatch(clock=clock):
         before = around()
@@ -276,7 +277,7 @@ def _buffers_of_multiprocessing(monkeypatch: pytest.MonkeyPatch) -> Generator[No
 @pytest.mark.usefixtures("_buffers_of_multiprocessing")
 @pytest.mark.parametrize("kind", POOLS)
 @pytest.mark.parametrize("clock", CLOCKS)
-def test_a_pool_hands_a_refusal_on(kind: str, clock: str) -> None:
+def test_a_pool_hands_a_refusal_on(kind: str, clock: Mode) -> None:
     """To who waits for its results, which would never come: it hands on an `Exception` alone."""
     with FakeBatch(clock=clock), POOLS[kind]() as pool, pytest.raises(RefusedRequest):
         list(pool.map(_asks_elsewhere, [0]))

@@ -123,7 +123,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "a name nobody has": (
         {"dialect": "moonshine"},
         "There is no dialect 'moonshine'.",
-        "Known are 'azure', 'dashscope', 'deepinfra'",
+        "Known are 'azure', 'compatible', 'dashscope'",
     ),
     "no name at all": ({"dialect": 3}, "There is no dialect 3.", "Known are 'azure'"),
     "two addresses for several": (
@@ -169,7 +169,7 @@ def test_what_has_no_meaning_is_told(given: dict[str, Any], came: str, known: st
 
 
 @pytest.mark.parametrize("name", unsupported())
-def test_a_provider_with_another_api_is_told_why(name: str) -> None:
+def test_a_provider_with_another_api_is_told_why(name: Any) -> None:
     """No wrong imitation: the reason is named."""
     lines = told(lambda: FakeBatch(dialect=name))
 

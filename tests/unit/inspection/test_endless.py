@@ -191,7 +191,7 @@ def test_who_waits_for_an_outage_to_end_is_left_alone(fakebatch: FakeBatch) -> N
     created(client, chat("a"))
     fakebatch.clock.advance("2h")
     fakebatch.on_call("files.content", between=("2h", "4h")).fail(503)
-    assert downloads(client, fakebatch.batches.only().output_file_id)
+    assert downloads(client, str(fakebatch.batches.only().output_file_id))
     assert fakebatch.clock.elapsed == 4 * HOUR
 
 

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakebatch import FakeBatch, UsageError
+from fakebatch.dialects.dialect import OperationName
 from fakebatch.durations import SECOND
 from fakebatch.inspection.journal import KEPT, Called, Journal, Recorder, Run
 from fakebatch.vtime.moments import as_datetime
 from support.client import Driver, chat
 
 pytestmark = pytest.mark.sync
-POLL = "batches.retrieve"
+POLL: OperationName = "batches.retrieve"
 NAMES = ("batches.cancel", "batches.retrieve", "files.content")
 
 
@@ -104,7 +105,7 @@ def test_sleeps_are_there_too(do: Driver, fakebatch: FakeBatch) -> None:
 def test_an_unknown_operation_is_told(fakebatch: FakeBatch) -> None:
     """Three lines; the known ones are named."""
     with pytest.raises(UsageError) as caught:
-        fakebatch.journal.calls("batches.retreive")
+        fakebatch.journal.calls("batches.retreive")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
     first, second, third = str(caught.value).split("\n")
     assert first == "fakebatch: There is no operation 'batches.retreive'."

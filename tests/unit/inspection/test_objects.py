@@ -15,7 +15,7 @@ def test_an_object_shows_its_json_and_a_collection_its_ids(fakebatch: FakeBatch)
     file = fakebatch.files.add(b"{}")
 
     assert repr(fakebatch.files) == f"<1 files: {file.id}>"
-    assert repr(file) == f"<FileView {file.json}>"
+    assert repr(file) == f"<File {file.json}>"
     assert repr(fakebatch.batches) == "<0 batches: >"
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from fakebatch import FakeBatch, FakeBatchError
 from fakebatch.inspection import endless
+from fakebatch.vtime.clock import Mode
 from support.client import chat, created
 from support.waiting import only
 
@@ -65,7 +66,7 @@ SPINS = {
 @pytest.mark.parametrize("loop", SPINS.values(), ids=SPINS)
 @pytest.mark.parametrize("clock", ["virtual", "manual"])
 def test_a_loop_that_takes_no_time_is_ended(
-    loop: Callable[[openai.OpenAI, str], None], clock: str
+    loop: Callable[[openai.OpenAI, str], None], clock: Mode
 ) -> None:
     """The message names the line that calls, what is polled, and what to do."""
     with FakeBatch(clock=clock) as fake:

@@ -12,6 +12,7 @@ import pytest
 
 from fakebatch import FakeBatch, UsageError
 from fakebatch.batch.lifecycle import Status
+from fakebatch.dialects.dialect import BatchStatus
 from fakebatch.durations import SECOND, microseconds
 from support.client import Driver, chat, jsonl
 
@@ -36,10 +37,10 @@ UNREACHABLE = {
 @pytest.mark.parametrize("ago", UNREACHABLE)
 @pytest.mark.parametrize("status", [*Status])
 def test_a_batch_is_now_what_was_asked_or_the_test_is_told(
-    fakebatch: FakeBatch, status: Status, ago: str
+    fakebatch: FakeBatch, status: BatchStatus, ago: str
 ) -> None:
     """Never another status, never another age."""
-    lines = BAD if status is Status.FAILED else GOOD
+    lines = BAD if status == "failed" else GOOD
     if status in UNREACHABLE[ago]:
         with pytest.raises(UsageError, match=f"ago cannot be {status}."):
             fakebatch.batches.add(lines, status=status, created=ago)
@@ -147,7 +148,7 @@ MISUSES: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         ],
     ),
     "an unknown status": (
-        lambda fake: fake.batches.add(GOOD, status="running"),
+        lambda fake: fake.batches.add(GOOD, status="running"),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
         [
             "fakebatch.batches.add: status='running' is unknown.",
             (

@@ -20,6 +20,7 @@ import pytest
 from respx.mocks import AbstractRequestMocker, Mocker
 
 from fakebatch import FakeBatch
+from fakebatch.vtime.clock import Mode
 
 NAMES: list[tuple[Any, str]] = [
     *((time, name) for name in ("time", "time_ns", "monotonic", "perf_counter", "sleep")),
@@ -64,7 +65,7 @@ def _routers() -> dict[str, list[object]]:
 
 @pytest.mark.parametrize("clock", ["virtual", "manual", "real"])
 @pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt, SystemExit])
-def test_every_patched_name_is_itself_again(clock: str, error: type[BaseException] | None) -> None:
+def test_every_patched_name_is_itself_again(clock: Mode, error: type[BaseException] | None) -> None:
     """After the block each name is the very object it was, whatever ended the block."""
     objects, routers, environment = _objects(), _routers(), dict(os.environ)
     mocker = dict(vars(AbstractRequestMocker))

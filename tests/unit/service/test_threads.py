@@ -104,7 +104,7 @@ def test_a_callable_may_create_something_while_webhooks_are_brought() -> None:
         fake.reply(reply)
         fake.webhooks.deliver_to(lambda *_: None)
         batch = fake.batches.add([chat("a")], status="completed")
-        assert b"ok" in client.files.content(batch.output_file_id).content
+        assert b"ok" in client.files.content(str(batch.output_file_id)).content
 
 
 LOCKED = {

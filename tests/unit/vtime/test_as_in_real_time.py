@@ -66,12 +66,8 @@ def test_a_pool_that_is_shut_down_takes_no_job() -> None:
     """One that was there before the clock too: its job is not waited for."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
-    clock = Clock()
-    clock._start()
-    try:
+    with Clock() as clock:
         with pytest.raises(RuntimeError, match="after shutdown"):
             pool.submit(int)
         asyncio.run(asyncio.sleep(60))
         assert clock.elapsed == 60.0
-    finally:
-        clock._stop()

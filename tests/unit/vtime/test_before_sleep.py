@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -15,19 +15,8 @@ import trio
 
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import Clock
-from fakebatch.vtime.clock import Sleep
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@contextmanager
-def running(before_sleep: Callable[[Sleep], FakeBatchError | None]) -> Iterator[Clock]:
-    clock = Clock(before_sleep=before_sleep)
-    clock._start()
-    try:
-        yield clock
-    finally:
-        clock._stop()
 
 
 def polls() -> None:
@@ -90,7 +79,7 @@ def test_the_error_is_raised_in_the_sleeper(wait: Callable[[], object]) -> None:
     errors = iter([None] * 10)
     error = FakeBatchError("the wait never ends.", "Nothing changes.", "End it.")
     with (
-        running(lambda _: next(errors, error)) as clock,
+        Clock(before_sleep=lambda _: next(errors, error)) as clock,
         pytest.raises(BaseException) as caught,  # noqa: PT011 - the next line says which
     ):
         wait()
@@ -103,9 +92,9 @@ def test_a_sleep_says_when_it_ends() -> None:
     """In microseconds since this clock's start, which may be later than that of another."""
     outer: list[int] = []
     inner: list[int] = []
-    with running(lambda sleep: outer.append(sleep.end)):
+    with Clock(before_sleep=lambda sleep: outer.append(sleep.end)):
         time.sleep(60)
-        with running(lambda sleep: inner.append(sleep.end)):
+        with Clock(before_sleep=lambda sleep: inner.append(sleep.end)):
             time.sleep(0.5)
             time.sleep(0)
     assert outer == [60_000_000, 60_500_000]
@@ -121,7 +110,7 @@ def test_a_sleep_says_who_waits() -> None:
         loops.append(asyncio.get_running_loop())
         await asyncio.gather(*(asyncio.sleep(seconds) for seconds in (1, 2, 3)))
 
-    with running(lambda sleep: waiters.append((sleep.waiter, sleep.side_by_side))):
+    with Clock(before_sleep=lambda sleep: waiters.append((sleep.waiter, sleep.side_by_side))):
         time.sleep(1)
         asyncio.run(side_by_side())
     assert waiters[0] == (threading.get_ident(), 1)

@@ -13,6 +13,7 @@ from freezegun import freeze_time
 
 from fakebatch.errors import UsageError
 from fakebatch.vtime import Clock
+from fakebatch.vtime.clock import Mode
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -34,13 +35,9 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 )
 def test_the_clock_starts_where_it_is_told(start: datetime | str | float, shown: datetime) -> None:
     """A start is a datetime, ISO text or unix seconds; time then stands still there."""
-    clock = Clock(start=start)
-    clock._start()
-    try:
+    with Clock(start=start) as clock:
         assert [clock.now, datetime.now(UTC), clock.now] == [shown] * 3
         assert clock.now.tzinfo is UTC
-    finally:
-        clock._stop()
 
 
 @pytest.mark.parametrize(
@@ -55,26 +52,22 @@ def test_the_clock_starts_where_it_is_told(start: datetime | str | float, shown:
     ],
 )
 @pytest.mark.parametrize("mode", ["virtual", "manual"])
-def test_a_test_can_move_the_clock(mode: str, move: Callable[[Clock], None]) -> None:
+def test_a_test_can_move_the_clock(mode: Mode, move: Callable[[Clock], None]) -> None:
     """Moving by hand counts as elapsed, and everybody sees it."""
-    clock = Clock(mode)
-    clock._start()
-    try:
+    with Clock(mode) as clock:
         move(clock)
 
         assert clock.now == datetime.now(UTC) == NOON
         assert clock.elapsed == 43_200.0
-    finally:
-        clock._stop()
 
 
 def test_elapsed_can_be_read_after_the_end() -> None:
     """What has elapsed by the stop stays readable; a stop too many does nothing."""
     clock = Clock()
-    clock._start()
+    clock.__enter__()
     time.sleep(60)
-    clock._stop()
-    clock._stop()
+    clock.__exit__()
+    clock.__exit__()
 
     assert clock.elapsed == 60.0
 
@@ -83,9 +76,9 @@ def test_a_clock_can_be_started_again() -> None:
     """Each start begins a new count."""
     clock = Clock()
     for _ in range(2):
-        clock._start()
+        clock.__enter__()
         time.sleep(60)
-        clock._stop()
+        clock.__exit__()
 
     assert clock.elapsed == 60.0
 
@@ -93,14 +86,10 @@ def test_a_clock_can_be_started_again() -> None:
 def test_sleeps_are_told() -> None:
     """after_sleep hears of each virtual sleep, with the wall clock before and after it."""
     heard: list[tuple[int, int]] = []
-    clock = Clock(start=1_000, after_sleep=lambda start, end: heard.append((start, end)))
-    clock._start()
-    try:
+    with Clock(start=1_000, after_sleep=lambda start, end: heard.append((start, end))) as clock:
         time.sleep(60)
         asyncio.run(asyncio.sleep(0.5))
         clock.advance(5)
-    finally:
-        clock._stop()
 
     assert heard == [(1_000_000_000, 1_060_000_000), (1_060_000_000, 1_060_500_000)]
 
@@ -109,14 +98,14 @@ def test_sleeps_of_threads_are_told_as_they_end() -> None:
     """Threads that sleep side by side are heard in the order of waking."""
     heard: list[int] = []
     clock = Clock(after_sleep=lambda start, end: heard.append((end - start) // 1_000_000))
-    clock._start()
+    clock.__enter__()
     threads = [threading.Thread(target=time.sleep, args=(seconds,)) for seconds in (30, 10, 20)]
 
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    clock._stop()
+    clock.__exit__()
 
     assert heard == [10, 20, 30]
 
@@ -128,12 +117,12 @@ class TestNested:
         """It shows the same time and counts from its own start."""
         time.sleep(60)
         inner = Clock()
-        inner._start()
+        inner.__enter__()
         time.sleep(30)
 
         assert (inner.now, inner.elapsed, clock.elapsed) == (clock.now, 30.0, 90.0)
 
-        inner._stop()
+        inner.__exit__()
         time.sleep(1)
 
         assert (inner.elapsed, clock.elapsed) == (30.0, 91.0)
@@ -141,12 +130,12 @@ class TestNested:
     def test_the_last_one_puts_the_light_out(self) -> None:
         """Clocks may stop in any order; time stands still until the last has stopped."""
         first, second = Clock(), Clock()
-        first._start()
-        second._start()
-        first._stop()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__()
         time.sleep(60)
         frozen = time.time()
-        second._stop()
+        second.__exit__()
 
         assert (first.elapsed, second.elapsed) == (0.0, 60.0)
         assert time.time() > frozen + 86_400
@@ -162,21 +151,17 @@ class TestNested:
     )
     def test_there_is_only_one_time(self, outer: Clock, inner: Clock) -> None:
         """A clock that wants another kind of time than the running one is refused."""
-        outer._start()
-        try:
-            with pytest.raises(UsageError, match="there is only one time"):
-                inner._start()
-        finally:
-            outer._stop()
+        with outer, pytest.raises(UsageError, match="there is only one time"):
+            inner.__enter__()
 
     def test_a_real_clock_around_a_virtual_one_changes_nothing(self) -> None:
         """Real time is no time of ours: others may move it."""
         outer, inner = Clock("real"), Clock()
-        outer._start()
-        inner._start()
+        outer.__enter__()
+        inner.__enter__()
         time.sleep(60)
-        inner._stop()
-        outer._stop()
+        inner.__exit__()
+        outer.__exit__()
 
         assert inner.elapsed == 60.0
 
@@ -188,31 +173,31 @@ class TestReal:
         """A real clock leaves every name alone and shows what time.time() says."""
         before = (time.time, time.sleep, datetime, threading.Condition.wait)
         clock = Clock("real")
-        clock._start()
+        clock.__enter__()
 
         assert (time.time, time.sleep, datetime, threading.Condition.wait) == before
         assert abs(clock.now.timestamp() - time.time()) < 60
 
-        clock._stop()
+        clock.__exit__()
 
     def test_whoever_owns_the_clock_is_followed(self) -> None:
         """In a test's own freeze, a real clock shows and counts what that freeze shows."""
         with freeze_time("2030-01-01") as frozen:
             clock = Clock("real")
-            clock._start()
+            clock.__enter__()
             frozen.tick(60)
 
             assert clock.now == datetime(2030, 1, 1, 0, 1, tzinfo=UTC)
             assert clock.elapsed == 60.0
 
-            clock._stop()
+            clock.__exit__()
 
 
 @pytest.mark.parametrize(
     ("misuse", "message"),
     [
         pytest.param(
-            lambda: Clock("fast"),
+            lambda: Clock("fast"),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
             "fakebatch: clock='fast' is no mode of the clock.\n"
             "The modes are 'virtual', 'manual', 'real'.\n"
             "Leave it out to let sleeping move time.",

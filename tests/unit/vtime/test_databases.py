@@ -242,11 +242,7 @@ def test_a_wait_for_what_does_not_come_is_named(redis_port: int) -> None:
             await waits
         await client.aclose()
 
-    clock = Clock(io_wait="0.2s")
-    clock._start()
-    try:
+    with Clock(io_wait="0.2s") as clock:
         with pytest.warns(FakeBatchWarning, match=rf"0.2 s for an answer of {HOST}:{redis_port}"):
             asyncio.run(main())
         assert clock.elapsed == 60.0
-    finally:
-        clock._stop()

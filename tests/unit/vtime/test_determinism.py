@@ -172,12 +172,8 @@ def compute(switches: int) -> None:
 
 def logged(history: Callable[[Clock, Log], None]) -> tuple[tuple[float, int], ...]:
     log: Log = []
-    clock = Clock()
-    clock._start()
-    try:
+    with Clock() as clock:
         history(clock, log)
-    finally:
-        clock._stop()
     return tuple(log)
 
 

@@ -80,7 +80,7 @@ def test_a_clock_can_be_started_in_a_forked_process(clock: Clock) -> None:
 
     def look() -> tuple[float, float]:
         inner = Clock(start=0)
-        inner._start()
+        inner.__enter__()
         time.sleep(30)
         return inner.elapsed, time.time()
 

@@ -21,9 +21,9 @@ from fakebatch.vtime import Clock
 @pytest.fixture
 def clock():
     clock = Clock()
-    clock._start()
+    clock.__enter__()
     yield clock
-    clock._stop()
+    clock.__exit__()
 """
 DURATIONS = """
 import time

@@ -29,6 +29,7 @@ from typing import Any
 import pytest
 from freezegun.api import FakeDate, FakeDatetime
 
+from fakebatch.vtime import Clock
 from support.projects import (
     AT,
     BINDS,
@@ -39,7 +40,6 @@ from support.projects import (
     by_hand,
     is_real,
     is_virtual,
-    running,
 )
 
 
@@ -140,7 +140,7 @@ class TestImported:
     ) -> None:
         """However it is loaded: real as it executes, virtual as long as the clock runs, real."""
         load = prepare(project)
-        with running():
+        with Clock():
             module = load()
 
             assert module.seen == REAL_CLASSES * 2
@@ -168,7 +168,7 @@ class TestImported:
         specs: list[Any] = [find_spec(name) for name in ("_json", "_hashlib", "_ssl", "_sqlite3")]
         file = next(spec.origin for spec in specs if type(spec.loader) is ExtensionFileLoader)
         spec: Any = spec_from_file_location(Path(file).name.partition(".")[0], file)
-        with running():
+        with Clock():
             spec.loader.exec_module(module_from_spec(spec))
 
         assert seen == [
@@ -178,7 +178,7 @@ class TestImported:
 
     def test_classes_can_be_derived(self, project: Project) -> None:
         """With a metaclass too, as pydantic.v1 does; and nothing is derived from a fake."""
-        with running():
+        with Clock():
             late = project.load(
                 "late",
                 f"{BINDS}class Meta(type): pass\nclass Day(date, metaclass=Meta): pass\n",
@@ -191,7 +191,7 @@ class TestImported:
         """A package and what it imports see the same, until the outermost has executed."""
         project.write("late.parts.part", SEES)
         project.write("late.parts.__init__", f"{SEES}from late.parts import part\n{SEES}")
-        with running():
+        with Clock():
             late = project.load("late.__init__", f"{SEES}import late.parts\n{SEES}")
             for module in (late, late.parts, late.parts.part):
                 assert module.seen == REAL_CLASSES * 2
@@ -202,7 +202,7 @@ class TestImported:
     def test_time_stands_still_meanwhile(self, project: Project) -> None:
         """The functions of `time` are virtual, and so is what modules loaded before have bound."""
         early = project.load("early", BINDS)
-        with running() as clock:
+        with Clock() as clock:
             late = project.load(
                 "late",
                 "import early, time\nfrom datetime import UTC\n"
@@ -218,7 +218,7 @@ class TestImported:
         """What was imported on the way stays, and nothing stays as it was in the midst of it."""
         project.write("late.part", f"{SEES}KEPT = []\n")
         project.write("late.__init__", f"{BINDS}from late import part\npart.KEPT += [vars()]\n1/0")
-        with running():
+        with Clock():
             with pytest.raises(ZeroDivisionError):
                 importlib.import_module("late")
 
@@ -233,7 +233,7 @@ class TestImported:
         """Its loader is its own; sources and resources are found."""
         (project.folder / "late").mkdir()
         (project.folder / "late" / "prompt.txt").write_text("hi")
-        with running():
+        with Clock():
             late = project.load("late.__init__", SEES)
 
             assert type(late.__loader__) is type(late.__spec__.loader) is SourceFileLoader
@@ -243,7 +243,7 @@ class TestImported:
     def test_its_warnings_name_who_imports_it(self, project: Project) -> None:
         """A warning about the caller of a module is one about the line that imports it."""
         project.write("late", "import warnings\nwarnings.warn('old', FutureWarning, 2)\n")
-        with running(), warnings.catch_warnings(record=True) as caught:
+        with Clock(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             __import__("late")
 
@@ -252,7 +252,7 @@ class TestImported:
     def test_its_errors_show_no_frame_of_ours(self, project: Project) -> None:
         """A traceback goes from the line that imports to the line that fails."""
         broken = project.write("late", "1/0\n")
-        with running(), pytest.raises(ZeroDivisionError) as caught:
+        with Clock(), pytest.raises(ZeroDivisionError) as caught:
             __import__("late")
 
         frames = traceback.extract_tb(caught.value.__traceback__)
@@ -261,7 +261,7 @@ class TestImported:
     def test_a_script_is_no_module(self, project: Project) -> None:
         """What runpy runs sees what the test sees."""
         script = project.write("late", "import datetime as dt\nNOW = dt.datetime.now(dt.UTC)\n")
-        with running():
+        with Clock():
             assert runpy.run_path(str(script))["NOW"] == AT
             assert runpy.run_module("late")["NOW"] == AT
 
@@ -270,7 +270,7 @@ class TestImported:
         """What runs the tests is not to see virtual time, imported late or not."""
         name = "pytest_benchmark.timers"
         before = project.load(name, SEES) if moment == "before" else None
-        with running():
+        with Clock():
             timers = before or project.load(name, SEES)
 
             assert is_real(timers)
@@ -289,7 +289,7 @@ class TestImported:
         """Its functions are virtual, and the classes real: annotations name those."""
         source = f"{BINDS}def construct_type(type_): return type_ is datetime\n"
         before = project.load(f"{package}._models", source) if moment == "before" else None
-        with running():
+        with Clock():
             models = before or project.load(f"{package}._models", source)
 
             assert models.construct_type(REAL["datetime"])
@@ -302,7 +302,7 @@ class TestImported:
     ) -> None:
         """The class it is given by a module loaded before is the real one as well."""
         project.load("early", BINDS)
-        with running():
+        with Clock():
             late = project.load("pandas.late", "from early import date, datetime, now\n")
 
             assert (late.date, late.datetime) == (REAL["date"], REAL["datetime"])
@@ -310,7 +310,7 @@ class TestImported:
 
     def test_one_that_has_been_removed_is_restored(self, project: Project) -> None:
         """Its functions may be in use for long."""
-        with running():
+        with Clock():
             late = project.load("late", BINDS)
             del sys.modules["late"]
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from freezegun.api import FakeDatetime
 
+from fakebatch.vtime import Clock
 from fakebatch.vtime.rebinding import Rebinding
 from support.projects import (
     AT,
@@ -23,7 +24,6 @@ from support.projects import (
     SEES,
     Project,
     is_real,
-    running,
 )
 
 
@@ -53,7 +53,7 @@ class TestThreads:
 
     def test_each_thread_settles_its_own_modules(self, slow: Any, project: Project) -> None:
         """A module is virtual once its own import has ended, whoever still imports something."""
-        with running():
+        with Clock():
             slow.begin.set()
             slow.begun.wait()
             fast = project.load("fast", SEES)
@@ -73,7 +73,7 @@ class TestThreads:
 
     def test_an_import_that_outlives_the_clock(self, slow: Any) -> None:
         """What it has bound is real when it ends."""
-        with running():
+        with Clock():
             slow.begin.set()
             slow.begun.wait()
         slow.gate.set()
@@ -113,7 +113,7 @@ class TestThreads:
         thread.start()
         try:
             for _ in range(20):
-                with running():
+                with Clock():
                     pass
         finally:
             done.set()

@@ -143,12 +143,8 @@ def test_the_history_is_that_of_an_immediate_answer(
     """However late a real answer comes, no virtual time passes, and no timeout fires."""
     histories = []
     for delay in DELAYS if timeout == 60 else (0, 20):
-        clock = Clock()
-        clock._start()
-        try:
+        with Clock() as clock:
             histories.append(history(clock, backend, ask, server, late(delay), timeout))
-        finally:
-            clock._stop()
 
     assert (0.1, "answered") in histories[0]
     assert (1.1, "answered again") in histories[0]
@@ -164,17 +160,12 @@ def sleep_often(times: int) -> None:
 @pytest.mark.parametrize("delay", DELAYS)
 def test_time_stands_still_for_a_thread_that_reads_a_socket(server: Server, delay: int) -> None:
     """Beside threads that sleep."""
-    clock = Clock()
-    clock._start()
-    try:
-        with ThreadPoolExecutor(3) as pool:
-            sleeps = pool.submit(sleep_often, 20)
-            time.sleep(90)
-            pool.submit(blocking, server, late(delay), 0).result()
-            at = clock.elapsed
-            sleeps.result()
-    finally:
-        clock._stop()
+    with Clock() as clock, ThreadPoolExecutor(3) as pool:
+        sleeps = pool.submit(sleep_often, 20)
+        time.sleep(90)
+        pool.submit(blocking, server, late(delay), 0).result()
+        at = clock.elapsed
+        sleeps.result()
 
     assert (at, clock.elapsed) == (90.0, 1200.0)
 
@@ -208,15 +199,14 @@ def test_time_stands_still_for_a_thread_that_begins_tls() -> None:
                 sock.sendall(late(20))
                 read.append((sock.recv(1), clock.elapsed))
 
-    clock._start()
     try:
-        thread = threading.Thread(target=ask)
-        thread.start()
-        sleep_often(2)
-        thread.join()
-        assert clock.elapsed == 120.0
+        with clock:
+            thread = threading.Thread(target=ask)
+            thread.start()
+            sleep_often(2)
+            thread.join()
+            assert clock.elapsed == 120.0
     finally:
-        clock._stop()
         server.close()
 
     assert read == [(b"!", 0.0)] * 2

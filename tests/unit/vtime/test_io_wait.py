@@ -24,9 +24,9 @@ pytestmark = pytest.mark.timeout(120)
 def io_clock() -> Iterator[Clock]:
     """A clock that waits for the real world for a tenth of a second."""
     clock = Clock(io_wait="0.1s")
-    clock._start()
+    clock.__enter__()
     yield clock
-    clock._stop()
+    clock.__exit__()
 
 
 async def an_idle_stream(server: Server, sleeps: int) -> None:

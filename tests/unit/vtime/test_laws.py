@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,27 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakebatch.vtime import Clock, moments
+from fakebatch.vtime.clock import Mode
 
 pytestmark = pytest.mark.timeout(300)
 # asyncio fires what is due within its resolution: 1 us apart may be together
 durations = st.integers(1, 10**9).map(lambda steps: steps / 1e5)
 
-
-@contextmanager
-def running(mode: str = "virtual") -> Iterator[Clock]:
-    clock = Clock(mode)
-    clock._start()
-    try:
-        yield clock
-    finally:
-        clock._stop()
+MODES: tuple[Mode, ...] = ("virtual", "manual")
 
 
 @given(st.lists(durations, max_size=20))
 @settings(max_examples=50, deadline=None)
 def test_sleeps_one_after_another_add_up(sleeps: list[float]) -> None:
     """To the microsecond, and the wall clock has moved as far as elapsed says."""
-    with running() as clock:
+    with Clock() as clock:
         begin = clock.now
         for seconds in sleeps:
             time.sleep(seconds)
@@ -68,10 +59,10 @@ def test_no_deadline_lies_a_hair_beyond_reach(every: float, times: int) -> None:
         for _ in range(times):
             await asyncio.sleep(every)
 
-    with running() as clock:
+    with Clock() as clock:
         trio.run(sleep_with_trio)
         assert clock.elapsed == elapsed
-    with running() as clock:
+    with Clock() as clock:
         asyncio.run(sleep_with_asyncio())
         assert clock.elapsed == elapsed
 
@@ -92,7 +83,7 @@ def waking(plans: list[list[float]], *, in_threads: bool) -> list[float]:
     async def main() -> None:
         await asyncio.gather(*map(sleep_in_task, range(len(plans))))
 
-    with running() as clock:
+    with Clock() as clock:
         if in_threads:
             threads = [threading.Thread(target=sleep, args=(i,)) for i in range(len(plans))]
             for thread in threads:
@@ -105,11 +96,11 @@ def waking(plans: list[list[float]], *, in_threads: bool) -> list[float]:
     return ends
 
 
-@given(st.lists(durations, max_size=20), st.sampled_from(["virtual", "manual"]))
+@given(st.lists(durations, max_size=20), st.sampled_from(MODES))
 @settings(max_examples=50, deadline=None)
-def test_no_reading_is_earlier_than_the_one_before(moves: list[float], mode: str) -> None:
+def test_no_reading_is_earlier_than_the_one_before(moves: list[float], mode: Mode) -> None:
     """Time never goes backwards, by whichever clock it is read."""
-    with running(mode) as clock:
+    with Clock(mode) as clock:
         readings = [(clock.now, clock.elapsed, time.time(), time.monotonic())]
         for seconds in moves:
             clock.advance(seconds)

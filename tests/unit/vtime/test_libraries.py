@@ -12,13 +12,12 @@ from pydantic import AwareDatetime, BaseModel, NaiveDatetime, TypeAdapter
 from pydantic.dataclasses import dataclass
 from pydantic.errors import PydanticSchemaGenerationError
 
-from fakebatch.vtime import rebinding
+from fakebatch.vtime import Clock, rebinding
 from support.projects import (
     AT,
     BINDS,
     REAL,
     Project,
-    running,
 )
 
 KINDS: dict[str, tuple[Callable[[], Any], object]] = {
@@ -45,14 +44,14 @@ class TestPydantic:
             read = adapter.validate_python(value)
             return [adapter.json_schema(), read, repr(read), adapter.dump_json(read)]
 
-        with running():
+        with Clock():
             inside = describe()
 
         assert inside == describe()
 
     def test_models_and_dataclasses(self) -> None:
         """They take what datetime.now() gives, and what they read is a datetime."""
-        with running():
+        with Clock():
 
             class Job(BaseModel):
                 at: dt.datetime
@@ -79,7 +78,7 @@ class TestPydantic:
 
     def test_a_model_may_outlive_the_clock(self) -> None:
         """Others are derived from it later; its fields still name the fake."""
-        with running():
+        with Clock():
 
             class Job(BaseModel):
                 at: dt.datetime
@@ -91,7 +90,7 @@ class TestPydantic:
 
     def test_a_class_of_the_users_is_none_of_pydantics(self) -> None:
         """As outside: it has to say by itself how it is validated."""
-        with running():
+        with Clock():
 
             class Moment(dt.datetime):
                 pass
@@ -117,7 +116,7 @@ class TestPreparedLibraries:
         source = "import datetime as dt\n_type_map = {dt.date: 'DATE', dt.datetime: 'DATETIME'}\n"
         name = "sqlalchemy.sql.sqltypes"
         before = project.load(name, source) if moment == "before" else None
-        with running():
+        with Clock():
             types = before or project.load(name, source)
 
             assert types._type_map[type(dt.datetime.now(dt.UTC))] == "DATETIME"
@@ -130,7 +129,7 @@ class TestPreparedLibraries:
         """Extensions take the class at their first use; later tests would fail on real times."""
         source = f"import datetime as dt\nkept = []\n{KEEPERS[name]}"
         before = project.load(name, source) if moment == "before" else None
-        with running():
+        with Clock():
             library = before or project.load(name, source)
 
             assert {*library.kept} == {REAL["datetime"]}
@@ -141,5 +140,5 @@ class TestPreparedLibraries:
     ) -> None:
         """A private name that has gone costs what it was for, and nothing else."""
         before = project.load(name, BINDS) if moment == "before" else None
-        with running():
+        with Clock():
             assert (before or project.load(name, BINDS)).now() == AT.timestamp()

@@ -54,12 +54,8 @@ def test_it_is_told_beside_an_idle_worker_of_a_pool(
     clock = Clock("manual")
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
-        clock._start()
-        try:
-            with pytest.raises(UsageError, match="would last for ever"):
-                sleep()
-        finally:
-            clock._stop()
+        with clock, pytest.raises(UsageError, match="would last for ever"):
+            sleep()
 
 
 def test_no_time_passes_in_a_sleep_of_nothing(manual: Clock) -> None:

@@ -27,12 +27,12 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Clock]]:
 
         monkeypatch.setitem(session.LATER, module, patches)
         clocks.append(Clock())
-        clocks[-1]._start()
+        clocks[-1].__enter__()
         return clocks[-1]
 
     yield start_clock
     for clock in clocks:
-        clock._stop()
+        clock.__exit__()
 
 
 def test_it_is_called_once(start: Callable[..., Clock], project: Project) -> None:
@@ -96,7 +96,7 @@ def test_it_may_refuse_the_module(start: Callable[..., Clock], project: Project)
     made = start("late", refuse)
     with pytest.raises(ValueError, match=r"^$"):
         project.load("late", BINDS)
-    made._stop()
+    made.__exit__()
 
     assert project.load("late", BINDS)
 
@@ -107,7 +107,7 @@ def test_it_is_not_called_afterwards(start: Callable[..., Clock], project: Proje
     imported: list[ModuleType] = []
     made = start("late", imported.append)
     during = [vars(owner)[name] for owner, name in rebinding.loading_methods()]
-    made._stop()
+    made.__exit__()
     project.load("late", "")
 
     assert imported == []

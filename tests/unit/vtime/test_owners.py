@@ -28,7 +28,7 @@ class TestFreezegun:
         """The clock begins where the test has frozen it, and sleeping moves that freeze."""
         with freeze_time("2030-05-05") as frozen:
             clock = Clock()
-            clock._start()
+            clock.__enter__()
             time.sleep(60)
 
             assert datetime.now(UTC) == clock.now == at("2030-05-05 00:01:00")
@@ -37,7 +37,7 @@ class TestFreezegun:
 
             assert (clock.now, clock.elapsed) == (at("2030-06-01"), 60.0)
 
-            clock._stop()
+            clock.__exit__()
 
             assert datetime.now(UTC) == at("2030-06-01")
 
@@ -67,11 +67,11 @@ class TestFreezegun:
         """A start that is asked for wins over the freeze around it."""
         with freeze_time("2030-05-05"):
             clock = Clock(start="2031-01-01")
-            clock._start()
+            clock.__enter__()
 
             assert datetime.now(UTC) == at("2031-01-01")
 
-            clock._stop()
+            clock.__exit__()
 
             assert datetime.now(UTC) == at("2030-05-05")
 
@@ -100,12 +100,12 @@ class TestFreezegun:
         """freeze_time(real_asyncio=True) patches a loop class of its own; sleeping moves it too."""
         with freeze_time("2030-05-05", real_asyncio=True):
             clock = Clock()
-            clock._start()
+            clock.__enter__()
             asyncio.run(asyncio.sleep(3600))
 
             assert (clock.elapsed, clock.now) == (3600.0, at("2030-05-05 01:00:00"))
 
-            clock._stop()
+            clock.__exit__()
 
     @pytest.mark.parametrize("nested", [False, True])
     def test_every_thread_sees_the_same_time(self, clock: Clock, nested: bool) -> None:
@@ -133,7 +133,7 @@ class TestTimeMachine:
     def test_a_journey_under_way_is_followed_and_moved(self, traveller: Any) -> None:
         """Nothing is frozen: sleeping and moving shift the traveller."""
         clock = Clock()
-        clock._start()
+        clock.__enter__()
         time.sleep(60)
         asyncio.run(asyncio.sleep(30))
         clock.advance(10)
@@ -146,13 +146,13 @@ class TestTimeMachine:
         assert clock.now == at("2030-05-06 00:01:40")
         assert clock.elapsed == 100.0
 
-        clock._stop()
+        clock.__exit__()
 
     @pytest.mark.usefixtures("traveller")
     def test_deadlines_by_the_monotonic_clock_come(self) -> None:
         """time-machine leaves the monotonic clocks real; while a clock runs they move as well."""
         clock = Clock()
-        clock._start()
+        clock.__enter__()
         monotonic, perf_counter, ns = time.monotonic(), time.perf_counter(), time.monotonic_ns()
         time.sleep(3600)
 
@@ -160,13 +160,13 @@ class TestTimeMachine:
         assert round((time.perf_counter() - perf_counter) / 60) == 60
         assert round((time.monotonic_ns() - ns) / 60e9) == 60
 
-        clock._stop()
+        clock.__exit__()
 
     @pytest.mark.usefixtures("traveller")
     def test_a_start_of_its_own_is_refused(self) -> None:
         """Two owners of one wall clock are one too many."""
         with pytest.raises(UsageError, match="followed, not frozen"):
-            Clock(start="2031-01-01")._start()
+            Clock(start="2031-01-01").__enter__()
 
     def test_a_journey_that_begins_later_is_refused(self, clock: Clock) -> None:
         """The message says what to do instead, and the clock goes on."""
@@ -184,7 +184,7 @@ class TestTimeMachine:
     def test_a_real_clock_lets_journeys_begin(self) -> None:
         """clock='real' owns nothing."""
         clock = Clock("real")
-        clock._start()
+        clock.__enter__()
         with time_machine.travel(at("2030-05-05"), tick=False):
             assert clock.now == at("2030-05-05")
-        clock._stop()
+        clock.__exit__()

@@ -15,7 +15,7 @@ import pytest
 import time_machine
 from freezegun import freeze_time
 
-from fakebatch.vtime import rebinding
+from fakebatch.vtime import Clock, rebinding
 from support.projects import (
     AT,
     BINDS,
@@ -25,7 +25,6 @@ from support.projects import (
     Project,
     is_real,
     is_virtual,
-    running,
 )
 
 
@@ -36,7 +35,7 @@ class TestLoaded:
     def test_it_is_known_by_its_whole_name(self, name: str, project: Project) -> None:
         """Freezegun ignores by prefix; a module of the user's is not ignored for how it begins."""
         early = project.load(name, BINDS)
-        with running():
+        with Clock():
             assert is_virtual(early)
 
         assert is_real(early)
@@ -51,9 +50,9 @@ class TestLoaded:
         monkeypatch.setattr(rebinding, "_index", rebinding._Index())
         early = project.load("early", BINDS)
         early.__file__ = file
-        with freeze_time("2030-01-01"), running():
+        with freeze_time("2030-01-01"), Clock():
             pass
-        with running():
+        with Clock():
             assert is_virtual(early)
 
         assert is_real(early)
@@ -72,10 +71,10 @@ class TestLoaded:
     ) -> None:
         """A look is remembered as long as nothing has changed, and no longer."""
         early = project.load("early", "import sys, time\nother = None\nnow = time.time\n")
-        with running():
+        with Clock():
             pass
         exec(change, vars(early))  # noqa: S102 - as code of the module itself
-        with running():
+        with Clock():
             assert getattr(early, name)() == AT.timestamp()
 
         assert getattr(early, name) is REAL["now"]
@@ -85,10 +84,10 @@ class TestLoaded:
         """Its names change no more once it has been imported, but for patches and late imports."""
         early = project.load("library", "import time as t\ntime = None\n")
         early.__file__ = threading.__file__
-        with running():
+        with Clock():
             pass
         setattr(early, name, time.time)
-        with running():
+        with Clock():
             assert getattr(early, name)() == AT.timestamp()
 
         assert getattr(early, name) is REAL["now"]
@@ -97,7 +96,7 @@ class TestLoaded:
     def test_what_is_bound_meanwhile_is_restored(self, name: str, project: Project) -> None:
         """A module may have as many names as before, and yet one of them means a fake now."""
         early = project.load("early", "now = None\n")
-        with running():
+        with Clock():
             setattr(early, name, time.time)
 
         assert getattr(early, name) is REAL["now"]
@@ -107,11 +106,11 @@ class TestLoaded:
     ) -> None:
         """A monkeypatch may put a fake back when the clock is gone; until then it acts real."""
         early = project.load("early", "now = None\n")
-        with running():
+        with Clock():
             fake = time.time
         early.now = fake
         assert early.now() == pytest.approx(time.time(), abs=60)
-        with running():
+        with Clock():
             assert early.now() == AT.timestamp()
 
         assert early.now is REAL["now"]
@@ -120,7 +119,7 @@ class TestLoaded:
     def test_one_that_has_been_removed_is_restored(self, back: bool, project: Project) -> None:
         """Tests delete modules to import them anew, and pytest may put them back later."""
         early = project.load("early", BINDS)
-        with running():
+        with Clock():
             del sys.modules["early"]
         if back:
             sys.modules["early"] = early
@@ -133,7 +132,7 @@ class TestLoaded:
             "early", "class Client:\n def __del__(self): gone.append(self)\ngone = []"
         )
         early.client = early.Client()
-        with running():
+        with Clock():
             early.client = None
 
             assert len(early.gone) == 1
@@ -193,11 +192,11 @@ class TestSysModules:
     @pytest.mark.parametrize("make", ODD.values(), ids=ODD.keys())
     def test_anything_may(self, make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
         """A clock starts and stops beside it, also if it came or went meanwhile."""
-        with running():
+        with Clock():
             monkeypatch.setitem(sys.modules, "odd", make())
-        with running():
+        with Clock():
             pass
-        with running():
+        with Clock():
             monkeypatch.delitem(sys.modules, "odd")
 
         assert dt.datetime is REAL["datetime"]
@@ -211,7 +210,7 @@ class TestOthersFreezes:
         at = dt.datetime(2030, 5, 5, tzinfo=dt.UTC)
         early = project.load("early", SEES)
         with freeze_time("2030-05-05"):
-            with running():
+            with Clock():
                 late = project.load("late", SEES)
 
                 assert late.seen == REAL_CLASSES * 2
@@ -227,7 +226,7 @@ class TestOthersFreezes:
 
     def test_a_freeze_inside_shows_its_time_to_late_modules(self, project: Project) -> None:
         """And the clock's when it has ended."""
-        with running():
+        with Clock():
             with freeze_time("2030-05-05"):
                 late = project.load("late", SEES)
 
@@ -242,7 +241,7 @@ class TestOthersFreezes:
         """It replaces no classes, and the clock only the monotonic ones."""
         at = dt.datetime(2030, 5, 5, tzinfo=dt.UTC)
         with time_machine.travel(at, tick=False):
-            with running():
+            with Clock():
                 late = project.load("late", BINDS)
                 late.sleep(60)
 

@@ -7,8 +7,8 @@ import datetime as dt
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from time import sleep as bound_sleep
 from time import time as bound_time  # noqa: F401
 from typing import Any
@@ -21,6 +21,7 @@ import trio
 from fakebatch.errors import UsageError
 from fakebatch.vtime import Clock, rebinding, session, watchdog
 from fakebatch.vtime import trio as vtime_trio
+from fakebatch.vtime.clock import Mode
 
 ABSENT = object()
 PATCHED: list[tuple[Any, str]] = [
@@ -36,16 +37,6 @@ PATCHED: list[tuple[Any, str]] = [
     (sys.modules[__name__], "bound_time"),
 ]
 NAMES = [f"{owner.__name__}.{name}" for owner, name in PATCHED]
-
-
-@contextmanager
-def running(mode: str = "virtual") -> Iterator[Clock]:
-    clock = Clock(mode)
-    clock._start()
-    try:
-        yield clock
-    finally:
-        clock._stop()
 
 
 def present() -> list[object]:
@@ -91,7 +82,7 @@ HAPPENINGS = [nothing, raises, cancels_a_task, leaks_a_thread, leaks_a_timer]
 @pytest.mark.parametrize("mode", ["virtual", "manual"])
 @pytest.mark.parametrize("happening", HAPPENINGS)
 def test_every_name_means_again_what_it_meant(
-    mode: str, happening: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    mode: Mode, happening: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever happens while the clock runs, each patched name is the same object afterwards."""
     monkeypatch.setattr(watchdog, "_PATIENCE_WITH_OTHERS", 0.2)
@@ -99,11 +90,11 @@ def test_every_name_means_again_what_it_meant(
     threads = set(threading.enumerate())
 
     clock = Clock(mode)
-    clock._start()
+    clock.__enter__()
     during = present()
     with suppress(ValueError, UsageError):
         happening()
-    clock._stop()
+    clock.__exit__()
 
     same = [name for name, a, b in zip(NAMES, before, during, strict=True) if a is b]
     assert {*same} <= {"trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING"}  # Hypothesis sets it too
@@ -123,7 +114,7 @@ def test_a_start_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(rebinding.Rebinding, "apply", fail)
     with pytest.raises(ValueError, match=r"^$"):
-        Clock()._start()
+        Clock().__enter__()
 
     assert present() == before
 
@@ -133,9 +124,9 @@ def test_a_sleep_of_the_tests_own_is_left_alone(monkeypatch: pytest.MonkeyPatch)
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     clock = Clock()
-    clock._start()
+    clock.__enter__()
     time.sleep(60)
-    clock._stop()
+    clock.__exit__()
 
     assert slept == [60]
     assert time.sleep == slept.append
@@ -146,10 +137,10 @@ def test_a_patch_of_the_tests_own_that_outlives_the_clock_does_not_keep_it_alive
     """What a monkeypatch puts back is the clock's sleep; the next clock begins as the first."""
     early = bound_sleep
     patch = pytest.MonkeyPatch()
-    with running():
+    with Clock():
         patch.setattr("time.sleep", lambda _: None)
     patch.undo()
-    with running() as clock:
+    with Clock() as clock:
         bound_sleep(60)
         assert clock.elapsed == 60
     assert time.sleep is bound_sleep is early
@@ -158,7 +149,7 @@ def test_a_patch_of_the_tests_own_that_outlives_the_clock_does_not_keep_it_alive
 def test_a_name_kept_too_long_works_for_real(clock: Clock) -> None:
     """Somebody who kept our sleep in a place no one can see sleeps in real time afterwards."""
     kept = time.sleep
-    clock._stop()
+    clock.__exit__()
     begin = time.monotonic()
     kept(0.001)
 
@@ -170,10 +161,10 @@ def test_a_loop_that_outlives_the_clock_keeps_its_remaining_time() -> None:
     """A timer that had a moment to go has that moment to go in real time."""
     loop = asyncio.new_event_loop()
     clock = Clock()
-    clock._start()
+    clock.__enter__()
     timer = loop.create_task(asyncio.sleep(3600.01))
     loop.run_until_complete(asyncio.sleep(3600))
-    clock._stop()
+    clock.__exit__()
 
     loop.run_until_complete(asyncio.wait_for(timer, 30))
     loop.close()
@@ -189,9 +180,9 @@ def test_a_run_of_trio_around_the_clock_keeps_its_remaining_time() -> None:
     async def main() -> None:
         await trio.sleep(0.001)
         with trio.move_on_after(3600.01):
-            clock._start()
+            clock.__enter__()
             await trio.sleep(3600)
-            clock._stop()
+            clock.__exit__()
             with trio.fail_after(30):
                 await trio.sleep_forever()
 

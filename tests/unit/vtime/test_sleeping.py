@@ -341,13 +341,10 @@ def test_threads_of_anyio_that_have_waited_before_may_end_meanwhile() -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
                 tasks.start_soon(anyio.to_thread.run_sync, time.sleep, 0.01)
-        clock._start()
-        try:
+        with clock:
             await anyio.sleep(3600)
             for _ in range(2):
                 await anyio.to_thread.run_sync(time.sleep, 60)
-        finally:
-            clock._stop()
 
     anyio.run(main)
     assert clock.elapsed == 3720.0

@@ -50,7 +50,7 @@ def monkey_patched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 def test_uvloop_as_the_policy_is_refused() -> None:
     """Every loop made under it would sleep in real time."""
     with pytest.raises(UsageError) as caught:
-        Clock()._start()
+        Clock().__enter__()
 
     assert str(caught.value) == (
         "fakebatch: uvloop is asyncio's loop policy.\n"
@@ -185,13 +185,8 @@ def test_a_library_with_a_way_of_its_own_to_wait_is_refused(
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
     before = [{**vars(module)} for module in modules.values()]
-    clock = Clock()
-    clock._start()
-    try:
-        with pytest.raises(UsageError, match=f"^fakebatch: {came}"):
-            waits()
-    finally:
-        clock._stop()
+    with Clock(), pytest.raises(UsageError, match=f"^fakebatch: {came}"):
+        waits()
 
     assert [{**vars(module)} for module in modules.values()] == before
     with pytest.raises(pytest.fail.Exception):
@@ -209,21 +204,21 @@ def foreign_loop_running() -> Iterator[None]:
 def test_a_foreign_loop_that_runs_already_is_refused() -> None:
     """A clock started inside a coroutine looks at the loop around it."""
     with pytest.raises(UsageError, match="the event loop is a"):
-        Clock()._start()
+        Clock().__enter__()
 
 
 def test_monkey_patched_sleeping_is_refused(monkey_patched: str) -> None:
     """Gevent and eventlet have put their own in the place of everything that waits."""
     with pytest.raises(UsageError, match=f"^fakebatch: {monkey_patched} has patched time and thr"):
-        Clock()._start()
+        Clock().__enter__()
 
 
 @pytest.mark.usefixtures("uvloop_policy")
 def test_real_time_refuses_nothing() -> None:
     """What the remedy says works."""
     clock = Clock("real")
-    clock._start()
-    clock._stop()
+    clock.__enter__()
+    clock.__exit__()
 
 
 def test_a_freezegun_whose_private_names_have_gone_is_refused(
@@ -232,7 +227,7 @@ def test_a_freezegun_whose_private_names_have_gone_is_refused(
     """Without them nobody could move the wall clock; the message names them."""
     monkeypatch.setitem(unsupported.PRIVATE, "freezegun.api", ("renamed",))
     with pytest.raises(UsageError) as caught:
-        Clock()._start()
+        Clock().__enter__()
 
     came, known, to_do = str(caught.value).splitlines()
     assert came == "fakebatch: the virtual clock does not find freezegun.api.renamed."
@@ -245,15 +240,11 @@ def test_a_renamed_private_name_of_trio_costs_runs_of_trio(
 ) -> None:
     """They are refused by name, and all else lives in virtual time."""
     monkeypatch.setitem(unsupported.PRIVATE, "trio", ("_core.renamed",))
-    clock = Clock()
-    clock._start()
-    try:
+    with Clock() as clock:
         with pytest.raises(UsageError) as caught:
             trio.run(trio.sleep, 1)
         asyncio.run(asyncio.sleep(60))
         assert clock.elapsed == 60.0
-    finally:
-        clock._stop()
 
     assert str(caught.value) == (
         "fakebatch: trio was to run, and the virtual clock does not find trio._core.renamed.\n"
@@ -270,7 +261,7 @@ def test_a_renamed_private_name_of_threading_costs_its_timeouts(
     unsupported._warned.clear()
     clock = Clock()
     with pytest.warns(FakeBatchWarning) as caught:
-        clock._start()
+        clock.__enter__()
     try:
         assert threading.Event().wait(0.001) is False
         assert clock.elapsed == 0.0
@@ -278,9 +269,9 @@ def test_a_renamed_private_name_of_threading_costs_its_timeouts(
         asyncio.run(asyncio.sleep(60))
         assert clock.elapsed == 120.0
     finally:
-        clock._stop()
-    clock._start()  # with no other warning, which would be an error here
-    clock._stop()
+        clock.__exit__()
+    clock.__enter__()  # with no other warning, which would be an error here
+    clock.__exit__()
     unsupported._warned.clear()
 
     came, known, to_do = str(caught[0].message).splitlines()

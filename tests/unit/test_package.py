@@ -1,0 +1,74 @@
+"""The package: its public names and what help() shows."""
+
+from __future__ import annotations
+
+import pydoc
+import subprocess
+import sys
+from importlib import metadata
+from typing import get_args
+
+import pytest
+
+import fakebatch
+from fakebatch import FakeBatch
+from fakebatch.batch.lifecycle import Status
+from fakebatch.dialects import DIALECTS, DialectName
+from fakebatch.dialects.dialect import OPERATIONS, BatchStatus
+from fakebatch.rules.calls import OperationPattern
+from fakebatch.vtime.clock import Mode
+from fakebatch.wire import operations
+
+
+@pytest.mark.parametrize("name", fakebatch.__all__)
+def test_a_public_name_is_there(name: str) -> None:
+    """Each is loaded when it is first used, and listed by dir()."""
+    assert isinstance(getattr(fakebatch, name), type)
+    assert name in dir(fakebatch)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    """`fakebatch.__version__`, as other packages have it."""
+    assert fakebatch.__version__ == metadata.version("fakebatch")
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    """As of any module."""
+    with pytest.raises(AttributeError, match="module 'fakebatch' has no attribute 'Mock'"):
+        _ = fakebatch.Mock
+
+
+def test_the_import_loads_nothing_else() -> None:
+    """Every pytest run of an environment imports the package."""
+    code = "import fakebatch, sys; print([m for m in sys.modules if m.startswith('fakebatch.')])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("literal", "values"),
+    [
+        pytest.param(DialectName, [*DIALECTS], id="the dialects"),
+        pytest.param(BatchStatus, [*Status], id="the statuses of a batch"),
+        pytest.param(Mode, ["virtual", "manual", "real"], id="the clocks"),
+    ],
+)
+def test_type_checkers_know_every_name(literal: object, values: list[str]) -> None:
+    """The names that they accept are the names that exist."""
+    assert sorted(get_args(literal)) == sorted(values)
+
+
+def test_every_operation_has_a_handler() -> None:
+    """The names for type checkers are those of the handlers; each usual pattern selects some."""
+    names = {operation.name for operation in operations.OPERATIONS}
+    assert names == {*OPERATIONS}
+    fake = FakeBatch(unused_rules="ignore")
+    for pattern in get_args(OperationPattern):
+        fake.on_call(pattern).fail(503)
+
+
+def test_help_lists_what_hangs_on_a_fake() -> None:
+    """Attributes that are set in `__init__` would not be in it by themselves."""
+    text = pydoc.plain(pydoc.render_doc(FakeBatch))
+    public = {name for name in vars(FakeBatch()) if not name.startswith("_")}
+    assert sorted(name for name in public if f"    {name}: " not in text) == []
