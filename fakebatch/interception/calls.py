@@ -158,7 +158,7 @@ _SECRET = re.compile(
     r"auth|cookie|password|secret|signature|token|(?<!idempotency-)key|^(code|sig)$"
 )
 """The names of headers and parameters that may hold a key, in lower case: `x-goog-api-key`,
-`ocp-apim-subscription-key`, and `code` of Azure Functions."""
+`ocp-apim-subscription-key`, `?code=` of serverless functions."""
 
 _LEFT_OUT = {"x-fakebatch-body": "[left out: over 64 kB]"}
 
