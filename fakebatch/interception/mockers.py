@@ -83,10 +83,10 @@ def routers_of_the_test(stack: str, *, everywhere: bool = True) -> Iterator[tupl
     for module, mocker, patched in mockers:
         routers: list[Any] = [*mocker.routers]
         for router in routers if everywhere or patched == stack else ():
-            if isinstance(router, MockerHook):
-                yield RESPX, router.router
-            else:
+            if not isinstance(router, MockerHook):
                 yield module, router
+            elif not router.router.is_copy():
+                yield RESPX, router.router
 
 
 def first_response(

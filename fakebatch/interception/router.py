@@ -78,7 +78,7 @@ class EmulatedRouter(respx.Router):
         Raises:
             AllMockedAssertionError: no route matches, and no provider has the address.
         """
-        is_copy = self._is_copy()
+        is_copy = self.is_copy()
         message = request_from(request)
         target = self._sites.find(message)
         if is_copy:
@@ -125,7 +125,7 @@ class EmulatedRouter(respx.Router):
             routers += routers_of_the_test(stack)
         return (yield from first_response(routers, request, library, stack))
 
-    def _is_copy(self) -> bool:
+    def is_copy(self) -> bool:
         """Whether this process was forked from the one in which the router answers."""
         if self._process is None:  # never entered: the process of the first call
             self.belong_to_this_process()
@@ -134,7 +134,7 @@ class EmulatedRouter(respx.Router):
     def refusal(self, request: Any) -> RefusedRequest:
         """The error for a request that is not answered."""
         url = request.url.copy_with(query=None, userinfo=b"")
-        if self._is_copy():
+        if self.is_copy():
             return RefusedRequest(
                 f"{request.method} {url} was refused: process {os.getpid()} was forked from "
                 f"{self._process}, in which this FakeBatch is active.",
