@@ -83,10 +83,11 @@ class Emulator(Checks, Rules):
         super().__init__()
         for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
             if isinstance(several, str):
+                shown = "'…'" if name == "api_keys" else repr(several)
                 raise UsageError(
-                    f"{name}={several!r} is one string.",
+                    f"{name}={shown} is one string.",
                     f"{name} takes a list of strings.",
-                    f"Write {name}=[{several!r}].",
+                    f"Write {name}=[{shown}].",
                 )
         self.dialects = providers(dialect, dialects, base_url, limits)
         """The providers that are emulated, as values."""

@@ -8,10 +8,12 @@ calls while no time passes are ended after a number of calls.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import get_ident
 from types import FrameType
@@ -31,7 +33,7 @@ LEAST_IDLE = 48 * 3_600 * SECOND
 POLLS = 10
 """How many calls after the last change make a thread a poller."""
 CALLS = 5_000
-"""After so many calls for the same object, while no time passes, a thread gets an error."""
+"""After so many calls of a client for the same object, while no time passes, it gets an error."""
 PAGES = 100
 """The same for calls in a row for the same page of a list."""
 OBJECTS = 100
@@ -43,8 +45,8 @@ CLOSING = 100
 SWALLOWED = 1_000
 """After so many errors in one thread, its code is assumed to swallow them."""
 
-Query = tuple[str, str, tuple[tuple[str, str], ...]]
-"""Method, path and query of a request."""
+Query = tuple[str, str, tuple[tuple[str, str], ...], str | None]
+"""Method, path, query and API key of a request."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,9 +66,12 @@ class _Waiter:
     """It need not be checked before this moment."""
     counts: dict[Query, int] = field(default_factory=dict[Query, int])
     """How often it made each query since time last passed."""
-    query: Query | None = None
+    tasks: int = 1
+    """How many tasks of an event loop made them at the same time, once there were many calls."""
+    page: tuple[Query, object] | None = None
+    """The last page of a list that it got, and the task that got it."""
     repeated: int = 0
-    """How often it made the last query in a row."""
+    """How often it got this page in a row since time last passed."""
     error: FakeBatchError | None = None
     """The error that has ended its wait."""
     closing: int = 0
@@ -149,6 +154,7 @@ class Endless:
         passed = at - waiter.called_at
         if not 0 <= passed <= NO_TIME:
             waiter.counts.clear()
+            waiter.tasks, waiter.page = 1, None
         if passed >= self._least_idle // 2:  # so rare a call is not a poll
             waiter.since, waiter.calls = at, 0
         waiter.calls += 1
@@ -204,10 +210,14 @@ class Endless:
     def _spinning(self, waiter: _Waiter, handled: Handled, name: str) -> FakeBatchError | None:
         """The error for a loop of calls in which no time passes."""
         request = handled.request
-        query = (request.method, request.path, tuple(request.query.items()))
+        key = request.headers.get("authorization") or request.headers.get("api-key")
+        query = (request.method, request.path, tuple(request.query.items()), key)
         count = waiter.counts[query] = waiter.counts.get(query, 0) + 1
-        waiter.repeated = waiter.repeated + 1 if query == waiter.query else 1
-        waiter.query = query
+        page = (query, _task()) if "after" in request.query else None
+        waiter.repeated = waiter.repeated + 1 if page == waiter.page else 1
+        waiter.page = page
+        if count >= CALLS:
+            waiter.tasks = max(waiter.tasks, _tasks())
         if waiter.repeated >= PAGES and _is_same_page(handled):
             # If a page has no `has_more`, the SDK requests the next page as long as there are
             # objects.
@@ -217,9 +227,9 @@ class Endless:
                 f"This provider ignores after={request.query['after']!r} and sends no has_more.",
                 f"Use only the first page: client.{name}().data.",
             )
-        elif count >= CALLS:
+        elif count >= (limit := CALLS * waiter.tasks):
             error = FakeBatchError(
-                f"the loop at {callsite.of_this_thread()} never ends: {CALLS:,} calls of {name}, "
+                f"the loop at {callsite.of_this_thread()} never ends: {limit:,} calls of {name}, "
                 "and no time has passed.",
                 f"{self._last_call(waiter)} The clock moves only when code sleeps or the test "
                 "moves it.",
@@ -336,6 +346,20 @@ def _never_ends(site: str, known: str, limit: str) -> FakeBatchError:
         "End the loop at completed, failed, expired and cancelled, and at a deadline. To let it "
         f"wait longer: @pytest.mark.fakebatch({limit}) or FakeBatch({limit}).",
     )
+
+
+def _task() -> object:
+    """The running task: pages are read by one task, and others may read the same ones."""
+    with suppress(RuntimeError):  # no event loop runs here
+        return asyncio.current_task()
+    return None
+
+
+def _tasks() -> int:
+    """How many tasks share this thread: each may be a client of its own."""
+    with suppress(RuntimeError):
+        return len(asyncio.all_tasks())
+    return 1
 
 
 def _is_same_page(handled: Handled) -> bool:

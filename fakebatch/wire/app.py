@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from threading import local
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -204,6 +205,12 @@ def masked(key: str) -> str:
 
 # --- which app answers which address
 
+DEEPEST = 16
+"""How many calls a thread may make inside of each other: callables of the test may make some."""
+
+_calls = local()
+"""How many of the calls of a thread are open: `depth`."""
+
 
 class Target(NamedTuple):
     """The app and the operation to which a request goes."""
@@ -217,8 +224,23 @@ class Target(NamedTuple):
     """The id in the path."""
 
     def handle(self, request: Request) -> Reply:
-        """The app's reply to the request."""
-        return self.app.handle(request._replace(path=self.path), self.operation, self.id)
+        """The app's reply to the request.
+
+        Raises:
+            UsageError: a callable of the test makes this call, which leads to it again and again.
+        """
+        depth: int = getattr(_calls, "depth", 0)
+        if depth >= DEEPEST:
+            raise UsageError(
+                f"{request.method} {request.path} leads to itself: {DEEPEST} such calls are open.",
+                "A predicate or reply callable calls the client, whose reply needs the callable.",
+                "Let another rule answer what the callable calls, or let it call nothing.",
+            )
+        _calls.depth = depth + 1
+        try:
+            return self.app.handle(request._replace(path=self.path), self.operation, self.id)
+        finally:
+            _calls.depth = depth
 
 
 class Base(NamedTuple):
@@ -236,11 +258,10 @@ class Base(NamedTuple):
     def of(cls, url: str) -> Base:
         """The parts of `https://*.example.com/openai?api-version`."""
         scheme, _, path, query, _ = parts = urlsplit(url)
-        usual = {"http": 80, "https": 443}.get(scheme)
         return cls(
             scheme,
-            parts.hostname or "",
-            None if parts.port == usual else parts.port,
+            (parts.hostname or "").rstrip("."),
+            _explicit_port(scheme, parts.port),
             unquote(path).rstrip("/"),
             tuple(name for name, _ in parse_qsl(query, keep_blank_values=True)),
         )
@@ -248,12 +269,19 @@ class Base(NamedTuple):
     def path_below(self, request: Request) -> str | None:
         """The path of a request below this base URL; None: it is not below it."""
         if self.host:
-            hosts = (request.host, f"*.{request.host.partition('.')[2]}")
-            if (request.scheme, request.port) != (self.scheme, self.port) or self.host not in hosts:
+            host = request.host.lower().rstrip(".")  # names are case-insensitive (RFC 4343)
+            hosts = (host, f"*.{host.partition('.')[2]}")
+            port = _explicit_port(request.scheme, request.port)
+            if (request.scheme, port) != (self.scheme, self.port) or self.host not in hosts:
                 return None
         path, names = request.path, {*self.query}
         is_below = path.startswith(self.path + "/") and request.query.keys() >= names
         return path[len(self.path) :] if is_below else None
+
+
+def _explicit_port(scheme: str, port: int | None) -> int | None:
+    """None for the default port of a scheme."""
+    return None if port == {"http": 80, "https": 443}.get(scheme) else port
 
 
 class Sites:
@@ -287,7 +315,11 @@ class Sites:
         for base, app in self._apps.items():
             path = base.path_below(request)
             if path is not None:
-                return Target(app, path, *route(request.method, path))
+                direct_paths = app.service.state.dialect.direct_paths
+                operation, id_ = route(request.method, path, direct_paths)
+                if operation is not None and operation.is_direct:
+                    path = operation.path  # without the model
+                return Target(app, path, operation, id_)
         return None
 
 
