@@ -56,6 +56,7 @@ class Emulator(Checks, Rules):
         api_keys: the keys that are accepted; by default every key is.
         models: the models that exist; by default every plausible name does.
         limits: limits of the service that differ: `{"batch_lines": 10}`; see docs/dialects.md.
+        strict_bodies: whether requests fail whose body the service refuses (docs/answers.md).
         incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
         unused_rules: what `check_rules` does if a rule of the test was never used: "error", "warn"
             or "ignore". Rules of an incident are only mentioned in the report.
@@ -76,6 +77,7 @@ class Emulator(Checks, Rules):
         api_keys: list[str] | None = None,
         models: list[str] | None = None,
         limits: dict[str, int] | None = None,
+        strict_bodies: bool = True,
         incident: Incident = (),
         unused_rules: UnusedRules = "error",
     ) -> None:
@@ -88,6 +90,8 @@ class Emulator(Checks, Rules):
                     f"Write {name}=[{several!r}].",
                 )
         self.dialects = providers(dialect, dialects, base_url, limits)
+        if not strict_bodies:
+            self.dialects = tuple(each.set(body_checks="none") for each in self.dialects)
         """The providers that are emulated, as values."""
         known_models = None if models is None else frozenset(models)
         self._services = [

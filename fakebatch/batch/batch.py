@@ -139,7 +139,7 @@ class Batch:
         """The request lines of its input file, and the errors found in them."""
         if self.content is None:
             missing = BatchError(ErrorCode.NO_INPUT_FILE, {"id": self.params.input_file_id})
-            return Validation(NO_LINES, (missing,), None, fails=True)
+            return Validation(NO_LINES, (missing,), None, fails=True, bad_bodies={})
         endpoint, model = self.params.endpoint, self.params.model
         return validate(self.content, endpoint, self.dialect, self.models, model)
 
@@ -174,7 +174,8 @@ class Batch:
             UsageError: a predicate of the test raised, or a recording lacks a custom_id.
         """
         lines = NO_LINES if self.fails else self.lines
-        return outcomes_of(lines, self.scenario, self.id_factory, self.earlier)
+        bad_bodies = {} if self.fails else self.validation.bad_bodies
+        return outcomes_of(lines, self.scenario, self.id_factory, self.earlier, bad_bodies)
 
     @property
     def readable_lines(self) -> Iterator[RequestLine]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from fakebatch.bodies import BodyError, judge_of
 from fakebatch.dialects import Dialect, ErrorCode, canonical
 from fakebatch.request_line import JSON_TYPES, RequestLine, json_type
 
@@ -134,6 +135,8 @@ class Validation:
     """The model of the first request."""
     fails: bool
     """Whether the batch fails; if not, the errors are about lines that were left out."""
+    bad_bodies: Mapping[int, BodyError]
+    """The lines whose body the service refuses when it runs them, by index."""
 
 
 def validate(
@@ -152,9 +155,14 @@ def validate(
     checks = _LineChecks(lines, dialect, models)
     bad: list[BatchError] = []
     good = array("Q")
+    bad_bodies: dict[int, BodyError] = {}
     for index, (start, end) in enumerate(zip(lines.starts, lines.ends, strict=True)):
-        problem = checks.problem(parsed_object(content[start:end]))
+        line = parsed_object(content[start:end])
+        problem = checks.problem(line)
         if problem is None:
+            error = checks.body_error(line["body"])
+            if error is not None:
+                bad_bodies[len(good)] = error
             good.append(index)
         else:
             bad.append(BatchError(*problem, lines.numbers[index]))
@@ -172,7 +180,9 @@ def validate(
     )
     skips = dialect.skips_bad_lines and len(good) > 0 and len(errors) == len(bad)
     fails = bool(errors) and not skips
-    return Validation(lines.subset(good) if skips else lines, errors, checks.first_model, fails)
+    # if no line is bad, or all bad ones are left out, the indices are those of the good lines
+    lines = lines.subset(good) if skips else lines
+    return Validation(lines, errors, checks.first_model, fails, bad_bodies)
 
 
 Problem = tuple[ErrorCode, dict[str, Any]] | None
@@ -187,6 +197,10 @@ class _LineChecks:
         self.endpoint = canonical(lines.url)
         self.urls = [url for url in dialect.endpoints if canonical(url) == self.endpoint]
         self.required: tuple[str, ...] = REQUIRED_PARAMS.get(self.endpoint, ())
+        self.judge = judge_of(self.endpoint, dialect.body_checks)
+        self.accepted: tuple[dict[str, Any], list[type]] | None = None
+        """The parameters beside the input of the last request that was judged and accepted, and the
+        types of their values: 1 and true are equal."""
         self.custom_ids: set[str] = set()
         self.first_model: str | None = None
         self.inputs = 0
@@ -242,6 +256,47 @@ class _LineChecks:
             is_single = json_type(inputs) != "an array" or (inputs and isinstance(inputs[0], int))
             self.inputs += 1 if is_single else len(inputs)
         return None
+
+
+    def body_error(self, body: dict[str, Any]) -> BodyError | None:
+        """The error with which the request will fail; nearly every request has none."""
+        judge = self.judge
+        if judge is None:
+            return None
+        params = {**body}
+        content = params.pop(self.required[0], None)
+        others = params, [*map(type, params.values())]
+        is_known = others == self.accepted or (
+            params.keys() == {"model"} and judge.not_served.fullmatch(params["model"]) is None
+        )
+        if is_known and _is_plain(content, self.endpoint):
+            return None
+        error = judge.error(body)
+        if error is None:
+            self.accepted = others
+        return error
+
+
+_CONVERSATIONS = ("/v1/chat/completions", "/v1/responses")
+_PLAIN_ROLES = frozenset({"system", "developer", "user", "assistant"})
+_MAX_PLAIN = 1_000_000  # a longer text may have too many tokens
+
+
+def _is_plain(content: Any, endpoint: str) -> bool:
+    """Whether the input of a request is valid as nearly every input is: a text, or messages."""
+    if content.__class__ is str:
+        return endpoint != "/v1/chat/completions" and 0 < len(content) < _MAX_PLAIN
+    if content.__class__ is not list or endpoint not in _CONVERSATIONS:
+        return False
+    for message in content:  # a loop, because a large batch calls this for each of its lines
+        if (
+            message.__class__ is not dict
+            or len(message) != 2
+            or message.get("role") not in _PLAIN_ROLES
+            or message.get("content").__class__ is not str
+        ):
+            return False
+    return bool(content)
 
 
 def _key_problem(line: dict[str, Any], required: Sequence[str]) -> Problem:
