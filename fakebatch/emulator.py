@@ -89,9 +89,7 @@ class Emulator(Checks, Rules):
                     f"{name} takes a list of strings.",
                     f"Write {name}=[{several!r}].",
                 )
-        self.dialects = providers(dialect, dialects, base_url, limits)
-        if not strict_bodies:
-            self.dialects = tuple(each.set(body_checks="none") for each in self.dialects)
+        self.dialects = providers(dialect, dialects, base_url, limits, strict_bodies=strict_bodies)
         """The providers that are emulated, as values."""
         known_models = None if models is None else frozenset(models)
         self._services = [
@@ -248,6 +246,8 @@ def providers(
     dialects: list[DialectChoice] | None,
     base_url: str | None,
     limits: dict[str, int] | None,
+    *,
+    strict_bodies: bool,
 ) -> tuple[Dialect, ...]:
     """The dialects that the arguments of an Emulator name.
 
@@ -264,4 +264,5 @@ def providers(
             "Several dialects are told apart by their own addresses; the list needs at least one.",
             "Pass dialects alone; to move one to another address, pass a Dialect or a TOML file.",
         )
-    return tuple(choose(each, base_url=base_url, limits=limits) for each in choices)
+    chosen = tuple(choose(each, base_url=base_url, limits=limits) for each in choices)
+    return chosen if strict_bodies else tuple(each.set(body_checks="none") for each in chosen)

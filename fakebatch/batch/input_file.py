@@ -158,14 +158,15 @@ def validate(
     bad_bodies: dict[int, BodyError] = {}
     for index, (start, end) in enumerate(zip(lines.starts, lines.ends, strict=True)):
         line = parsed_object(content[start:end])
-        problem = checks.problem(line)
-        if problem is None:
+        if line is None:
+            bad.append(BatchError(ErrorCode.BAD_JSON, {}, lines.numbers[index]))
+        elif (problem := checks.problem(line)) is not None:
+            bad.append(BatchError(*problem, lines.numbers[index]))
+        else:
             error = checks.body_error(line["body"])
             if error is not None:
                 bad_bodies[len(good)] = error
             good.append(index)
-        else:
-            bad.append(BatchError(*problem, lines.numbers[index]))
 
     def exceeded(code: ErrorCode, count: int, limit: int) -> list[BatchError]:
         values = {"limit": limit, "model": checks.first_model or "requested"}
@@ -196,19 +197,19 @@ class _LineChecks:
         self.model, self.models = lines.model, models
         self.endpoint = canonical(lines.url)
         self.urls = [url for url in dialect.endpoints if canonical(url) == self.endpoint]
-        self.required: tuple[str, ...] = REQUIRED_PARAMS.get(self.endpoint, ())
+        self.required: tuple[str, ...] = REQUIRED_PARAMS.get(self.endpoint, ("model",))
+        self.input_name = self.required[0]
         self.judge = judge_of(self.endpoint, dialect.body_checks)
-        self.accepted: tuple[dict[str, Any], list[type]] | None = None
-        """The parameters beside the input of the last request that was judged and accepted, and the
-        types of their values: 1 and true are equal."""
+        self.accepted: dict[str, Any] | None = None
+        """The parameters beside the input of the last request that was judged and accepted."""
+        self.types = list[type]()
+        """The types of their values: 1 and true are equal."""
         self.custom_ids: set[str] = set()
         self.first_model: str | None = None
         self.inputs = 0
 
-    def problem(self, line: dict[str, Any] | None) -> Problem:
+    def problem(self, line: dict[str, Any]) -> Problem:
         """The first problem of a line; None if it is valid."""
-        if line is None:
-            return ErrorCode.BAD_JSON, {}
         is_usual = (  # as nearly every line is
             isinstance(line.get("custom_id"), str)
             and isinstance(line.get("body"), dict)
@@ -235,9 +236,8 @@ class _LineChecks:
             return ErrorCode.STREAMING, {}
         if not model:
             return ErrorCode.MODEL_REQUIRED, {}
-        missing = [*map(body.get, self.required)].count(None)
-        if missing and missing == len(self.required):
-            name = self.required[0]
+        name = self.input_name
+        if body.get(name) is None and all(body.get(other) is None for other in self.required):
             return ErrorCode.MISSING, {"name": name, "param": f"body.{name}"}
         if model != self.first_model:
             if self.models is None:
@@ -257,23 +257,24 @@ class _LineChecks:
             self.inputs += 1 if is_single else len(inputs)
         return None
 
-
     def body_error(self, body: dict[str, Any]) -> BodyError | None:
-        """The error with which the request will fail; nearly every request has none."""
-        judge = self.judge
-        if judge is None:
+        """The error with which the request will fail; nearly every request has none.
+
+        The input is taken out of the body, which is no longer needed.
+        """
+        if self.judge is None:
             return None
-        params = {**body}
-        content = params.pop(self.required[0], None)
-        others = params, [*map(type, params.values())]
-        is_known = others == self.accepted or (
-            params.keys() == {"model"} and judge.not_served.fullmatch(params["model"]) is None
+        content = body.pop(self.input_name, None)
+        is_known = (
+            [*map(type, body.values())] == self.types
+            if body == self.accepted
+            else body.keys() == {"model"} and not self.judge.not_served.fullmatch(body["model"])
         )
         if is_known and _is_plain(content, self.endpoint):
             return None
-        error = judge.error(body)
+        error = self.judge.error({self.input_name: content, **body})
         if error is None:
-            self.accepted = others
+            self.accepted, self.types = body, [*map(type, body.values())]
         return error
 
 
@@ -288,14 +289,16 @@ def _is_plain(content: Any, endpoint: str) -> bool:
         return endpoint != "/v1/chat/completions" and 0 < len(content) < _MAX_PLAIN
     if content.__class__ is not list or endpoint not in _CONVERSATIONS:
         return False
-    for message in content:  # a loop, because a large batch calls this for each of its lines
-        if (
-            message.__class__ is not dict
-            or len(message) != 2
-            or message.get("role") not in _PLAIN_ROLES
-            or message.get("content").__class__ is not str
-        ):
-            return False
+    try:  # in the fastest way, because a large batch calls this for each of its lines
+        for message in content:
+            if (
+                message["content"].__class__ is not str
+                or message["role"] not in _PLAIN_ROLES
+                or len(message) != 2
+            ):
+                return False
+    except (LookupError, TypeError):
+        return False
     return bool(content)
 
 

@@ -5,24 +5,16 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
 from fakebatch import replies
-from fakebatch.bodies.schema import (
-    BodyError,
-    Schema,
-    invalid_value,
-    missing,
-    object_problem,
-    problem,
-)
+from fakebatch.bodies.schema import BodyError, Schema, body_error, listed, object_problem, problem
+from fakebatch.replies.request import elements, is_object
 
 Check = Callable[[Mapping[str, Any], Schema], BodyError | None]
 """From a body that is valid by a schema, and the schema, to its first problem."""
-
-_REFERENCE = "https://platform.openai.com/docs/api-reference"
 
 
 class Judge:
@@ -45,8 +37,7 @@ class Judge:
 
     def error(self, body: Mapping[str, Any]) -> BodyError | None:
         """The error of a request with this body; None if it is valid."""
-        model = body.get("model")
-        model = model if isinstance(model, str) else ""
+        model = _text(body.get("model"))
         error = object_problem(self._schema, body)
         if error is not None:
             is_unknown = error.code == "unknown_parameter" and error.param in body
@@ -61,16 +52,10 @@ class Judge:
         names = [name for name in body if name not in self._schema["properties"]]
         moved = self._schema.get("moved", {}).get(names[0])
         if moved is not None:
-            message = (
-                f"Unsupported parameter: '{names[0]}'. In the Responses API, this parameter has "
-                f"moved to '{moved}'. Try again with the new parameter. See the API documentation "
-                f"for more information: {_REFERENCE}/responses/create."
-            )
-            return BodyError(message, None, "unsupported_parameter")
+            return body_error("moved", names[0], to=moved)
         if re.fullmatch(self._schema.get("unrecognized", "(?!)"), model):
-            argument = "argument" if len(names) == 1 else "arguments"
-            return BodyError(f"Unrecognized request {argument} supplied: {', '.join(names)}")
-        return BodyError(f"Unknown parameter: '{names[0]}'.", names[0], "unknown_parameter")
+            return body_error("unrecognized", names=", ".join(names), s="s" * (len(names) > 1))
+        return body_error("unknown", names[0])
 
 
 @lru_cache
@@ -103,13 +88,9 @@ def _by_model(
         value = body.get(name)
         if value is None or value == rule.get("accepts"):
             return None
-        for other, expected in rule.get("unless", {}).items():
-            actual = body.get(other)
-            if isinstance(expected, dict):
-                actual = {key: _member(actual, key) for key in expected}
-            if actual == expected:
-                return None
-    if models.fullmatch(model) is None:
+    unless = rule.get("unless", {})
+    excused = any(reduce(_member, path.split("."), body) == unless[path] for path in unless)
+    if excused or models.fullmatch(model) is None:
         return None
     message = rule["message"].format(value=value)
     return BodyError(
@@ -118,7 +99,11 @@ def _by_model(
 
 
 def _member(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None
+    return value.get(key) if is_object(value) else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 # --- what several parameters decide together
@@ -126,112 +111,83 @@ def _member(value: Any, key: str) -> Any:
 
 def _conversation_error(body: Mapping[str, Any], _: Schema) -> BodyError | None:
     """The error of the messages of a chat completion."""
-    messages, waiting = body["messages"], dict[Any, None]()
+    messages = body["messages"]
     for index, message in enumerate(messages):
-        role = message["role"]
-        has_content = message.get("content") is not None or (
-            role == "assistant"
-            and any(message.get(name) is not None for name in _IN_PLACE_OF_CONTENT)
-        )
-        if not has_content and role == "developer":
-            return missing(f"messages[{index}].content")
-        if not has_content:
-            text = "Invalid value for 'content': expected a string, got null."
-            return BodyError(text, f"messages.[{index}].content")
-    follows_call = False
-    for index, message in enumerate(messages):
-        if message["role"] == "tool":
-            if not follows_call:
-                text = (  # sic
-                    "Invalid parameter: messages with role 'tool' must be a response to a "
-                    "preceeding message with 'tool_calls'."
-                )
-                return BodyError(text, f"messages.[{index}].role")
-            waiting.pop(message.get("tool_call_id"), None)
-            continue
-        if waiting:
-            return _unanswered(waiting, f"messages.[{index}].role")
-        calls = message.get("tool_calls") or ()
-        waiting = dict.fromkeys(call["id"] for call in calls if isinstance(call.get("id"), str))
-        follows_call = bool(calls)
-    if waiting:
-        return _unanswered(waiting, f"messages.[{len(messages)}].role")
+        # what an assistant message may have in place of content was seen in Aug 2026
+        others = ("tool_calls", "function_call", "refusal", "audio")
+        names = ("content", *others) if message["role"] == "assistant" else ("content",)
+        if all(message.get(name) is None for name in names):
+            if message["role"] == "developer":
+                return body_error("missing", f"messages[{index}].content")
+            return body_error("no_content", f"messages.[{index}].content")
+    error = _call_error(messages)
     wants_json = _member(body.get("response_format"), "type") == "json_object"
-    if wants_json and "json" not in str(messages).lower():
-        text = (
-            "'messages' must contain the word 'json' in some form, to use 'response_format' of "
-            "type 'json_object'."
-        )
-        return BodyError(text, "messages")
+    if error is None and wants_json and "json" not in str(messages).lower():
+        return body_error("no_json", "messages")
+    return error
+
+
+def _call_error(messages: list[dict[str, Any]]) -> BodyError | None:
+    """The error if tool messages do not follow the tool calls that they answer, or are missing."""
+    is_open, unanswered = False, dict[str, None]()
+    for index, message in enumerate([*messages, {"role": "end"}]):
+        name = f"messages.[{index}].role"
+        if message["role"] == "tool":
+            if not is_open:
+                return body_error("tool_without_call", name)
+            unanswered.pop(_text(message.get("tool_call_id")), None)
+        elif unanswered:
+            return body_error("call_without_tool", name, ids=", ".join(unanswered))
+        else:
+            calls = elements(message.get("tool_calls"))
+            is_open = bool(calls)
+            unanswered = {id_: None for call in calls if (id_ := _text(call.get("id")))}
     return None
-
-
-_IN_PLACE_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
-"""What an assistant message may have in place of content (seen in Aug 2026)."""
-
-
-def _unanswered(ids: Mapping[Any, None], param: str) -> BodyError:
-    text = (
-        "An assistant message with 'tool_calls' must be followed by tool messages responding to "
-        "each 'tool_call_id'. The following tool_call_ids did not have response messages: "
-    )
-    return BodyError(text + ", ".join(ids), param)
 
 
 def _input_error(body: Mapping[str, Any], schema: Schema) -> BodyError | None:
     """The error of the input of a response."""
-    items = body.get("input")
+    items, known = body.get("input"), schema["items"]
     others = ("previous_response_id", "prompt", "conversation")
     if items in ("", []) and all(body.get(name) is None for name in others):
-        text = (
-            'One of "input" or "previous_response_id" or \'prompt\' or \'conversation\' must be '
-            "provided."
-        )
-        return BodyError(text, None, "missing_required_parameter")
-    known = schema["items"]
-    for index, item in enumerate(items if isinstance(items, list) else ()):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        return body_error("no_input")
+    for index, item in enumerate(elements(items)):
         name, role, kind = f"input[{index}]", item.get("role"), item.get("type")
         if kind not in (None, *known["types"]):
-            return invalid_value(name, kind if isinstance(kind, str) else "", known["types"])
+            return _bad_value(name, kind, known["types"])
         is_reference = kind is None and role is None and "id" in item
         if kind in (None, "message") and not is_reference:
             if role not in known["roles"]:
-                return invalid_value(name, role if isinstance(role, str) else "", known["roles"])
+                return _bad_value(name, role, known["roles"])
             error = problem(schema["message"], item, name)
             if error is not None:
                 return error
     wants_json = _member(_member(body.get("text"), "format"), "type") == "json_object"
     if wants_json and "json" not in str(items).lower():
-        text = (
-            "Response input messages must contain the word 'json' in some form to use "
-            "'text.format' of type 'json_object'."
-        )
-        return BodyError(text, "text.format")
+        return body_error("no_json_in_input", "text.format")
     return None
+
+
+def _bad_value(name: str, value: object, known: Sequence[str]) -> BodyError:
+    return body_error("bad_value", name, value=_text(value), known=listed(known))
 
 
 def _embedding_error(body: Mapping[str, Any], _: Schema) -> BodyError | None:
     """The error of the input of an embedding."""
-    inputs = body.get("input")
-    is_valid = isinstance(inputs, str) or (
-        isinstance(inputs, list)
-        and 0 < len(inputs) <= _MAX_INPUTS  # pyright: ignore[reportUnknownArgumentType]
-        and ({*map(type, inputs)} in ({int}, {str}, {list}))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        and "" not in inputs
-        and [] not in inputs
-    )
-    if not is_valid:
-        return BodyError(f"'$.input' is invalid. Please check the API reference: {_REFERENCE}.")
+    value = body.get("input")
+    inputs = [value] if isinstance(value, str) and value else elements(value)
+    is_valid = {*map(type, inputs)} in ({int}, {str}, {list}) and len(inputs) <= _MAX_INPUTS
+    if not is_valid or "" in inputs or [] in inputs:
+        return body_error("bad_embedding_input")
     # tokens of a text are estimated, as for the `usage` of the default reply
     tokens = replies.input_tokens(body)
     if tokens > _MAX_TOKENS:
-        text = f"Requested {tokens} tokens, max {_MAX_TOKENS} tokens per request"
-        return BodyError(text, None, "max_tokens_per_request", type="max_tokens_per_request")
+        return body_error("too_many_tokens", tokens=tokens, limit=_MAX_TOKENS)
     return None
 
 
 _MAX_INPUTS, _MAX_TOKENS = 2_048, 300_000
-"""Of one request for embeddings, in all."""
+"""Of one request for embeddings, in all (API reference)."""
 
 _CHECKS: Mapping[str, Check] = {
     "/v1/chat/completions": _conversation_error,

@@ -1,17 +1,22 @@
 """The first problem of a JSON value by a schema, in OpenAI's words.
 
-Of JSON Schema: `type`, `enum`, `minimum`, `maximum`, `minLength`, `maxLength`, `pattern`, `minItems`,
-`maxItems`, `items`, `required`, `properties`, `additionalProperties` and `maxProperties`. Two more:
-`title` is the type in messages, where it has another name than usual, and `requiredByType` the
-properties that are required with a value of the property `type`. Null counts as left out.
+Known of JSON Schema are `type`, `enum`, `minimum`, `maximum`, `minLength`, `maxLength`, `pattern`,
+`minItems`, `maxItems`, `items`, `required`, `properties`, `additionalProperties` and
+`maxProperties`. `title` is the type as messages name it, if they do not name it as usual;
+`requiredByType` has the properties that are required with a value of the property `type`. A
+property that is null counts as left out.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from fakebatch.replies.request import is_list, is_object
 from fakebatch.request_line import json_type
 
 Schema = Mapping[str, Any]
@@ -49,39 +54,56 @@ def listed(names: Sequence[str], conjunction: str = "and") -> str:
     return f"{', '.join(others)}{comma} {conjunction} {last}" if others else last
 
 
-def missing(name: str) -> BodyError:
-    """The error for a required parameter that was left out."""
-    return BodyError(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
+def body_error(kind: str, name: str = "", **values: object) -> BodyError:
+    """The error of a kind of messages.toml for the parameter `name`."""
+    template = _messages()[kind]
+    values["name"] = name
+    return BodyError(
+        template["message"].format_map(values),
+        template.get("param", name) or None,
+        template.get("code", "").format_map(values) or None,
+        type=template.get("type", "invalid_request_error"),
+    )
 
 
-def invalid_value(name: str, value: object, known: Sequence[str]) -> BodyError:
-    """The error for a string that is none of the known ones."""
-    message = f"Invalid value: '{value}'. Supported values are: {listed(known)}."
-    return BodyError(message, name, "invalid_value")
-
-
-def unknown(name: str) -> BodyError:
-    """The error for a parameter that does not exist."""
-    return BodyError(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
+@lru_cache
+def _messages() -> Mapping[str, Mapping[str, str]]:
+    return tomllib.loads(Path(__file__).with_name("messages.toml").read_text("utf-8"))
 
 
 def problem(schema: Schema, value: Any, name: str) -> BodyError | None:
     """The first problem of a value, called `name`; None if it is valid."""
     if "type" in schema and not any(_is_a(kind, value) for kind in _kinds(schema)):
         got = json_type(value)
-        message = f"Invalid type for '{name}': expected {_expected(schema)}, but got {got} instead."
-        return BodyError(message, name, "invalid_type")
-    match value:
-        case str():
-            return _string_problem(schema, value, name)
-        case int() | float():
-            return _number_problem(schema, value, name)
-        case list():
-            return _array_problem(schema, value, name)  # pyright: ignore[reportUnknownArgumentType]
-        case dict():
-            return object_problem(schema, value, name)  # pyright: ignore[reportUnknownArgumentType]
-        case _:
-            return None
+        return body_error("bad_type", name, expected=_expected(schema), got=got)
+    keywords = _BOUNDS.get(json_type(value), ())
+    size = value if "minimum" in keywords else len(value) if keywords else 0
+    for keyword in keywords:
+        bound = schema.get(keyword, size)
+        if size < bound if keyword.startswith("min") else size > bound:
+            number = "integer" if schema["type"] == "integer" else "decimal"
+            return body_error(keyword, name, bound=bound, size=size, number=number)
+    if isinstance(value, str):
+        known, pattern = schema.get("enum"), schema.get("pattern", "")
+        if known is not None and value not in known:
+            return body_error("bad_value", name, value=value, known=listed(known))
+        matches = re.search(pattern, value) is not None
+        return None if matches else body_error("bad_pattern", name, pattern=pattern)
+    if is_list(value):
+        items = schema.get("items", {})
+        problems = (problem(items, item, f"{name}[{index}]") for index, item in enumerate(value))
+        return next(filter(None, problems), None)
+    return object_problem(schema, value, name) if is_object(value) else None
+
+
+_BOUNDS = {
+    "an integer": ("minimum", "maximum"),
+    "a decimal number": ("minimum", "maximum"),
+    "a string": ("minLength", "maxLength"),
+    "an array": ("minItems", "maxItems"),
+    "an object": ("maxProperties",),
+}
+"""The keywords that bound a value of each type; minLength and minItems are 1."""
 
 
 def object_problem(schema: Schema, value: Mapping[str, Any], name: str = "") -> BodyError | None:
@@ -90,17 +112,11 @@ def object_problem(schema: Schema, value: Mapping[str, Any], name: str = "") -> 
     by_type = schema.get("requiredByType", {})
     for key in (*schema.get("required", ()), *by_type.get(_text(value.get("type")), ())):
         if value.get(key) is None:
-            return missing(prefix + key)
+            return body_error("missing", prefix + key)
     others = schema.get("additionalProperties", {})
     if others is False and (unknowns := value.keys() - known.keys()):
-        return unknown(prefix + next(key for key in value if key in unknowns))
-    most = schema.get("maxProperties", len(value))
-    if len(value) > most:
-        return _beyond(
-            name, "too many properties", f"an object with at most {most} properties",
-            f"an object with {len(value)} properties", "object_above_max_properties",
-        )  # fmt: skip
-    for key in known if others is False or not others else (*known, *(value.keys() - known.keys())):
+        return body_error("unknown", prefix + next(key for key in value if key in unknowns))
+    for key in (*known, *(value if others else ())):
         item = value.get(key)
         found = None if item is None else problem(known.get(key, others), item, prefix + key)
         if found is not None:
@@ -142,63 +158,3 @@ def _expected(schema: Schema) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _beyond(name: str, what: str, expected: str, got: str, code: str) -> BodyError:
-    message = f"Invalid '{name}': {what}. Expected {expected}, but got {got} instead."
-    return BodyError(message, name, code)
-
-
-def _number_problem(schema: Schema, value: float, name: str) -> BodyError | None:
-    least, most = schema.get("minimum", value), schema.get("maximum", value)
-    if least <= value <= most:
-        return None
-    kind = "integer" if schema["type"] == "integer" else "decimal"
-    if value < least:
-        bound, what, code = f">= {least}", "below minimum", f"{kind}_below_min_value"
-    else:
-        bound, what, code = f"<= {most}", "above maximum", f"{kind}_above_max_value"
-    return _beyond(name, f"{kind} {what} value", f"a value {bound}", str(value), code)
-
-
-def _string_problem(schema: Schema, value: str, name: str) -> BodyError | None:
-    known, length = schema.get("enum"), len(value)
-    if known is not None and value not in known:
-        return invalid_value(name, value, known)
-    least, most = schema.get("minLength", 0), schema.get("maxLength", length)
-    if length < least:
-        return _beyond(
-            name, "empty string", f"a string with minimum length {least}",
-            "an empty string", "empty_string",
-        )  # fmt: skip
-    if length > most:
-        return _beyond(
-            name, "string too long", f"a string with maximum length {most}",
-            f"a string with length {length}", "string_above_max_length",
-        )  # fmt: skip
-    pattern = schema.get("pattern")
-    if pattern is not None and re.search(pattern, value) is None:
-        message = (
-            f"Invalid '{name}': string does not match pattern. "
-            f"Expected a string that matches the pattern '{pattern}'."
-        )
-        return BodyError(message, name, "invalid_value")
-    return None
-
-
-def _array_problem(schema: Schema, value: list[Any], name: str) -> BodyError | None:
-    length = len(value)
-    least, most = schema.get("minItems", 0), schema.get("maxItems", length)
-    if length < least:
-        return _beyond(
-            name, "empty array", f"an array with minimum length {least}",
-            "an empty array", "empty_array",
-        )  # fmt: skip
-    if length > most:
-        return _beyond(
-            name, "array too long", f"an array with maximum length {most}",
-            f"an array with length {length}", "array_above_max_length",
-        )  # fmt: skip
-    items = schema.get("items", {})
-    problems = (problem(items, item, f"{name}[{index}]") for index, item in enumerate(value))
-    return next(filter(None, problems), None)
