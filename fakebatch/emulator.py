@@ -247,7 +247,7 @@ def providers(
     base_url: str | None,
     limits: dict[str, int] | None,
     *,
-    strict_bodies: bool,
+    strict_bodies: bool = True,
 ) -> tuple[Dialect, ...]:
     """The dialects that the arguments of an Emulator name.
 

@@ -173,9 +173,10 @@ class Batch:
         Raises:
             UsageError: a predicate of the test raised, or a recording lacks a custom_id.
         """
-        lines = NO_LINES if self.fails else self.lines
-        bad_bodies = {} if self.fails else self.validation.bad_bodies
-        return outcomes_of(lines, self.scenario, self.id_factory, self.earlier, bad_bodies)
+        how = self.scenario, self.id_factory, self.earlier
+        if self.fails:
+            return outcomes_of(NO_LINES, *how, {})
+        return outcomes_of(self.lines, *how, self.validation.bad_bodies)
 
     @property
     def readable_lines(self) -> Iterator[RequestLine]:
