@@ -124,9 +124,9 @@ CHATS: dict[str, tuple[dict[str, Any], Expected]] = {
         },
         (
             (
-                "An assistant message with 'tool_calls' must be followed by tool messages responding "
-                "to each 'tool_call_id'. The following tool_call_ids did not have response messages: "
-                "c2"
+                "An assistant message with 'tool_calls' must be followed by tool messages "
+                "responding to each 'tool_call_id'. The following tool_call_ids did not have "
+                "response messages: c2"
             ),
             "messages.[2].role",
             None,
@@ -329,8 +329,8 @@ RESPONSE_BODIES: dict[str, tuple[dict[str, Any], Expected]] = {
         {"input": ""},
         (
             (
-                "One of \"input\" or \"previous_response_id\" or 'prompt' or 'conversation' must be "
-                "provided."
+                "One of \"input\" or \"previous_response_id\" or 'prompt' or 'conversation' must "
+                "be provided."
             ),
             None,
             "missing_required_parameter",
