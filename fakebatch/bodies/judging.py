@@ -42,7 +42,9 @@ class Judge:
         if error is not None:
             is_unknown = error.code == "unknown_parameter" and error.param in body
             return self._unknown(body, model) if is_unknown else error
-        error = next(filter(None, (_by_model(rule, body, model) for rule in self._rules)), None)
+        for models, rule in self._rules:
+            if rule.get("param", "model") in body and error is None:
+                error = _by_model(models, rule, body, model)
         if error is None and self._check is not None:
             error = self._check(body, self._schema)
         return error
@@ -79,10 +81,9 @@ def judge_of(endpoint: str, extent: str) -> Judge | None:
 
 
 def _by_model(
-    entry: tuple[re.Pattern[str], Mapping[str, Any]], body: Mapping[str, Any], model: str
+    models: re.Pattern[str], rule: Mapping[str, Any], body: Mapping[str, Any], model: str
 ) -> BodyError | None:
     """The error by a rule about models."""
-    models, rule = entry
     name, value = rule.get("param"), None
     if name is not None:
         value = body.get(name)

@@ -73,13 +73,13 @@ def _messages() -> Mapping[str, Mapping[str, str]]:
 
 def problem(schema: Schema, value: Any, name: str) -> BodyError | None:
     """The first problem of a value, called `name`; None if it is valid."""
-    if "type" in schema and not any(_is_a(kind, value) for kind in _kinds(schema)):
-        got = json_type(value)
+    got = json_type(value)
+    if "type" in schema and not any(_is_a(kind, value, got) for kind in _kinds(schema)):
         return body_error("bad_type", name, expected=_expected(schema), got=got)
-    keywords = _BOUNDS.get(json_type(value), ())
-    size = value if "minimum" in keywords else len(value) if keywords else 0
-    for keyword in keywords:
-        bound = schema.get(keyword, size)
+    for keyword in _BOUNDS.get(got, ()):
+        if keyword not in schema:
+            continue
+        size, bound = value if "imum" in keyword else len(value), schema[keyword]
         if size < bound if keyword.startswith("min") else size > bound:
             number = "integer" if schema["type"] == "integer" else "decimal"
             return body_error(keyword, name, bound=bound, size=size, number=number)
@@ -91,7 +91,8 @@ def problem(schema: Schema, value: Any, name: str) -> BodyError | None:
         return None if matches else body_error("bad_pattern", name, pattern=pattern)
     if is_list(value):
         items = schema.get("items", {})
-        problems = (problem(items, item, f"{name}[{index}]") for index, item in enumerate(value))
+        indices = range(len(value) if items else 0)
+        problems = (problem(items, value[index], f"{name}[{index}]") for index in indices)
         return next(filter(None, problems), None)
     return object_problem(schema, value, name) if is_object(value) else None
 
@@ -116,8 +117,8 @@ def object_problem(schema: Schema, value: Mapping[str, Any], name: str = "") -> 
     others = schema.get("additionalProperties", {})
     if others is False and (unknowns := value.keys() - known.keys()):
         return body_error("unknown", prefix + next(key for key in value if key in unknowns))
-    for key in (*known, *(value if others else ())):
-        item = value.get(key)
+    for key in value if others else [key for key in known if key in value]:
+        item = value[key]
         found = None if item is None else problem(known.get(key, others), item, prefix + key)
         if found is not None:
             return found
@@ -129,15 +130,12 @@ def _kinds(schema: Schema) -> Sequence[str]:
     return (kinds,) if isinstance(kinds, str) else kinds
 
 
-def _is_a(kind: str, value: Any) -> bool:
-    match kind:
-        case "integer":
-            # 1.0 is accepted: nobody has seen it refused
-            return type(value) is int or (type(value) is float and value.is_integer())
-        case "number":
-            return type(value) in (int, float)
-        case _:
-            return json_type(value) == _KINDS[kind]
+def _is_a(kind: str, value: Any, got: str) -> bool:
+    if _KINDS[kind] == got:
+        return True
+    # 1.0 is accepted as an integer: nobody has seen it refused
+    is_number = kind == "number" or (kind == "integer" and type(value) is float and value % 1 == 0)
+    return is_number and got in ("an integer", "a decimal number")
 
 
 def _expected(schema: Schema) -> str:
