@@ -249,6 +249,8 @@ class Dialect:
     """The endpoints of batches; the first is used if a call may leave it out."""
     purposes: tuple[str, ...]
     """The purposes of files that can be uploaded."""
+    private_purposes: tuple[str, ...]
+    """The purposes of files whose content cannot be downloaded."""
     snapshots: Mapping[str, str]
     """The dated model by alias."""
     errors: Mapping[KnownKind, ErrorTemplate]

@@ -120,7 +120,7 @@ class Store(Generic[RecordT]):
             record = self._records[id_]
             if record.exists(now) and where(record):
                 if len(page) == limit:
-                    return page, True
+                    return page, limit > 0  # a page of none is the last (observed)
                 page.append(record)
         return page, False
 
