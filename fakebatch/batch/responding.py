@@ -44,7 +44,7 @@ class LineResponse:
     """The response to a request; with status None an error that came without a response."""
 
     status: int | None
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | str | None
     error: Mapping[str, Any] | str | None = None
     """The `error` of the result line, where it is not null as usual."""
 
@@ -110,7 +110,7 @@ def model_request(
 
 def _error_response(fail: Fail, dialect: Dialect) -> LineResponse:
     """The error response of `fail`; what the test left out is the provider's own."""
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | str
     if fail.body is not None:
         body = fail.body
     elif fail.status is None:
@@ -124,14 +124,16 @@ def _error_response(fail: Fail, dialect: Dialect) -> LineResponse:
         template = templates.get(fail.status) or templates[400 if fail.status < 500 else 500]
         error = {"message": fail.message or template.message.format_map({}), "type": template.type}
         body = {"error": {**error, "param": None, "code": fail.code or template.code}}
-    error = body.get("error", body)
+    error: Any = body if isinstance(body, str) else body.get("error", body)
     match fail.shape:
         case "top":
             return LineResponse(None, error)
         case "both":
             return LineResponse(fail.status, body, error)
+        case "no_body":
+            return LineResponse(fail.status, None, error)
         case "string":
-            return LineResponse(None, {}, str(error.get("message")))
+            return LineResponse(None, {}, error if isinstance(error, str) else error.get("message"))
         case "body":
             return LineResponse(fail.status, body)
 
@@ -187,9 +189,13 @@ def result_object(
         "status_code": response.status,
         "body": response.body,
         "error": response.body if error_is_body else response.error,
-        "body_text": json.dumps(response.body) if "body_text" in shapes.answered else "",
+        "body_text": _text(response.body) if "body_text" in shapes.answered else "",
     }
     return render(shape, values)
+
+
+def _text(body: Mapping[str, Any] | str | None) -> str:
+    return body if isinstance(body, str) else json.dumps(body)
 
 
 # made once: json.dumps would make one for each line

@@ -131,7 +131,8 @@ class Batches(Collection[BatchView]):
         if file is None:
             if not isinstance(requests, str | Path | bytes):
                 requests = b"".join(json.dumps(line).encode() + b"\n" for line in requests)
-            added = self._files.add(requests, created=moments.as_datetime(at))
+            uploaded = at - service.files.next_settles_after()  # it was processed in time
+            added = self._files.add(requests, created=moments.as_datetime(uploaded))
             file = files.retrieve(added.id, now)
         elif file.created > at:
             raise UsageError(

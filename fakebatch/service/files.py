@@ -9,11 +9,17 @@ from hashlib import md5
 from itertools import chain, count
 
 from fakebatch.batch.input_file import looks_like_jsonl
-from fakebatch.dialects import APIError, ErrorKind
+from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.rules.files import USUAL, overrides
+from fakebatch.rules.files import USUAL, FileOverrides, overrides
 from fakebatch.service.records import INPUT_PURPOSE, FileRecord, UploadCreateParams, UploadRecord
 from fakebatch.service.state import State
+
+
+def settles_after(changes: FileOverrides, dialect: Dialect) -> int:
+    """How long after its upload a file can be found and has its last status, in microseconds."""
+    processed = max(dialect.files.statuses.values()) * SECOND
+    return max(changes.found_after, changes.ready_after, processed)
 
 
 class Files:
@@ -54,8 +60,9 @@ class Files:
             with state.lock:
                 if not state.file_creations.allows(limits.uploads_per_minute, now):
                     raise APIError(ErrorKind.TOO_MANY_UPLOADS, limit=limits.uploads_per_minute)
-            created = now
-        return self.keep(created, purpose, filename, content, expires_after)
+        written_by = "files.create" if created is None else "files.add"
+        created = now if created is None else created
+        return self.keep(created, purpose, filename, content, expires_after, written_by)
 
     def check_purpose(self, purpose: str) -> None:
         """Check the purpose of an upload.
@@ -68,7 +75,13 @@ class Files:
             raise APIError(ErrorKind.BAD_PURPOSE, value=purpose, known=[*known])
 
     def keep(
-        self, created: int, purpose: str, filename: str, content: bytes, expires_after: int | None
+        self,
+        created: int,
+        purpose: str,
+        filename: str,
+        content: bytes,
+        expires_after: int | None,
+        written_by: str,
     ) -> FileRecord:
         """Store a file that has been received, whole or in parts.
 
@@ -91,18 +104,15 @@ class Files:
                 if len(inputs) >= limit:
                     raise APIError(ErrorKind.TOO_MANY_FILES, limit=limit)
             number = state.next_number()
+            matches, changes = self._next_overrides(purpose)
+            state.hit("on_file", matches)
             state.uploaded += 1
             state.revision += 1
-            changes, lifetime = USUAL, dialect.pace.keeps_batch_files if is_input else None
+            lifetime = dialect.pace.keeps_batch_files if is_input else None
             if expires_after is not None:
                 lifetime = expires_after * SECOND
-            if state.scenario.on_file:
-                rules = enumerate(state.scenario.on_file)
-                matches = {i: rule for i, rule in rules if rule.matches(state.uploaded, purpose)}
-                state.hit("on_file", matches)
-                changes = overrides(matches.values())
-                if changes.expires_after is not None:
-                    lifetime = changes.expires_after
+            if changes.expires_after is not None:
+                lifetime = changes.expires_after
             file = FileRecord(
                 id=state.id_factory.new(dialect.ids.file, created, number),
                 number=number,
@@ -113,10 +123,22 @@ class Files:
                 created=created,
                 expires=None if lifetime is None else created + lifetime,
                 content=content,
+                written_by=written_by,
                 overrides=changes,
             )
             state.files.put(file)
         return file
+
+    def next_settles_after(self) -> int:
+        """How long it will take until a batch can read the next upload, in microseconds."""
+        _, changes = self._next_overrides(INPUT_PURPOSE)
+        return settles_after(changes, self._state.dialect)
+
+    def _next_overrides(self, purpose: str) -> tuple[list[int], FileOverrides]:
+        """The rules of `on_file` that match the next upload, and what they change about it."""
+        scenario, number = self._state.scenario, self._state.uploaded + 1
+        matches = {i: r for i, r in enumerate(scenario.on_file) if r.matches(number, purpose)}
+        return [*matches], overrides(matches.values()) if matches else USUAL
 
     def _unused_name(self, filename: str, now: int) -> str:
         """The file name, with a number if another file has it."""
@@ -211,7 +233,12 @@ class Uploads:
         with self._state.lock:
             self._pending(id_, now)  # another thread may have completed it
             file = self._files.keep(
-                upload.created, params.purpose, params.filename, content, params.expires_after
+                upload.created,
+                params.purpose,
+                params.filename,
+                content,
+                params.expires_after,
+                "uploads.complete",
             )
             return self._put(replace(upload, ended="completed", parts={})), file
 

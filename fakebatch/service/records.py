@@ -32,6 +32,8 @@ class FileRecord:
     """Orders files that were created at the same moment."""
     overrides: FileOverrides = USUAL
     """What rules of `on_file` change about it."""
+    written_by: str = "files.create"
+    """The id of the batch, or the call, that wrote it."""
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the file at `now`."""

@@ -363,6 +363,7 @@ def _result_records(batch: Batch) -> list[FileRecord]:
             created=end,
             expires=None if lives is None else end + lives,
             content=content,
+            written_by=batch.id,
             number=batch.number,
             overrides=FileOverrides(found_after=batch.files_lag),
         )

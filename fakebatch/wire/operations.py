@@ -18,7 +18,7 @@ from fakebatch.errors import RefusedRequest, UsageError
 from fakebatch.service import Service, view
 from fakebatch.service.view import Wire
 from fakebatch.wire import params
-from fakebatch.wire.messages import Reply, Request, json_reply
+from fakebatch.wire.messages import Reply, Request, json_reply, text_reply
 
 
 class Created(NamedTuple):
@@ -280,7 +280,11 @@ def ask(service: Service, request: Request, _: str, now: int) -> Reply:
         )
     response = service.respond(f"/v1{request.path}", body, now)
     status = 500 if response.status is None else response.status
-    payload = {"error": response.body} if response.status is None else response.body
+    payload = response.body
+    if isinstance(payload, str) and response.status is not None:
+        return text_reply(status, payload)
+    if response.status is None or payload is None:
+        payload = {"error": response.error if payload is None else payload}
     try:
         return json_reply(status, payload)  # any JSON: the test may have written it
     except (TypeError, ValueError) as error:
