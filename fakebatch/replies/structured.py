@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from fakebatch.errors import UsageError
@@ -42,12 +43,33 @@ def forced_call(request: ModelRequest, text: str) -> Call | None:
         UsageError: no arguments were found that are valid for the function.
     """
     choice = request.body.get("tool_choice")
-    if choice in (None, "auto", "none"):
-        return None
-    required = _function(choice).get("name")
-    for function in map(_function, elements(request.body.get("tools"))):
+    tools, names = elements(request.body.get("tools")), {str(_function(choice).get("name"))}
+    if members(choice).get("type") == "allowed_tools":
+        # only /v1/chat/completions nests it in `allowed_tools`
+        allowed = members(choice.get("allowed_tools", choice))
+        is_required = allowed.get("mode") == "required"
+        chosen = elements(allowed.get("tools")) if is_required else []
+        names = {str(_function(tool).get("name")) for tool in chosen}
+    return _call(request, map(_function, tools), None if choice == "required" else names, text)
+
+
+def forced_function(request: ModelRequest, text: str) -> Call | None:
+    """The call that `function_call` requires: the parameter from before there were tools.
+
+    Raises:
+        UsageError: no arguments were found that are valid for the function.
+    """
+    names = {str(members(request.body.get("function_call")).get("name"))}
+    return _call(request, map(members, elements(request.body.get("functions"))), names, text)
+
+
+def _call(
+    request: ModelRequest, functions: Iterable[dict[str, Any]], names: set[str] | None, text: str
+) -> Call | None:
+    """A call of the first of the functions that has one of these names, or any name."""
+    for function in functions:
         name = function.get("name")
-        if isinstance(name, str) and (name == required or choice == "required"):
+        if isinstance(name, str) and (names is None or name in names):
             parameters = function.get("parameters", {"type": "object"})
             return Call(name, _valid_json(request, parameters, text))
     return None
