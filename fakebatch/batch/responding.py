@@ -18,7 +18,7 @@ from pydantic_core import to_json
 
 from fakebatch import replies
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.input_file import parsed
+from fakebatch.batch.input_file import has_overflow, parsed
 from fakebatch.batch.matching import Result, callable_error, label
 from fakebatch.dialects import Dialect, Shapes, canonical, render
 from fakebatch.durations import SECOND
@@ -162,7 +162,14 @@ def result_lines(
     result = result_object(batch.dialect.shapes, line.custom_id, ids, response)
     for corruption in corruptions:
         _corrupt_object(result, corruption, line.index or 0)
-    lines = [encode(line.custom_id, result, raw=how.raw)]
+    try:
+        lines = [encode(line.custom_id, result, raw=how.raw)]
+    except UsageError:
+        if not has_overflow(line.body):
+            raise
+        # the reply repeats a parameter such as 1e999, for which JSON has no other spelling
+        result = parsed(to_json(result, inf_nan_mode="null"))
+        lines = [encode(line.custom_id, result, raw=how.raw)]
     for corruption in corruptions:
         lines = [copy for each in lines for copy in _corrupt_bytes(each, corruption)]
     return b"".join(each + LINE_ENDS[how.newline] for each in lines)

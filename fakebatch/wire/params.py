@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from fakebatch.batch.batch import BatchCreateParams
-from fakebatch.batch.input_file import parsed
+from fakebatch.batch.input_file import has_overflow, parsed
 from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing
 from fakebatch.errors import UsageError
 from fakebatch.request_line import JSON_TYPES
@@ -97,7 +97,7 @@ def json_object(request: Request) -> dict[str, Any]:
         params: Any = parsed(request.body)
     except ValueError:
         params = None
-    if not isinstance(params, dict):
+    if not isinstance(params, dict) or has_overflow(params):
         raise APIError(ErrorKind.NOT_JSON)
     return dict[str, Any](params)  # pyright: ignore[reportUnknownArgumentType]  # of JSON
 
