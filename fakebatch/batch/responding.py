@@ -124,16 +124,17 @@ def _error_response(fail: Fail, dialect: Dialect) -> LineResponse:
         template = templates.get(fail.status) or templates[400 if fail.status < 500 else 500]
         error = {"message": fail.message or template.message.format_map({}), "type": template.type}
         body = {"error": {**error, "param": None, "code": fail.code or template.code}}
-    error: Any = body if isinstance(body, str) else body.get("error", body)
+    shown: Any = body if isinstance(body, str) else body.get("error", body)
     match fail.shape:
         case "top":
-            return LineResponse(None, error)
+            return LineResponse(None, shown)
         case "both":
-            return LineResponse(fail.status, body, error)
+            return LineResponse(fail.status, body, shown)
         case "no_body":
-            return LineResponse(fail.status, None, error)
+            return LineResponse(fail.status, None, shown)
         case "string":
-            return LineResponse(None, {}, error if isinstance(error, str) else error.get("message"))
+            message = shown if isinstance(shown, str) else shown.get("message")
+            return LineResponse(None, {}, str(message))
         case "body":
             return LineResponse(fail.status, body)
 

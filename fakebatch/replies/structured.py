@@ -42,15 +42,14 @@ def forced_call(request: ModelRequest, text: str) -> Call | None:
     Raises:
         UsageError: no arguments were found that are valid for the function.
     """
-    choice = request.body.get("tool_choice")
-    tools, names = elements(request.body.get("tools")), {str(_function(choice).get("name"))}
+    tools, choice = elements(request.body.get("tools")), request.body.get("tool_choice")
+    chosen = [choice]
     if members(choice).get("type") == "allowed_tools":
         # only /v1/chat/completions nests it in `allowed_tools`
-        allowed = members(choice.get("allowed_tools", choice))
-        is_required = allowed.get("mode") == "required"
-        chosen = elements(allowed.get("tools")) if is_required else []
-        names = {str(_function(tool).get("name")) for tool in chosen}
-    return _call(request, map(_function, tools), None if choice == "required" else names, text)
+        allowed = members(members(choice).get("allowed_tools", choice))
+        chosen = elements(allowed.get("tools")) if allowed.get("mode") == "required" else []
+    names = None if choice == "required" else {str(_function(tool).get("name")) for tool in chosen}
+    return _call(request, map(_function, tools), names, text)
 
 
 def forced_function(request: ModelRequest, text: str) -> Call | None:

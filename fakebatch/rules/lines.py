@@ -248,34 +248,33 @@ def _contains(value: JsonValue | Mapping[str, Any], text: str) -> bool:
 def _recorded(paths: Iterable[str]) -> dict[str, Reply | Fail]:
     """The outcomes by custom_id in result files of any dialect."""
     recorded: dict[str, tuple[Reply | Fail, str]] = {}
-    for path in map(Path, paths):
+    for path in paths:
         try:
-            content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+            content = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
         except OSError as error:
             raise UsageError(
-                f"replay cannot read {str(path)!r}: {error.strerror}.",
+                f"replay cannot read {path!r}: {error.strerror}.",
                 f"Relative paths start at {Path.cwd()}.",
                 "Give the path of a downloaded output file.",
             ) from error
         for number, line in enumerate(content.split(b"\n"), 1):
             if not line.strip():
                 continue
-            place = f"line {number} of {str(path)!r}"
             try:
                 result = _parsed(line)
-                custom_id, outcome = result["custom_id"], _recorded_outcome(result)
-                first, first_place = recorded.setdefault(custom_id, (outcome, place))
+                outcome = _recorded_outcome(result), f"line {number} of {path!r}"
+                first = recorded.setdefault(result["custom_id"], outcome)
             except _NO_RESULT_LINE as error:
-                fault = next((v for k, v in _OTHER_FILES.items() if content.startswith(k)), "")
+                why = next((what for k, what in _OTHER_FILES if content.startswith(k)), repr(error))
                 raise UsageError(
-                    f"Line {number} of {str(path)!r} is not a result line: {fault or repr(error)}.",
-                    'A result line is {"custom_id": …, "response": {"status_code": …, "body": …}, …}.',
+                    f"Line {number} of {path!r} is not a result line: {why}.",
+                    'A result line is {"custom_id": …, "response": {"status_code": …, …}, …}.',
                     "Give an output or error file as downloaded, not an input file.",
                 ) from error
-            if first != outcome:
+            if first[0] != outcome[0]:
                 raise UsageError(
-                    f"There are two different results for custom_id {custom_id!r}.",
-                    f"They are {first_place} and {place}.",
+                    f"There are two different results for custom_id {result['custom_id']!r}.",
+                    f"They are {first[1]} and {outcome[1]}.",
                     "Delete the line that the test does not need.",
                 )
     return {custom_id: outcome for custom_id, (outcome, _) in recorded.items()}
@@ -283,13 +282,11 @@ def _recorded(paths: Iterable[str]) -> dict[str, Reply | Fail]:
 
 _NO_RESULT_LINE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, UsageError)
 
-_OTHER_FILES = {
-    b"\x1f\x8b": "the file is compressed by gzip",
-    b"PK": "the file is a ZIP archive",
-    b"[": "the file is a JSON array, but a result file has one object in each line",
-    b"\xff\xfe": "the file is UTF-16, but a result file is UTF-8",
-    b"\xfe\xff": "the file is UTF-16, but a result file is UTF-8",
-}
+_OTHER_FILES = (
+    (b"\x1f\x8b", "the file is compressed by gzip"),
+    (b"[", "the file is a JSON array, but a result file has one object in each line"),
+    ((b"\xff\xfe", b"\xfe\xff"), "the file is UTF-16, but a result file is UTF-8"),
+)
 """What a file is that begins with these bytes."""
 
 
@@ -311,18 +308,22 @@ def _recorded_outcome(result: Mapping[str, Any]) -> Reply | Fail:
     as JSON in a string.
     """
     response, error = result.get("response"), result.get("error") or None
+    if isinstance(error, str) and response is None:
+        return Fail(body={"message": error}, shape="string")
     if response is None:
-        is_text = isinstance(error, str)
-        return Fail(body={"message": error}, shape="string") if is_text else Fail(body={**error})
+        return Fail(body=_object(error))
     body = response.get("body")
     if isinstance(body, str):
-        with suppress(ValueError):
-            parsed = _parsed(body)
-            body = parsed if isinstance(parsed, dict) else body
+        with suppress(ValueError, TypeError):
+            body = _object(_parsed(body))
     is_error = error is not None or isinstance(body, str) or (body is not None and "error" in body)
     status = response.get("status_code", 500 if is_error else 200)
-    if body is None and not (error is None and status == 200):
-        return Fail(status, body={"error": error}, shape="no_body")
     if 200 <= status < 400 and error is None:
-        return Reply({**body})
+        return Reply(_object(body))
+    if body is None:
+        return Fail(status, body={"error": error}, shape="no_body")
     return Fail(status, body=body, shape="body" if error is None else "both")
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return {**value}  # a TypeError, if it is none

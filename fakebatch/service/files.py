@@ -62,7 +62,7 @@ class Files:
                     raise APIError(ErrorKind.TOO_MANY_UPLOADS, limit=limits.uploads_per_minute)
         written_by = "files.create" if created is None else "files.add"
         created = now if created is None else created
-        return self.keep(created, purpose, filename, content, expires_after, written_by)
+        return self.keep(created, purpose, filename, content, expires_after, written_by=written_by)
 
     def check_purpose(self, purpose: str) -> None:
         """Check the purpose of an upload.
@@ -81,6 +81,7 @@ class Files:
         filename: str,
         content: bytes,
         expires_after: int | None,
+        *,
         written_by: str,
     ) -> FileRecord:
         """Store a file that has been received, whole or in parts.
@@ -238,7 +239,7 @@ class Uploads:
                 params.filename,
                 content,
                 params.expires_after,
-                "uploads.complete",
+                written_by="uploads.complete",
             )
             return self._put(replace(upload, ended="completed", parts={})), file
 

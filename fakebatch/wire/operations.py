@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
+from fakebatch.batch.input_file import has_overflow
 from fakebatch.batch.responding import not_json
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.errors import RefusedRequest, UsageError
@@ -278,13 +279,15 @@ def ask(service: Service, request: Request, _: str, now: int) -> Reply:
             "fakebatch does not stream responses; a batch cannot stream either.",
             "Call it without stream=True.",
         )
+    if has_overflow(body):  # the reply may repeat it
+        raise APIError(ErrorKind.NOT_JSON)
     response = service.respond(f"/v1{request.path}", body, now)
     status = 500 if response.status is None else response.status
     payload = response.body
-    if isinstance(payload, str) and response.status is not None:
-        return text_reply(status, payload)
     if response.status is None or payload is None:
         payload = {"error": response.error if payload is None else payload}
+    if isinstance(payload, str):
+        return text_reply(status, payload)
     try:
         return json_reply(status, payload)  # any JSON: the test may have written it
     except (TypeError, ValueError) as error:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from fakebatch.batch.batch import BatchCreateParams
-from fakebatch.batch.input_file import has_overflow, parsed
+from fakebatch.batch.input_file import parsed
 from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing
 from fakebatch.errors import UsageError
 from fakebatch.request_line import JSON_TYPES
@@ -97,7 +97,7 @@ def json_object(request: Request) -> dict[str, Any]:
         params: Any = parsed(request.body)
     except ValueError:
         params = None
-    if not isinstance(params, dict) or has_overflow(params):
+    if not isinstance(params, dict):
         raise APIError(ErrorKind.NOT_JSON)
     return dict[str, Any](params)  # pyright: ignore[reportUnknownArgumentType]  # of JSON
 
@@ -235,7 +235,7 @@ def form(request: Request) -> dict[str, Part]:
     boundary = _BOUNDARY.search(content_type)
     if boundary is None:
         raise APIError(ErrorKind.BAD_MULTIPART)
-    delimiter = b"--" + (boundary[1] or boundary[2]).encode("latin-1")
+    delimiter = b"--" + (boundary[1] or boundary[2]).encode("latin-1", "replace")
     if request.pieces is None:
         parts = _read(request.body, delimiter)
     else:
@@ -251,19 +251,16 @@ def _read(body: bytes, delimiter: bytes) -> Iterator[Part]:
     first = re.search(rb"^" + re.escape(delimiter) + rb"[ \t]*(\r?\n)", body, re.MULTILINE)
     if first is None:
         raise APIError(ErrorKind.BAD_MULTIPART)
-    line_end: bytes = first[1]  # Go's and Werkzeug's parsers also take forms with bare newlines
-    separator = line_end + delimiter
-    rest_of_line = re.compile(rb"(--)?[ \t]*(?:" + line_end + rb"|\Z)")  # or it is content
-    start, is_last = first.end() - len(line_end), False
+    end = first[1]  # a line end; Go's and Werkzeug's parsers also take forms with bare newlines
+    line = re.compile(re.escape(end + delimiter) + rb"(--)?[ \t]*(?:" + end + rb"|\Z)")
+    start, is_last = first.end() - len(end), False
     while not is_last:
-        head_end = body.find(line_end * 2, start)
-        end = body.find(separator, max(head_end, start) + len(line_end))
-        while end >= 0 and (rest := rest_of_line.match(body, end + len(separator))) is None:
-            end = body.find(separator, end + 1)
-        if not 0 <= head_end < end:
+        head_end = body.find(end * 2, start)
+        last = line.search(body, head_end + len(end))
+        if head_end < 0 or last is None:
             raise APIError(ErrorKind.BAD_MULTIPART)
-        yield _part(body[start:head_end], body[head_end + 2 * len(line_end) : end])
-        start, is_last = rest.end() - len(line_end), rest[1] is not None
+        yield _part(body[start:head_end], body[head_end + 2 * len(end) : last.start()])
+        start, is_last = last.end() - len(end), last[1] is not None
 
 
 def _gathered(pieces: Iterable[bytes], delimiter: bytes) -> Iterator[Part]:

@@ -153,6 +153,7 @@ def test_a_body_is_passed_on_whole(answer: Answer, expected: dict[str, Any]) -> 
 def test_a_text_is_said_by_the_model(answer: Answer) -> None:
     """A text becomes a whole answer of the endpoint, from the snapshot asked for."""
     response = response_to(CHATTED, Reply(answer))
+    assert isinstance(response.body, dict)
     assert (response.status, response.body["model"]) == (200, "gpt-4o-2024-08-06")
     assert response.body["choices"][0]["message"]["content"] == "sunny"
 

@@ -41,7 +41,7 @@ def test_an_error_inside_of_a_property_is_shown_as_it_is(
 
     monkeypatch.setattr("fakebatch.inspection.objects.file_object", broken)
     for name in ("json", "status"):
-        with pytest.raises(AttributeError, match="^of something else$"):
+        with pytest.raises(AttributeError, match=r"^of something else$"):
             getattr(file, name)
 
 

@@ -8,19 +8,12 @@ import httpx2
 import pytest
 import requests
 
-from fakebatch.wire.messages import Request
-from fakebatch.wire.params import Part, form
+from fakebatch.wire.params import Part
+from support.calling import parts
 from support.refusals import said
 
 URL = "https://api.openai.com/v1/files"
 FORM = {"purpose": "batch"}
-
-
-def parts(body: bytes | list[bytes], content_type: str) -> dict[str, Part]:
-    request = Request("POST", "/files", {}, {"content-type": content_type})
-    whole = isinstance(body, bytes)
-    return form(request._replace(body=body) if whole else request._replace(pieces=body))
-
 
 Encode = Callable[[str, bytes], tuple[bytes, str]]
 

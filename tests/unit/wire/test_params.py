@@ -22,8 +22,6 @@ BODIES = {
     "a text": b'"{}"',
     "null": b"null",
     "NaN": b'{"a": NaN}',
-    "a number beyond floats": b'{"a": [{"b": 1e999}]}',
-    "a number far below zero": b'{"a": -1e999}',
     "an integer of 5,000 digits": b'{"a": ' + b"9" * 5_000 + b"}",
     "nested too deep": b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
     "a byte order mark": b"\xef\xbb\xbf{}",
@@ -58,14 +56,13 @@ def test_json_may_come_without_its_type(content_type: str) -> None:
 def test_a_body_of_another_type_is_refused(content_type: str) -> None:
     """The type is checked before the body is read (openai-openapi#502, oumi#1465)."""
     media_type = content_type.partition(";")[0]
-    assert said(lambda: params.json_object(post(b"{}", content_type))) == (
-        400,
+    message = (
         f"Unsupported content type: '{media_type}'. This API method only accepts "
         "'application/json' requests, but you specified the header 'Content-Type: "
-        f"{media_type}'. Please try again with a supported content type.",
-        None,
-        "unsupported_content_type",
+        f"{media_type}'. Please try again with a supported content type."
     )
+    refusal = said(lambda: params.json_object(post(b"{}", content_type)))
+    assert refusal == (400, message, None, "unsupported_content_type")
 
 
 COUNTS = {
