@@ -316,8 +316,10 @@ def _recorded_outcome(result: Mapping[str, Any]) -> Reply | Fail:
     if isinstance(body, str):
         with suppress(ValueError, TypeError):
             body = _object(_parsed(body))
-    is_error = error is not None or isinstance(body, str) or (body is not None and "error" in body)
-    status = response.get("status_code", 500 if is_error else 200)
+    status = response.get("status_code")
+    if status is None:
+        has_failed = error is not None or isinstance(body, str) or (body and body.get("error"))
+        status = 500 if has_failed else 200
     if 200 <= status < 400 and error is None:
         return Reply(_object(body))
     if body is None:

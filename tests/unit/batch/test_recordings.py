@@ -144,6 +144,10 @@ SHAPES: dict[str, tuple[dict[str, Any], Reply | Fail]] = {
         {"custom_id": "a", "response": {"body": {"n": 1}}, "error": None},
         Reply({"n": 1}),
     ),
+    "a null status, with a null error in the body": (
+        {"custom_id": "a", "response": {"status_code": None, "body": {"n": 1, "error": None}}},
+        Reply({"n": 1, "error": None}),
+    ),
     "no status, with an error in the body": (
         {"custom_id": "a", "response": {"body": REFUSED}},
         Fail(500, body=REFUSED),
