@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import blake2b
 from threading import get_ident
 from typing import Any, NamedTuple, TypeVar
 
@@ -58,6 +59,10 @@ class Counts(NamedTuple):
     failed: int = 0
 
 
+_MADE = ("digest", "validation", "outcomes", "rule_hits", "timeline")
+"""What a batch without lines still has to know of them."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """What is known of a batch when it is created, and everything that follows from that.
@@ -106,6 +111,25 @@ class Batch:
         """The same batch, whose input file was deleted before validation ended."""
         return replace(self, content=None)
 
+    def lighter(self, results: object, *, has_lines: bool) -> Batch:
+        """The same batch after its end, with these results, and perhaps without its lines."""
+        made: dict[str, Any] = {name: getattr(self, name) for name in _MADE}
+        if not has_lines:
+            made["validation"] = replace(self.validation, lines=NO_LINES)
+        light = replace(self, content=self.content if has_lines else None)
+        vars(light).update(made, results=results)
+        return light
+
+    @cached_property
+    def digest(self) -> bytes | None:
+        """A hash of the input file; None: there is no such file."""
+        return None if self.content is None else blake2b(self.content).digest()
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether its lines are known: not after a large input file was deleted."""
+        return self.content is not None or self.digest is None
+
     def once(self, name: str, make: Callable[[], T]) -> T:
         """The value of this name: computed by `make` at first, by one thread, then cached."""
         return self._once.make(vars(self), name, make)
@@ -116,8 +140,10 @@ class Batch:
         return self._once.maker == get_ident()
 
     def __getstate__(self) -> dict[str, Any]:
-        state = vars(self)
-        return {name: state[name] for name in self.__dataclass_fields__ if name != "_once"}
+        names = {*self.__dataclass_fields__} - {"_once"}
+        if not self.has_lines:  # then nothing can be computed again
+            names |= {*_MADE, "results"}
+        return {name: value for name, value in vars(self).items() if name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _once=Once())
@@ -191,7 +217,7 @@ class Batch:
         # Of a batch that never runs no predicate is called and no fraction is drawn.
         return Counter(
             index
-            for line in self.readable_lines
+            for line in (self.readable_lines if self.scenario.on else ())
             for index, rule in enumerate(self.scenario.on)
             if rule.where is None
             and rule.fraction is None

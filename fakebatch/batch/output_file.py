@@ -34,6 +34,9 @@ CONFLICTS: dict[str, Result] = {
 MAX_CACHED = 256 * 2**20
 """The size in bytes above which an output file is not cached but written at every read."""
 
+MAX_LEFT = 2**20
+"""The size in bytes up to which the content of a deleted input file is kept, for `batch.lines`."""
+
 _SAMPLE = 8
 """The number of lines from which the size of an output file is estimated."""
 
@@ -116,6 +119,40 @@ def results(batch: Batch) -> Results:
         UsageError: a reply given by the test is not a reply.
     """
     return batch.once("results", lambda: _Writer(batch).results())
+
+
+def without_files(batch: Batch, gone: set[str]) -> Batch | None:
+    """A batch after its end, without the content of files that are gone.
+
+    The lines of a small input file stay, so that the test can look at them. So do lines from which
+    an output file is written at every read, and those that rules with `times` may count.
+
+    Args:
+        batch: a batch that has ended.
+        gone: `input`, `output` or `errors`, or several of them.
+
+    Returns:
+        None if the results are still to be written.
+    """
+    made: Results | None = vars(batch).get("results")
+    has_lines = (
+        "input" not in gone
+        or len(batch.content or b"") <= MAX_LEFT
+        or (made is not None and isinstance(made.output, Streamed) and "output" not in gone)
+        or any(rule.times for rule in batch.scenario.on)
+    )
+    if has_lines and gone <= {"input"}:
+        return batch
+    if made is None:
+        if result_files(batch):
+            return None
+        made = results(batch)
+    left = Results(
+        output=b"" if "output" in gone else made.output,
+        errors=b"" if "errors" in gone else made.errors,
+        usage=made.usage,
+    )
+    return batch.lighter(left, has_lines=has_lines)
 
 
 class _Lines(NamedTuple):

@@ -146,7 +146,7 @@ def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> I
     same_input: dict[tuple[str, bytes | str], tuple[Batch, ...]] = {}
     most: tuple[Batch, ...] = ()
     for batch in existing_batches(services, now):
-        content = batch.params.input_file_id if batch.content is None else batch.content
+        content = batch.digest or batch.params.input_file_id
         earlier = same_input.get((batch.params.endpoint, content), ())
         alive = (each for each in earlier if each.status(batch.created) not in UNSUCCESSFUL)
         same_input[batch.params.endpoint, content] = (*alive, batch)
@@ -226,7 +226,7 @@ def used_rules(
         batches = [batch for state in states for batch in state.batches.all()]
         lines = (line for batch in batches for line in batch.readable_lines)
         custom_ids = [repr(line.custom_id) for line in islice(lines, SHOWN + 1)]
-        if len(custom_ids) > SHOWN:
+        if len(custom_ids) > SHOWN or not all(batch.has_lines for batch in batches):
             custom_ids[SHOWN:] = ["…"]
         known = f"Uploads: {sum(state.uploaded for state in states)}; batches: {len(batches)}; "
         known += f"custom_ids: {', '.join(custom_ids) or 'none'}"

@@ -86,8 +86,20 @@ class BatchView(ObjectView):
 
     @property
     def lines(self) -> Lines:
-        """Its request lines, by index or custom_id, and the outcome of each."""
-        return Lines(self._state.batches.retrieve(self.id, self._now()))
+        """Its request lines, by index or custom_id, and the outcome of each.
+
+        Raises:
+            UsageError: the input file was large, and is no longer there.
+        """
+        batch = self._state.batches.retrieve(self.id, self._now())
+        if not batch.has_lines:
+            raise UsageError(
+                f"The lines of {self.id} are no longer known.",
+                f"{batch.params.input_file_id} was deleted or has expired; of files over 1 MiB "
+                "nothing is kept.",
+                "Look at the lines before the file is deleted.",
+            )
+        return Lines(batch)
 
 
 class FileView(ObjectView):
