@@ -7,12 +7,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.matching import Result
-from fakebatch.batch.output_file import result_files
+from fakebatch.batch.output_file import ResultFile, result_files
 from fakebatch.dialects import APIError
 from fakebatch.errors import UsageError
 from fakebatch.inspection.journal import Journal
@@ -119,11 +118,17 @@ class FileView(ObjectView):
 
     @property
     def written_by(self) -> str:
-        """The id of the batch that wrote it, else "files.create" (uploaded) or "files.add"."""
-        for batch in self._state.batches.existing(self._now()):
-            if self.id in (batch.output_file_id, batch.error_file_id):
-                return batch.id
-        return "files.create" if self._journal.count("files.create", id=self.id) else "files.add"
+        """The id of the batch that wrote it, else the call that created it, such as `files.create`.
+
+        A file that the test added has "files.add".
+
+        Raises:
+            KeyError: it no longer exists.
+        """
+        file = self._state.files.get(self.id, self._now())
+        if file is None:
+            raise KeyError(self.id)
+        return file.content.batch.id if isinstance(file.content, ResultFile) else file.made_by
 
     @property
     def downloads(self) -> tuple[datetime, ...]:
@@ -178,10 +183,11 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
         Raises:
             UsageError: there are none.
         """
-        ids = [*self]
-        if not ids:
-            raise self._wrong_number("last() needs at least one", ids)
-        return self[ids[-1]]
+        now = self._now()
+        for service in reversed(self._services):
+            for record in getattr(service.state, self._kind).existing(now, newest_first=True):
+                return self._view(record.id, service)
+        raise self._wrong_number("last() needs at least one", [])
 
     def only(self) -> ViewT:
         """The only object.
@@ -269,12 +275,15 @@ class Lines(Sequence[Line]):
             )
         return self._indices[custom_id]
 
-    @cached_property
+    @property
     def _places(self) -> dict[int, int]:
         """Where each line is in the order in which they finish."""
-        return {index: place for place, index in enumerate(self._batch.outcomes.order)}
+        order = self._batch.outcomes.order
+        return self._batch.once("places", lambda: {i: place for place, i in enumerate(order)})
 
-    @cached_property
+    @property
     def _indices(self) -> dict[str | None, int]:
-        lines = self._batch.lines
-        return {lines.request(index).custom_id: index for index in range(len(self))}
+        lines, number = self._batch.lines, len(self)
+        return self._batch.once(
+            "indices", lambda: {lines.request(index).custom_id: index for index in range(number)}
+        )

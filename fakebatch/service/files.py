@@ -50,12 +50,15 @@ class Files:
         state, limits = self._state, self._state.dialect.limits
         if len(content) > limits.file_bytes:
             raise APIError(ErrorKind.FILE_TOO_LARGE, limit=limits.file_bytes)
+        made_by = "files.create" if created is None else "files.add"
         if created is None:
             with state.lock:
                 if not state.file_creations.allows(limits.uploads_per_minute, now):
                     raise APIError(ErrorKind.TOO_MANY_UPLOADS, limit=limits.uploads_per_minute)
             created = now
-        return self.keep(created, purpose, filename, content, expires_after)
+        return self.keep(
+            created, purpose, filename, content, expires_after=expires_after, made_by=made_by
+        )
 
     def check_purpose(self, purpose: str) -> None:
         """Check the purpose of an upload.
@@ -68,7 +71,14 @@ class Files:
             raise APIError(ErrorKind.BAD_PURPOSE, value=purpose, known=[*known])
 
     def keep(
-        self, created: int, purpose: str, filename: str, content: bytes, expires_after: int | None
+        self,
+        created: int,
+        purpose: str,
+        filename: str,
+        content: bytes,
+        *,
+        expires_after: int | None,
+        made_by: str,
     ) -> FileRecord:
         """Store a file that has been received, whole or in parts.
 
@@ -114,6 +124,7 @@ class Files:
                 expires=None if lifetime is None else created + lifetime,
                 content=content,
                 overrides=changes,
+                made_by=made_by,
             )
             state.put_file(file)
         return file
@@ -213,7 +224,12 @@ class Uploads:
         with self._state.lock:
             self._pending(id_, now)  # another thread may have completed it
             file = self._files.keep(
-                upload.created, params.purpose, params.filename, content, params.expires_after
+                upload.created,
+                params.purpose,
+                params.filename,
+                content,
+                expires_after=params.expires_after,
+                made_by="uploads.complete",
             )
             return self._put(replace(upload, ended="completed", parts={})), file
 

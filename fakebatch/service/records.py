@@ -31,6 +31,8 @@ class FileRecord:
     """Orders files that were created at the same moment."""
     overrides: FileOverrides = USUAL
     """What rules of `on_file` change about it."""
+    made_by: str = "files.create"
+    """The call that created it; `files.add` if the test added it."""
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the file at `now`."""

@@ -85,13 +85,14 @@ class Store(Generic[RecordT]):
             raise APIError(self._missing, id=id_)
         return record
 
-    def all(self) -> Iterator[RecordT]:
-        """Every record, oldest first, whether a client can see it or not."""
-        return (self._records[id_] for *_, id_ in self._order.copy())
+    def all(self, *, newest_first: bool = False) -> Iterator[RecordT]:
+        """Every record, oldest first or newest, whether a client can see it or not."""
+        order = self._order.copy()
+        return (self._records[id_] for *_, id_ in (reversed(order) if newest_first else order))
 
-    def existing(self, now: int) -> Iterator[RecordT]:
-        """Every record that a client can see at `now`, oldest first."""
-        return (record for record in self.all() if record.exists(now))
+    def existing(self, now: int, *, newest_first: bool = False) -> Iterator[RecordT]:
+        """Every record that a client can see at `now`, oldest first or newest."""
+        return (record for record in self.all(newest_first=newest_first) if record.exists(now))
 
     def page(
         self,
