@@ -28,7 +28,7 @@ from fakebatch.dialects import Dialect, ErrorCode
 from fakebatch.durations import microseconds
 from fakebatch.ids import IdFactory
 from fakebatch.request_line import RequestLine
-from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations, ResultFiles, Schedule
+from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations, Schedule
 from fakebatch.rules.rule import merged
 from fakebatch.rules.scenario import Scenario
 
@@ -154,11 +154,6 @@ class Batch:
     def overrides(self) -> BatchOverrides:
         """What the rules of `on_batch` change about this batch."""
         return self.scenario.batch_overrides(self.nth, self.params.endpoint)
-
-    @property
-    def has_default_files(self) -> bool:
-        """Whether its result files have the default form, whenever they appear."""
-        return replace(self.overrides.result_files, late=None) == ResultFiles()
 
     @computed_once_shared
     def validation(self) -> Validation:

@@ -70,6 +70,8 @@ class RuleMatcher:
         otherwise = self._otherwise
         self.default = None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
         """The outcome of lines that no rule selects; None if it depends on the line (a replay)."""
+        self._outcomes: dict[tuple[int, ...], LineOutcome] = {}
+        """The outcomes so far, by the rules that select a line, except those of replays."""
 
     def outcome(self, line: RequestLine) -> LineOutcome:
         """The outcome of a line; if no rule selects it, `default` itself.
@@ -96,8 +98,12 @@ class RuleMatcher:
                 outcome = verb
         if not indices and self.default is not None:
             return self.default
-        result = _replayed(outcome, line) if isinstance(outcome, Replay) else outcome
-        return LineOutcome(result, tuple(corruptions), tuple(indices))
+        rules = tuple(indices)
+        if isinstance(outcome, Replay):
+            return LineOutcome(_replayed(outcome, line), tuple(corruptions), rules)
+        if rules not in self._outcomes:
+            self._outcomes[rules] = LineOutcome(outcome, tuple(corruptions), rules)
+        return self._outcomes[rules]
 
 
 @dataclass(frozen=True, slots=True)
