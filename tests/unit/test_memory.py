@@ -13,6 +13,7 @@ import pytest
 
 from fakebatch import FakeBatch, RequestLine, UsageError
 from fakebatch.batch import output_file
+from fakebatch.replies import nontext
 from support.client import chat, jsonl
 
 MIB = 2**20
@@ -148,8 +149,15 @@ LIVES: dict[str, Callable[[Life], None]] = {
 }
 
 
-@pytest.mark.parametrize("through", ["a ready client", "respx"])
-@pytest.mark.parametrize("live", LIVES.values(), ids=LIVES)
+@pytest.mark.parametrize(
+    ("live", "through"),
+    [
+        *((live, "a ready client") for live in LIVES.values()),
+        (deleted, "respx"),
+        (after_the_batch, "respx"),
+    ],
+    ids=[*LIVES, "a file that is deleted, respx", "the files of a batch, respx"],
+)
 def test_what_is_gone_is_freed(
     live: Callable[[Life], None], through: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,3 +272,90 @@ def test_the_lines_of_a_large_file_are_gone_with_it(life: Life) -> None:
     small = life.fake.batches.add([chat("a")])
     life.delete(small.input_file_id)
     assert [line.custom_id for line in small.lines] == ["a"]
+
+
+def plainly(fake: FakeBatch) -> None:
+    """Without a rule."""
+
+
+RULES: dict[str, Callable[[FakeBatch], object]] = {
+    "a rule that no line meets": lambda fake: fake.on(custom_id="none").fail(429),
+    "a predicate": lambda fake: fake.on(lambda _: False).fail(429),
+    "a text for each": lambda fake: fake.on().reply("hi"),
+    "a callable for each": lambda fake: fake.on().reply(lambda line: f"{line.custom_id}" * 20),
+    "a callable for one, with a body": lambda fake: fake.on(index=0).reply(lambda _: {"a": "b"}),
+    "a failure here and there": lambda fake: fake.on(fraction=0.1).fail(429),
+    "a broken line here and there": lambda fake: fake.on(fraction=0.1).corrupt("cut"),
+    "files in the order of the input": lambda fake: fake.on_batch().result_files(order="input"),
+}
+
+ENDPOINTS: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "x" * 6_000}]},
+    "/v1/responses": {"input": "x" * 6_000},
+    "/v1/embeddings": {"input": "x"},
+}
+
+
+def peak(endpoint: Any, rule: Callable[[FakeBatch], object]) -> int:
+    """The most memory that a batch of 150 lines takes, beyond its input."""
+    body = {"model": "text-embedding-3-small", **ENDPOINTS[endpoint]}
+    content = jsonl(chat(f"r-{number}") | {"url": endpoint, "body": body} for number in range(150))
+    with FakeBatch(clock="manual", unused_rules="ignore") as fake:
+        rule(fake)
+        client = fake.openai()
+        file = client.files.create(file=content, purpose="batch").id
+        gc.collect()
+        tracemalloc.start()
+        batch = client.batches.create(
+            input_file_id=file, endpoint=endpoint, completion_window="24h"
+        )
+        fake.clock.advance("25h")
+        ended = client.batches.retrieve(batch.id)
+        download = client.files.with_streaming_response.content(ended.output_file_id or "")
+        with download as response:
+            length = sum(map(len, response.iter_bytes()))
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert length == fake.files[ended.output_file_id or ""].bytes
+    return held
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_rules_take_no_more_memory(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever rules there are, at most 1.3 times what the same batch takes without, or 2 MiB."""
+    monkeypatch.setattr(output_file, "MAX_CACHED", 4 * MIB)
+    peak(endpoint, plainly)  # makes what is made once
+    plain = max(peak(endpoint, plainly), 2 * MIB)
+    rules = {
+        name: rule
+        for name, rule in RULES.items()
+        if endpoint != "/v1/embeddings" or name not in ("a text for each", "a callable for each")
+    }
+    taken = {name: peak(endpoint, rule) / plain for name, rule in rules.items()}
+    assert {name: ratio for name, ratio in taken.items() if ratio > 1.3} == {}
+
+
+@pytest.mark.fakebatch(clock="manual")
+def test_the_size_of_a_file_is_known_before_its_vectors_are_made(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file object, a list and the download agree; the first two make no vector."""
+    monkeypatch.setattr(output_file, "MAX_CACHED", MIB)
+    made: list[int] = []
+    make = nontext._Vectors.__bytes__
+
+    def counted(vectors: nontext._Vectors) -> bytes:
+        made.append(vectors.length)
+        return make(vectors)
+
+    monkeypatch.setattr(nontext._Vectors, "__bytes__", counted)
+    body = {"model": "m", "input": ["a", "b"]}
+    requests = (chat(f"r-{n}") | {"url": "/v1/embeddings", "body": body} for n in range(50))
+    batch = life.fake.batches.add(list(requests))
+    [output] = life.client.files.list(purpose="batch_output").data
+    assert life.client.files.retrieve(output.id) == output
+    assert life.client.batches.retrieve(batch.id).usage
+    before = len(made)
+    assert before <= 8  # the size of the file is estimated from some lines
+    assert len(life.client.files.content(output.id).read()) == output.bytes
+    assert len(made) == before + 50
