@@ -213,6 +213,7 @@ class _Writer:
             else:
                 lines = ready.pop(index) if index in ready else self.write(index)
                 output.write(lines.output)
+                self.replies.pop(index, None)
             length += lines.length
             errors.write(lines.errors)
             prompt += lines.usage[0]

@@ -282,7 +282,7 @@ RULES: dict[str, Callable[[FakeBatch], object]] = {
     "a rule that no line meets": lambda fake: fake.on(custom_id="none").fail(429),
     "a predicate": lambda fake: fake.on(lambda _: False).fail(429),
     "a text for each": lambda fake: fake.on().reply("hi"),
-    "a callable for each": lambda fake: fake.on().reply(lambda line: f"{line.custom_id}" * 20),
+    "a callable for each": lambda fake: fake.on().reply(lambda line: str(line.body)[:6_000]),
     "a callable for one, with a body": lambda fake: fake.on(index=0).reply(lambda _: {"a": "b"}),
     "a failure here and there": lambda fake: fake.on(fraction=0.1).fail(429),
     "a broken line here and there": lambda fake: fake.on(fraction=0.1).corrupt("cut"),
