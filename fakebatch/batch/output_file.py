@@ -201,10 +201,11 @@ class _Writer:
                         ready[index] = self.write(index)
                         self.replies[index] = result
         others = (index for index in self.finished if index not in ready)
-        longest = max(
-            (len(self.write(index).output) for index in islice(others, _SAMPLE)), default=0
-        )
+        sample = {index: self.write(index) for index in islice(others, _SAMPLE)}
+        longest = max((len(lines.output) for lines in sample.values()), default=0)
         is_streamed = longest * (len(self.finished) - len(ready)) > MAX_CACHED
+        if not is_streamed:
+            ready |= sample
         output, errors, length = BytesIO(), BytesIO(), 0
         prompt = completion = cached = reasoning = 0
         for index in order:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from fakebatch.batch.lifecycle import NEVER
 from fakebatch.batch.output_file import ResultFile
 from fakebatch.rules.files import USUAL, FileOverrides
 
@@ -36,11 +37,8 @@ class FileRecord:
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the file at `now`."""
-        return self.created + self.overrides.found_after <= now and not self.is_gone(now)
-
-    def is_gone(self, now: int) -> bool:
-        """Whether the file has expired or was deleted by `now`."""
-        return any(at is not None and at <= now for at in (self.expires, self.deleted))
+        ends = (at for at in (self.expires, self.deleted) if at is not None)
+        return self.created + self.overrides.found_after <= now < min(ends, default=NEVER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -396,7 +396,14 @@ class State:
         ids = {"input": params.input_file_id, "output": batch.output_file_id}
         ids["errors"] = batch.error_file_id
         files = {kind: self.files.current(id_) for kind, id_ in ids.items()}
-        gone = {kind for kind, file in files.items() if file is not None and file.is_gone(now)}
+        gone = {
+            kind
+            for kind, file in files.items()
+            if file is not None
+            and any(at is not None and at <= now for at in (file.expires, file.deleted))
+        }
+        if not gone:
+            return
         light = without_files(batch, gone)
         with self.lock:
             if light is None:
