@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import blake2b
 from threading import get_ident
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,14 +28,7 @@ from fakebatch.dialects import Dialect, ErrorCode
 from fakebatch.durations import microseconds
 from fakebatch.ids import IdFactory
 from fakebatch.request_lines import RequestLine
-from fakebatch.rules.batches import (
-    NO_OVERRIDES,
-    BatchOverrides,
-    BatchRule,
-    Durations,
-    ResultFiles,
-    Schedule,
-)
+from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, BatchRule, Durations, Schedule
 from fakebatch.rules.lines import contains
 from fakebatch.rules.rule import holds, merged
 from fakebatch.rules.scenario import Scenario
@@ -66,6 +60,10 @@ class Counts(NamedTuple):
     total: int = 0
     completed: int = 0
     failed: int = 0
+
+
+_MADE = ("digest", "validation", "outcomes", "rule_hits", "timeline")
+"""What a batch without lines still has to know of them."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +135,25 @@ class Batch:
         """The same batch, whose input file was deleted before validation ended."""
         return replace(self, content=None)
 
+    def lighter(self, results: object, *, has_lines: bool) -> Batch:
+        """The same batch after its end, with these results, and perhaps without its lines."""
+        made: dict[str, Any] = {name: getattr(self, name) for name in _MADE}
+        if not has_lines:
+            made["validation"] = replace(self.validation, lines=NO_LINES)
+        light = replace(self, content=self.content if has_lines else None)
+        vars(light).update(made, results=results)
+        return light
+
+    @cached_property
+    def digest(self) -> bytes | None:
+        """A hash of the input file; None: there is no such file."""
+        return None if self.content is None else blake2b(self.content).digest()
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether its lines are known: not after a large input file was deleted."""
+        return self.content is not None or self.digest is None
+
     def once(self, name: str, make: Callable[[], T]) -> T:
         """The value of this name: computed by `make` at first, by one thread, then cached."""
         return self._once.make(vars(self), name, make)
@@ -147,8 +164,10 @@ class Batch:
         return self._once.maker == get_ident()
 
     def __getstate__(self) -> dict[str, Any]:
-        state = vars(self)
-        return {name: state[name] for name in self.__dataclass_fields__ if name != "_once"}
+        names = {*self.__dataclass_fields__} - {"_once"}
+        if not self.has_lines:  # then nothing can be computed again
+            names |= {*_MADE, "results"}
+        return {name: value for name, value in vars(self).items() if name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _once=Once())
@@ -159,11 +178,6 @@ class Batch:
     def overrides(self) -> BatchOverrides:
         """What the rules of `on_batch` change about this batch."""
         return self.scenario.batch_overrides(self.rules) if self.rules else NO_OVERRIDES
-
-    @property
-    def has_default_files(self) -> bool:
-        """Whether its result files have the default form, whenever they appear."""
-        return replace(self.overrides.result_files, late=None, listed=True) == ResultFiles()
 
     @computed_once_shared
     def validation(self) -> Validation:
@@ -224,7 +238,7 @@ class Batch:
         # Of a batch that never runs no predicate is called and no fraction is drawn.
         return Counter(
             index
-            for line in self.readable_lines
+            for line in (self.readable_lines if self.scenario.on else ())
             for index, rule in enumerate(self.scenario.on)
             if rule.where is None
             and rule.fraction is None

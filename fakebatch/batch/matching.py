@@ -71,6 +71,8 @@ class RuleMatcher:
         otherwise = self._otherwise
         self.default = None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
         """The outcome of lines that no rule selects; None if it depends on the line (a replay)."""
+        self._outcomes: dict[tuple[int, ...], LineOutcome] = {}
+        """The outcomes so far, by the rules that select a line; not those that depend on the line."""
 
     def outcome(self, line: RequestLine, bad_body: BodyError | None = None) -> LineOutcome:
         """The outcome of a line; if no rule selects it and its body is good, `default` itself.
@@ -103,7 +105,10 @@ class RuleMatcher:
         if not indices and outcome is self._otherwise and self.default is not None:
             return self.default
         result = _replayed(outcome, line) if isinstance(outcome, Replay) else outcome
-        return LineOutcome(result, tuple(corruptions), tuple(indices))
+        made = LineOutcome(result, tuple(corruptions), tuple(indices))
+        if result is not outcome or bad_body is not None:
+            return made
+        return self._outcomes.setdefault(made.rules, made)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
-from typing import Literal, NamedTuple
+from itertools import islice
+from typing import Literal
 
 from fakebatch import replies
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import Status
-from fakebatch.batch.matching import LineOutcome, Result
+from fakebatch.batch.matching import Result
 from fakebatch.batch.responding import (
     LINE_ENDS,
     LineResponse,
+    ResultLines,
     bulk_writer,
-    model_request,
+    replied,
     respond,
     result_lines,
 )
@@ -34,23 +37,28 @@ CONFLICTS: dict[str, Result] = {
 MAX_CACHED = 256 * 2**20
 """The size in bytes above which an output file is not cached but written at every read."""
 
+MAX_LEFT = 2**20
+"""The size in bytes up to which the content of a deleted input file is kept, for `batch.lines`."""
+
 _SAMPLE = 8
 """The number of lines from which the size of an output file is estimated."""
 
 
 class Streamed:
-    """A file too large to cache: its lines are written at every read, always the same."""
+    """A file too large to cache: its lines are written at every read, always the same.
 
-    def __init__(self, read: Callable[[], Iterator[bytes]]) -> None:
-        self._read = read
-        self._length: int | None = None
+    Args:
+        read: writes the lines.
+        length: the size of the file in bytes.
+    """
+
+    def __init__(self, read: Callable[[], Iterator[bytes]], length: int) -> None:
+        self._read, self._length = read, length
 
     def __iter__(self) -> Iterator[bytes]:
         return self._read()
 
     def __len__(self) -> int:
-        if self._length is None:
-            self._length = sum(map(len, self))
         return self._length
 
     def __bytes__(self) -> bytes:
@@ -118,12 +126,38 @@ def results(batch: Batch) -> Results:
     return batch.once("results", lambda: _Writer(batch).results())
 
 
-class _Lines(NamedTuple):
-    """What one request adds to each file, with line ends, and its usage."""
+def without_files(batch: Batch, gone: set[str]) -> Batch | None:
+    """A batch after its end, without the content of files that are gone.
 
-    output: bytes
-    errors: bytes
-    usage: replies.Usage
+    The lines of a small input file stay, so that the test can look at them. So do lines from which
+    an output file is written at every read, and those that rules with `times` may count.
+
+    Args:
+        batch: a batch that has ended.
+        gone: `input`, `output` or `errors`, or several of them.
+
+    Returns:
+        None if the results are still to be written.
+    """
+    made: Results | None = vars(batch).get("results")
+    has_lines = (
+        "input" not in gone
+        or len(batch.content or b"") <= MAX_LEFT
+        or (made is not None and isinstance(made.output, Streamed) and "output" not in gone)
+        or any(rule.times for rule in batch.scenario.on)
+    )
+    if has_lines and gone <= {"input"}:
+        return batch
+    if made is None:
+        if result_files(batch):
+            return None
+        made = results(batch)
+    left = Results(
+        output=b"" if "output" in gone else made.output,
+        errors=b"" if "errors" in gone else made.errors,
+        usage=made.usage,
+    )
+    return batch.lighter(left, has_lines=has_lines)
 
 
 class _Writer:
@@ -137,6 +171,8 @@ class _Writer:
         self.batch, self.lines, self.at = batch, batch.lines, batch.written
         self.outcomes, order = batch.outcomes.by_line, batch.outcomes.order
         self.bulk = bulk_writer(batch)
+        self.replies: dict[int, Reply] = {}
+        """What callables of the test have replied."""
         total, completed, failed = batch.counts(batch.end.at)
         count, how = completed + failed, batch.overrides.result_files
         in_order = batch.dialect.result_lines.in_order and how.order != "shuffled"
@@ -151,35 +187,56 @@ class _Writer:
     def results(self) -> Results:
         """Both files; an output file above MAX_CACHED is left to be written while it is read."""
         how, order = self.batch.overrides.result_files, self.order
-        write, ready, is_cached = self.write, dict[int, _Lines](), True
+        ready = dict[int, ResultLines]()
+        if how.order in ("input", "reversed"):
+            order.sort(reverse=how.order == "reversed")
         rules = (self.batch.scenario.otherwise, *self.batch.scenario.on)
         if any(rule.reply and callable(rule.reply.answer) for rule in rules):
             for index in sorted(self.finished):
                 result = self.outcomes[index].result
                 if isinstance(result, Reply) and callable(result.answer):
-                    ready[index] = self.write(index)
-        if not ready and self.batch.has_default_files:
-            ready = {index: self.write(index) for index in self.finished[:_SAMPLE]}
-            longest = max((len(lines.output) for lines in ready.values()), default=0)
-            if longest * len(self.finished) > MAX_CACHED:
-                write, ready, is_cached = self.without_output, {}, False
-        if how.order in ("input", "reversed"):
-            order.sort(reverse=how.order == "reversed")
-        output, errors = BytesIO(), BytesIO()
+                    answer = replied(result, self.lines.request(index))
+                    self.replies[index] = Reply(answer)
+                    if not isinstance(answer, str):  # the test may change it later
+                        ready[index] = self.write(index)
+                        self.replies[index] = result
+        others = (index for index in self.finished if index not in ready)
+        sample = {index: self.write(index) for index in islice(others, _SAMPLE)}
+        longest = max((len(lines.output) for lines in sample.values()), default=0)
+        is_streamed = longest * (len(self.finished) - len(ready)) > MAX_CACHED
+        if not is_streamed:
+            ready |= sample
+        output, errors, length = BytesIO(), BytesIO(), 0
         prompt = completion = cached = reasoning = 0
         for index in order:
-            lines = ready.pop(index, None) or write(index)
-            output.write(lines.output)
+            if is_streamed:
+                lines = ready.get(index) or self.write(index, measured=True)
+            else:
+                lines = ready.pop(index) if index in ready else self.write(index)
+                output.write(lines.output)
+                self.replies.pop(index, None)
+            length += lines.length
             errors.write(lines.errors)
             prompt += lines.usage[0]
             completion += lines.usage[1]
             cached += lines.usage[2]
             reasoning += lines.usage[3]
-        content: Content = self.file_content(output)
-        if not is_cached:
-            content = Streamed(lambda: (self.write(index).output for index in self.finished))
+        made = self.file_content(output)
+        content: Content = made
+        if is_streamed and not how.empty:
+            read = partial(self.stream, made[: 3 * how.bom], order, ready, made[3 * how.bom :])
+            content = Streamed(read, len(made) + length)
         usage = replies.Usage(prompt, completion, cached, reasoning)
         return Results(content, self.file_content(errors), usage)
+
+    def stream(
+        self, before: bytes, order: Sequence[int], ready: Mapping[int, ResultLines], after: bytes
+    ) -> Iterator[bytes]:
+        """The output file, line by line. Lines in `ready` are not written again."""
+        yield before
+        for index in order:
+            yield (ready.get(index) or self.write(index)).output
+        yield after
 
     def file_content(self, content: BytesIO) -> bytes:
         """The file with these lines, in the form that the rules give it."""
@@ -187,18 +244,22 @@ class _Writer:
         bom, end = b"\xef\xbb\xbf", LINE_ENDS[how.newline]
         return b"" if how.empty else bom * how.bom + content.getvalue() + end * how.trailing
 
-    def write(self, index: int) -> _Lines:
-        """What a request adds to the two files."""
+    def write(self, index: int, *, measured: bool = False) -> ResultLines:
+        """What a request adds to the two files; if it is only measured, perhaps without vectors."""
         batch, outcome = self.batch, self.outcomes[index]
-        is_plain = not outcome.rules and not isinstance(outcome.result, Fail)
-        if self.bulk is not None and is_plain and index not in self.unfinished:
-            plain = self.bulk(index)
-            if plain is not None:
-                return _Lines(plain[0], b"", plain[1])
-        line, result, corruptions = self.lines.request(index), outcome.result, outcome.corruptions
+        result, corruptions = outcome.result, outcome.corruptions
         if index in self.unfinished:
-            written = result_lines(batch, line, self.unfinished_response, self.at, corruptions)
-            return _Lines(b"", written, replies.Usage())
+            line, response = self.lines.request(index), self.unfinished_response
+            written = result_lines(batch, line, response, self.at, corruptions)
+            return ResultLines(b"", written, 0, replies.Usage())
+        result = self.replies.get(index, result)
+        if self.bulk is not None and not corruptions:
+            text = result.answer if isinstance(result, Reply) else None
+            if isinstance(text, str) or (isinstance(result, Echo) and not result.then):
+                plain = self.bulk(index, text, measured)  # type: ignore[arg-type]
+                if plain is not None:
+                    return plain
+        line = self.lines.request(index)
         response = respond(line, result, batch.dialect, batch.id_factory, self.at)
         written = result_lines(batch, line, response, self.at, corruptions)
         is_output = response.succeeded or (isinstance(result, Fail) and result.file == "output")
@@ -208,12 +269,5 @@ class _Writer:
                 second = CONFLICTS[corruption.conflict]
                 conflict = respond(line, second, batch.dialect, batch.id_factory, self.at)
                 lines[conflict.succeeded] += result_lines(batch, line, conflict, self.at)
-        return _Lines(lines[True], lines[False], replies.usage(response.body))
-
-    def without_output(self, index: int) -> _Lines:
-        """What a request adds to the error file, and its usage, as cheaply as possible."""
-        if index not in self.unfinished and self.outcomes[index] == LineOutcome(Echo()):
-            batch, line = self.batch, self.lines.request(index)
-            request = model_request(line, batch.dialect, batch.id_factory, self.at)
-            return _Lines(b"", b"", replies.echo_usage(request))
-        return self.write(index)._replace(output=b"")
+        usage = replies.usage(response.body)
+        return ResultLines(lines[True], lines[False], len(lines[True]), usage)

@@ -1,7 +1,7 @@
 """From a request line to its response, and to the result line that holds the response.
 
-Plain chat requests, whose result lines differ in eight values, are answered in bulk: a template is
-filled in. A batch of 50,000 lines takes a third of the time.
+Plain requests, whose result lines differ in ten values, are answered in bulk: a template is filled
+in. A batch of 50,000 lines takes a third of the time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from json.encoder import encode_basestring, encode_basestring_ascii
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -25,7 +25,7 @@ from fakebatch.dialects import Dialect, canonical, render
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.ids import IdFactory, format_id, id_maker
-from fakebatch.replies import Usage, chat
+from fakebatch.replies import ModelRequest, PlainReply, Usage
 from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import (
     ChangeCustomId,
@@ -37,6 +37,7 @@ from fakebatch.rules.lines import (
     Fail,
     Hang,
     Malformed,
+    Reply,
 )
 
 
@@ -79,17 +80,27 @@ def respond(
         return LineResponse(200, body | added)
     if isinstance(result, Malformed):
         return LineResponse(200, replies.malform(request, result.how) | added)
-    answer = result.answer
+    answer = replied(result, line)
+    if isinstance(answer, str):
+        return LineResponse(200, replies.with_text(request, answer) | added)
+    return LineResponse(200, answer)
+
+
+def replied(reply: Reply, line: RequestLine) -> str | Mapping[str, Any]:
+    """The text or the body that a rule gives to a line.
+
+    Raises:
+        UsageError: the callable of the test raised, or returned neither.
+    """
+    answer: object = reply.answer
     if callable(answer):
         try:
             answer = answer(line)
         except Exception as error:
             raise callable_error("The callable given to reply", line, error) from error
     match answer:
-        case str():
-            return LineResponse(200, replies.with_text(request, answer) | added)
-        case Mapping():
-            return LineResponse(200, answer)
+        case str() | Mapping():
+            return answer  # pyright: ignore[reportUnknownVariableType]
         case _:
             raise UsageError(
                 f"The reply to {label(line)} is {answer!r}.",
@@ -305,75 +316,109 @@ _BROKEN_LINES: dict[str, Callable[[bytes], bytes]] = {
 
 # --- result lines in bulk
 
-_LINE_ID, _REQUEST_ID, _REPLY_ID, _CUSTOM_ID, _TEXT = (f"\x01{number}" for number in range(5))
+_LINE_ID, _REQUEST_ID, _REPLY_ID, _ITEM_ID, _REASONING_ID = (f"\x01{n}" for n in range(5))
+_CUSTOM_ID, _TEXT = "\x015", "\x016"
 _PROMPT, _COMPLETION = 9_007_199_254_740_001, 9_007_199_254_740_002
+_IDS = _LINE_ID, _REQUEST_ID, _REPLY_ID, _ITEM_ID, _REASONING_ID
 _MARKS = (
-    *(encode_basestring_ascii(mark)[1:-1].encode() for mark in (_LINE_ID, _REQUEST_ID, _REPLY_ID)),
+    *(encode_basestring_ascii(mark)[1:-1].encode() for mark in _IDS),
     *(encode_basestring_ascii(mark).encode() for mark in (_CUSTOM_ID, _TEXT)),
     *(b"%d" % number for number in (_PROMPT, _COMPLETION, _PROMPT + _COMPLETION)),
 )
-"""The placeholders of the eight values; no id and no model contains one."""
+"""The placeholders of the ten values; no id and no model contains one."""
 _MARK = re.compile(b"|".join(map(re.escape, _MARKS)))
-
-WriteLine = Callable[[int], tuple[bytes, Usage] | None]
-"""From the index of a request to its result line, with the line end, and the usage of its reply;
-None if the request demands more than text."""
+_UNSAFE = re.compile(r"\\x01|u0001|90071992547400|180143985094800|\binf\b")
+"""Parameters with this could contain a placeholder, or a number that overflows."""
+_MOST_TEMPLATES = 64
 
 Template = tuple[bytes, Callable[[tuple[Any, ...]], Any]]
 """A result line as a format string, and the getter that puts the values in its order."""
 
 
+class ResultLines(NamedTuple):
+    """What one request adds to each result file, with line ends, and its usage."""
+
+    output: bytes
+    errors: bytes
+    length: int
+    """The length of `output`, also where it was only measured and lacks a part."""
+    usage: Usage
+
+
+WriteLine = Callable[[int, str | None, bool], ResultLines | None]
+"""From the index of a request, and the text of its reply or None for the default reply, to its
+result line; None if the request is not plain. If the flag is set the line is only measured."""
+
+
 def bulk_writer(batch: Batch) -> WriteLine | None:
-    """Writes the result lines of requests that no rule selects; None if the batch is not plain."""
-    dialect, endpoint, otherwise = batch.dialect, batch.lines.url, batch.scenario.otherwise
-    trial = dialect.trial_replies.get(endpoint)
-    answer = otherwise.reply.answer if otherwise.reply else trial
-    fixed_text = answer if isinstance(answer, str) else None
+    """Writes the result lines of plain requests; None if the batch can have none."""
+    dialect, lines, at = batch.dialect, batch.lines, batch.written
+    how, form = batch.overrides.result_files, dialect.result_lines
+    path = canonical(dialect.aliases.get(lines.url, lines.url))
+    endpoint = replies.ENDPOINTS.get(path)
     if (
-        (fixed_text is None and otherwise.echo != Echo())
-        or canonical(dialect.aliases.get(endpoint, endpoint)) != "/v1/chat/completions"
+        endpoint is None
+        or endpoint.plain is None
+        or (form.compact and endpoint.with_text is None)  # vectors are written with blanks
         or "body_text" in dialect.shapes.answered
-        or not batch.has_default_files
+        or how.raw
+        or how.newline == "crlf"
     ):
         return None
-    quoted = _quoted_raw if dialect.result_lines.raw else _quoted
-    fixed_quoted = None if fixed_text is None else quoted(fixed_text)
-    lines, id_factory, at, forms = batch.lines, batch.id_factory, batch.written, dialect.ids
+    plain, trial = endpoint.plain, dialect.trial_replies.get(lines.url)
+    id_factory, snapshots = batch.id_factory, dialect.snapshots
+    quoted = _quoted_raw if form.raw else _quoted
     content, starts, ends = lines.content, lines.starts, lines.ends
-    make_line_id, make_request_id = id_maker(forms.line), id_maker(forms.request)
+    make_line_id, make_request_id = id_maker(dialect.ids.line), id_maker(dialect.ids.request)
+    second = at // SECOND
     templates: dict[str, Template] = {}
 
-    def write(index: int) -> tuple[bytes, Usage] | None:
-        request = parsed(content[starts[index] : ends[index]])
-        plain = chat.plain(request["body"], fixed_text)
-        if plain is None:
+    def write(index: int, text: str | None, measured: bool) -> ResultLines | None:
+        line = parsed(content[starts[index] : ends[index]])
+        body, seed = line["body"], id_factory.line(index)
+        model = lines.model or body["model"]
+        request = ModelRequest(path, body, seed[32:], second, snapshots.get(model, model))
+        reply = plain(request, trial if text is None else text)
+        if reply is None or not line["custom_id"]:
             return None
-        text, prompt, completion = plain
-        model = lines.model or request["body"]["model"]
-        if model not in templates:
-            templates[model] = _template(batch, model, at)
-        line, in_line_order = templates[model]
-        seed = id_factory.line(index)
+        answer, prompt, completion, reply_id, item_id, reasoning_id, params = reply
+        if model + params not in templates:
+            if len(templates) == _MOST_TEMPLATES or _UNSAFE.search(params):
+                return None
+            templates[model + params] = _template(batch, endpoint, request, params)
+        template, in_line_order = templates[model + params]
+        left_out = 0
+        if isinstance(answer, str):
+            written = quoted(answer)
+        elif measured:
+            written, left_out = b"", len(answer)
+        else:
+            written = bytes(answer)
         digits = seed.hex()
         values = (
             make_line_id(digits, at).encode(),
             make_request_id(digits, at).encode(),
-            chat.id_of(seed[32:]).encode(),
-            quoted(request["custom_id"]),
-            fixed_quoted or quoted(text),
+            reply_id.encode(),
+            item_id.encode(),
+            reasoning_id.encode(),
+            quoted(line["custom_id"]),
+            written,
             prompt,
             completion,
             prompt + completion,
         )
-        return line % in_line_order(values), Usage(prompt, completion)
+        made = template % in_line_order(values)
+        return ResultLines(made, b"", len(made) + left_out, Usage(prompt, completion))
 
     return write
 
 
-def _template(batch: Batch, model: str, at: int) -> Template:
-    """The template for a model, made of a line like any other that has marks for its values."""
-    snapshot = batch.dialect.snapshots.get(model, model)
-    body = chat.plain_completion(_REPLY_ID, at // SECOND, snapshot, (_TEXT, _PROMPT, _COMPLETION))
+def _template(
+    batch: Batch, endpoint: replies.Endpoint, request: ModelRequest, params: str
+) -> Template:
+    """The template for such requests, made of a line like any other, with marks for its values."""
+    marked = PlainReply(_TEXT, _PROMPT, _COMPLETION, _REPLY_ID, _ITEM_ID, _REASONING_ID, params)
+    body = endpoint.plain_body(request, marked) if endpoint.plain_body else {}
     body |= render(batch.dialect.shapes.added, {"custom_id": _CUSTOM_ID, "request_id": _REQUEST_ID})
     ids = _LINE_ID, _REQUEST_ID
     result = result_object(batch, _CUSTOM_ID, ids, LineResponse(200, body))

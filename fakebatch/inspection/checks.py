@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.lifecycle import TERMINAL, Status
+from fakebatch.batch.lifecycle import NEVER, TERMINAL, Status
 from fakebatch.batch.output_file import ResultFile
 from fakebatch.durations import Duration, microseconds, text
 from fakebatch.inspection.journal import Called, Recorder, moment_text
@@ -143,15 +143,17 @@ def downloaded(recorder: Recorder) -> set[str]:
 
 def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> Iterator[Finding]:
     """The most batches of one endpoint and input that were created while all could succeed."""
-    same_input: dict[tuple[str, bytes | str], tuple[Batch, ...]] = {}
-    most: tuple[Batch, ...] = ()
+    same_input = defaultdict[tuple[str, bytes | str], list[tuple[int, Batch]]](list)
+    most: list[tuple[int, Batch]] = []
     for batch in existing_batches(services, now):
-        content = batch.params.input_file_id if batch.content is None else batch.content
-        earlier = same_input.get((batch.params.endpoint, content), ())
-        alive = (each for each in earlier if each.status(batch.created) not in UNSUCCESSFUL)
-        same_input[batch.params.endpoint, content] = (*alive, batch)
+        content = batch.digest or batch.params.input_file_id
+        earlier = same_input[batch.params.endpoint, content]
+        alive = [each for each in earlier if each[0] > batch.created]
+        fails = batch.end.at if batch.end.status in UNSUCCESSFUL else NEVER
+        same_input[batch.params.endpoint, content] = [*alive, (fails, batch)]
         most = max(most, same_input[batch.params.endpoint, content], key=len)
     if len(most) > 1:
+        batches = [batch for _, batch in most]
         calls: dict[str, str] = {}
         for run in recorder.runs():
             if isinstance(run.what, Called) and run.what.operation == "batches.create":
@@ -160,11 +162,13 @@ def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> I
                 calls[id_] = call if injected is None else f"{call}, injected: {injected}"
         yield Finding(
             "single_batch",
-            tuple(batch.id for batch in most),
-            most[1].created,
+            tuple(batch.id for batch in batches),
+            batches[1].created,
             (
-                f"{len(most)} batches were created for the same input.",
-                _listed(f"{each.id} ({calls.get(each.id, 'added by the test')})" for each in most),
+                f"{len(batches)} batches were created for the same input.",
+                _listed(
+                    f"{each.id} ({calls.get(each.id, 'added by the test')})" for each in batches
+                ),
                 "List the batches before you retry a create: the failed call may have succeeded.",
             ),
         )
@@ -234,7 +238,7 @@ def used_rules(
         batches = [batch for state in states for batch in state.batches.all()]
         lines = (line for batch in batches for line in batch.readable_lines)
         custom_ids = [repr(line.custom_id) for line in islice(lines, SHOWN + 1)]
-        if len(custom_ids) > SHOWN:
+        if len(custom_ids) > SHOWN or not all(batch.has_lines for batch in batches):
             custom_ids[SHOWN:] = ["…"]
         known = f"Uploads: {sum(state.uploaded for state in states)}; batches: {len(batches)}; "
         known += f"custom_ids: {', '.join(custom_ids) or 'none'}"

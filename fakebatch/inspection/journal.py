@@ -86,6 +86,8 @@ class Recorder:
         self._counts: Counter[Called] = Counter()
         self._number = 0
         self._latest = (0, 0)
+        self._sorted: dict[str | None, list[Run]] = {}
+        """The runs by the id that they are about; with None all. Empty after a change."""
 
     def note(self, handled: Handled) -> None:
         """Record a request that an app has handled."""
@@ -117,9 +119,22 @@ class Recorder:
             return self._counts.copy()
 
     def runs(self) -> list[Run]:
-        """The runs that are kept, in the order of their first moments."""
+        """The runs that are kept, in the order of their first moments: a list for each state."""
+        return self._in_order()[None]
+
+    def runs_about(self, id_: str) -> list[Run]:
+        """Those that are about this id."""
+        return self._in_order().get(id_, [])
+
+    def _in_order(self) -> dict[str | None, list[Run]]:
         with self._lock:
-            return sorted(self._runs.values(), key=lambda run: (run.first, run.number))
+            if not self._sorted:
+                runs = sorted(self._runs.values(), key=lambda run: (run.first, run.number))
+                self._sorted = {None: runs}
+                for run in runs:
+                    if isinstance(run.what, Called):
+                        self._sorted.setdefault(run.what.id, []).append(run)
+            return self._sorted
 
     def snapshot(self) -> Recording:
         """Everything recorded so far, for `restore`."""
@@ -132,8 +147,10 @@ class Recorder:
             self._runs = OrderedDict((run.number, run) for run in saved.runs)
             self._counts = saved.counts.copy()
             self._open.clear()
+            self._sorted = {}
 
     def _add(self, at: int, what: Called | Slept) -> int:
+        self._sorted = {}
         run = self._open.get(what)
         longer = None if run is None else run.extended(at)
         if longer is None:
@@ -204,13 +221,16 @@ class Journal(Sequence[Call]):
     def __init__(self, recorder: Recorder, operations: Sequence[str]) -> None:
         self._recorder = recorder
         self._operations = operations
+        self._listed: tuple[list[Run], Calls] = ([], Calls())
 
     @overload
     def __getitem__(self, at: int) -> Call: ...
     @overload
     def __getitem__(self, at: slice) -> Sequence[Call]: ...
     def __getitem__(self, at: int | slice) -> Call | Sequence[Call]:
-        calls = self.calls()
+        runs, calls = self._listed
+        if runs is not self._recorder.runs():  # once for a loop over all indices
+            runs, calls = self._listed = self._recorder.runs(), self.calls()
         return Calls(calls[at]) if isinstance(at, slice) else calls[at]
 
     def __iter__(self) -> Iterator[Call]:
@@ -239,7 +259,8 @@ class Journal(Sequence[Call]):
             UsageError: there is no such operation.
         """
         matches = self._matcher(operation, id, status)
-        each = self._each(Called)
+        runs = self._recorder.runs() if id is None else self._recorder.runs_about(id)
+        each = _each(Called, runs)
         return Calls(Call(as_datetime(at), *called) for at, called in each if matches(called))
 
     def count(
@@ -261,18 +282,9 @@ class Journal(Sequence[Call]):
     def sleeps(self) -> tuple[Sleep, ...]:
         """The sleeps, in the order in which they began."""
         return tuple(
-            Sleep(as_datetime(at), slept.duration / SECOND) for at, slept in self._each(Slept)
+            Sleep(as_datetime(at), slept.duration / SECOND)
+            for at, slept in _each(Slept, self._recorder.runs())
         )
-
-    def _each(self, kind: type[WhatT]) -> Iterator[tuple[int, WhatT]]:
-        """Each call, or each sleep, with its moment, in order."""
-        each = [
-            (at, run.number, run.what)
-            for run in self._recorder.runs()
-            if isinstance(run.what, kind)
-            for at in run.moments
-        ]
-        return ((at, what) for at, _, what in sorted(each))
 
     def _matcher(
         self, operation: str | None, id_: str | None, status: int | None
@@ -289,6 +301,17 @@ class Journal(Sequence[Call]):
             and id_ in (None, called.id)
             and status in (None, called.status)
         )
+
+
+def _each(kind: type[WhatT], runs: Sequence[Run]) -> Iterator[tuple[int, WhatT]]:
+    """Each call, or each sleep, of these runs, with its moment, in order."""
+    each = [
+        (at, run.number, run.what)
+        for run in runs
+        if isinstance(run.what, kind)
+        for at in run.moments
+    ]
+    return ((at, what) for at, _, what in sorted(each))
 
 
 def moment_text(moment: datetime | int) -> str:

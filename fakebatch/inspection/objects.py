@@ -123,8 +123,20 @@ class BatchView(ObjectView):
 
     @property
     def lines(self) -> Lines:
-        """Its request lines, by index or custom_id, and the outcome of each."""
-        return Lines(self._existing(self._batch))
+        """Its request lines, by index or custom_id, and the outcome of each.
+
+        Raises:
+            UsageError: the input file was large, and is no longer there.
+        """
+        batch = self._existing(self._batch)
+        if not batch.has_lines:
+            raise UsageError(
+                f"The lines of {self.id} are no longer known.",
+                f"{batch.params.input_file_id} was deleted or has expired; of files over 1 MiB "
+                "nothing is kept.",
+                "Look at the lines before the file is deleted.",
+            )
+        return Lines(batch)
 
 
 class FileView(ObjectView):
@@ -188,7 +200,7 @@ class UploadView(ObjectView):
 
     @property
     def parts(self) -> Mapping[str, builtins.bytes]:
-        """The parts that were sent, by id, as long as it is pending or has expired."""
+        """The parts that were sent, by id, as long as it is pending."""
         return self._state.uploads.retrieve(self.id, self._now()).parts
 
 
@@ -238,10 +250,11 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
         Raises:
             UsageError: there are none.
         """
-        ids = [*self]
-        if not ids:
-            raise self._wrong_number("last() needs at least one", ids)
-        return self[ids[-1]]
+        now = self._now()
+        for service in reversed(self._services):
+            for record in getattr(service.state, self._kind).existing(now, newest_first=True):
+                return self._view(record.id, service)
+        raise self._wrong_number("last() needs at least one", [])
 
     def only(self) -> ViewT:
         """The only object.

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 from fakebatch.errors import UsageError
 from fakebatch.replies import chat, malformed, nontext, responses
-from fakebatch.replies.request import ModelRequest, Usage, input_tokens, usage
+from fakebatch.replies.request import ModelRequest, PlainReply, Usage, input_tokens, usage
 
 __all__ = [
     "ENDPOINTS",
     "Endpoint",
     "ModelRequest",
+    "PlainReply",
     "Usage",
     "echo",
-    "echo_usage",
     "input_tokens",
     "malform",
     "usage",
@@ -33,18 +33,31 @@ class Endpoint(NamedTuple):
     """The reply with a given text; None if replies of the endpoint have no text."""
     malformed: Callable[[ModelRequest, Body, str], Body] = malformed.data
     """The default reply, malformed in the given way."""
-    usage: Callable[[ModelRequest], Usage] | None = None
-    """The usage of the default reply, where it can be had without making the reply."""
+    plain: Callable[[ModelRequest, str | None], PlainReply | None] | None = None
+    """What the default reply, or the reply with a given text, has of its own; None if the request
+    is not plain. Such replies are written in bulk."""
+    plain_body: Callable[[ModelRequest, PlainReply], Body] | None = None
+    """The reply with these values."""
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {
-    "/v1/chat/completions": Endpoint(chat.echo, chat.with_text, malformed.chat),
+    "/v1/chat/completions": Endpoint(
+        chat.echo, chat.with_text, malformed.chat, chat.plain, chat.plain_body
+    ),
     "/v1/completions": Endpoint(chat.echo_completion, chat.text_completion, malformed.completions),
-    "/v1/embeddings": Endpoint(nontext.embeddings, usage=nontext.embeddings_usage),
+    "/v1/embeddings": Endpoint(
+        nontext.embeddings, plain=nontext.plain_embeddings, plain_body=nontext.plain_body
+    ),
     "/v1/images/edits": Endpoint(nontext.images),
     "/v1/images/generations": Endpoint(nontext.images),
     "/v1/moderations": Endpoint(nontext.moderations),
-    "/v1/responses": Endpoint(responses.echo, responses.with_text, malformed.responses),
+    "/v1/responses": Endpoint(
+        responses.echo,
+        responses.with_text,
+        malformed.responses,
+        responses.plain,
+        responses.plain_body,
+    ),
 }
 
 
@@ -56,16 +69,6 @@ def echo(request: ModelRequest, then: str = "") -> Body:
     """
     body = _endpoint(request).echo(request)
     return malformed.append_text(body, then) if then else body
-
-
-def echo_usage(request: ModelRequest) -> Usage:
-    """The usage of the default reply.
-
-    Raises:
-        UsageError: as for `echo`.
-    """
-    cheaper = _endpoint(request).usage
-    return usage(echo(request)) if cheaper is None else cheaper(request)
 
 
 def malform(request: ModelRequest, how: str) -> Body:

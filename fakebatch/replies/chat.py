@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from fakebatch.replies import logprobs
 from fakebatch.replies.request import (
     ModelRequest,
+    PlainReply,
     choice_count,
     letters,
     prompt_tokens,
@@ -71,29 +71,26 @@ def _completion(request: ModelRequest, messages: list[Body], reason: str, text: 
     return body | {"service_tier": request.service_tier}
 
 
-PlainReply = tuple[str, int, int]
-"""The text of a reply, the tokens of its prompt and those of its completion."""
-
 _NOT_PLAIN = frozenset(
     {"n", "response_format", "tool_choice", "function_call", "logprobs", "service_tier"}
 )
 """Request fields that ask for more than one choice, for other than text, or for more than that."""
 
 
-def plain(body: Mapping[str, Any], text: str | None = None) -> PlainReply | None:
-    """The reply of `echo` (with a text, of `with_text`) to a plain request; None for any other."""
-    if not _NOT_PLAIN.isdisjoint(body):
+def plain(request: ModelRequest, text: str | None = None) -> PlainReply | None:
+    """What `echo`, or `with_text`, replies to a plain request; None for any other."""
+    if not _NOT_PLAIN.isdisjoint(request.body):
         return None
-    question, length = read_conversation(body.get("messages"))
+    question, length = read_conversation(request.body.get("messages"))
     answer = question if text is None else text
-    return answer, tokens(length), tokens(len(answer))
+    return PlainReply(answer, tokens(length), tokens(len(answer)), id_of(request.key))
 
 
-def plain_completion(id_: str, created: int, model: str, answer: PlainReply) -> Body:
+def plain_body(request: ModelRequest, reply: PlainReply) -> Body:
     """The chat completion with a plain reply."""
-    text, prompt, completion = answer
-    choices = [_choice(0, {"content": text}, "stop")]
-    return _body(id_, created, model, choices, _usage(prompt, completion))
+    choices = [_choice(0, {"content": reply.content}, "stop")]
+    usage = _usage(reply.prompt, reply.completion)
+    return _body(reply.id, request.created, request.model, choices, usage)
 
 
 def id_of(key: bytes) -> str:

@@ -7,12 +7,15 @@ import struct
 import zlib
 from array import array
 from base64 import b64encode
+from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b, shake_256
+from itertools import chain
 from typing import Any
 
 from fakebatch.replies.request import (
     ModelRequest,
-    Usage,
+    PlainReply,
     choice_count,
     is_list,
     is_object,
@@ -27,37 +30,94 @@ _DIMENSIONS = {"text-embedding-3-large": 3072}
 _DEFAULT_DIMENSIONS = 1536  # of text-embedding-3-small and text-embedding-ada-002
 
 
+_TURNS = [math.tau * (byte + 0.5) / 256 for byte in range(256)]
+_POINTS = [(math.cos(turn), math.sin(turn)) for turn in _TURNS]
+"""Pairs of numbers of which a vector is made, for each byte of a hash. No number is zero."""
+
+
 def embeddings(request: ModelRequest) -> dict[str, Any]:
     """A unit vector for each input, which depends on the model and the input alone."""
-    most = _DIMENSIONS.get(request.model, _DEFAULT_DIMENSIONS)
-    length = request.body.get("dimensions")
-    if type(length) is not int or not 1 <= length <= most:
-        length = most
+    length, tokens = _length(request), prompt_tokens(request.body.get("input"))
     data: list[dict[str, Any]] = []
-    for index, text in enumerate(prompts(request.body.get("input"))):
-        vector = _vector(f"{request.model}\n{text}", length)
+    for index, digest in enumerate(_digests(request, length)):
+        vector = _vector(digest, length)
         embedding: Any = vector.tolist()
         if request.body.get("encoding_format") == "base64":
             embedding = b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
         data.append({"object": "embedding", "embedding": embedding, "index": index})
-    tokens = embeddings_usage(request).input_tokens
+    return _embeddings(request, data, tokens)
+
+
+def _embeddings(request: ModelRequest, data: object, tokens: int) -> dict[str, Any]:
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": request.model, "usage": usage}
 
 
-def embeddings_usage(request: ModelRequest) -> Usage:
-    """The usage in the reply of `embeddings`, without making a vector."""
-    return Usage(prompt_tokens(request.body.get("input")))
+def _length(request: ModelRequest) -> int:
+    most = _DIMENSIONS.get(request.model, _DEFAULT_DIMENSIONS)
+    length = request.body.get("dimensions")
+    return length if type(length) is int and 1 <= length <= most else most
 
 
-def _vector(seed: str, length: int) -> array[float]:
+def _digests(request: ModelRequest, length: int) -> list[bytes]:
+    """A byte for each pair of numbers, for each input."""
+    texts = (f"{request.model}\n{text}" for text in prompts(request.body.get("input")))
+    size = (length + 1) // 2
+    return [shake_256(text.encode("utf-8", "surrogatepass")).digest(size) for text in texts]
+
+
+def _vector(digest: bytes, length: int) -> array[float]:
     # A shorter vector is the beginning of the longer one, scaled to unit length, as in the service.
     # Numbers have 32 bits, so that floats and base64 hold the same.
-    stream = shake_256(seed.encode("utf-8", "surrogatepass")).digest(2 * length)
-    # The half keeps every number, and so every vector, from being zero.
-    steps = [number - 32767.5 for number in struct.unpack(f"<{length}H", stream)]
-    norm = math.hypot(*steps)
-    return array("f", [step / norm for step in steps])
+    numbers = [*chain.from_iterable(map(_POINTS.__getitem__, digest))][:length]
+    norm = math.sqrt(length / 2) if length % 2 == 0 else math.hypot(*numbers)
+    return array("f", [number / norm for number in numbers])
+
+
+def plain_embeddings(request: ModelRequest, text: str | None = None) -> PlainReply | None:
+    """What `embeddings` replies in floats; None if a text is wanted, or vectors of odd length."""
+    length = _length(request)
+    is_base64 = request.body.get("encoding_format") == "base64"
+    if text is not None or is_base64 or length % 2:
+        return None
+    tokens = prompt_tokens(request.body.get("input"))
+    return PlainReply(_Vectors(_digests(request, length), length), tokens, 0)
+
+
+def plain_body(request: ModelRequest, reply: PlainReply) -> dict[str, Any]:
+    """The reply with these vectors."""
+    return _embeddings(request, reply.content, reply.prompt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Vectors:
+    """The `data` of a reply, as JSON. As pairs of numbers recur, its length is known before."""
+
+    digests: list[bytes]
+    length: int
+
+    def __bytes__(self) -> bytes:
+        pairs, _ = _pairs(self.length)
+        vectors = (b", ".join(map(pairs.__getitem__, digest)) for digest in self.digests)
+        return b"[%b]" % b", ".join(_ITEM % (each, n) for n, each in enumerate(vectors))
+
+    def __len__(self) -> int:
+        _, widths = _pairs(self.length)
+        return sum(
+            sum(digest.translate(widths)) + 2 * len(digest) + len(_ITEM % (b"", index))
+            for index, digest in enumerate(self.digests)
+        ) + 2 * (not self.digests)
+
+
+_ITEM = b'{"object": "embedding", "embedding": [%b], "index": %d}'
+
+
+@lru_cache(maxsize=16)
+def _pairs(length: int) -> tuple[list[bytes], bytes]:
+    """The JSON of the two numbers for each byte of a hash, in a vector of this length; its size."""
+    norm = math.sqrt(length / 2)
+    pairs = [b"%a, %a" % (*array("f", (x / norm, y / norm)),) for x, y in _POINTS]
+    return pairs, bytes(map(len, pairs))
 
 
 # --- moderations

@@ -9,7 +9,7 @@ from __future__ import annotations
 from binascii import b2a_base64
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 _ALPHANUMERIC = bytes.maketrans(b"+/", b"Aa")
 
@@ -46,6 +46,31 @@ class ModelRequest(NamedTuple):
     def digits(self) -> str:
         """128 hexadecimal digits, unique to the request."""
         return blake2b(self.key).hexdigest()
+
+
+class PlainReply(NamedTuple):
+    """The values in which the replies to plain requests differ; all else is the same."""
+
+    content: str | Json
+    """The text, or what stands in its place."""
+    prompt: int
+    """The tokens of the prompt."""
+    completion: int
+    """The tokens of the reply."""
+    id: str = ""
+    item_id: str = ""
+    """The id of the message in the reply, where it has one."""
+    reasoning_id: str = ""
+    """The id of the reasoning before the message, where there is any."""
+    params: str = ""
+    """The parameters of the request that the reply repeats, as `repr` writes them."""
+
+
+class Json(Protocol):
+    """JSON that is written when it is needed; its length is known before."""
+
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
 
 
 def letters(digest: bytes, count: int) -> str:

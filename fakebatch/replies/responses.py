@@ -13,6 +13,7 @@ from typing import Any
 from fakebatch.replies import logprobs
 from fakebatch.replies.request import (
     ModelRequest,
+    PlainReply,
     elements,
     members,
     read_conversation,
@@ -50,37 +51,71 @@ def echo(request: ModelRequest) -> dict[str, Any]:
         "call_id": "call_" + request.letters(24, "call"),
         "name": call.name,
     }
-    return _body(request, item, call.arguments)
+    return _body(request, item, _reply(request, call.arguments))
 
 
 def with_text(request: ModelRequest, text: str) -> dict[str, Any]:
     """A response with one message, whose text is `text`."""
-    included = "message.output_text.logprobs" in elements(request.body.get("include"))
-    tokens = logprobs.by_token(text, request.body.get("top_logprobs")) if included else []
+    body = plain_body(request, _reply(request, text))
+    if "message.output_text.logprobs" in elements(request.body.get("include")):
+        content = logprobs.by_token(text, request.body.get("top_logprobs"))
+        body["output"][-1]["content"][0]["logprobs"] = content
+    return body
+
+
+_NOT_PLAIN = frozenset({"text", "tools", "tool_choice", "include"})
+"""Request fields that may ask for other than text, or for more than that."""
+
+
+def plain(request: ModelRequest, text: str | None = None) -> PlainReply | None:
+    """What `echo`, or `with_text`, replies to a plain request; None for any other."""
+    return _reply(request, text) if _NOT_PLAIN.isdisjoint(request.body) else None
+
+
+def _reply(request: ModelRequest, text: str | None) -> PlainReply:
+    question, length = read_conversation(request.body.get("input"))
+    answer = question if text is None else text
+    return PlainReply(
+        answer,
+        tokens(length + len(text_of(request.body.get("instructions")))),
+        tokens(len(answer)),
+        _id(request, "resp_", 16),
+        _id(request, "msg_", 36),
+        _id(request, "rs_", 56),
+        repr({name: v for name, v in request.body.items() if name not in ("input", "model")}),
+    )
+
+
+def plain_body(request: ModelRequest, reply: PlainReply) -> dict[str, Any]:
+    """The response with one message, that of a plain reply."""
+    text: dict[str, Any] = {
+        "type": "output_text",
+        "annotations": [],
+        "logprobs": [],
+        "text": reply.content,
+    }
     item: dict[str, Any] = {
-        "id": _id(request, "msg_", 36),
+        "id": reply.item_id,
         "type": "message",
         "status": "completed",
-        "content": [{"type": "output_text", "annotations": [], "logprobs": tokens, "text": text}],
+        "content": [text],
         "role": "assistant",
     }
-    return _body(request, item, text)
+    return _body(request, item, reply)
 
 
-def _body(request: ModelRequest, item: dict[str, Any], text: str) -> dict[str, Any]:
+def _body(request: ModelRequest, item: dict[str, Any], reply: PlainReply) -> dict[str, Any]:
     params = {k: v for k, v in request.body.items() if v is not None and k in _BODY}
-    _, length = read_conversation(request.body.get("input"))
-    before = tokens(length + len(text_of(params.get("instructions"))))
-    after = tokens(len(text))
+    before, after = reply.prompt, reply.completion
     usage = {"input_tokens": before, "output_tokens": after, "total_tokens": before + after}
     return {
         **_BODY,
         **{name: value for name, value in params.items() if name not in _RESPONSE_FIELDS},
-        "id": _id(request, "resp_", 16),
+        "id": reply.id,
         "created_at": request.created,
         "completed_at": request.created,
         "model": request.model,
-        "output": [*_reasoning(request), item],
+        "output": [*_reasoning(request, reply), item],
         "service_tier": request.service_tier,
         "reasoning": _BODY["reasoning"] | members(params.get("reasoning")),
         "text": _BODY["text"] | members(params.get("text")),
@@ -95,7 +130,7 @@ def _body(request: ModelRequest, item: dict[str, Any], text: str) -> dict[str, A
 _REASONING_MODEL = re.compile(r"(.*[:/])?(o[0-9]+|gpt-5)(-(?!chat)|$)")
 
 
-def _reasoning(request: ModelRequest) -> list[dict[str, Any]]:
+def _reasoning(request: ModelRequest, reply: PlainReply) -> list[dict[str, Any]]:
     """The item before the reply of a reasoning model (recorded for o3-mini in April 2025).
 
     Models after GPT-5 reason only if the request has an effort: theirs is "none" by default.
@@ -103,7 +138,7 @@ def _reasoning(request: ModelRequest) -> list[dict[str, Any]]:
     effort = members(request.body.get("reasoning")).get("effort")
     if effort == "none" or not (effort or _REASONING_MODEL.match(request.model)):
         return []
-    return [{"id": _id(request, "rs_", 56), "type": "reasoning", "summary": []}]
+    return [{"id": reply.reasoning_id, "type": "reasoning", "summary": []}]
 
 
 def _id(request: ModelRequest, prefix: str, start: int) -> str:

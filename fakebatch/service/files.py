@@ -140,7 +140,7 @@ class Files:
                 file = self._with_rules(file)
             if is_processed:
                 file = file.earlier(settles_after(file.overrides, dialect))
-            state.files.put(file)
+            state.put_file(file)
         return file
 
     def _with_rules(self, file: FileRecord) -> FileRecord:
@@ -173,12 +173,14 @@ class Files:
         """
         state = self._state
         with state.lock:
-            state.files.put(replace(state.files.retrieve(id_, now), deleted=now))
+            state.files.retrieve(id_, now)
+            state.drop_content(id_, deleted=now)
             state.revision += 1
             for batch_id in state.batches_by_input.get(id_, ()):
                 batch = state.batches.current(batch_id)
                 if batch is not None and batch.is_validating(now):
                     state.batches.put(batch.without_input())
+        state.settle(now)
 
 
 class Uploads:
@@ -212,17 +214,17 @@ class Uploads:
         self._files.check_purpose(params.purpose)
         state = self._state
         number = state.next_number()
-        return self._put(
-            UploadRecord(
-                id=id_ or state.id_factory.new("upload_{stamp}", now, number),
-                params=params,
-                created=now,
-                expires=now + state.dialect.pace.keeps_uploads,
-                number=number,
-                parts=parts or {},
-                ended=ended,
-            )
+        upload = UploadRecord(
+            id=id_ or state.id_factory.new("upload_{stamp}", now, number),
+            params=params,
+            created=now,
+            expires=now + state.dialect.pace.keeps_uploads,
+            number=number,
+            parts=parts or {},
+            ended=ended,
         )
+        state.note_expiry(upload.expires, upload.id)
+        return self._put(upload)
 
     def add_part(self, id_: str, content: bytes, now: int) -> str:
         """Store one part. Returns its id; `complete` gives the order of the parts.

@@ -6,12 +6,13 @@ from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
 from threading import RLock
 from typing import Any, Generic, TypeVar
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER, TERMINAL
-from fakebatch.batch.output_file import result_files
+from fakebatch.batch.output_file import ResultFile, result_files, without_files
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
@@ -85,13 +86,14 @@ class Store(Generic[RecordT]):
             raise APIError(self._missing, id=id_)
         return record
 
-    def all(self) -> Iterator[RecordT]:
-        """Every record, oldest first, whether a client can see it or not."""
-        return (self._records[id_] for *_, id_ in self._order.copy())
+    def all(self, *, newest_first: bool = False) -> Iterator[RecordT]:
+        """Every record, oldest first or newest, whether a client can see it or not."""
+        order = self._order.copy()
+        return (self._records[id_] for *_, id_ in (reversed(order) if newest_first else order))
 
-    def existing(self, now: int) -> Iterator[RecordT]:
-        """Every record that a client can see at `now`, oldest first."""
-        return (record for record in self.all() if record.exists(now))
+    def existing(self, now: int, *, newest_first: bool = False) -> Iterator[RecordT]:
+        """Every record that a client can see at `now`, oldest first or newest."""
+        return (record for record in self.all(newest_first=newest_first) if record.exists(now))
 
     def page(
         self,
@@ -186,7 +188,10 @@ class State:
         self.uploads = Store[UploadRecord](ErrorKind.NO_SUCH_UPLOAD)
         self.batches_by_input: dict[str, tuple[str, ...]] = {}
         self.unsettled: dict[str, int] = {}
-        """The batches whose result files are not stored yet, and when to check each again."""
+        """The batches whose result files are not stored yet, or that can be made lighter once their
+        results are written; and when to check each again."""
+        self.expiries: list[tuple[int, str]] = []
+        """When files and uploads expire, with their ids: a heap."""
         self.unsettled_from = NEVER
         """The earliest of these moments."""
         self.file_creations = Rate(60 * SECOND)
@@ -314,21 +319,56 @@ class State:
                 self.unsent_events[batch.id] = 0
             return True
 
+    def put_file(self, file: FileRecord) -> None:
+        """Store a new file, whose content is dropped when it expires."""
+        with self.lock:
+            self.files.put(file)
+            if file.expires is not None:
+                self.note_expiry(file.expires, file.id)
+
+    def note_expiry(self, at: int, id_: str) -> None:
+        """Drop the content of this file, or the parts of this upload, when it expires."""
+        with self.lock:
+            heappush(self.expiries, (at, id_))
+            self.unsettled_from = min(self.unsettled_from, at)
+
+    def drop_content(self, id_: str, *, deleted: int | None = None) -> None:
+        """Drop the content of a file that is gone. Its batches follow when they do not need it."""
+        with self.lock:
+            file, upload = self.files.current(id_), self.uploads.current(id_)
+            if upload is not None:
+                self.uploads.put(replace(upload, parts={}))
+            if file is None:
+                return
+            batches = [*self.batches_by_input.get(id_, ())]
+            content: bytes | ResultFile = b""
+            if isinstance(file.content, ResultFile):  # its bytes are those of the batch
+                content = file.content
+                batches.append(content.batch.id)
+            self.files.put(replace(file, content=content, deleted=file.deleted or deleted))
+            for batch_id in batches:
+                if batch_id not in self.unsettled:
+                    self.unsettled[batch_id] = self.unsettled_from = 0
+
     def settle(self, now: int) -> None:
-        """Store the result files of the batches that have ended by now.
+        """Store the result files of the batches that have ended, drop the content of expired files.
 
         It does not matter when this runs: a file has the `created` of the end of its batch.
         """
         if now < self.unsettled_from:
             return
         with self.lock:
+            while self.expiries and self.expiries[0][0] <= now:
+                self.drop_content(heappop(self.expiries)[1])
             due = [id_ for id_, at in self.unsettled.items() if at <= now]
         for id_ in due:
             batch = self.batches.current(id_)
             if batch is not None and not batch.is_busy:
                 self._settle(batch, now)
         with self.lock:
-            self.unsettled_from = min(self.unsettled.values(), default=NEVER)
+            expires = self.expiries[0][0] if self.expiries else NEVER
+            self.unsettled_from = min(self.unsettled.values(), default=expires)
+            self.unsettled_from = min(self.unsettled_from, expires)
 
     def _settle(self, batch: Batch, now: int) -> None:
         end = batch.end if batch.exists(now) else None
@@ -343,11 +383,36 @@ class State:
                 self.unsettled.pop(batch.id, None)
             for file in files:
                 if file.id not in self.files:
-                    self.files.put(file)
+                    self.put_file(file)
             if ended and batch.params.deletes_input:
-                input_file = self.files.get(batch.params.input_file_id, batch.end.at)
-                if input_file is not None:
-                    self.files.put(replace(input_file, deleted=batch.end.at))
+                self.drop_content(batch.params.input_file_id, deleted=batch.end.at)
+                self.unsettled.pop(batch.id, None)
+        if ended:
+            self._lighten(batch, now)
+
+    def _lighten(self, batch: Batch, now: int) -> None:
+        """Replace a batch that has ended by one without the content of files that are gone."""
+        params = batch.params
+        ids = {"input": params.input_file_id, "output": batch.output_file_id}
+        ids["errors"] = batch.error_file_id
+        files = {kind: self.files.current(id_) for kind, id_ in ids.items()}
+        gone = {
+            kind
+            for kind, file in files.items()
+            if file is not None
+            and any(at is not None and at <= now for at in (file.expires, file.deleted))
+        }
+        if not gone:
+            return
+        light = without_files(batch, gone)
+        with self.lock:
+            if light is None:
+                self.unsettled[batch.id] = 0
+            elif light is not batch and self.batches.current(batch.id) is batch:
+                self.batches.put(light)
+                for file in files.values():
+                    if file is not None and isinstance(file.content, ResultFile):
+                        self.files.put(replace(file, content=replace(file.content, batch=light)))
 
 
 def _result_records(batch: Batch) -> list[FileRecord]:

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from fakebatch.batch import output_file
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.output_file import Streamed, results
-from fakebatch.batch.responding import WriteLine, bulk_writer
+from fakebatch.batch.output_file import Results, Streamed, results
+from fakebatch.batch.responding import ResultLines, WriteLine, bulk_writer
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, ErrorCode
-from fakebatch.replies import Usage
 from fakebatch.rules.batches import BatchRule, ResultFiles
 from fakebatch.rules.lines import Duplicate, Fail, Hang, LineRule, Reply
 from fakebatch.rules.scenario import ECHO, Scenario
@@ -60,15 +59,20 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 def both(content: bytes, otherwise: LineRule = ECHO, **how: Any) -> tuple[Batch, Batch]:
-    """The same batch twice; a rule that comes to the same keeps the second from the fast way.
-
-    Bodies are not judged: the rule would have an answer even for a bad one.
-    """
+    """The same batch twice; the second has no fast way. Bodies are not judged."""
     how.setdefault("dialect", OPENAI.set(body_checks="none"))
     schedule, rules = how.pop("schedule", SCHEDULE), how.pop("rules", ())
-    fast = Scenario(schedule=schedule, on=rules, otherwise=otherwise)
-    general = replace(fast, on=(replace(otherwise), *rules))
-    return batch(content, scenario=fast, **how), batch(content, scenario=general, **how)
+    scenario = Scenario(schedule=schedule, on=rules, otherwise=otherwise)
+    fast, general = (batch(content, scenario=scenario, **how) for _ in range(2))
+    without_bulk(general)
+    return fast, general
+
+
+def without_bulk(general: Batch) -> Results:
+    """The results of a batch, written line by line."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output_file, "bulk_writer", lambda _: None)
+        return results(general)
 
 
 def asking(text: str, custom_id: str = "r-1", **body: Any) -> dict[str, Any]:
@@ -151,17 +155,66 @@ def test_whichever_lines_have_results_each_has_its_own(
 
 
 OTHERS: dict[str, dict[str, Any]] = {
-    "an answer of its own for each": {"otherwise": LineRule(reply=Reply(lambda _: "hello"))},
-    "result files that are unusual": {
-        "on_batch": (BatchRule(result_files=ResultFiles(order="reversed")),)
+    "result lines with raw characters": {
+        "on_batch": (BatchRule(result_files=ResultFiles(raw=True)),)
+    },
+    "result lines that end in CR and LF": {
+        "on_batch": (BatchRule(result_files=ResultFiles(newline="crlf")),)
     },
 }
 
 
 @pytest.mark.parametrize("parts", OTHERS.values(), ids=OTHERS)
 def test_other_batches_have_no_bulk(parts: dict[str, Any]) -> None:
-    """Whose answers, or files, are not all of one template."""
+    """Whose lines are written in another way."""
     assert bulk_writer(batch(scenario=Scenario(schedule=SCHEDULE, **parts))) is None
+
+
+def of(endpoint: str, **body: Any) -> dict[str, Any]:
+    """Parts of a batch of three requests for another endpoint."""
+    made = batch(
+        jsonl(*(request(str(n), url=endpoint, body={"model": "m", **body}) for n in range(3)))
+    )
+    return {"content": made.content, "params": replace(made.params, endpoint=endpoint)}
+
+
+ENDPOINTS: dict[str, dict[str, Any]] = {
+    "responses": of("/v1/responses", input="hi"),
+    "responses to a conversation": of("/v1/responses", input=[{"role": "user", "content": "a"}]),
+    "responses that repeat parameters": of(
+        "/v1/responses",
+        input="hi",
+        instructions="be \u00fc%s",
+        temperature=0.5,
+        metadata={"a": "b"},
+    ),
+    "responses with a placeholder in a parameter": of(
+        "/v1/responses", input="hi", instructions="\x012 9007199254740001"
+    ),
+    "responses in JSON": of("/v1/responses", input="hi", text={"format": {"type": "json_object"}}),
+    "embeddings": of("/v1/embeddings", input="hi"),
+    "embeddings of several inputs": of("/v1/embeddings", input=["a", "b", [1, 2]]),
+    "embeddings of no input": of("/v1/embeddings", input=[]),
+    "short embeddings": of("/v1/embeddings", input="hi", dimensions=2),
+    "embeddings of odd length": of("/v1/embeddings", input="hi", dimensions=7),
+    "embeddings in base64": of("/v1/embeddings", input="hi", encoding_format="base64"),
+}
+
+
+@pytest.mark.parametrize("parts", ENDPOINTS.values(), ids=ENDPOINTS)
+def test_so_are_the_replies_of_other_endpoints(
+    parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written, or first measured and written later, to the byte."""
+    fast, general, streamed = (replace(batch(), **parts) for _ in range(3))
+    expected = without_bulk(general)
+    assert results(fast) == expected
+
+    monkeypatch.setattr(output_file, "MAX_CACHED", 100)
+    content = results(streamed).output
+    assert len(content) == len(expected.output)
+    assert bytes(content) == expected.output
+    assert results(streamed).usage == expected.usage
 
 
 @every_answer
@@ -200,9 +253,9 @@ def test_beside_lines_that_rules_meet_the_others_are_plain(
         if write is None:
             return None
 
-        def noted(index: int) -> tuple[bytes, Usage] | None:
+        def noted(index: int, text: str | None, measured: bool) -> ResultLines | None:
             written.append(index)
-            return write(index)
+            return write(index, text, measured)
 
         return noted
 
