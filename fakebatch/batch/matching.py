@@ -72,7 +72,7 @@ class RuleMatcher:
         self.default = None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
         """The outcome of lines that no rule selects; None if it depends on the line (a replay)."""
         self._outcomes: dict[tuple[int, ...], LineOutcome] = {}
-        """The outcomes so far, by the rules that select a line; not those that depend on the line."""
+        """The outcomes so far, by the rules that select a line, unless they depend on it."""
 
     def outcome(self, line: RequestLine, bad_body: BodyError | None = None) -> LineOutcome:
         """The outcome of a line; if no rule selects it and its body is good, `default` itself.

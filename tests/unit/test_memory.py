@@ -54,10 +54,9 @@ class Life:
         upload = uploads.create(
             purpose="batch", filename="a.jsonl", bytes=len(content), mime_type="application/jsonl"
         )
-        for start in range(0, len(content), 60_000):
-            part = uploads.parts.create(upload.id, data=content[start : start + 60_000])
+        for start in range(0, len(content), MIB):
+            part = uploads.parts.create(upload.id, data=content[start : start + MIB])
             parts.append(part.id)
-        self.fake.router.reset()  # it records short bodies of the last hundred calls
         return upload.id, parts
 
 
@@ -290,16 +289,19 @@ RULES: dict[str, Callable[[FakeBatch], object]] = {
 }
 
 ENDPOINTS: dict[str, dict[str, Any]] = {
-    "/v1/chat/completions": {"messages": [{"role": "user", "content": "x" * 6_000}]},
-    "/v1/responses": {"input": "x" * 6_000},
-    "/v1/embeddings": {"input": "x"},
+    "/v1/chat/completions": {
+        "model": "gpt-5-nano",
+        "messages": [{"role": "user", "content": "x" * 6_000}],
+    },
+    "/v1/responses": {"model": "gpt-5-nano", "input": "x" * 6_000},
+    "/v1/embeddings": {"model": "text-embedding-3-small", "input": "x"},
 }
 
 
 def peak(endpoint: Any, rule: Callable[[FakeBatch], object]) -> int:
     """The most memory that a batch of 150 lines takes, beyond its input."""
-    body = {"model": "text-embedding-3-small", **ENDPOINTS[endpoint]}
-    content = jsonl(chat(f"r-{number}") | {"url": endpoint, "body": body} for number in range(150))
+    request = {"url": endpoint, "body": ENDPOINTS[endpoint]}
+    content = jsonl(chat(f"r-{number}") | request for number in range(150))
     with FakeBatch(clock="manual", unused_rules="ignore") as fake:
         rule(fake)
         client = fake.openai()

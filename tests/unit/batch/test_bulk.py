@@ -60,7 +60,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 def both(content: bytes, otherwise: LineRule = ECHO, **how: Any) -> tuple[Batch, Batch]:
     """The same batch twice; the second has no fast way. Bodies are not judged."""
-    how.setdefault("dialect", OPENAI.set(body_checks="none"))
+    how.setdefault("dialect", UNJUDGED)
     schedule, rules = how.pop("schedule", SCHEDULE), how.pop("rules", ())
     scenario = Scenario(schedule=schedule, on=rules, otherwise=otherwise)
     fast, general = (batch(content, scenario=scenario, **how) for _ in range(2))
@@ -81,6 +81,23 @@ def asking(text: str, custom_id: str = "r-1", **body: Any) -> dict[str, Any]:
     line["body"] |= {"messages": [{"role": "user", "content": text}], **body}
     return line
 
+
+UNJUDGED = OPENAI.set(body_checks="none")
+
+FORMS = {
+    f"{'compact' if compact else 'spaced'}, {'raw' if raw else 'escaped'}": UNJUDGED.set(
+        result_lines={"compact": compact, "raw": raw},
+        shapes={"added": "x.id=request_id x.of=custom_id"},
+    )
+    for compact in (False, True)
+    for raw in (False, True)
+}
+EVERY_FORM = FORMS | {
+    f"as {name} writes them": replace(
+        UNJUDGED, shapes=other.shapes, ids=other.ids, result_lines=other.result_lines
+    )
+    for name, other in DIALECTS.items()
+}
 
 PLAIN = json.dumps(asking("hello")).encode()
 
@@ -130,13 +147,19 @@ UNLIKE: dict[str, dict[str, Any]] = {
         "dialect": replace(OPENAI, ignored_errors=frozenset({ErrorCode.DUPLICATE_ID})),
     },
     **{
-        f"result lines in the form of {name}": {
+        f"result lines {name}": {
             "content": jsonl(asking("\u00fc\U0001f600 \u2028\x7f"), request("r-\u00e9")),
-            "dialect": replace(
-                OPENAI, shapes=other.shapes, ids=other.ids, result_lines=other.result_lines
-            ),
+            "dialect": form,
         }
-        for name, other in DIALECTS.items()
+        for name, form in EVERY_FORM.items()
+    },
+    "a line whose body is bad": {
+        "content": jsonl(request("r-0"), asking("hello", temperature=7), request("r-2")),
+        "dialect": OPENAI,
+    },
+    "an empty custom_id, which the provider replaces": {
+        "content": jsonl(asking("hello", ""), request("r-1")),
+        "dialect": next(iter(FORMS.values())),
     },
     "a batch that expires": {"content": requests(10), "schedule": OVERDUE},
     "a batch that is cancelled": {"content": requests(10), "cancelled": 55},
@@ -170,12 +193,13 @@ def test_other_batches_have_no_bulk(parts: dict[str, Any]) -> None:
     assert bulk_writer(batch(scenario=Scenario(schedule=SCHEDULE, **parts))) is None
 
 
-def of(endpoint: str, **body: Any) -> dict[str, Any]:
-    """Parts of a batch of three requests for another endpoint."""
+def of(endpoint: str, *, written: tuple[bytes, bytes] = (b"", b""), **body: Any) -> dict[str, Any]:
+    """Parts of a batch of three requests for another endpoint, with bytes replaced in the file."""
     made = batch(
         jsonl(*(request(str(n), url=endpoint, body={"model": "m", **body}) for n in range(3)))
     )
-    return {"content": made.content, "params": replace(made.params, endpoint=endpoint)}
+    content = (made.content or b"").replace(*written) if written[0] else made.content
+    return {"content": content, "params": replace(made.params, endpoint=endpoint)}
 
 
 ENDPOINTS: dict[str, dict[str, Any]] = {
@@ -191,6 +215,18 @@ ENDPOINTS: dict[str, dict[str, Any]] = {
     "responses with a placeholder in a parameter": of(
         "/v1/responses", input="hi", instructions="\x012 9007199254740001"
     ),
+    "responses with a placeholder as it is escaped": of(
+        "/v1/responses", input="hi", instructions=r"\u00012"
+    ),
+    "responses with a number that overflows": of(
+        "/v1/responses", input="hi", temperature=7, written=(b": 7", b": 1e999")
+    ),
+    "responses of a reasoning model": of("/v1/responses", input="hi", model="gpt-5-nano"),
+    "responses with an effort": of("/v1/responses", input="hi", reasoning={"effort": "low"}),
+    "responses of a service tier": of("/v1/responses", input="hi", service_tier="flex"),
+    "responses with log probabilities": of(
+        "/v1/responses", input="hi", include=["message.output_text.logprobs"], top_logprobs=2
+    ),
     "responses in JSON": of("/v1/responses", input="hi", text={"format": {"type": "json_object"}}),
     "embeddings": of("/v1/embeddings", input="hi"),
     "embeddings of several inputs": of("/v1/embeddings", input=["a", "b", [1, 2]]),
@@ -201,12 +237,35 @@ ENDPOINTS: dict[str, dict[str, Any]] = {
 }
 
 
+NOT_PLAIN = {
+    "responses with a placeholder in a parameter",
+    "responses with a placeholder as it is escaped",
+    "responses with a number that overflows",
+    "responses with log probabilities",
+    "responses in JSON",
+    "embeddings of odd length",
+    "embeddings in base64",
+}
+
+
+def test_which_requests_are_plain() -> None:
+    """Those that ask for a text or for vectors, and not for more."""
+    plain = set[str]()
+    for name, parts in ENDPOINTS.items():
+        write = bulk_writer(replace(batch(dialect=UNJUDGED), **parts))
+        assert write is not None
+        if write(0, None, False) is not None:
+            plain.add(name)
+    assert plain == {*ENDPOINTS} - NOT_PLAIN
+
+
+@pytest.mark.parametrize("form", EVERY_FORM.values(), ids=EVERY_FORM)
 @pytest.mark.parametrize("parts", ENDPOINTS.values(), ids=ENDPOINTS)
 def test_so_are_the_replies_of_other_endpoints(
-    parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    parts: dict[str, Any], form: Dialect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Written, or first measured and written later, to the byte."""
-    fast, general, streamed = (replace(batch(), **parts) for _ in range(3))
+    """Written, or first measured and written later, to the byte, in every form of result lines."""
+    fast, general, streamed = (replace(batch(dialect=form), **parts) for _ in range(3))
     expected = without_bulk(general)
     assert results(fast) == expected
 
@@ -215,6 +274,28 @@ def test_so_are_the_replies_of_other_endpoints(
     assert len(content) == len(expected.output)
     assert bytes(content) == expected.output
     assert results(streamed).usage == expected.usage
+
+
+ALIASES = {
+    "a trial run": ("dashscope", "/v1/chat/ds-test", {"messages": [{"role": "user"}]}),
+    "another name of responses": ("azure", "/chat/responses", {"input": "hi"}),
+}
+
+
+@pytest.mark.parametrize(("dialect", "endpoint", "body"), ALIASES.values(), ids=ALIASES)
+def test_so_are_those_of_other_names_of_an_endpoint(
+    dialect: str, endpoint: str, body: dict[str, Any]
+) -> None:
+    """With the text of the provider, where it has its own."""
+    parts = of(endpoint, **body)
+    fast, general = (
+        replace(batch(dialect=DIALECTS[dialect].set(body_checks="none")), **parts) for _ in range(2)
+    )
+    expected = without_bulk(general)
+    write = bulk_writer(fast)
+    assert write is not None
+    assert write(0, None, False) is not None
+    assert results(fast) == expected
 
 
 @every_answer
@@ -266,18 +347,8 @@ def test_beside_lines_that_rules_meet_the_others_are_plain(
     assert {*written} == {*finished} - {3}
 
 
-FORMS = {
-    f"{'compact' if compact else 'spaced'}, {'raw' if raw else 'escaped'}": OPENAI.set(
-        result_lines={"compact": compact, "raw": raw},
-        shapes={"added": "x.id=request_id x.of=custom_id"},
-    )
-    for compact in (False, True)
-    for raw in (False, True)
-}
-
-
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-@given(custom_id=TEXTS.filter(bool), text=TEXTS, escaped=st.booleans())
+@given(custom_id=TEXTS, text=TEXTS, escaped=st.booleans())
 def test_whatever_a_request_says_is_written_alike(
     form: Dialect, custom_id: str, text: str, *, escaped: bool
 ) -> None:
