@@ -371,7 +371,9 @@ def bulk_writer(batch: Batch) -> WriteLine | None:
     quoted = _quoted_raw if form.raw else _quoted
     content, starts, ends = lines.content, lines.starts, lines.ends
     make_line_id, make_request_id = id_maker(dialect.ids.line), id_maker(dialect.ids.request)
-    second, new = at // SECOND, tuple.__new__
+    second = at // SECOND
+    # a third of the time of ResultLines(…) and Usage(…)
+    new = tuple.__new__  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     templates: dict[str, Template] = {}
 
     def write(index: int, text: str | None, measured: bool) -> ResultLines | None:
@@ -410,7 +412,6 @@ def bulk_writer(batch: Batch) -> WriteLine | None:
             prompt + completion,
         )
         made = template % in_line_order(values)
-        # tuple.__new__ takes a third of the time of ResultLines(…) and Usage(…)
         usage = new(Usage, (prompt, completion, 0, 0))
         return new(ResultLines, (made, b"", len(made) + left_out, usage))
 
