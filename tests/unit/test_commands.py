@@ -227,7 +227,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "out is no place": (["in.jsonl", "--out", "/proc"], "/proc/in_output.jsonl: No such file"),
     "there is no file": (["no.jsonl"], "no.jsonl: No such file or directory"),
     "a directory": (["."], ".: Is a directory"),
-    "no dialect": (["in.jsonl", "--dialect", "x"], "There is no dialect 'x'.\nKnown are 'azure'"),
+    "no dialect": (
+        ["in.jsonl", "--dialect", "x"],
+        "There is no dialect 'x'.\nThe dialects are 'azure'",
+    ),
     "no dialect file": (["in.jsonl", "--dialect", "x.toml"], "x.toml': it cannot be read: "),
     "no incident": (["in.jsonl", "--incident", "x"], "There is no incident 'x'.\nKnown incident"),
     "no scenario": (["in.jsonl", "--incident", "x.toml"], "'x.toml' cannot be read as a scenario"),
