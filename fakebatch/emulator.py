@@ -138,7 +138,7 @@ class Emulator(Checks, Rules):
         if unused_rules not in get_args(UnusedRules):
             raise UsageError(
                 f"unused_rules={unused_rules!r} is unknown.",
-                f"Known are {', '.join(map(repr, get_args(UnusedRules)))}.",
+                f"It is {' or '.join(map(repr, get_args(UnusedRules)))}.",
                 "Leave it out to make rules that were never used an error.",
             )
         self.unused_rules = unused_rules

@@ -119,9 +119,9 @@ def object_problem(schema: Schema, value: Mapping[str, Any], name: str = "") -> 
         return body_error("unknown", prefix + next(key for key in value if key in unknowns))
     for key in value if others else [key for key in known if key in value]:
         item = value[key]
-        found = None if item is None else problem(known.get(key, others), item, prefix + key)
-        if found is not None:
-            return found
+        error = None if item is None else problem(known.get(key, others), item, prefix + key)
+        if error is not None:
+            return error
     return None
 
 

@@ -173,19 +173,19 @@ def _start(current: Run, file: str, content: bytes) -> Batch:
 
 def _report_errors(batch: Batch, file: str, content: bytes) -> None:
     """Print the errors of a batch; if it has failed, exit."""
-    found: list[dict[str, Any]] = batch["errors"]["data"] if batch["errors"] else []
-    lines: list[bytes] = content.split(b"\n") if found else []
-    for error in found[:_SHOWN]:
+    errors: list[dict[str, Any]] = batch["errors"]["data"] if batch["errors"] else []
+    lines: list[bytes] = content.split(b"\n") if errors else []
+    for error in errors[:_SHOWN]:
         number: int | None = error["line"]
         place = f"{file}:{number}" if number else file
         # line ends in front, so that the numbers of lines are those of the file
         problem = jsonl_problem(b"\n" * (number - 1) + lines[number - 1]) if number else ""
         detail = problem and f" ({problem})"
         error_console.print(f"{place}: {error['code']}: {error['message']}{detail}", style="red")
-    if len(found) > _SHOWN:
-        error_console.print(f"… and {len(found) - _SHOWN} more errors", style="red")
+    if len(errors) > _SHOWN:
+        error_console.print(f"… and {len(errors) - _SHOWN} more errors", style="red")
     if batch["status"] == "failed":
-        _fail(*([] if found else [f"{file}: the batch failed, without errors"]))
+        _fail(*([] if errors else [f"{file}: the batch failed, without errors"]))
 
 
 def _bar(screen: Console) -> Progress:

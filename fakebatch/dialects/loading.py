@@ -103,7 +103,7 @@ def choose(
     else:
         raise UsageError(
             f"There is no dialect {choice!r}.",
-            f"Known are {', '.join(map(repr, DIALECTS))}.",
+            f"The dialects are {', '.join(map(repr, DIALECTS))}.",
             "Give one of these, or a TOML file that is `like` one and has another address.",
         )
     if limits:
@@ -134,7 +134,7 @@ def load(path: Path) -> Dialect:
     like: Any = table.pop("like", "openai")
     facts: list[dict[str, Any]] = table.pop("fact", [])
     if like not in ["", *DIALECTS]:
-        known = f"Known are {', '.join(map(repr, DIALECTS))}."
+        known = f"The dialects are {', '.join(map(repr, DIALECTS))}."
         raise refusal((source,), f"like = {like!r} is not a dialect", known)
     if "facts" in table or type(facts) is not list or {*map(type, facts)} - {dict}:
         known = "Each fact is a table that begins with [[fact]]."

@@ -256,7 +256,7 @@ class CallSelector:
         if not any(fnmatchcase(name, self.operation) for name in OPERATIONS):
             raise UsageError(
                 f"There is no operation {self.operation!r}.",
-                f"Known are {', '.join(OPERATIONS)}, and patterns such as 'batches.*'.",
+                f"The operations are {', '.join(OPERATIONS)}, and patterns such as 'batches.*'.",
                 "Write for example fakebatch.on_call('batches.retrieve', nth=3).",
             )
         since, until = self.span

@@ -52,7 +52,7 @@ class Scenario:
             if name not in Limits.__dataclass_fields__:
                 raise UsageError(
                     f"There is no limit {name!r}.",
-                    f"Known are {', '.join(Limits.__dataclass_fields__)}.",
+                    f"The limits are {', '.join(Limits.__dataclass_fields__)}.",
                     "Write for example FakeBatch(limits={'batch_lines': 10}).",
                 )
         if isinstance(self.otherwise.outcome, Drop | Duplicate | Corrupt | ChangeCustomId):

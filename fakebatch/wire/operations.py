@@ -133,7 +133,7 @@ def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
         raise APIError(ErrorKind.NO_SUCH_ROUTE, method=method, path=path)
     raise RefusedRequest(
         f"{method} {path} is not emulated.",
-        f"Known are: {', '.join(each.name for each in OPERATIONS)}.",
+        f"The operations are {', '.join(each.name for each in OPERATIONS)}.",
         "Answer it with a respx route of your own, or do not call it in this test.",
     )
 

@@ -67,7 +67,7 @@ GZIP = b"\x1f\x8b\x08"
 BAD_FILES = {
     "an empty file": (b"", ["Invalid file format for Batch API. Must be .jsonl", "it is empty"]),
     "a compressed file": (GZIP, ["Must be .jsonl", "in.jsonl: it is compressed by gzip"]),
-    "an array": (b"[" + jsonl([chat("a")]) + b"]", ["in.jsonl: it is one array of 1 items"]),
+    "an array": (b"[" + jsonl([chat("a")]) + b"]", ["in.jsonl: it is one array of 1 item"]),
     "a bad line": (jsonl([chat("a"), chat("a")]), ["in.jsonl:2: duplicate_custom_id"]),
     "a line of Python": (
         jsonl([chat("a")]) + b"{'a': 1}",
@@ -227,7 +227,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "out is no place": (["in.jsonl", "--out", "/proc"], "/proc/in_output.jsonl: No such file"),
     "there is no file": (["no.jsonl"], "no.jsonl: No such file or directory"),
     "a directory": (["."], ".: Is a directory"),
-    "no dialect": (["in.jsonl", "--dialect", "x"], "There is no dialect 'x'.\nKnown are 'azure'"),
+    "no dialect": (
+        ["in.jsonl", "--dialect", "x"],
+        "There is no dialect 'x'.\nThe dialects are 'azure'",
+    ),
     "no dialect file": (["in.jsonl", "--dialect", "x.toml"], "x.toml': it cannot be read: "),
     "no incident": (["in.jsonl", "--incident", "x"], "There is no incident 'x'.\nKnown incident"),
     "no scenario": (["in.jsonl", "--incident", "x.toml"], "'x.toml' cannot be read as a scenario"),

@@ -123,9 +123,9 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "a name nobody has": (
         {"dialect": "moonshine"},
         "There is no dialect 'moonshine'.",
-        "Known are 'azure', 'compatible', 'dashscope'",
+        "The dialects are 'azure', 'compatible', 'dashscope'",
     ),
-    "no name at all": ({"dialect": 3}, "There is no dialect 3.", "Known are 'azure'"),
+    "no name at all": ({"dialect": 3}, "There is no dialect 3.", "The dialects are 'azure'"),
     "two addresses for several": (
         {"dialects": ["openai", "groq"], "base_url": "http://x/v1"},
         "came with dialect=None and base_url='http://x/v1'",

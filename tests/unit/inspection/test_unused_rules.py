@@ -212,6 +212,6 @@ def test_an_unknown_choice_is_refused() -> None:
         FakeBatch(unused_rules="quiet")  # type: ignore[arg-type]
     assert str(caught.value).split("\n") == [
         "fakebatch: unused_rules='quiet' is unknown.",
-        "Known are 'error', 'warn', 'ignore'.",
+        "It is 'error' or 'warn' or 'ignore'.",
         "Leave it out to make rules that were never used an error.",
     ]

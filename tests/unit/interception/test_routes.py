@@ -286,7 +286,9 @@ def test_an_endpoint_that_is_not_emulated_is_refused_loudly(fakebatch: FakeBatch
 
     came, known, to_do = str(caught.value).split("\n")
     assert came == "fakebatch: POST /images/generations is not emulated."
-    assert known.startswith("Known are: files.create, files.list, files.retrieve, files.delete,")
+    assert known.startswith(
+        "The operations are files.create, files.list, files.retrieve, files.delete,"
+    )
     assert to_do == "Answer it with a respx route of your own, or do not call it in this test."
 
 

@@ -176,7 +176,7 @@ KNOWN = ", ".join(operation.name for operation in OPERATIONS)
 def not_emulated(what: str) -> list[str]:
     return [
         f"fakebatch: {what} is not emulated.",
-        f"Known are: {KNOWN}.",
+        f"The operations are {KNOWN}.",
         "Answer it with a respx route of your own, or do not call it in this test.",
     ]
 
