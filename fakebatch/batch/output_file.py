@@ -212,7 +212,7 @@ class _Writer:
             if is_streamed:
                 lines = ready.get(index) or self.write(index, measured=True)
             else:
-                lines = ready.pop(index, None) or self.write(index)
+                lines = ready.pop(index) if index in ready else self.write(index)
                 output.write(lines.output)
                 self.replies.pop(index, None)
             length += lines.length
