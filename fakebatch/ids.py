@@ -152,13 +152,16 @@ FORMS: dict[str, Callable[[str, int], str]] = {
     "hex": lambda digits, _: digits[:32],
     "hex24": lambda digits, _: digits[:24],
     "hex16": lambda digits, _: digits[:16],
+    "digits": lambda digits, _: f"{int(digits[:16], 16) % 10**19:019}",
     "uuid": lambda digits, _: dashed(digits[64:96]),
     "ulid": _ulid,
+    "request_ulid": lambda digits, at: _ulid(digits[64:], at),
 }
 """The names that may be in the braces of a form. Made of 128 hex digits and a moment.
 
 `stamp` is 32 hex digits that begin with the unix second, `base58` 22 letters and digits, `base62`
-24, `hex` 32 hex digits, `hex24` and `hex16` fewer, `ulid` a ULID in lower case.
+24, `hex` 32 hex digits, `hex24` and `hex16` fewer, `digits` 19 decimal digits, `ulid` a ULID in
+lower case, `request_ulid` another one, for the `request_id` of a result line.
 """
 
 MakeId = Callable[[str, int], str]

@@ -48,6 +48,8 @@ class BatchCreateParams:
     """The model of every line, with providers whose create call names one; else empty."""
     deletes_input: bool = False
     """Whether the input file is deleted when the batch ends."""
+    idempotency_key: str | None = None
+    """The key of a call that can be repeated."""
 
 
 class Counts(NamedTuple):

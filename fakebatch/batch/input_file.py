@@ -67,7 +67,7 @@ class Lines:
     numbers: array[int]
     """Line numbers in the file, from 1."""
     url: str = ""
-    """The endpoint of lines without a `url`."""
+    """The endpoint of the lines, for those without a `url`."""
     model: str = ""
     """If not empty, it replaces the model of every line."""
 
@@ -148,7 +148,13 @@ def validate(
         models: the models that exist; None if every plausible name does.
         model: if not empty, it replaces the model of every line.
     """
-    lines = replace(find_lines(content), url=endpoint, model=model)
+    lines = find_lines(content)
+    if endpoint in dialect.input_decides and len(lines):
+        url = (parsed_object(lines.raw(0)) or {}).get("url")
+        decided = [*dialect.input_decides, *dialect.aliases.values()]
+        if url in dialect.endpoints and canonical(url) in map(canonical, decided):
+            endpoint = url
+    lines = replace(lines, url=endpoint, model=model)
     checks = _LineChecks(lines, dialect, models)
     bad: list[BatchError] = []
     good = array("Q")
@@ -184,8 +190,8 @@ class _LineChecks:
     def __init__(self, lines: Lines, dialect: Dialect, models: frozenset[str] | None) -> None:
         self.keys, self.ignored_errors = dialect.line_keys, dialect.ignored_errors
         self.model, self.models = lines.model, models
-        self.endpoint = canonical(lines.url)
-        self.urls = [url for url in dialect.endpoints if canonical(url) == self.endpoint]
+        self.endpoint = canonical(dialect.aliases.get(lines.url, lines.url))
+        self.urls = [url for url in dialect.endpoints if canonical(url) == canonical(lines.url)]
         self.required: tuple[str, ...] = REQUIRED_PARAMS.get(self.endpoint, ())
         self.custom_ids: set[str] = set()
         self.first_model: str | None = None

@@ -138,16 +138,19 @@ class _Writer:
         self.outcomes, order = batch.outcomes.by_line, batch.outcomes.order
         self.bulk = bulk_writer(batch)
         total, completed, failed = batch.counts(batch.end.at)
-        self.finished = order[: completed + failed]
+        count, how = completed + failed, batch.overrides.result_files
+        in_order = batch.dialect.result_lines.in_order and how.order != "shuffled"
+        self.finished = sorted(order[:count]) if in_order else order[:count]
         code = UNFINISHED_CODES.get(batch.end.status, "") if total else ""
-        self.order = order if code else self.finished
-        self.unfinished = frozenset(self.order[len(self.finished) :])
+        unfinished = order[count:] if code else ()
+        self.order = [*self.finished, *unfinished]
+        self.unfinished = frozenset(unfinished)
         message = batch.dialect.unfinished_line_errors.get(code)
         self.unfinished_response = LineResponse(None, {"code": code, "message": message})
 
     def results(self) -> Results:
         """Both files; an output file above MAX_CACHED is left to be written while it is read."""
-        how, order = self.batch.overrides.result_files, [*self.order]
+        how, order = self.batch.overrides.result_files, self.order
         write, ready, is_cached = self.write, dict[int, _Lines](), True
         rules = (self.batch.scenario.otherwise, *self.batch.scenario.on)
         if any(rule.reply and callable(rule.reply.answer) for rule in rules):

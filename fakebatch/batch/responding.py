@@ -10,7 +10,8 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from json.encoder import encode_basestring_ascii
+from functools import cache
+from json.encoder import encode_basestring, encode_basestring_ascii
 from operator import itemgetter
 from typing import Any
 
@@ -20,7 +21,7 @@ from fakebatch import replies
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.input_file import parsed
 from fakebatch.batch.matching import Result, callable_error, label
-from fakebatch.dialects import Dialect, Shapes, canonical, render
+from fakebatch.dialects import Dialect, canonical, render
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.ids import IdFactory, format_id, id_maker
@@ -71,10 +72,13 @@ def respond(
     if isinstance(result, Fail | Hang):
         return _error_response(NO_RESPONSE if isinstance(result, Hang) else result, dialect)
     request = model_request(line, dialect, id_factory, now)
+    added = _added(line, dialect, id_factory, now)
     if isinstance(result, Echo):
-        return LineResponse(200, replies.echo(request, result.then))
+        trial = dialect.trial_replies.get(line.url)
+        body = replies.with_text(request, trial) if trial else replies.echo(request, result.then)
+        return LineResponse(200, body | added)
     if isinstance(result, Malformed):
-        return LineResponse(200, replies.malform(request, result.how))
+        return LineResponse(200, replies.malform(request, result.how) | added)
     answer = result.answer
     if callable(answer):
         try:
@@ -83,7 +87,7 @@ def respond(
             raise callable_error("The callable given to reply", line, error) from error
     match answer:
         case str():
-            return LineResponse(200, replies.with_text(request, answer))
+            return LineResponse(200, replies.with_text(request, answer) | added)
         case Mapping():
             return LineResponse(200, answer)
         case _:
@@ -94,12 +98,21 @@ def respond(
             )
 
 
+def _added(line: RequestLine, dialect: Dialect, id_factory: IdFactory, now: int) -> dict[str, Any]:
+    """What the provider adds to the body of a default reply; it leaves a body of the test alone."""
+    shape = dialect.shapes.added
+    if not shape:
+        return {}
+    request_id = format_id(dialect.ids.request, id_factory.line(line.index), now)
+    return render(shape, {"custom_id": line.custom_id or request_id, "request_id": request_id})
+
+
 def model_request(
     line: RequestLine, dialect: Dialect, id_factory: IdFactory, now: int
 ) -> replies.ModelRequest:
     """The request as the default replies take it, answered at `now`."""
     return replies.ModelRequest(
-        endpoint=canonical(line.url),
+        endpoint=canonical(dialect.aliases.get(line.url, line.url)),
         body=dict(line.body),
         key=id_factory.line(line.index)[32:],
         created=now // SECOND,
@@ -157,10 +170,11 @@ def result_lines(
         batch.overrides.result_files,
     )
     ids = format_id(forms.line, seed, at), format_id(forms.request, seed, at)
-    result = result_object(batch.dialect.shapes, line.custom_id, ids, response)
+    result = result_object(batch, line.custom_id, ids, response)
     for corruption in corruptions:
         _corrupt_object(result, corruption, line.index or 0)
-    lines = [encode(line.custom_id, result, raw=how.raw)]
+    form = batch.dialect.result_lines
+    lines = [encode(line.custom_id, result, compact=form.compact, raw=form.raw or how.raw)]
     for corruption in corruptions:
         lines = [copy for each in lines for copy in _corrupt_bytes(each, corruption)]
     return b"".join(each + LINE_ENDS[how.newline] for each in lines)
@@ -171,9 +185,10 @@ LINE_ENDS = {None: b"\n", "lf": b"\n", "crlf": b"\r\n"}
 
 
 def result_object(
-    shapes: Shapes, custom_id: str | None, ids: tuple[str, str], response: LineResponse
+    batch: Batch, custom_id: str | None, ids: tuple[str, str], response: LineResponse
 ) -> dict[str, Any]:
     """The JSON object of a result line; `ids` are its `id` and its `request_id`."""
+    shapes = batch.dialect.shapes
     if response.status is None:
         shape = shapes.lost
     else:
@@ -182,28 +197,34 @@ def result_object(
     values = {
         "id": ids[0],
         "custom_id": custom_id,
+        "batch_id": batch.id,
         # status 0 comes without a request id (observed, ellmer #830)
         "request_id": "" if response.status == 0 else ids[1],
         "status_code": response.status,
         "body": response.body,
         "error": response.body if error_is_body else response.error,
-        "body_text": json.dumps(response.body) if "body_text" in shapes.answered else "",
+        "body_text": "",
     }
+    if "body_text" in shape:  # compact and not escaped, as pydantic's `model_dump_json` writes it
+        text = encode(custom_id, response.body, compact=True, raw=True)
+        values["body_text"] = text.decode(errors="surrogatepass")
     return render(shape, values)
 
 
-# made once: json.dumps would make one for each line
-_ENCODERS = {raw: json.JSONEncoder(allow_nan=False, ensure_ascii=not raw) for raw in (False, True)}
+@cache  # json.dumps would make one for each line
+def _encoder(compact: bool, raw: bool) -> json.JSONEncoder:
+    separators = (",", ":") if compact else None
+    return json.JSONEncoder(allow_nan=False, ensure_ascii=not raw, separators=separators)
 
 
-def encode(custom_id: str | None, result: dict[str, Any], *, raw: bool = False) -> bytes:
+def encode(custom_id: str | None, result: Mapping[str, Any], *, compact: bool, raw: bool) -> bytes:
     """A result line as JSON, without its line end.
 
     Raises:
         UsageError: a body given by the test cannot be written as JSON.
     """
     try:
-        return _ENCODERS[raw].encode(result).encode(errors="surrogatepass")
+        return _encoder(compact, raw).encode(result).encode(errors="surrogatepass")
     except (TypeError, ValueError) as error:
         raise not_json(f"custom_id {custom_id!r}", error) from error
 
@@ -286,18 +307,20 @@ Template = tuple[bytes, Callable[[tuple[Any, ...]], Any]]
 
 def bulk_writer(batch: Batch) -> WriteLine | None:
     """Writes the result lines of requests that no rule selects; None if the batch is not plain."""
-    otherwise = batch.scenario.otherwise
-    answer = otherwise.reply.answer if otherwise.reply else None
+    dialect, endpoint, otherwise = batch.dialect, batch.lines.url, batch.scenario.otherwise
+    trial = dialect.trial_replies.get(endpoint)
+    answer = otherwise.reply.answer if otherwise.reply else trial
     fixed_text = answer if isinstance(answer, str) else None
     if (
         (fixed_text is None and otherwise.echo != Echo())
-        or canonical(batch.params.endpoint) != "/v1/chat/completions"
-        or "body_text" in batch.dialect.shapes.answered
+        or canonical(dialect.aliases.get(endpoint, endpoint)) != "/v1/chat/completions"
+        or "body_text" in dialect.shapes.answered
         or not batch.has_default_files
     ):
         return None
-    fixed_quoted = None if fixed_text is None else _quoted(fixed_text)
-    lines, id_factory, at, forms = batch.lines, batch.id_factory, batch.written, batch.dialect.ids
+    quoted = _quoted_raw if dialect.result_lines.raw else _quoted
+    fixed_quoted = None if fixed_text is None else quoted(fixed_text)
+    lines, id_factory, at, forms = batch.lines, batch.id_factory, batch.written, dialect.ids
     content, starts, ends = lines.content, lines.starts, lines.ends
     make_line_id, make_request_id = id_maker(forms.line), id_maker(forms.request)
     templates: dict[str, Template] = {}
@@ -318,8 +341,8 @@ def bulk_writer(batch: Batch) -> WriteLine | None:
             make_line_id(digits, at).encode(),
             make_request_id(digits, at).encode(),
             chat.id_of(seed[32:]).encode(),
-            _quoted(request["custom_id"]),
-            fixed_quoted or _quoted(text),
+            quoted(request["custom_id"]),
+            fixed_quoted or quoted(text),
             prompt,
             completion,
             prompt + completion,
@@ -333,9 +356,11 @@ def _template(batch: Batch, model: str, at: int) -> Template:
     """The template for a model, made of a line like any other that has marks for its values."""
     snapshot = batch.dialect.snapshots.get(model, model)
     body = chat.plain_completion(_REPLY_ID, at // SECOND, snapshot, (_TEXT, _PROMPT, _COMPLETION))
+    body |= render(batch.dialect.shapes.added, {"custom_id": _CUSTOM_ID, "request_id": _REQUEST_ID})
     ids = _LINE_ID, _REQUEST_ID
-    result = result_object(batch.dialect.shapes, _CUSTOM_ID, ids, LineResponse(200, body))
-    line = encode(_CUSTOM_ID, result) + b"\n"
+    result = result_object(batch, _CUSTOM_ID, ids, LineResponse(200, body))
+    form = batch.dialect.result_lines
+    line = encode(_CUSTOM_ID, result, compact=form.compact, raw=form.raw) + b"\n"
     in_line_order = itemgetter(*map(_MARKS.index, _MARK.findall(line)))
     escaped = line.replace(b"%", b"%%")
     return _MARK.sub(lambda mark: b"%d" if mark[0].isdigit() else b"%b", escaped), in_line_order
@@ -346,3 +371,7 @@ def _quoted(text: str) -> bytes:
     if text.isascii() and "\x7f" not in text:
         return to_json(text)
     return encode_basestring_ascii(text).encode()
+
+
+def _quoted_raw(text: str) -> bytes:
+    return encode_basestring(text).encode(errors="surrogatepass")

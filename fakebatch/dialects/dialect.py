@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, get_args
 
 from fakebatch.dialects.errors import ErrorCode, ErrorKind, ErrorTemplate
-from fakebatch.dialects.settings import OneOf, address, build, duration, url_path
+from fakebatch.dialects.settings import OneOf, address, build, duration, pattern, url_path
 from fakebatch.dialects.template import Sentence, Shape
 from fakebatch.durations import SECOND
 from fakebatch.ids import FORMS
@@ -22,7 +22,7 @@ _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 _FILE = "object id purpose filename bytes created_at expires_at status status_details"
 _ERROR = "message type param code code_or_status status status_text request_id"
-_LINE = "id custom_id request_id status_code body body.* body_text error error.*"
+_LINE = "id custom_id batch_id request_id status_code body body.* body_text error error.*"
 _BATCH = (
     "id object endpoint endpoint_once_valid model errors errors.object errors.data input_file_id "
     "completion_window status output_file_id error_file_id created_at in_progress_at expires_at "
@@ -142,6 +142,9 @@ class Shapes:
     """The result line of a request that got an HTTP error; if empty, `answered`."""
     lost: LineShape
     """The result line of a request that never ran; `error` has `code` and `message`."""
+    added: Annotated[str, Shape("custom_id request_id")]
+    """What the provider adds to the body of a default reply. In a direct call both fields are the
+    id of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,8 @@ class FileRules:
     """The endings of names that a batch file may have; if empty, any name will do."""
     renames: bool
     """Whether a second file of the same name is called `name (1).jsonl`."""
+    content_type: str
+    """The `content-type` of a download."""
 
     def __post_init__(self) -> None:
         begins = [*self.statuses.values()]
@@ -193,6 +198,18 @@ class FileRules:
                 f"statuses = {dict(self.statuses)} are not in the order of time",
                 "The first begins at second 0; the last is that of a file that is ready.",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLines:
+    """How result lines are written."""
+
+    compact: bool
+    """Whether there are no blanks after the commas and colons of JSON."""
+    raw: bool
+    """Whether characters beyond ASCII are written as UTF-8; otherwise they are escaped."""
+    in_order: bool
+    """Whether they are in the order of the input; otherwise in that in which they finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +280,12 @@ class Dialect:
     """A host may begin with `*.`; requests must have the parameters of a query."""
     endpoints: tuple[Annotated[str, url_path], ...]
     """The endpoints of batches; the first is used if a call may leave it out."""
+    aliases: Mapping[str, str]
+    """The endpoint of OpenAI that an endpoint works like, where more than the version differs."""
+    trial_replies: Mapping[str, str]
+    """The text of every default reply of an endpoint for trial runs, by endpoint."""
+    input_decides: frozenset[str]
+    """Endpoints that take each other's lines: the url of the first line holds for the batch."""
     purposes: tuple[str, ...]
     """The purposes of files that can be uploaded."""
     snapshots: Mapping[str, str]
@@ -295,6 +318,7 @@ class Dialect:
     batches_list: Listing
     files_list: Listing
     files: FileRules
+    result_lines: ResultLines
     limits: Limits
     pace: Pace
     batch_models: tuple[str, ...]
@@ -309,6 +333,12 @@ class Dialect:
     """The result files, `output` or `errors`, that a completed batch has even if they are empty."""
     refuses_missing_input: bool
     """Whether a create call with an unknown input file gets an error; otherwise its batch fails."""
+    input_file_ids: Annotated[str, pattern]
+    """A regular expression for `input_file_id`, which is refused if it neither matches nor belongs
+    to a file; if empty, any will do."""
+    idempotency_key: str
+    """The parameter or header of a create call with a key: a second call with the same key returns
+    the same batch, or an error if other parameters differ. Empty if there is none."""
     line_keys: tuple[Annotated[str, OneOf("custom_id", "method", "url", "body")], ...]
     """The required keys of a line; by default it is a POST to the endpoint of the batch."""
     skips_bad_lines: bool

@@ -38,6 +38,8 @@ class ErrorKind(StrEnum):
     TOO_MANY_UPLOADS = auto()
     WRONG_PURPOSE = auto()
     NO_SUCH_INPUT = auto()
+    BAD_INPUT_ID = auto()
+    OTHER_PARAMS = auto()
     FILE_NOT_READY = auto()
     UPLOAD_OVER = auto()
     NO_SUCH_PART = auto()

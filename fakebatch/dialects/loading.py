@@ -45,6 +45,7 @@ DIALECTS = _Dialects()
 
 DialectName = Literal[
     "azure",
+    "compatible",
     "dashscope",
     "deepinfra",
     "doubleword",
@@ -56,6 +57,7 @@ DialectName = Literal[
     "openai",
     "openai-2024",
     "parasail",
+    "perplexity",
     "siliconflow",
     "zhipu",
 ]

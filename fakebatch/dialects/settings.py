@@ -71,6 +71,16 @@ def url_path(endpoint: str) -> str:
     return endpoint
 
 
+def pattern(expression: str) -> str:
+    """A regular expression."""
+    try:
+        re.compile(expression)
+    except re.error as error:
+        known = "It must be a regular expression, as Python's `re` has it."
+        raise ValueError(f"{expression!r} is not valid: {error}", known) from error
+    return expression
+
+
 def build(
     kind: type[ValueT], data: Mapping[str, Any], *place: str, like: ValueT | None = None
 ) -> ValueT:

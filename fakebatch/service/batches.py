@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,9 +30,16 @@ class Batches:
         """Create a batch, whose whole future is decided now. A missing input file fails it later.
 
         Raises:
-            APIError: the file has another purpose, or too many batches were created within an hour.
+            APIError: the file has another purpose, an idempotency key was used with other
+                parameters, or too many batches were created within an hour.
         """
         state = self._state
+        if (key := params.idempotency_key) is not None:
+            for batch in state.batches.existing(now):
+                if batch.params == params:
+                    return batch
+                if batch.params.idempotency_key == key:
+                    raise APIError(ErrorKind.OTHER_PARAMS, key=key)
         limit = state.dialect.limits.creates_per_hour
         with state.lock:
             if not state.batch_creations.allows(limit, now):
@@ -84,6 +92,8 @@ class Batches:
         dialect = self._state.dialect
         file = self._state.files.get(file_id, now)
         if file is None:
+            if dialect.input_file_ids and not re.fullmatch(dialect.input_file_ids, file_id):
+                raise APIError(ErrorKind.BAD_INPUT_ID, id=file_id)
             if dialect.refuses_missing_input:
                 raise APIError(ErrorKind.NO_SUCH_INPUT, id=file_id)
             return None

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
 from urllib.parse import quote
@@ -187,7 +188,7 @@ def file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
     if plain != file.filename:
         disposition += f"; filename*=UTF-8''{quote(file.filename, safe='')}"
     headers = {
-        "content-type": "application/octet-stream",
+        "content-type": service.state.dialect.files.content_type,
         "content-disposition": disposition,
     }
     content = file.content if isinstance(file.content, bytes) else file.content.read()
@@ -237,8 +238,12 @@ def cancel_upload(service: Service, _: Request, id_: str, now: int) -> Wire:
 @operation("batches.create", "POST", "/batches")
 def create_batch(service: Service, request: Request, _: str, now: int) -> Created:
     """JSON: see `params.batch_params`."""
-    body = params.json_object(request.body)
-    batch = service.batches.create(params.batch_params(body, service.state.dialect), now)
+    body, dialect = params.json_object(request.body), service.state.dialect
+    batch_params, name = params.batch_params(body, dialect), dialect.idempotency_key
+    if name:
+        key = body.get(name) or request.headers.get(name.lower())
+        batch_params = replace(batch_params, idempotency_key=key)
+    batch = service.batches.create(batch_params, now)
     return Created(view.batch_object(batch, now), batch.id)
 
 

@@ -162,6 +162,16 @@ def test_embeddings_are_unit_vectors_of_the_text(do: Driver) -> None:
     assert len(do(create, input="x", model="text-embedding-3-small").data[0].embedding) == 1536
 
 
+def test_the_models_are_listed_by_alias_and_snapshot(do: Driver) -> None:
+    """Each once, in their order; the guide's model is among them, and serves a batch."""
+    listed = [one.id for one in do.all(do.client.models.list)]
+    done = do.run([chat("a", model="gpt-6-luna")])
+
+    assert listed == sorted({*listed})
+    assert {"gpt-6-luna", "gpt-5", "gpt-5-2025-08-07"} <= {*listed}
+    assert (done.status, done.model) == ("completed", "gpt-6-luna")
+
+
 @pytest.mark.fakebatch(models=["gpt-4o", "gpt-5"])
 def test_the_models_there_are(do: Driver) -> None:
     """Listed and shown; another is not found, and fails a batch that asks for it."""

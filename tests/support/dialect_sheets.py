@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
@@ -104,11 +105,25 @@ def _providers() -> Iterator[str]:
         keys = " or ".join(f"`{name}`" for name in each.environment if each.auth)
         settings = f"[{each.name}.toml](../../fakebatch/dialects/{each.name}.toml)"
         yield f"## {each.title} (`{each.name}`)\n"
-        yield f"{addresses}{'; key: ' if keys else ''}{keys}; settings: {settings}. Differences:\n"
+        like = _like(each.name)
+        base = "OpenAI" if like == "openai" else f"[`{like}`](#{_anchor(DIALECTS[like])})"
+        yield f"{addresses}{'; key: ' if keys else ''}{keys}; settings: {settings}."
+        yield f"Differences from {base}:\n"
         yield from (f"- {fact.what} (*{fact.evidence}*: {fact.source})" for fact in each.facts)
         yield ""
         yield from _items("Not emulated", each.left_out)
         yield from _items("Not known, so as at OpenAI unless a line says otherwise", each.unknown)
+
+
+def _like(name: str) -> str:
+    """The dialect from which this one differs."""
+    path = Path(dialect.__file__).with_name(f"{name}.toml")
+    return str(tomllib.loads(path.read_text("utf-8")).get("like", "openai"))
+
+
+def _anchor(each: Dialect) -> str:
+    """The anchor of its heading, as GitHub makes it."""
+    return f"{each.title} ({each.name})".lower().replace(" ", "-").translate({40: "", 41: ""})
 
 
 def _unsupported() -> Iterator[str]:

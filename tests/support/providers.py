@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from fakebatch import FakeBatch
-from fakebatch.dialects import DIALECTS, Dialect
+from fakebatch.dialects import DIALECTS, Dialect, canonical
 from fakebatch.dialects.template import parse
 from support.client import Driver, chat, jsonl
 
@@ -24,8 +24,10 @@ PATTERNS = {
     "hex": r"[0-9a-f]{32}",
     "hex24": r"[0-9a-f]{24}",
     "hex16": r"[0-9a-f]{16}",
+    "digits": r"[0-9]{19}",
     "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
     "ulid": r"0[0-9a-z]{25}",
+    "request_ulid": r"0[0-9a-z]{25}",
     "base62": r"[0-9A-Za-z]{24}",
 }
 
@@ -33,7 +35,15 @@ PATTERNS = {
 def line(dialect: Dialect, custom_id: str, **body: Any) -> dict[str, Any]:
     """A line this provider takes."""
     asked = {"model": model_of(dialect), **body}
-    return {**chat(custom_id, **asked), "url": dialect.endpoints[0]}
+    url = dialect.endpoints[0]
+    if canonical(url) == "/v1/responses":
+        return {
+            "custom_id": custom_id,
+            "method": "POST",
+            "url": url,
+            "body": {"input": "a", **asked},
+        }
+    return {**chat(custom_id, **asked), "url": url}
 
 
 def model_of(dialect: Dialect) -> str:

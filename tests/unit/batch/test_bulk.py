@@ -12,7 +12,7 @@ from fakebatch.batch import output_file
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.output_file import Streamed, results
 from fakebatch.batch.responding import WriteLine, bulk_writer
-from fakebatch.dialects import DIALECTS, OPENAI, ErrorCode
+from fakebatch.dialects import DIALECTS, OPENAI, Dialect, ErrorCode
 from fakebatch.replies import Usage
 from fakebatch.rules.batches import BatchRule, ResultFiles
 from fakebatch.rules.lines import Duplicate, Fail, Hang, LineRule, Reply
@@ -115,7 +115,15 @@ UNLIKE: dict[str, dict[str, Any]] = {
         "content": jsonl(asking("one"), asking("two")),
         "dialect": replace(OPENAI, ignored_errors=frozenset({ErrorCode.DUPLICATE_ID})),
     },
-    "result lines of another shape": {"content": jsonl(request("r-0")), "dialect": DIALECTS["ogx"]},
+    **{
+        f"result lines in the form of {name}": {
+            "content": jsonl(asking("\u00fc\U0001f600 \u2028\x7f"), request("r-\u00e9")),
+            "dialect": replace(
+                OPENAI, shapes=other.shapes, ids=other.ids, result_lines=other.result_lines
+            ),
+        }
+        for name, other in DIALECTS.items()
+    },
     "a batch that expires": {"content": requests(10), "schedule": OVERDUE},
     "a batch that is cancelled": {"content": requests(10), "cancelled": 55},
 }
@@ -195,13 +203,24 @@ def test_beside_lines_that_rules_meet_the_others_are_plain(
     assert {*written} == {*finished} - {3}
 
 
+FORMS = {
+    f"{'compact' if compact else 'spaced'}, {'raw' if raw else 'escaped'}": OPENAI.set(
+        result_lines={"compact": compact, "raw": raw},
+        shapes={"added": "x.id=request_id x.of=custom_id"},
+    )
+    for compact in (False, True)
+    for raw in (False, True)
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @given(custom_id=TEXTS.filter(bool), text=TEXTS, escaped=st.booleans())
 def test_whatever_a_request_says_is_written_alike(
-    custom_id: str, text: str, *, escaped: bool
+    form: Dialect, custom_id: str, text: str, *, escaped: bool
 ) -> None:
-    """Any id and any text, in either way to write them in JSON."""
+    """Any id and any text, in either way to write them in JSON, in each form of result lines."""
     line = json.dumps(asking(text, custom_id), ensure_ascii=escaped).encode()
-    fast, general = both(jsonl(line))
+    fast, general = both(jsonl(line), dialect=form)
     assert results(fast) == results(general)
     assert json.loads(bytes(results(fast).output))["custom_id"] == custom_id
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -193,3 +194,58 @@ def test_canceled_with_one_l_is_never_seen(client: Any, fakebatch: FakeBatch) ->
         while batch.status not in ("completed", "failed", "canceled"):
             time.sleep(600)
             batch = client.batches.retrieve(batch.id)
+
+
+RESPONSES = {
+    "custom_id": "a",
+    "method": "POST",
+    "url": "/v1/responses",
+    "body": {"model": "my-deployment", "input": "hi"},
+}
+
+
+@pytest.mark.parametrize("endpoint", ["/chat/completions", "/chat/responses"])
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [(LINE, "chat.completion"), (RESPONSES, "response")],
+    ids=["lines for chat", "lines for responses"],
+)
+def test_the_input_decides_between_chat_and_responses(
+    endpoint: str, line: dict[str, Any], kind: str, client: Any, fakebatch: FakeBatch
+) -> None:
+    """Of the endpoints without /v1: "the system will read your input file"."""
+    done = run(client, fakebatch, line, endpoint=endpoint)
+
+    result = json.loads(client.files.content(done.output_file_id).content)
+    assert result["response"]["body"]["object"] == kind
+    assert done.endpoint == endpoint
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "lines"),
+    [
+        ("/v1/chat/completions", [RESPONSES]),
+        ("/chat/completions", [RESPONSES, {**LINE, "custom_id": "b"}]),
+        ("/chat/completions", [{**RESPONSES, "url": "/v1/embeddings"}]),
+        ("/chat/completions", [{**RESPONSES, "url": ["/v1/responses"]}, LINE]),
+    ],
+    ids=["an endpoint with /v1", "lines of both", "lines for embeddings", "a url that is a list"],
+)
+def test_the_lines_of_a_batch_are_for_a_single_endpoint(
+    endpoint: str, lines: list[dict[str, Any]], client: Any, fakebatch: FakeBatch
+) -> None:
+    """`url_mismatch`: a row differs from the rest, or from the endpoint."""
+    done = run(client, fakebatch, *lines, endpoint=endpoint)
+
+    assert done.status == "failed"
+    assert {one.code for one in done.errors.data} <= {"url_mismatch", "invalid_request"}
+
+
+@pytest.mark.parametrize("id_", ["file-2PbNWcDDgw3QXQKkvgK3Wk", "file_01jh6x76wtemjr74t1", "x"])
+def test_an_input_file_id_of_another_form_is_refused_at_once(id_: str, client: Any) -> None:
+    """One of OpenAI's: 400. One of Azure's that does not exist fails the batch."""
+    batch: Any = {"endpoint": "/chat/completions", "completion_window": "24h"}
+    with pytest.raises(openai.BadRequestError, match="'InputFileId' must be a valid file id"):
+        client.batches.create(input_file_id=id_, **batch)
+
+    assert client.batches.create(input_file_id=f"file-{'0' * 32}", **batch).status == "validating"

@@ -123,7 +123,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "a name nobody has": (
         {"dialect": "moonshine"},
         "There is no dialect 'moonshine'.",
-        "Known are 'azure', 'dashscope', 'deepinfra'",
+        "Known are 'azure', 'compatible', 'dashscope'",
     ),
     "no name at all": ({"dialect": 3}, "There is no dialect 3.", "Known are 'azure'"),
     "two addresses for several": (

@@ -126,7 +126,7 @@ def test_ours_are_files_of_the_same_form() -> None:
     assert {*DIALECTS} == {file.stem for file in folder.glob("*.toml")} - {"unsupported"}
     assert load(folder / "groq.toml") == DIALECTS["groq"]
     assert DIALECTS["groq"] is DIALECTS["groq"]
-    assert len(DIALECTS) == 14
+    assert len(DIALECTS) == 16
 
 
 FACT = "[[fact]]\nwhat = 'x'\nsource = 'y'\nevidence = 'inferred'"
@@ -136,10 +136,10 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "like nobody": (
         'like = "moonshine"',
         "'moonshine' is not a dialect",
-        "'azure', 'dash",
+        "'azure', 'compat",
     ),
-    "like a table": ("like = {}", ": like = {} is not a dialect", "'azure', 'dash"),
-    "like a number": ("like = 3", ": like = 3 is not a dialect", "'azure', 'dash"),
+    "like a table": ("like = {}", ": like = {} is not a dialect", "'azure', 'compat"),
+    "like a number": ("like = 3", ": like = 3 is not a dialect", "'azure', 'compat"),
     "an unknown setting": ("limit = 3", ": 'limit' is unknown", "limits, pace"),
     "an unknown setting of a group": (
         "[window]\nleest = '1h'",
@@ -172,6 +172,16 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "[line_errors.529]\ncode = 'x'",
         ": line_errors.529: message is missing",
         "new table",
+    ),
+    "a regular expression that is none": (
+        "input_file_ids = 'file-['",
+        ": input_file_ids: 'file-[' is not valid: unterminated character set",
+        "a regular expression",
+    ),
+    "an addition that nothing is known of": (
+        "shapes.added = 'x=model'",
+        ": shapes.added: there is no field 'model'",
+        "custom_id request_id",
     ),
     "a status that is none": ("line_errors.1.message = ''", "rors: '1' is unknown", "400 to 599"),
     "a status of no batch": ("statuses = { done = 'x' }", ": statuses: 'done' is unk", "completed"),

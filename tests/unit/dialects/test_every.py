@@ -193,6 +193,7 @@ def named(annotation: Any) -> list[str]:
 def test_a_shape_can_show_every_field_it_may_name() -> None:
     """What the check of a shape lets pass is there when the object is made."""
     may = {field.name: named(field.type) for field in fields(Shapes)}
+    added = may.pop("added")
     may["list"] = named(fields(Listing)[0].type)
     shapes = {
         kind: " ".join(f"{name.replace('.', '_')}={name}" for name in names)
@@ -200,7 +201,10 @@ def test_a_shape_can_show_every_field_it_may_name() -> None:
     }
     lists = {"shape": shapes.pop("list")}
     dialect = DIALECTS["openai"].set(
-        name="everything", shapes=shapes, batches_list=lists, files_list=lists
+        name="everything",
+        shapes={**shapes, "added": " ".join(f"x_{name}={name}" for name in added)},
+        batches_list=lists,
+        files_list=lists,
     )
     lines = [chat("a"), chat("b"), chat("c")]
     headers = {"authorization": "Bearer x"}
@@ -235,6 +239,7 @@ def test_a_shape_can_show_every_field_it_may_name() -> None:
         }
 
     assert batch["status"] == "expired"
+    assert {f"x_{name}" for name in added} <= {*shown["answered"]["body"]}
     assert {kind: [*value] for kind, value in shown.items()} == {
         kind: [name.replace(".", "_") for name in names] for kind, names in may.items()
     }

@@ -18,8 +18,10 @@ OTHERS = {
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.parent.name != "dialects"
 }
-NAMES = {*DIALECTS, *unsupported(), "kimi", "qwen", "glm", "llama"} - {"openai", "together"}
-"""The API is OpenAI's, and together is a word."""
+NAMES = {*DIALECTS, *unsupported(), "kimi", "qwen", "glm", "llama"} - {
+    *("openai", "together", "compatible"),
+}
+"""The API is OpenAI's; the others are words."""
 
 
 @pytest.mark.parametrize("path", OTHERS.values(), ids=OTHERS)

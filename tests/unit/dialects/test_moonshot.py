@@ -86,7 +86,8 @@ def test_a_failed_validation_has_no_reason(do: Driver) -> None:
     "second",
     [
         pytest.param(LINE, id="a custom_id twice"),
-        pytest.param(chat("b", model="kimi-k2.5"), id="two models"),
+        pytest.param(chat("b", model="kimi-k2.7-code"), id="two models"),
+        pytest.param(chat("b", model="kimi-k2.5"), id="a model of old"),
         pytest.param(chat("b", model="kimi-k3"), id="a model that is not offered for batches"),
         pytest.param({**chat("b", model="kimi-k2.6"), "url": "/v1/embeddings"}, id="another url"),
         pytest.param({**chat("b", model="kimi-k2.6"), "method": "GET"}, id="no POST"),
@@ -245,3 +246,32 @@ def test_the_key_of_the_samples_is_a_dummy(fakebatch: FakeBatch) -> None:
     client = openai.OpenAI(base_url=BASE, api_key=os.environ["MOONSHOT_API_KEY"])
     assert "not-a-real-key" in client.api_key
     assert client.batches.list().data == []
+
+
+def test_a_download_is_plain_text(do: Driver) -> None:
+    """Of an uploaded file as of a result; OpenAI calls both an octet stream."""
+    done = do.run([LINE])
+    for id_ in (done.input_file_id, done.output_file_id):
+        response = do(do.client.files.content, id_).response
+        assert response.headers["content-type"] == "text/plain"
+
+
+TYPES = {
+    401: "incorrect_api_key_error",
+    403: "permission_denied_error",
+    404: "resource_not_found_error",
+    429: "rate_limit_reached_error",
+    500: "server_error",
+}
+
+
+@pytest.mark.parametrize(("status", "kind"), TYPES.items())
+def test_an_error_of_a_rule_has_the_type_of_its_status(
+    do: Driver, fakebatch: FakeBatch, status: int, kind: str
+) -> None:
+    """As the reference lists them."""
+    fakebatch.on_call("batches.retrieve").fail(status)
+    with pytest.raises(openai.APIStatusError) as caught:
+        do(do.client.with_options(max_retries=0).batches.retrieve, "batch_x")
+
+    assert (caught.value.status_code, caught.value.type) == (status, kind)

@@ -29,7 +29,7 @@ def test_the_groq_sdk_takes_a_batch_through_its_life(fakebatch: FakeBatch) -> No
     done = client.batches.retrieve(batch.id)
 
     assert (done.status, done.request_counts.completed) == ("completed", 1)
-    assert b'"custom_id": "a"' in client.files.content(done.output_file_id).read()
+    assert b'"custom_id":"a"' in client.files.content(done.output_file_id).read()
     assert [one.id for one in client.batches.list().data] == [batch.id]
     assert {one.id for one in client.files.list().data} == {file.id, done.output_file_id}
     with pytest.raises(groq.ConflictError):
