@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
-from datetime import datetime, timezone
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from threading import Lock
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER, TERMINAL, Status
@@ -15,38 +16,44 @@ from fakebatch.service import Service
 from fakebatch.service.records import FileRecord
 from fakebatch.vtime import moments
 
-START = moments.microseconds(datetime(2026, 1, 1, tzinfo=timezone.utc))
-"""Where the time of a world begins, unless it is real."""
-HOUR = 3_600 * SECOND
-QUARTERS = 4
-"""Into so many parts a client sees the work of a batch divided, by its counts."""
+PARTS = 4
+"""A client sees counts at this many moments while a batch is in progress."""
 
 _SPEED = re.compile(r"(\d+(?:\.\d+)?)x")
 
 
 class WorldClock:
-    """Virtual time that polls move, or that runs `speed` times as fast as real time.
+    """Virtual time that polls move, or that runs `speed` times as fast as real time. Thread-safe.
 
     Args:
         mode: "polls", "manual", "real", or a speed: "60x".
         start: when it begins; a real clock shows the real time.
 
     Raises:
-        UsageError: there is no such mode.
+        UsageError: there is no such mode, or `start` is not a moment.
     """
 
-    def __init__(self, mode: str = "polls", start: int = START) -> None:
+    def __init__(self, mode: str = "polls", start: moments.Moment | None = None) -> None:
         speed = _SPEED.fullmatch(mode)
         if mode not in ("polls", "manual", "real") and speed is None:
             raise UsageError(
-                f"clock={mode!r} is no clock of a server.",
+                f"clock={mode!r} is not a clock of a server.",
                 "The clocks are 'polls', 'manual', 'real', and speeds such as '60x' or '3600x'.",
                 "Leave it out to let polls move time.",
             )
+        if mode == "real" and start is not None:
+            raise UsageError(
+                f"start={start!r} came with clock='real'.",
+                "A real clock begins with the real time.",
+                "Leave start out, or use clock='1x', which begins whenever you like.",
+            )
         self.mode = mode
         self.speed = 1.0 if mode == "real" else float(speed[1]) if speed else 0.0
-        self._at = self.began = moments.now() if mode == "real" else start
+        """How many virtual seconds pass in a second."""
+        usual = moments.now() if mode == "real" else moments.DEFAULT_START
+        self._at = self.began = usual if start is None else moments.microseconds(start)
         self._since = time.monotonic()
+        self._lock = Lock()
 
     def read(self) -> int:
         """The time in microseconds since 1970."""
@@ -62,48 +69,59 @@ class WorldClock:
         """
         if self.mode == "real":
             raise UsageError(
-                "The clock of this world is real and was asked to move.",
-                "Its mode is 'real'; others can be moved.",
-                "Make the world with clock='manual', 'polls' or a speed such as '60x'.",
+                "The clock of this world is real and cannot be moved.",
+                "Those with the modes 'polls', 'manual' and speeds such as '60x' can.",
+                "Make the world with one of these: clock='manual'.",
             )
-        self._at = max(self.read(), moment)
-        self._since = time.monotonic()
+        with self._lock:
+            self._at, self._since = max(self.read(), moment), time.monotonic()
 
 
 def next_change(service: Service, ids: Iterable[str], now: int) -> int | None:
-    """The earliest moment after `now` at which a poll of one of these objects shows a difference.
+    """The earliest moment after `now` at which a look at one of these objects shows a difference.
 
     `NEVER` if one of them is unfinished and nothing is scheduled for it; None if all have finished.
     """
     state = service.state
-    records = [
-        record for id_ in ids if (record := state.batches.current(id_) or state.files.current(id_))
-    ]
-    moments = (
-        _next_of_batch(record, now) if isinstance(record, Batch) else _next_of_file(record, service, now)
-        for record in records
+    return min(
+        (
+            at
+            for id_ in ids
+            for record in (state.batches.current(id_), state.files.current(id_))
+            for at in ([] if record is None else _changes(record, service, now))
+            if now < at
+        ),
+        default=None,
     )
-    return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _next_of_batch(batch: Batch, now: int) -> int | None:
-    if now < batch.validated:
-        return batch.validated
-    marks = batch.timeline.marks
-    if marks[-1].status in TERMINAL and marks[-1].at <= now:
-        return None
-    changes = [mark.at for mark in marks]
-    for mark, following in zip(marks, marks[1:], strict=False):
-        if mark.status is Status.IN_PROGRESS and following.at < NEVER:
-            span = following.at - mark.at
-            changes += [mark.at + span * n // QUARTERS for n in range(1, QUARTERS)]
-    return min((at for at in changes if now < at), default=NEVER)
+def _changes(record: Batch | FileRecord, service: Service, now: int) -> Iterator[int]:
+    """Moments at which a batch or a file looks different; `NEVER` for a batch that is unfinished."""
+    if isinstance(record, FileRecord):
+        overrides, statuses = record.overrides, service.dialect.files.statuses
+        yield from (record.created + overrides.found_after, record.created + overrides.ready_after)
+        if record.purpose != service.dialect.results_purpose:
+            yield from (record.created + seconds * SECOND for seconds in statuses.values())
+    elif record.is_validating(now):  # what follows is not known before the lines are validated
+        yield record.validated
+    else:
+        if record.status(now) not in TERMINAL:
+            yield NEVER
+        yield from _of_batch(record, now)
 
 
-def _next_of_file(file: FileRecord, service: Service, now: int) -> int | None:
-    overrides = file.overrides
-    statuses = service.dialect.files.statuses.values()
-    changes = [file.created + overrides.found_after, file.created + overrides.ready_after]
-    if file.purpose != service.dialect.results_purpose:
-        changes += [file.created + seconds * SECOND for seconds in statuses]
-    return min((at for at in changes if now < at), default=None)
+def _of_batch(batch: Batch, now: int) -> Iterator[int]:
+    """Moments at which a batch that has been validated looks different."""
+    marks, lag = batch.timeline.marks, batch.counts_lag
+    yield from (batch.end.at, batch.end.at + lag, batch.end.at + batch.files_lag)
+    for mark, following in pairwise(marks):
+        yield from (mark.at, mark.at + lag)
+        span = following.at - mark.at
+        name = batch.dialect.statuses.get(mark.status, mark.status.value)
+        names = batch.overrides.override.statuses.get(name, name)
+        if not isinstance(names, str):  # shown one after the other
+            yield from (mark.at - (-span * n // len(names)) for n in range(1, len(names)))
+        if mark.status is Status.IN_PROGRESS:
+            finished = batch.finished(now - lag)
+            parts = (mark.at + span * n // PARTS for n in range(1, PARTS))
+            yield from (at + lag for at in parts if batch.finished(at) > finished)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import threading
-from types import TracebackType
+from contextlib import suppress
 from typing import Self
 
 from fakebatch.server.connection import DEFAULT_LIMITS, Answer, Connection, Limits
@@ -15,6 +15,8 @@ MAX_CONNECTIONS = 1_000
 """Further clients wait until one of these connections ends."""
 SWITCH_INTERVAL = 0.0005
 """While one thread writes results, others that answer polls must not wait for 5 ms each time."""
+CLOSING = 5.0
+"""For how many seconds the end of open connections is awaited."""
 
 
 class Server:
@@ -27,7 +29,7 @@ class Server:
         limits: what a connection allows.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: it cannot listen on this address.
     """
 
     def __init__(
@@ -39,54 +41,64 @@ class Server:
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        self.host = host
         self.port: int = self._listener.getsockname()[1]
         """The port it listens on."""
         self._answer, self._limits = answer, limits
-        self._open: dict[Connection, socket.socket] = {}
+        self._open: dict[threading.Thread, socket.socket] = {}
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._accepting = threading.Thread(target=self._accept, name="fakebatch server", daemon=True)
-        self._is_closing = False
+        self._is_closing = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """Its address: `http://127.0.0.1:1234`. Of all interfaces the loopback one."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def __enter__(self) -> Self:
         self._switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL)
+        self._listener.settimeout(0.5)  # macOS does not wake `accept` when the socket is closed
         self._accepting.start()
         return self
 
-    def __exit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop listening, and end every connection, also one in the middle of a reply."""
-        self._is_closing = True
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self._is_closing.set()
+        _shut(self._listener)
         self._accepting.join()
-        for sock in [*self._open.values()]:
+        self._listener.close()
+        threads = [*self._open.items()]
+        for _, sock in threads:
             _shut(sock)
+        for thread, _ in threads:
+            thread.join(CLOSING)
         sys.setswitchinterval(self._switch_interval)
 
     def _accept(self) -> None:
-        while not self._is_closing:
-            self._slots.acquire()
+        while not self._is_closing.is_set():
+            if not self._slots.acquire(timeout=0.5):
+                continue
             try:
                 sock, _ = self._listener.accept()
-            except OSError:  # closed, or out of descriptors
+            except OSError as error:  # nobody came, it was closed, or there are no descriptors left
                 self._slots.release()
+                if not isinstance(error, TimeoutError):
+                    self._is_closing.wait(0.05)
                 continue
-            connection = Connection(sock, self._answer, self._limits)
-            self._open[connection] = sock
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+            self._open[thread] = sock
+            thread.start()
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, sock: socket.socket) -> None:
         try:
-            connection.serve()
+            Connection(sock, self._answer, self._limits).serve()
         finally:
-            del self._open[connection]
+            del self._open[threading.current_thread()]
             self._slots.release()
 
 
 def _shut(sock: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # it has ended meanwhile
         sock.shutdown(socket.SHUT_RDWR)
-    except OSError:  # it has ended meanwhile
-        pass

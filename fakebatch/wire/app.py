@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -256,12 +257,19 @@ class Sites:
         apps: one for each provider.
         prefix: a path such as `/w/name`. Below it the paths of the base URLs are answered too,
             whatever the host: `http://127.0.0.1:1234/w/name/v1/batches`.
+        own: for API keys that have apps of their own: these, in the order of `apps`.
 
     Raises:
         UsageError: two of them have the same address.
     """
 
-    def __init__(self, apps: Sequence[App], prefix: str = "") -> None:
+    def __init__(
+        self,
+        apps: Sequence[App],
+        prefix: str = "",
+        own: Mapping[str, Sequence[App]] = MappingProxyType({}),
+    ) -> None:
+        self._own = {key: dict(zip(apps, others, strict=True)) for key, others in own.items()}
         self.base_urls = tuple(url for app in apps for url in app.service.dialect.base_urls)
         self._apps: dict[Base, App] = {}
         for app in apps:
@@ -280,7 +288,8 @@ class Sites:
         for base, app in self._apps.items():
             path = base.path_below(request)
             if path is not None:
-                return Target(app, path, *route(request.method, path))
+                own = self._own and self._own.get(request.key)
+                return Target(own[app] if own else app, path, *route(request.method, path))
         return None
 
 
