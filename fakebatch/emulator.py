@@ -90,10 +90,17 @@ class Emulator(Checks, Rules):
                     f"{name} takes a list of strings.",
                     f"Write {name}=[{several!r}].",
                 )
+        organizations = {} if organizations is None else organizations
+        if not isinstance(organizations, Mapping):
+            raise UsageError(
+                f"organizations={organizations!r} is not a mapping.",
+                "It maps API keys to the names of organizations.",
+                "Write organizations={'sk-a': 'one', 'sk-b': 'two'}.",
+            )
         self.dialects = providers(dialect, dialects, base_url, limits)
         """The providers that are emulated, as values."""
         known_models = None if models is None else frozenset(models)
-        owners = ["", *dict.fromkeys((organizations or {}).values())]
+        owners = ["", *dict.fromkeys(organizations.values())]
         self._services = [
             # the ids of the first do not depend on the others; no two services share an id
             Service(dialect, seed=f"{seed}{f'/{n}' if n else ''}".encode(), models=known_models)
@@ -115,7 +122,7 @@ class Emulator(Checks, Rules):
         """The requests that rules of `on_call` have hit: `fired`."""
         self._observers: list[Callable[[Handled], object]] = [self._recorder.note]
         """They are called with every request that was handled."""
-        keys = None if api_keys is None else frozenset([*api_keys, *(organizations or {})])
+        keys = None if api_keys is None else frozenset([*api_keys, *organizations])
         apps = [
             App(service, clock=clock, api_keys=keys, faults=self.faults, observers=self._observers)
             for service in self._services
@@ -123,7 +130,7 @@ class Emulator(Checks, Rules):
         count = len(self.dialects)
         own = {
             key: apps[owners.index(owner) * count :][:count]
-            for key, owner in (organizations or {}).items()
+            for key, owner in organizations.items()
         }
         self._sites = Sites(apps[:count], prefix, own)
         self.base_url = self.dialects[0].base_urls[0].replace("*", "fakebatch")

@@ -113,15 +113,16 @@ def _changes(record: Batch | FileRecord, service: Service, now: int) -> Iterator
 def _of_batch(batch: Batch, now: int) -> Iterator[int]:
     """Moments at which a batch that has been validated looks different."""
     marks, lag = batch.timeline.marks, batch.counts_lag
-    yield from (batch.end.at, batch.end.at + lag, batch.end.at + batch.files_lag)
+    yield batch.end.at + batch.files_lag
+    moments = [mark.at for mark in marks]
+    yield from moments
     for mark, following in pairwise(marks):
-        yield from (mark.at, mark.at + lag)
         span = following.at - mark.at
         name = batch.dialect.statuses.get(mark.status, mark.status.value)
         names = batch.overrides.override.statuses.get(name, name)
         if not isinstance(names, str):  # shown one after the other
             yield from (mark.at - (-span * n // len(names)) for n in range(1, len(names)))
         if mark.status is Status.IN_PROGRESS:
-            finished = batch.finished(now - lag)
-            parts = (mark.at + span * n // PARTS for n in range(1, PARTS))
-            yield from (at + lag for at in parts if batch.finished(at) > finished)
+            moments += [mark.at + span * n // PARTS for n in range(1, PARTS)]
+    counts = batch.counts(now - lag)
+    yield from (at + lag for at in moments if batch.counts(at) != counts)
