@@ -20,7 +20,7 @@ from fakebatch.report.events import history
 from fakebatch.report.text import timeline
 from fakebatch.rules.fluent import Rules
 from fakebatch.rules.loading import Incident
-from fakebatch.rules.scenario import Place, Scenario
+from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.service import Service, State
 from fakebatch.vtime import moments
 from fakebatch.webhooks.webhooks import Webhooks
@@ -217,6 +217,10 @@ class Emulator(Checks, Rules):
     def _hits(self, place: Place) -> int:
         """How often the rule at a place of the scenario was used."""
         return hits(self._services, place)
+
+    def uses(self) -> Iterator[tuple[Place, AnyRule, int]]:
+        """All rules, each with its place in the scenario, and how often it was used."""
+        return ((place, rule, self._hits(place)) for place, rule in self.scenario.rules)
 
     def snapshot(self) -> Snapshot:
         """The files, batches, webhooks, rules and journal as they are now, for `restore`."""

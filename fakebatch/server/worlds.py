@@ -16,9 +16,11 @@ from fakebatch.batch.lifecycle import NEVER
 from fakebatch.durations import SECOND, Duration, microseconds, text
 from fakebatch.emulator import Emulator, Snapshot
 from fakebatch.errors import FakeBatchError, UsageError
+from fakebatch.inspection.checks import Finding
 from fakebatch.inspection.endless import LEAST_IDLE
 from fakebatch.inspection.journal import moment_text
 from fakebatch.server.clock import WorldClock, next_change
+from fakebatch.server.events import Events
 from fakebatch.vtime import moments
 from fakebatch.wire.app import Handled, Target
 from fakebatch.wire.messages import Reply, Request, json_reply
@@ -69,8 +71,10 @@ class World:
         self.clock = WorldClock(clock, start)
         self.emulator = Emulator(clock=self.clock.read, prefix=self.prefix or "/", **options)
         self.emulator.schedule(**(schedule or {}))
-        self.refusals = deque[str](maxlen=MAX_REFUSALS)
-        """The messages of requests that were refused: what they need is not emulated."""
+        self.events = Events(self.emulator)
+        """What happens, for `GET events`."""
+        self.refusals = deque[Finding](maxlen=MAX_REFUSALS)
+        """The requests that were refused, because what they need is not emulated."""
         self.snapshots: dict[int, Snapshot] = {}
         """Snapshots by number."""
         self._snapshot_numbers = count(1)
@@ -97,7 +101,7 @@ class World:
             if reply.pieces is not None:
                 reply = reply._replace(pieces=self._read(reply))
         except FakeBatchError as error:
-            self.refusals.append(str(error))
+            self._note(error)
             reply = error_reply(501, error, "not_emulated")
             self.emulator.note_refused(request, reply)
         time = {"x-fakebatch-time": moment_text(self.clock.read())}
@@ -115,8 +119,12 @@ class World:
         try:
             yield from reply.pieces or ()
         except FakeBatchError as error:
-            self.refusals.append(str(error))
+            self._note(error)
             raise ConnectionAbortedError(str(error)) from error
+
+    def _note(self, error: FakeBatchError) -> None:
+        what, known, advice = error.args
+        self.refusals.append(Finding("refusals", (), self.clock.read(), (what, known, advice)))
 
     def _move(self, target: Target) -> None:
         """Move time to what a poll will show next."""
@@ -224,7 +232,9 @@ class Worlds(Mapping[str, World]):
         """Put a new world in the place of one, made with the same options."""
         world = World(name, **{**self._options, **self._own[name]})
         with self._lock:
-            self._worlds[name] = world
+            before, self._worlds[name] = self._worlds.get(name), world
+        if before is not None:
+            before.events.publish(None)
         return world
 
     def remove(self, name: str) -> None:
@@ -241,7 +251,8 @@ class Worlds(Mapping[str, World]):
                 "Reset it: POST /_fakebatch/reset.",
             )
         with self._lock:
-            del self._worlds[name], self._own[name]
+            self._worlds.pop(name).events.publish(None)
+            del self._own[name]
 
     def find(self, path: str) -> tuple[World | None, str]:
         """The world that a path belongs to, None if there is none of that name; and its name."""
