@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fakebatch.inspection.objects import FileView as File
     from fakebatch.request_line import RequestLine
     from fakebatch.rules.scenario import Scenario
+    from fakebatch.server.remote import Remote, connect
     from fakebatch.vtime.clock import Clock
 
 __version__: str
@@ -27,9 +28,11 @@ __all__ = [
     "File",
     "Journal",
     "RefusedRequest",
+    "Remote",
     "RequestLine",
     "Scenario",
     "UsageError",
+    "connect",
 ]
 
 _HOMES = {
@@ -42,9 +45,11 @@ _HOMES = {
     "File": "inspection.objects:FileView",
     "Journal": "inspection.journal:Journal",
     "RefusedRequest": "errors:RefusedRequest",
+    "Remote": "server.remote:Remote",
     "RequestLine": "request_line:RequestLine",
     "Scenario": "rules.scenario:Scenario",
     "UsageError": "errors:UsageError",
+    "connect": "server.remote:connect",
 }
 
 

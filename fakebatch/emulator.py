@@ -254,9 +254,7 @@ class Emulator(Checks, Rules):
         Raises:
             UsageError: there is such a rule, and `unused_rules` is "error".
         """
-        if self.unused_rules == "ignore" or self._broke_off:
-            return
-        for finding in self.unused_findings():
+        for finding in () if self._broke_off else self.unused_findings():
             error = UsageError(*finding.message)
             if self.unused_rules == "error":
                 raise error
@@ -264,6 +262,8 @@ class Emulator(Checks, Rules):
 
     def unused_findings(self) -> Iterator[Finding]:
         """Rules of the test that were never used, as data: what `check_rules` raises."""
+        if self.unused_rules == "ignore":
+            return iter(())
         return used_rules(self._services, self.faults, self._selections, self._began)
 
     def now(self) -> int:

@@ -65,12 +65,14 @@ class NewWorld(Body):
 
 @dataclass(frozen=True, slots=True)
 class Incident(Body):
-    """A known incident, with values for its parameters."""
+    """A known incident with values for its parameters, or a scenario. It need not happen."""
 
     example = '{"name": "download-truncated", "parameters": {"fraction": 0.5}}'
 
-    name: str
+    _: KW_ONLY
+    name: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    scenario: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,10 @@ class WorldState:
     path: str
     """Of its base URL: `/w/mine/v1`."""
     dialects: tuple[str, ...]
+    environment: tuple[str, ...]
+    """The variables from which clients read their key."""
+    key: str
+    """A key that is accepted."""
     clock: ClockState
     calls: int
     refusals: tuple[str, ...]

@@ -287,9 +287,13 @@ def add_rules(world: World, body: Scenario) -> bodies.RuleList:
 
 @route("POST", "incident", status=201)
 def add_incident(world: World, body: bodies.Incident) -> bodies.RuleList:
-    """Make a known incident happen. Answers with its rules."""
+    """Make an incident happen. Answers with its rules."""
     before = {place for place, _ in world.emulator.scenario.rules}
-    world.emulator.incident(loading.named(body.name).with_parameters(body.parameters))
+    if body.scenario is not None:
+        scenario = _scenario(body.scenario, "incident")
+    else:
+        scenario = loading.named(body.name).with_parameters(body.parameters)
+    world.emulator.incident(scenario)
     return _rules(world, without=before)
 
 
@@ -452,6 +456,8 @@ def _world(world: World) -> bodies.WorldState:
         world.name,
         world.path,
         tuple(dialect.name for dialect in emulator.dialects),
+        tuple(name for dialect in emulator.dialects for name in dialect.environment),
+        world.key,
         _clock(world),
         emulator.journal.count(),
         tuple("\n".join(refusal.message) for refusal in world.refusals),

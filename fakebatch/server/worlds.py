@@ -32,6 +32,7 @@ MAX_REFUSALS = 1_000
 """So many of the last refusals are kept."""
 HOUR = 3_600 * SECOND
 """How far a poll moves time if nothing is scheduled for what it shows."""
+DUMMY_KEY = "sk-fakebatch-this-is-not-a-real-key"
 LOOKS = frozenset(
     {"batches.retrieve", "batches.list", "files.retrieve", "files.list", "files.content"}
 )
@@ -71,6 +72,9 @@ class World:
         self.clock = WorldClock(clock, start)
         self.emulator = Emulator(clock=self.clock.read, prefix=self.prefix or "/", **options)
         self.emulator.schedule(**(schedule or {}))
+        keys = [*(options.get("api_keys") or ()), DUMMY_KEY]
+        self.key: str = keys[0]
+        """A key that is accepted."""
         self.events = Events(self.emulator)
         """What happens, for `GET events`."""
         self.refusals = deque[Finding](maxlen=MAX_REFUSALS)
