@@ -65,7 +65,9 @@ def _fakebatch_server() -> Generator[TestServer]:
     except ModuleNotFoundError as error:
         if error.name != "h11":
             raise
-        pytest.fail("The fixture fakebatch_server needs h11: pip install 'fakebatch[server]'", False)
+        pytest.fail(
+            "The fixture fakebatch_server needs h11: pip install 'fakebatch[server]'", False
+        )
     with serving() as server:
         yield server
 

@@ -32,7 +32,7 @@ def pytest_runtest_makereport(
     report = yield
     if item.stash.get(_REPORTED, True):
         return report
-    fakes = [*_used(item.stash[_CALLS_BEFORE]), *_servers(item)]
+    fakes: list[FakeBatch | Remote] = [*_used(item.stash[_CALLS_BEFORE]), *_servers(item)]
     if report.failed:
         item.stash[_REPORTED] = True
         report.sections.extend(_timelines(fakes))
@@ -55,7 +55,8 @@ def _used(before: dict[FakeBatch, int]) -> list[FakeBatch]:
 
 def _servers(item: pytest.Item) -> list[Remote]:
     """The world of the test on a server, if it uses the fixture."""
-    world: Remote | None = (getattr(item, "funcargs", None) or {}).get("fakebatch_server")
+    fixtures: dict[str, Any] | None = getattr(item, "funcargs", None)
+    world = (fixtures or {}).get("fakebatch_server")
     return [] if world is None else [world]
 
 

@@ -91,7 +91,7 @@ class Emulator(Checks, Rules):
                     f"Write {name}=[{several!r}].",
                 )
         organizations = {} if organizations is None else organizations
-        if not isinstance(organizations, Mapping):
+        if not isinstance(organizations, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError(
                 f"organizations={organizations!r} is not a mapping.",
                 "It maps API keys to the names of organizations.",
@@ -129,8 +129,7 @@ class Emulator(Checks, Rules):
         ]
         count = len(self.dialects)
         own = {
-            key: apps[owners.index(owner) * count :][:count]
-            for key, owner in organizations.items()
+            key: apps[owners.index(owner) * count :][:count] for key, owner in organizations.items()
         }
         self._sites = Sites(apps[:count], prefix, own)
         self.base_url = self.dialects[0].base_urls[0].replace("*", "fakebatch")

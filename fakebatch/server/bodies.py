@@ -52,9 +52,9 @@ class NewWorld(Body):
     dialect: DialectName | None = None
     incident: str | tuple[str, ...] | None = None
     """Names of incidents."""
-    schedule: dict[Literal["validating", "in_progress", "finalizing", "cancelling"], Span] | None = (
-        None
-    )
+    schedule: (
+        dict[Literal["validating", "in_progress", "finalizing", "cancelling"], Span] | None
+    ) = None
     max_idle: Span | None = None
     api_keys: list[str] | None = None
     organizations: dict[str, str] | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from threading import Lock
+from typing import Any
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER, TERMINAL, Status
@@ -83,20 +84,13 @@ def next_change(service: Service, ids: Iterable[str], now: int) -> int | None:
     `NEVER` if one of them is unfinished and nothing is scheduled for it; None if all have finished.
     """
     state = service.state
-    return min(
-        (
-            at
-            for id_ in ids
-            for record in (state.batches.current(id_), state.files.current(id_))
-            for at in ([] if record is None else _changes(record, service, now))
-            if now < at
-        ),
-        default=None,
-    )
+    records = (state.batches.current(id_) or state.files.current(id_) for id_ in ids)
+    changes = (_changes(record, service, now) for record in records if record is not None)
+    return min((at for at in chain.from_iterable(changes) if now < at), default=None)
 
 
 def _changes(record: Batch | FileRecord, service: Service, now: int) -> Iterator[int]:
-    """Moments at which a batch or a file looks different; `NEVER` for a batch that is unfinished."""
+    """Moments at which a batch or a file looks different; `NEVER` for an unfinished batch."""
     if isinstance(record, FileRecord):
         overrides, statuses = record.overrides, service.dialect.files.statuses
         yield from (record.created + overrides.found_after, record.created + overrides.ready_after)
@@ -119,7 +113,8 @@ def _of_batch(batch: Batch, now: int) -> Iterator[int]:
     for mark, following in pairwise(marks):
         span = following.at - mark.at
         name = batch.dialect.statuses.get(mark.status, mark.status.value)
-        names = batch.overrides.override.statuses.get(name, name)
+        statuses: Mapping[Any, str | Sequence[str]] = batch.overrides.override.statuses
+        names = statuses.get(name, name)
         if not isinstance(names, str):  # shown one after the other
             yield from (mark.at - (-span * n // len(names)) for n in range(1, len(names)))
         if mark.status is Status.IN_PROGRESS:

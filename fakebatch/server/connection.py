@@ -71,7 +71,9 @@ class Connection:
         limits: what is allowed.
     """
 
-    def __init__(self, sock: socket.socket, answer: Answer, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, sock: socket.socket, answer: Answer, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self._socket, self._answer, self._limits = sock, answer, limits
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head_bytes)
 
@@ -147,8 +149,6 @@ class Connection:
             if size > self._limits.body_bytes:
                 raise BadRequest(f"The body has more than {self._limits.body_bytes} bytes.", 413)
             yield bytes(event.data)
-        if event is h11.ConnectionClosed:  # pragma: no cover  # h11 raises in this state
-            raise BadRequest("The body is incomplete.")
 
     def _drain(self) -> bool:
         """Read what the answer has not read: else the kernel may reset the connection.

@@ -11,7 +11,7 @@ import binascii
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from importlib.metadata import version
 from typing import Any, NamedTuple, get_type_hints
 
@@ -152,19 +152,24 @@ def _read(kind: Any, sent: bytes | Mapping[str, str], path: str) -> Any:
 def _scenario(data: Any, path: str) -> Scenario:
     """A scenario of a request. It must not make the server read a file."""
     if isinstance(data, dict):
-        rules: Any = [data.get("otherwise"), *(data.get("on") or ())]
+        scenario = dict[str, Any](data)  # pyright: ignore[reportUnknownArgumentType]  # of JSON
+        rules = [scenario.get("otherwise"), *_list(scenario.get("on"))]
         if any(isinstance(rule, dict) and "replay" in rule for rule in rules):
             raise UsageError(
                 f"{path}: a recording to replay is a file of the server.",
                 "No request makes the server read a file.",
                 "Start it with --scenario FILE, or reply with bodies.",
             )
-        return loading.read(data, path)
+        return loading.read(scenario, path)
     raise UsageError(
         f"{path}: a scenario is an object.",
-        "It has the names of a scenario file: on, on_batch, on_file, on_call, on_webhook, schedule.",
+        "It has the names of a scenario file: on, on_batch, on_file, on_call, schedule …",
         'Send for example {"on_call": [{"operation": "batches.*", "fail": {"status": 503}}]}.',
     )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _reply(answer: Any, status: int) -> Reply:
@@ -173,8 +178,9 @@ def _reply(answer: Any, status: int) -> Reply:
         return Reply(status, {**headers, "cache-control": "no-store"}, b"", answer)
     if isinstance(answer, Scenario):
         answer = loading.dump(answer)
-    elif not isinstance(answer, dict):
-        answer = adapter(type(answer)).dump_python(answer, mode="json")
+    elif is_dataclass(answer):
+        kind: Any = type(answer)
+        answer = adapter(kind).dump_python(answer, mode="json")
     body = json.dumps(answer, indent=2).encode() + b"\n"
     headers = {"content-type": "application/json", "content-length": str(len(body))}
     return Reply(status, headers, body)
@@ -335,7 +341,12 @@ def get_journal(world: World, query: bodies.Calls) -> bodies.JournalState:
     calls = journal.calls(**wanted)
     return bodies.JournalState(
         journal.count(**wanted),
-        tuple(bodies.CallState(**{**asdict(call), "at": moment_text(call.at)}) for call in calls),
+        tuple(
+            bodies.CallState(
+                moment_text(call.at), call.operation, call.id, call.status, call.injected
+            )
+            for call in calls
+        ),
     )
 
 
@@ -473,7 +484,11 @@ def _clock(world: World) -> bodies.ClockState:
 def _rules(world: World, without: Any = ()) -> bodies.RuleList:
     uses = world.emulator.uses()
     return bodies.RuleList(
-        tuple(bodies.RuleState(*place, str(rule), n) for place, rule, n in uses if place not in without)
+        tuple(
+            bodies.RuleState(*place, str(rule), n)
+            for place, rule, n in uses
+            if place not in without
+        )
     )
 
 

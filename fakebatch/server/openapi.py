@@ -26,7 +26,7 @@ _JSON = "application/json"
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
-    """The document. Routes of a world have two paths: `/_fakebatch/…` and `/w/{world}/_fakebatch/…`."""
+    """The document. A route of a world has two paths, with and without `/w/{world}`."""
     kinds: dict[tuple[Any, Mode], TypeAdapter[Any]] = {}
     for route in routes:
         if "body" in route.takes:

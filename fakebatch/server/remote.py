@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, overload
 from urllib.parse import quote, urlencode, urlsplit
 
 from fakebatch.dialects.dialect import BatchStatus, OperationName
@@ -60,11 +61,12 @@ class Remote(Rules):
         super().__init__()
         self._plane = _Plane(url, token)
         state = self._plane.get("world")
-        self.url = self._plane.address + state["path"]
+        self.url: str = self._plane.address + state["path"]
         """The base URL for clients."""
+        key: str = state["key"]
         self.env: dict[str, str] = {
             "OPENAI_BASE_URL": self.url,
-            **dict.fromkeys(state["environment"], state["key"]),
+            **dict.fromkeys(state["environment"], key),
         }
         """The environment variables of a client that shall use it."""
         self.clock = RemoteClock(self._plane)
@@ -129,7 +131,7 @@ class Remote(Rules):
         self._plane.post("restore", snapshot=saved)
 
     def reset(self) -> None:
-        """Begin again: no rules, files, batches and calls; the time and the seed as at the start."""
+        """Begin again, as the world was made: without files, batches and calls."""
         self._plane.post("reset")
 
     def timeline(self) -> str:
@@ -280,18 +282,18 @@ class _Plane:
             connection.close()
         try:
             answer: Any = json.loads(payload)
-            error = answer["error"] if status >= 400 else None
+            refusal: Any = answer["error"] if status >= 400 else None
         except (ValueError, LookupError, TypeError):
             raise UsageError(
                 f"{self.address} is not a fakebatch server with a control plane.",
                 f"{method} {self.prefix}/_fakebatch/{path} was answered with {status}.",
                 "Start the server without --no-control.",
             ) from None
-        if error is None:
+        if refusal is None:
             return answer
-        if error["code"] == "not_found":
-            raise KeyError(path.partition("/")[2] or error["message"])
-        lines = error["message"].removeprefix("fakebatch: ").split("\n", 2)
+        if refusal["code"] == "not_found":
+            raise KeyError(path.partition("/")[2] or refusal["message"])
+        lines = refusal["message"].removeprefix("fakebatch: ").split("\n", 2)
         raise UsageError(*lines, *[""] * (3 - len(lines)))
 
 
@@ -370,7 +372,7 @@ class RemoteJournal(Sequence[Call]):
             UsageError: there is no such operation.
         """
         calls = self._plane.get("journal", operation=operation, id=id, status=status)["calls"]
-        return Calls(Call(**{**call, "at": _moment(call["at"])}) for call in calls)
+        return Calls(Call(_moment(call.pop("at")), **call) for call in calls)
 
     def count(
         self,
@@ -388,7 +390,8 @@ class RemoteJournal(Sequence[Call]):
         return int(answer["count"])
 
 
-class RemoteLine(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RemoteLine:
     """One request line of a batch and its outcome."""
 
     index: int
@@ -452,10 +455,16 @@ class RemoteBatch(_RemoteObject):
     @property
     def lines(self) -> tuple[RemoteLine, ...]:
         """Its request lines, in the order of the input file, and the outcome of each."""
-        lines = self._state("/lines")["lines"]
-        ends = (line["finishes"] and _moment(line["finishes"]) for line in lines)
+        lines: list[dict[str, Any]] = self._state("/lines")["lines"]
         return tuple(
-            RemoteLine(**{**line, "finishes": end}) for line, end in zip(lines, ends, strict=True)
+            RemoteLine(
+                line["index"],
+                line["custom_id"],
+                line["outcome"],
+                None if line["finishes"] is None else _moment(line["finishes"]),
+                line["file_id"],
+            )
+            for line in lines
         )
 
 

@@ -47,7 +47,9 @@ class Server:
         self._answer, self._limits = answer, limits
         self._open: dict[threading.Thread, socket.socket] = {}
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._accepting = threading.Thread(target=self._accept, name="fakebatch server", daemon=True)
+        self._accepting = threading.Thread(
+            target=self._accept, name="fakebatch server", daemon=True
+        )
         self._is_closing = threading.Event()
 
     @property
@@ -69,10 +71,10 @@ class Server:
         _shut(self._listener)
         self._accepting.join()
         self._listener.close()
-        threads = [*self._open.items()]
-        for _, sock in threads:
+        connections = self._open.copy()
+        for sock in connections.values():
             _shut(sock)
-        for thread, _ in threads:
+        for thread in connections:
             thread.join(CLOSING)
         sys.setswitchinterval(self._switch_interval)
 

@@ -17,7 +17,6 @@ from fakebatch.durations import SECOND, Duration, microseconds, text
 from fakebatch.emulator import Emulator, Snapshot
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.inspection.checks import Finding
-from fakebatch.inspection.endless import LEAST_IDLE
 from fakebatch.inspection.journal import moment_text
 from fakebatch.server.clock import WorldClock, next_change
 from fakebatch.server.events import Events
@@ -62,7 +61,7 @@ class World:
         *,
         clock: str = "polls",
         start: moments.Moment | None = None,
-        max_idle: Duration = LEAST_IDLE / SECOND,
+        max_idle: Duration = "48h",
         schedule: Mapping[str, Duration] | None = None,
         **options: Any,
     ) -> None:
@@ -119,7 +118,7 @@ class World:
         return number
 
     def _read(self, reply: Reply) -> Iterator[bytes]:
-        """The pieces of a reply. It ends like a broken connection where a rule cannot be applied."""
+        """The pieces of a reply. Where a rule cannot be applied, it ends as if broken."""
         try:
             yield from reply.pieces or ()
         except FakeBatchError as error:

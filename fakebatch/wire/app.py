@@ -288,8 +288,9 @@ class Sites:
         for base, app in self._apps.items():
             path = base.path_below(request)
             if path is not None:
-                own = self._own and self._own.get(request.key)
-                return Target(own[app] if own else app, path, *route(request.method, path))
+                if self._own and (own := self._own.get(request.key)):
+                    app = own[app]  # noqa: PLW2901
+                return Target(app, path, *route(request.method, path))
         return None
 
 

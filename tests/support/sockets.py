@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,9 +55,9 @@ def post(body: bytes, *headers: str, close: bool = True) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
-def plain(body: bytes, status: int = 200, **headers: str) -> Reply:
+def plain(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     """A reply of known length."""
-    return Reply(status, {"content-length": str(len(body)), **headers}, body)
+    return Reply(status, {"content-length": str(len(body)), **(headers or {})}, body)
 
 
 def echo(request: Request) -> Reply:

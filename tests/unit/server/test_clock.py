@@ -151,7 +151,9 @@ WAITS: dict[str, dict[str, Any]] = {
 def test_a_retry_after_has_passed_at_the_next_call(fail: dict[str, Any]) -> None:
     """The client has waited for it, though in another time."""
     client = Client()
-    client.scenario({"on_call": [{"operation": "batches.create", "times": 1, "fail": {"status": 429, **fail}}]})
+    client.scenario(
+        {"on_call": [{"operation": "batches.create", "times": 1, "fail": {"status": 429, **fail}}]}
+    )
     file = client.upload(lines=1)
     assert client.send("/batches", "POST", client.params(file)).status == 429
     assert client.world.clock.read() == DEFAULT_START

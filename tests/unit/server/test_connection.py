@@ -37,7 +37,7 @@ def test_requests_sent_ahead_are_answered_in_order() -> None:
 READ = {
     "chunks": (
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-        b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+        + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
         b"POST / abcde",
     ),
     "an encoded path": (get("/w/a%20b"), b"GET /w/a b "),
@@ -69,7 +69,9 @@ def test_a_client_that_expects_a_100_gets_it_before_it_sends_the_body() -> None:
 def test_a_refused_upload_is_never_sent_if_the_client_waits_for_a_100() -> None:
     """The answer that does not read the body comes in place of the 100, and ends the connection."""
     with serving(lambda _: plain(b"no", 401)) as server:
-        head, _ = post(b"x" * WHOLE * 2, FORM, "Expect: 100-continue", close=False).split(b"\r\n\r\n")
+        head, _ = post(b"x" * WHOLE * 2, FORM, "Expect: 100-continue", close=False).split(
+            b"\r\n\r\n"
+        )
         assert exchange(server, head + b"\r\n\r\n").startswith(b"HTTP/1.1 401 ")
 
 
@@ -100,10 +102,7 @@ REFUSED = {
     ),
     "chunks without end": (
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-        + b"10000\r\n"
-        + b"x" * 65_536
-        + b"\r\n10000\r\n"
-        + b"x" * 1000,
+        b"10000\r\n" + b"x" * 65_536 + b"\r\n10000\r\n" + b"x" * 1000,
         b"HTTP/1.1 413 ",
     ),
     "a wrong chunk": (
@@ -144,8 +143,8 @@ def test_a_silent_client_is_given_up() -> None:
 BODY = b"0123456789"
 
 
-def scripted(script: Script, **headers: str) -> Reply:
-    return plain(BODY, **headers)._replace(script=script)
+def scripted(script: Script) -> Reply:
+    return plain(BODY)._replace(script=script)
 
 
 def test_a_reset_is_one() -> None:
@@ -234,13 +233,13 @@ def test_a_request_sent_ahead_survives_a_pause() -> None:
 
 def test_a_header_that_cannot_be_sent_is_an_error_of_the_server() -> None:
     """A rule may have any header; one with a line end would be two."""
-    with serving(lambda _: plain(b"", **{"x-bad": "a\r\nb"})) as server:
+    with serving(lambda _: plain(b"", headers={"x-bad": "a\r\nb"})) as server:
         assert exchange(server, get()).startswith(b"HTTP/1.1 500 ")
 
 
 def test_other_headers_are_sent_as_utf_8() -> None:
     """As httpx reads them."""
-    with serving(lambda _: plain(b"", **{"x-name": "ü"})) as server:
+    with serving(lambda _: plain(b"", headers={"x-name": "ü"})) as server:
         assert "x-name: ü".encode() in exchange(server, get())
 
 
@@ -296,7 +295,7 @@ def test_an_upload_is_held_once() -> None:
 
 
 def test_the_server_ends_with_open_connections(capfd: pytest.CaptureFixture[str]) -> None:
-    """Idle ones, one within an upload, within a pause and within a download; without a traceback."""
+    """Idle, or within an upload, a pause or a download: without a traceback."""
 
     def endless(_: Request) -> Iterator[bytes]:
         while True:

@@ -239,7 +239,7 @@ def test_another_server_is_not_ours() -> None:
     """Nor is one without a control plane."""
     with (
         Server(Handler(Worlds(), has_control=False)) as server,
-        pytest.raises(UsageError, match="(?s)GET /_fakebatch/world|no address of an emulated"),
+        pytest.raises(UsageError, match="no address of an emulated"),
     ):
         fakebatch.connect(server.url)
 

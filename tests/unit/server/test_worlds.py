@@ -10,6 +10,7 @@ import pytest
 from fakebatch import UsageError
 from fakebatch.server import worlds as module
 from fakebatch.server.worlds import World, Worlds, no_world
+from fakebatch.wire import Request
 from support.worlds import Client
 
 
@@ -159,8 +160,8 @@ def test_a_path_outside_of_every_dialect_is_refused_too() -> None:
     assert client.world.emulator.journal[0].operation == "GET /v2/files"
 
 
-def client_request(path: str) -> module.Request:
-    return module.Request("GET", path, {}, {}, scheme="http", host="127.0.0.1")
+def client_request(path: str) -> Request:
+    return Request("GET", path, {}, {}, scheme="http", host="127.0.0.1")
 
 
 def test_every_reply_has_the_virtual_time() -> None:
