@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from fakebatch.server.fixture import TestServer
 
 MARKER = (
-    "fakebatch(seed=..., clock=..., start=..., dialect=..., base_url=..., api_keys=..., "
-    "organizations=..., models=..., limits=..., incident=..., unused_rules=..., max_idle=..., "
-    "max_sleeps=..., max_elapsed=..., io_wait=...): emulate the OpenAI Batch API in this test; "
-    "keywords of several markers merge, the closest wins"
+    "fakebatch(seed=..., clock=..., start=..., dialect=..., dialects=..., base_url=..., "
+    "api_keys=..., organizations=..., models=..., limits=..., incident=..., unused_rules=..., "
+    "max_idle=..., max_sleeps=..., max_elapsed=..., io_wait=...): emulate the OpenAI Batch API in "
+    "this test; keywords of several markers merge, the closest wins"
 )
 SERVER_MARKER = (
     "fakebatch_server(clock=..., start=..., schedule=..., seed=..., dialect=..., dialects=..., "

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fakebatch.batch.input_file import request_line
     from fakebatch.emulator import Emulator
     from fakebatch.errors import FakeBatchError, FakeBatchWarning, RefusedRequest, UsageError
     from fakebatch.fake import FakeBatch
     from fakebatch.inspection.journal import Journal
     from fakebatch.inspection.objects import BatchView as Batch
     from fakebatch.inspection.objects import FileView as File
-    from fakebatch.request_line import RequestLine
+    from fakebatch.request_lines import RequestLine
     from fakebatch.rules.scenario import Scenario
     from fakebatch.server.remote import Remote, connect
     from fakebatch.vtime.clock import Clock
@@ -33,6 +34,7 @@ __all__ = [
     "Scenario",
     "UsageError",
     "connect",
+    "request_line",
 ]
 
 _HOMES = {
@@ -46,10 +48,11 @@ _HOMES = {
     "Journal": "inspection.journal:Journal",
     "RefusedRequest": "errors:RefusedRequest",
     "Remote": "server.remote:Remote",
-    "RequestLine": "request_line:RequestLine",
+    "RequestLine": "request_lines:RequestLine",
     "Scenario": "rules.scenario:Scenario",
     "UsageError": "errors:UsageError",
     "connect": "server.remote:connect",
+    "request_line": "batch.input_file:request_line",
 }
 
 

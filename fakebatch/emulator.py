@@ -16,6 +16,7 @@ from fakebatch.errors import FakeBatchWarning, RefusedRequest, UsageError
 from fakebatch.inspection import seeding
 from fakebatch.inspection.checks import Checks, Finding, hits, unused, used_rules
 from fakebatch.inspection.journal import Journal, Recorder, Recording
+from fakebatch.inspection.planned import PlannedCalls, When
 from fakebatch.report.events import history
 from fakebatch.report.text import timeline
 from fakebatch.rules.fluent import Rules
@@ -85,10 +86,11 @@ class Emulator(Checks, Rules):
         super().__init__()
         for name, several in (("api_keys", api_keys), ("models", models), ("dialects", dialects)):
             if isinstance(several, str):
+                shown = "'…'" if name == "api_keys" else repr(several)
                 raise UsageError(
-                    f"{name}={several!r} is one string.",
+                    f"{name}={shown} is one string.",
                     f"{name} takes a list of strings.",
-                    f"Write {name}=[{several!r}].",
+                    f"Write {name}=[{shown}].",
                 )
         organizations = {} if organizations is None else organizations
         if not isinstance(organizations, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -116,15 +118,27 @@ class Emulator(Checks, Rules):
         """The files by id, in order of creation; result files are among them once they exist."""
         self.batches = seeding.Batches(self._services, self.now, self.files)
         """The batches by id, in order of creation."""
+        self.uploads = seeding.Uploads(self._services, self.now)
+        """The uploads in parts by id, in order of creation."""
         self.webhooks = Webhooks(self._service.state, clock)
         """Webhooks of the batches that have ended: `due`, `secret`."""
         self.faults = Faults(self._service.state, self._elapsed)
         """The requests that rules of `on_call` have hit: `fired`."""
         self._observers: list[Callable[[Handled], object]] = [self._recorder.note]
         """They are called with every request that was handled."""
+        self._planned = PlannedCalls(lambda: self._began)
+        self._before: list[Callable[[int], object]] = []
+        """They are called with the time of every request before it is handled."""
         keys = None if api_keys is None else frozenset([*api_keys, *organizations])
         apps = [
-            App(service, clock=clock, api_keys=keys, faults=self.faults, observers=self._observers)
+            App(
+                service,
+                clock=clock,
+                api_keys=keys,
+                faults=self.faults,
+                before=self._before,
+                observers=self._observers,
+            )
             for service in self._services
         ]
         count = len(self.dialects)
@@ -213,6 +227,30 @@ class Emulator(Checks, Rules):
         new = {place for place, _ in self.scenario.rules} - own
         self._service.state.incidental |= new
 
+    def at(self, when: When, do: Callable[[], object]) -> None:
+        """Call `do` when the clock reaches a moment, for example to act as an operator.
+
+        A virtual or manual clock stops at that moment, and `do` runs on a thread of its own while
+        the code under test waits. With any other clock it runs before the first request after that
+        moment, or when the test next looks at files, batches or the time. Of calls for the same
+        moment the one planned first is made first. An error of `do` fails the test, and so does a
+        call that was never made, like a rule that was never used.
+
+        Args:
+            when: a duration since the start, such as "20m", or a datetime.
+            do: called without arguments; a coroutine that it returns is run.
+
+        Raises:
+            UsageError: `do` is not callable, or the moment is past.
+        """
+        call = self._planned.add(when, do, self._clock())
+        if self._planned.run_due not in self._before:
+            self._before.append(self._planned.run_due)
+        self._look_at(call.moment(self._began))
+
+    def _look_at(self, moment: int) -> None:
+        """Have the planned calls made at a moment, if the clock can stop there."""
+
     def _hits(self, place: Place) -> int:
         """How often the rule at a place of the scenario was used."""
         return hits(self._services, place)
@@ -263,11 +301,13 @@ class Emulator(Checks, Rules):
         """Rules of the test that were never used, as data: what `check_rules` raises."""
         if self.unused_rules == "ignore":
             return iter(())
-        return used_rules(self._services, self.faults, self._selections, self._began)
+        planned = [*map(str, self._planned.pending)]
+        return used_rules(self._services, self.faults, self._selections, self._began, planned)
 
     def now(self) -> int:
         """The time in microseconds since the epoch; result files that are due by then exist."""
         now = self._clock()
+        self._planned.run_due(now)
         for service in self._services:
             service.state.settle(now)
         return now
@@ -280,7 +320,8 @@ class Emulator(Checks, Rules):
         """The rules that were never used, and selections without a verb, as the test wrote them."""
         if self.unused_rules == "ignore":
             return ()
-        return tuple(unused(self._services, self.faults, self._selections))
+        planned = map(str, self._planned.pending)
+        return (*unused(self._services, self.faults, self._selections), *planned)
 
 
 def providers(

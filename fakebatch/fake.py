@@ -14,7 +14,7 @@ from operator import methodcaller
 from typing import Self
 from weakref import WeakKeyDictionary
 
-from fakebatch.durations import Duration, microseconds
+from fakebatch.durations import SECOND, Duration, microseconds
 from fakebatch.emulator import DialectChoice, Emulator, Snapshot, UnusedRules
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.ids import seeded_random
@@ -33,6 +33,7 @@ from fakebatch.interception.router import EmulatedRouter
 from fakebatch.rules.loading import Incident
 from fakebatch.vtime import Clock
 from fakebatch.vtime.clock import Mode, Sleep
+from fakebatch.vtime.scheduler import for_this_thread
 from fakebatch.webhooks.delivered import DeliveredWebhooks
 
 
@@ -42,6 +43,7 @@ class FakeBatch(Emulator, Clients):
     Attributes:
         batches: the batches by id; `batches.add` adds one that exists already.
         files: the files by id; `files.add` adds one.
+        uploads: the uploads in parts by id; `uploads.add` adds one.
         clock: the time: `now`, `elapsed`, `advance`, `move_to`.
         journal: the calls and sleeps so far: `calls`, `count`, `sleeps`.
         scenario: all rules as one value. The selectors `on`, `on_batch`, `on_file`, `on_call` and
@@ -131,6 +133,7 @@ class FakeBatch(Emulator, Clients):
             self._services,
             clock=self._clock,
             elapsed=self._elapsed,
+            planned=self._planned.last,
             max_idle=max_idle,
             max_sleeps=max_sleeps,
             max_elapsed=max_elapsed,
@@ -174,6 +177,8 @@ class FakeBatch(Emulator, Clients):
             self._entered = True
         self._began = self.clock.read()
         entered[self] = None
+        for call in [*self._planned.pending]:
+            self._look_at(call.moment(self._began))
         if "PYTEST_CURRENT_TEST" in os.environ:
             latest.append(self)
         return self
@@ -187,6 +192,22 @@ class FakeBatch(Emulator, Clients):
             raise lost[0]
         if error is None:
             self.check_rules(stacklevel=3)
+
+    def _look_at(self, moment: int) -> None:
+        """Let a virtual or manual clock stop at a moment, to make the calls planned for it."""
+        scheduler = for_this_thread()
+        if scheduler is None or not self._entered:
+            return
+
+        def wait() -> None:
+            try:
+                with scheduler.precedence():
+                    threading.Event().wait(max(moment - self._clock(), 0) / SECOND)
+                self._planned.run_due(self._clock())
+            except FakeBatchError as error:
+                self.webhooks.sender.errors.append(error)
+
+        threading.Thread(target=wait, name="fakebatch at", daemon=True).start()
 
     def _before_sleep(self, sleep: Sleep) -> FakeBatchError | None:
         failures = self.webhooks.sender.errors
@@ -209,7 +230,9 @@ class FakeBatch(Emulator, Clients):
         super().restore(saved)
         self.webhooks.sender.wake()
 
-    def _elapsed(self, now: int) -> int:  # noqa: ARG002  # the clock has a line of its own
+    def _elapsed(self, now: int) -> int:
+        if not self._entered and not self._left:  # never entered: the time since it was made
+            return super()._elapsed(now)
         return microseconds(self.clock.elapsed)  # to which a freeze within the test adds nothing
 
 

@@ -26,9 +26,17 @@ from fakebatch.batch.once import Once, computed_once, computed_once_shared
 from fakebatch.dialects import Dialect, ErrorCode
 from fakebatch.durations import microseconds
 from fakebatch.ids import IdFactory
-from fakebatch.request_line import RequestLine
-from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, Durations, ResultFiles, Schedule
-from fakebatch.rules.rule import merged
+from fakebatch.request_lines import RequestLine
+from fakebatch.rules.batches import (
+    NO_OVERRIDES,
+    BatchOverrides,
+    BatchRule,
+    Durations,
+    ResultFiles,
+    Schedule,
+)
+from fakebatch.rules.lines import contains
+from fakebatch.rules.rule import holds, merged
 from fakebatch.rules.scenario import Scenario
 
 T = TypeVar("T")
@@ -84,14 +92,16 @@ class Batch:
     error_file_id: str = ""
     number: int = 0
     """Orders records that were created at the same moment."""
-    nth: int = 1
-    """The how-manieth batch it is, from 1."""
+    matching: tuple[int, ...] = ()
+    """The rules of `on_batch` of which all conditions but the order hold for it, by index."""
+    rules: tuple[int, ...] = ()
+    """The rules of `on_batch` that select it."""
     earlier: Mapping[str, int] = field(default_factory=dict[str, int], repr=False)
     """How many earlier batches contain a custom_id; empty if no rule has `times`."""
     creation_error: BatchError | None = None
     """What fails it though its lines are valid: a wrong window, or too many enqueued tokens."""
     cancelled: int | None = None
-    """When it was cancelled."""
+    """When a client cancelled it."""
     _once: Once = field(default_factory=Once, init=False, repr=False, compare=False)
 
     def cancel(self, at: int) -> Batch:
@@ -100,9 +110,28 @@ class Batch:
         vars(cancelled)["_once"] = self._once
         return cancelled
 
-    def as_nth(self, nth: int) -> Batch:
-        """The same batch as the nth that is created: `on_batch` selects by that."""
-        return self if nth == self.nth else replace(self, nth=nth)
+    def selected_by(self, matching: tuple[int, ...], rules: tuple[int, ...]) -> Batch:
+        """The same batch with these rules of `on_batch`; its validation is kept."""
+        if (matching, rules) == (self.matching, self.rules):
+            return self
+        selected = replace(self, matching=matching, rules=rules)
+        vars(selected)["_once"] = self._once
+        return selected
+
+    def matches(self, rule: BatchRule) -> bool:
+        """Whether all conditions of a rule but the order hold for it.
+
+        Raises:
+            UsageError: the predicate of the rule raised.
+        """
+        params, text = self.params, rule.contains
+        return (
+            rule.endpoint in (None, params.endpoint)
+            and rule.metadata.items() <= dict(params.metadata or {}).items()
+            and (rule.model is None or rule.model == self.validation.model)
+            and (text is None or any(contains(line.body, text) for line in self.readable_lines))
+            and holds(rule.where, params, "on_batch", f"the batch of {params.input_file_id}")
+        )
 
     def without_input(self) -> Batch:
         """The same batch, whose input file was deleted before validation ended."""
@@ -129,12 +158,12 @@ class Batch:
     @cached_property
     def overrides(self) -> BatchOverrides:
         """What the rules of `on_batch` change about this batch."""
-        return self.scenario.batch_overrides(self.nth, self.params.endpoint)
+        return self.scenario.batch_overrides(self.rules) if self.rules else NO_OVERRIDES
 
     @property
     def has_default_files(self) -> bool:
         """Whether its result files have the default form, whenever they appear."""
-        return replace(self.overrides.result_files, late=None) == ResultFiles()
+        return replace(self.overrides.result_files, late=None, listed=True) == ResultFiles()
 
     @computed_once_shared
     def validation(self) -> Validation:
@@ -228,6 +257,18 @@ class Batch:
         return min(self.created + self.durations.validating + stall, NEVER)
 
     @cached_property
+    def cancels(self) -> int | None:
+        """When it is cancelled, by a client or as a rule plans it; the earlier counts."""
+        cancel, at = self.overrides.cancel, self.cancelled
+        planned = None if cancel is None else self.created + microseconds(cancel.at)
+        return at if planned is None or (at is not None and at < planned) else planned
+
+    @cached_property
+    def validates_until(self) -> int:
+        """When it leaves `validating`."""
+        return self.validated if self.cancels is None else min(self.validated, self.cancels)
+
+    @cached_property
     def planned_progress(self) -> Progress:
         """Its progress if neither a cancel nor the end of the window stops it."""
         expire, stall = self.overrides.expire, self.overrides.stall
@@ -257,8 +298,9 @@ class Batch:
             ends = finalizing + duration + self._stall_in(Status.FINALIZING)
             marks.append(Mark(self.validated, Status.IN_PROGRESS))
             marks += [Mark(finalizing, Status.FINALIZING), Mark(ends, last)]
-        if self.cancelled is not None:
-            at, to = self.cancelled, self.overrides.cancel_to
+        at = self.cancels
+        if at is not None and at < marks[-1].at:
+            to = self.overrides.cancel_to
             ruled, default = self.durations.cancelling, self.dialect.pace.cancelling
             ends = at + (default if ruled is None else ruled) + self._stall_in(Status.CANCELLING)
             last = Status.CANCELLED if to is None else Status(to.status)
@@ -296,12 +338,12 @@ class Batch:
         A batch that never leaves `validating` has been settled since its creation.
         """
         if self.is_validating(now):
-            return self.validated if self.validated < NEVER else self.created
+            return self.validates_until if self.validates_until < NEVER else self.created
         return self.end.at if self.fails else max(self.end.at, self.timeline.progress.last_change)
 
     def is_validating(self, now: int) -> bool:
         """Whether it is `validating` at `now`; this needs no look at its lines."""
-        return self.cancelled is None and now < self.validated
+        return now < self.validates_until
 
     def status(self, now: int) -> Status:
         """The status at `now`."""

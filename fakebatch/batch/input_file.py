@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from fakebatch.dialects import Dialect, ErrorCode, canonical
-from fakebatch.request_line import JSON_TYPES, RequestLine, json_type
+from fakebatch.request_lines import JSON_TYPES, RequestLine, json_type
 
 LINE_KEYS: dict[str, type] = {"custom_id": str, "method": str, "url": str, "body": dict}
 """The keys of a request line and their types."""
@@ -28,6 +28,16 @@ REQUIRED_PARAMS = {
     "/v1/videos": ("prompt",),
 }
 """Body parameters of which one is required; if none is there, the error names the first."""
+
+USUAL_MODELS = {
+    "/v1/embeddings": "text-embedding-3-small",
+    "/v1/completions": "gpt-3.5-turbo-instruct",
+    "/v1/moderations": "omni-moderation-latest",
+    "/v1/images/generations": "gpt-image-1",
+    "/v1/images/edits": "gpt-image-1",
+    "/v1/videos": "sora-2",
+}
+"""A model of each endpoint that does not serve `gpt-6-luna`."""
 
 _PLAUSIBLE_MODEL = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,255}")
 _BRACE = ord("}")
@@ -266,3 +276,30 @@ def _key_problem(line: dict[str, Any], required: Sequence[str]) -> Problem:
 def is_plausible_model(name: object) -> bool:
     """Whether a model may have this name; used where the test does not list its models."""
     return isinstance(name, str) and _PLAUSIBLE_MODEL.fullmatch(name) is not None
+
+
+def request_line(
+    custom_id: str,
+    content: Any,
+    *,
+    url: str = "/v1/chat/completions",
+    model: str | None = None,
+    **params: Any,
+) -> dict[str, Any]:
+    """A request line as a dict: `json.dumps` makes it a line of an input file.
+
+    Args:
+        custom_id: its custom_id.
+        content: the text of the user's message, or all messages; with other endpoints the `input`
+            or `prompt` of the body.
+        url: the endpoint.
+        model: the model in the body; by default one that the endpoint serves.
+        params: further parameters of the body, such as `temperature=0`.
+    """
+    endpoint = canonical(url)
+    name = REQUIRED_PARAMS.get(endpoint, ("input",))[0]
+    if name == "messages" and isinstance(content, str):
+        content = [{"role": "user", "content": content}]
+    model = model or USUAL_MODELS.get(endpoint, "gpt-6-luna")
+    body = {"model": model, name: content, **params}
+    return {"custom_id": custom_id, "method": "POST", "url": url, "body": body}

@@ -9,7 +9,7 @@ from math import ceil
 from fakebatch.batch.input_file import Lines
 from fakebatch.errors import UsageError
 from fakebatch.ids import IdFactory
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import (
     Corruption,
     Duplicate,

@@ -69,8 +69,8 @@ class Once:
 def _circular() -> UsageError:
     return UsageError(
         "The results of a batch depend on themselves.",
-        "A predicate or reply callable read the batch whose lines it was called for.",
-        "Read only other batches in it.",
+        "A predicate or reply callable read its own batch, or a list with it or its result files.",
+        "Read only other batches and files in it.",
     )
 
 

@@ -26,7 +26,7 @@ from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.ids import IdFactory, format_id, id_maker
 from fakebatch.replies import Usage, chat
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import (
     ChangeCustomId,
     Corrupt,

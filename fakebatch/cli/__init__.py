@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 MISSING = """\
 fakebatch: The command needs typer and rich, which are not installed.
@@ -18,4 +19,7 @@ def main() -> None:
         if error.name not in ("rich", "typer"):
             raise
         sys.exit(MISSING)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal or a locale without UTF-8
+            stream.reconfigure(errors="replace")
     app(prog_name="fakebatch")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TERMINAL
+from fakebatch.dialects import DIALECTS, Dialect, choose
 from fakebatch.durations import SECOND
 from fakebatch.emulator import Emulator
+from fakebatch.errors import UsageError
 from fakebatch.vtime.moments import DEFAULT_START
 from fakebatch.wire import Reply, Request
 
@@ -29,12 +32,41 @@ class Refused(Exception):
     """The service refuses a call; the message is that of the service."""
 
 
-class Run:
-    """The calls that a client makes to take an input file through the life of a batch."""
+def _with_objects_of_openai(dialect: Dialect) -> Dialect:
+    """The dialect with its own rules and result lines, but OpenAI's addresses and objects."""
+    openai = DIALECTS["openai"]
+    shapes = openai.shapes
+    names = ("file", "upload", "batch", "entry", "error", "error_of_files")
+    return replace(
+        dialect,
+        base_urls=openai.base_urls,
+        auth=openai.auth,
+        statuses={},
+        results_url="",
+        shapes=replace(dialect.shapes, **{name: getattr(shapes, name) for name in names}),
+    )
 
-    def __init__(self, seed: str) -> None:
+
+class Run:
+    """The calls that a client makes to take an input file through the life of a batch.
+
+    Args:
+        seed: decides the ids and the order of result lines.
+        dialect: the provider, a name or a TOML file.
+        incident: known incidents and scenario files.
+
+    Raises:
+        UsageError: there is no such dialect or incident.
+    """
+
+    def __init__(
+        self, *, seed: str = "0", dialect: str = "openai", incident: Sequence[str] = ()
+    ) -> None:
         self._now = DEFAULT_START
-        self._emulator = Emulator(clock=lambda: self._now, seed=seed)
+        self._dialect = _with_objects_of_openai(choose(dialect))
+        self._emulator = Emulator(
+            clock=lambda: self._now, seed=seed, dialect=self._dialect, incident=tuple(incident)
+        )
         self._base = urlsplit(self._emulator.base_url)
 
     def start(self, filename: str, content: bytes) -> Batch:
@@ -42,18 +74,34 @@ class Run:
 
         Raises:
             Refused: the service refuses the upload or the create.
+            UsageError: it is a file for another provider.
         """
+        first = parsed_object(content.lstrip().partition(b"\n")[0]) or {}
+        endpoint = str(first.get("url") or self._dialect.endpoints[0])
+        self._check_endpoint(filename, endpoint)
         form = _FORM % (filename.encode(), content)
         uploaded = self._call("POST", "/files", "multipart/form-data; boundary=form", form)
-        first = parsed_object(content.partition(b"\n")[0]) or {}
+        self._now += SECOND * max(self._dialect.files.statuses.values())  # until it is processed
         params = {
             "input_file_id": json.loads(uploaded.body)["id"],
-            "endpoint": str(first.get("url")),
-            "completion_window": "24h",
+            "endpoint": endpoint,
+            "completion_window": self._dialect.window.usual,
         }
         created = self._call("POST", "/batches", "application/json", json.dumps(params).encode())
         batch: Batch = json.loads(created.body)
         return batch
+
+    def _check_endpoint(self, filename: str, endpoint: str) -> None:
+        if endpoint in self._dialect.endpoints:
+            return
+        others = [name for name, dialect in DIALECTS.items() if endpoint in dialect.endpoints]
+        raise UsageError(
+            f"{filename} is for {endpoint!r}, which {self._dialect.title} does not serve.",
+            f"It serves {', '.join(self._dialect.endpoints)}.",
+            f"That is an endpoint of {' and '.join(others)}: use --dialect {others[0]}."
+            if others
+            else "Change the `url` of the lines, or use --dialect with a TOML file that has it.",
+        )
 
     def polls(self, batch: Batch) -> Iterator[Batch]:
         """The batch at each poll, once a minute, until its end.

@@ -2,7 +2,7 @@
 
 from fakebatch.dialects.dialect import Dialect, Fact, Limits, Listing, Shapes, Window, canonical
 from fakebatch.dialects.errors import APIError, ErrorCode, ErrorKind, ErrorTemplate
-from fakebatch.dialects.loading import DIALECTS, DialectName, choose
+from fakebatch.dialects.loading import DIALECTS, DialectName, at_host, choose
 from fakebatch.dialects.template import render
 
 OPENAI = DIALECTS["openai"]
@@ -21,6 +21,7 @@ __all__ = [
     "Listing",
     "Shapes",
     "Window",
+    "at_host",
     "canonical",
     "choose",
     "render",

@@ -300,6 +300,8 @@ class Dialect:
     """The default error of a line that fails with an HTTP status, by status."""
     unimplemented_paths: frozenset[str]
     """First path segments that the provider serves and fakebatch does not."""
+    direct_paths: tuple[Annotated[str, url_path], ...]
+    """Further paths of direct calls: `/deployments/{id}/embeddings`. `{id}` is the model."""
     headers: Mapping[str, Annotated[str, Sentence("request_id", "milliseconds")]]
     """The headers of every response; `{request_id}` and `{milliseconds}` are replaced."""
     webhook_headers: Mapping[str, str]

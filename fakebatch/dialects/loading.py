@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
+from fakebatch.data_files import decoded
 from fakebatch.dialects.dialect import Dialect, Fact
 from fakebatch.dialects.errors import ErrorCode
 from fakebatch.dialects.settings import address, build, checked, refusal
@@ -64,6 +66,15 @@ DialectName = Literal[
 """The names of the dialects, for type checkers."""
 
 
+def at_host(host: str) -> str | None:
+    """The first dialect, by name, with an address at a host; None if there is none."""
+    hosts = {host, f"*.{host.partition('.')[2]}"}
+    for name, dialect in DIALECTS.items():
+        if not hosts.isdisjoint(urlsplit(url).hostname for url in dialect.base_urls):
+            return name
+    return None
+
+
 def choose(
     choice: str | Path | Dialect,
     *,
@@ -93,7 +104,7 @@ def choose(
         raise UsageError(
             f"There is no dialect {choice!r}.",
             f"Known are {', '.join(map(repr, DIALECTS))}.",
-            "Give one of these, a TOML file or a Dialect; base_url='…' sets another address.",
+            "Give one of these, or a TOML file that is `like` one and has another address.",
         )
     if limits:
         dialect = dialect.set(limits=limits)
@@ -116,7 +127,7 @@ def load(path: Path) -> Dialect:
     """
     source = repr(str(path))
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        table: dict[str, Any] = tomllib.loads(decoded(path.read_bytes()))
     except (OSError, ValueError) as error:
         known = "A dialect file has what differs from the dialect that it is `like`."
         raise refusal((source,), f"it cannot be read: {error}", known) from error

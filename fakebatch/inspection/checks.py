@@ -238,10 +238,18 @@ def min_poll_interval(
 
 
 def used_rules(
-    services: Sequence[Service], faults: Faults, selections: Sequence[Selection[Any]], began: int
+    services: Sequence[Service],
+    faults: Faults,
+    selections: Sequence[Selection[Any]],
+    began: int,
+    planned: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    """Rules of the test, except those of incidents, that were never used since it `began`."""
+    """Rules of the test, except those of incidents, that were never used since it `began`.
+
+    So are calls that were planned and never made.
+    """
     rules = unused(services, faults, selections, of_incidents=False)
+    rules |= dict.fromkeys(planned, "at")
     if rules:
         states = [service.state for service in services]
         batches = [batch for state in states for batch in state.batches.all()]
@@ -252,7 +260,7 @@ def used_rules(
         known = f"Uploads: {sum(state.uploaded for state in states)}; batches: {len(batches)}; "
         known += f"custom_ids: {', '.join(custom_ids) or 'none'}"
         if WebhookRule.family in rules.values():
-            known += f"; webhooks: {sum(state.events for state in states)}"
+            known += f"; webhooks: {sum(state.events.total() for state in states)}"
         yield Finding(
             "used_rules",
             tuple(rules),

@@ -8,10 +8,12 @@ calls while no time passes are ended after a number of calls.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import get_ident
 from types import FrameType
@@ -31,7 +33,7 @@ LEAST_IDLE = 48 * 3_600 * SECOND
 POLLS = 10
 """How many calls after the last change make a thread a poller."""
 CALLS = 5_000
-"""After so many calls for the same object, while no time passes, a thread gets an error."""
+"""After so many calls of a client for the same object, while no time passes, it gets an error."""
 PAGES = 100
 """The same for calls in a row for the same page of a list."""
 OBJECTS = 100
@@ -43,8 +45,8 @@ CLOSING = 100
 SWALLOWED = 1_000
 """After so many errors in one thread, its code is assumed to swallow them."""
 
-Query = tuple[str, str, tuple[tuple[str, str], ...]]
-"""Method, path and query of a request."""
+Query = tuple[str, str, tuple[tuple[str, str], ...], str | None]
+"""Method, path, query and API key of a request."""
 
 
 @dataclass(slots=True, eq=False)
@@ -64,9 +66,12 @@ class _Waiter:
     """It need not be checked before this moment."""
     counts: dict[Query, int] = field(default_factory=dict[Query, int])
     """How often it made each query since time last passed."""
-    query: Query | None = None
+    tasks: int = 1
+    """How many tasks of an event loop made them at the same time, once there were many calls."""
+    page: tuple[Query, object] | None = None
+    """The last page of a list that it got, and the task that got it."""
     repeated: int = 0
-    """How often it made the last query in a row."""
+    """How often it got this page in a row since time last passed."""
     error: FakeBatchError | None = None
     """The error that has ended its wait."""
     closing: int = 0
@@ -87,6 +92,7 @@ class Endless:
         services: the providers that the test emulates.
         clock: the time, in microseconds since 1970.
         elapsed: the time since the start at a moment, both in microseconds.
+        planned: returns the moment of the last call that the test has planned.
         max_idle: how long a thread may poll after the last change while none is scheduled; by
             default twice the longest completion window of the unfinished batches, at least 48 h.
         max_sleeps: how often a thread, or a task of an event loop, may sleep after the last change.
@@ -102,11 +108,13 @@ class Endless:
         *,
         clock: Callable[[], int],
         elapsed: Callable[[int], int],
+        planned: Callable[[], int] = lambda: 0,
         max_idle: Duration | None = None,
         max_sleeps: int = 1_000_000,
         max_elapsed: Duration = "400d",
     ) -> None:
         self._services, self._clock, self._elapsed = services, clock, elapsed
+        self._planned = planned
         self._max_idle: int | None = None
         if max_idle is not None:
             self._max_idle = _positive("max_idle", max_idle, microseconds(max_idle), "'2d'")
@@ -146,6 +154,7 @@ class Endless:
         passed = at - waiter.called_at
         if not 0 <= passed <= NO_TIME:
             waiter.counts.clear()
+            waiter.tasks, waiter.page = 1, None
         if passed >= self._least_idle // 2:  # so rare a call is not a poll
             waiter.since, waiter.calls = at, 0
         waiter.calls += 1
@@ -201,10 +210,14 @@ class Endless:
     def _spinning(self, waiter: _Waiter, handled: Handled, name: str) -> FakeBatchError | None:
         """The error for a loop of calls in which no time passes."""
         request = handled.request
-        query = (request.method, request.path, tuple(request.query.items()))
+        key = request.headers.get("authorization") or request.headers.get("api-key")
+        query = (request.method, request.path, tuple(request.query.items()), key)
         count = waiter.counts[query] = waiter.counts.get(query, 0) + 1
-        waiter.repeated = waiter.repeated + 1 if query == waiter.query else 1
-        waiter.query = query
+        page = (query, _task()) if "after" in request.query else None
+        waiter.repeated = waiter.repeated + 1 if page == waiter.page else 1
+        waiter.page = page
+        if count >= CALLS:
+            waiter.tasks = max(waiter.tasks, _tasks())
         if waiter.repeated >= PAGES and _is_same_page(handled):
             # If a page has no `has_more`, the SDK requests the next page as long as there are
             # objects.
@@ -214,9 +227,9 @@ class Endless:
                 f"This provider ignores after={request.query['after']!r} and sends no has_more.",
                 f"Use only the first page: client.{name}().data.",
             )
-        elif count >= CALLS:
+        elif count >= (limit := CALLS * waiter.tasks):
             error = FakeBatchError(
-                f"the loop at {callsite.of_this_thread()} never ends: {CALLS:,} calls of {name}, "
+                f"the loop at {callsite.of_this_thread()} never ends: {limit:,} calls of {name}, "
                 "and no time has passed.",
                 f"{self._last_call(waiter)} The clock moves only when code sleeps or the test "
                 "moves it.",
@@ -264,8 +277,9 @@ class Endless:
         return waiter.error
 
     def _faults_settle(self, now: int) -> int:
-        """When the last outage (`on_call(between=…)`) begins or ends, past or future."""
-        return now - self._elapsed(now) + last_edge(self._services[0].state.scenario.on_call)
+        """When the last outage (`on_call(between=…)`) or planned call is, past or future."""
+        outage = now - self._elapsed(now) + last_edge(self._services[0].state.scenario.on_call)
+        return max(outage, self._planned())
 
     def _last_call(self, waiter: _Waiter) -> str:
         """The last call, of the waiter if it made one, and what its batch is now: a sentence."""
@@ -332,6 +346,20 @@ def _never_ends(site: str, known: str, limit: str) -> FakeBatchError:
         "End the loop at completed, failed, expired and cancelled, and at a deadline. To let it "
         f"wait longer: @pytest.mark.fakebatch({limit}) or FakeBatch({limit}).",
     )
+
+
+def _task() -> object:
+    """The running task: pages are read by one task, and others may read the same ones."""
+    with suppress(RuntimeError):  # no event loop runs here
+        return asyncio.current_task()
+    return None
+
+
+def _tasks() -> int:
+    """How many tasks share this thread: each may be a client of its own."""
+    with suppress(RuntimeError):
+        return len(asyncio.all_tasks())
+    return 1
 
 
 def _is_same_page(handled: Handled) -> bool:

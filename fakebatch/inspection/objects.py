@@ -17,10 +17,10 @@ from fakebatch.batch.output_file import result_files
 from fakebatch.dialects import APIError
 from fakebatch.errors import UsageError
 from fakebatch.inspection.journal import Journal
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import Fail
 from fakebatch.service import Service
-from fakebatch.service.view import Wire, batch_object, file_object
+from fakebatch.service.view import Wire, batch_object, file_object, upload_object
 from fakebatch.vtime.moments import as_datetime
 
 Now = Callable[[], int]
@@ -154,6 +154,26 @@ class FileView(ObjectView):
         return tuple(call.at for call in calls if call.injected is None)
 
 
+class UploadView(ObjectView):
+    """An upload in parts as it is now: the fields of the API, and its `parts`."""
+
+    object: str
+    bytes: int
+    created_at: int
+    filename: str
+    purpose: str
+    status: str
+    expires_at: int
+
+    def _object(self, now: int) -> Wire:
+        return upload_object(self._state.uploads.retrieve(self.id, now), now)
+
+    @property
+    def parts(self) -> Mapping[str, builtins.bytes]:
+        """The parts that were sent, by id, as long as it is pending or has expired."""
+        return self._state.uploads.retrieve(self.id, self._now()).parts
+
+
 ViewT = TypeVar("ViewT", bound=ObjectView)
 
 
@@ -161,7 +181,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
     """Objects by id, in order of creation.
 
     Args:
-        kind: "files" or "batches".
+        kind: "files", "batches" or "uploads".
         services: the providers that have them.
         now: the current time.
         view: makes the view of an object, from its id and its service.

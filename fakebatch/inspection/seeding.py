@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from fakebatch.batch.batch import Batch, BatchCreateParams
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TRANSITIONS, Status
-from fakebatch.dialects import APIError
+from fakebatch.data_files import jsonl_problem
+from fakebatch.dialects import APIError, ErrorKind
 from fakebatch.dialects.dialect import BatchStatus
 from fakebatch.durations import SECOND, microseconds, text
 from fakebatch.errors import UsageError
 from fakebatch.inspection.journal import Journal, moment_text
-from fakebatch.inspection.objects import BatchView, Collection, FileView, Now
+from fakebatch.inspection.objects import BatchView, Collection, FileView, Now, UploadView
 from fakebatch.rules.batches import BatchRule, Durations, Fail
 from fakebatch.service import Service
+from fakebatch.service.records import UploadCreateParams
 from fakebatch.vtime import moments
 
 Requests = str | Path | bytes | Iterable[Mapping[str, Any]]
 """Request lines as dicts, the bytes or the path of a file, or the id of an existing file."""
+
+UploadStatus = Literal["pending", "completed", "cancelled", "expired"]
 
 REFUSED = BatchRule(fail=Fail("billing_hard_limit_reached", "Billing hard limit has been reached"))
 """Makes a batch with valid lines fail."""
@@ -42,8 +46,9 @@ class Files(Collection[FileView]):
 
     def add(
         self,
-        content: bytes | str | Path,
+        content: Requests,
         *,
+        id: str | None = None,  # noqa: A002  # the field of the object
         filename: str | None = None,
         purpose: str = "batch",
         created: moments.Moment = "-0s",
@@ -52,17 +57,20 @@ class Files(Collection[FileView]):
         """Add a file.
 
         Args:
-            content: the bytes, or the path of a file to read.
+            content: the bytes, the path of a file to read, or request lines as dicts.
+            id: its id; by default a new one in the form of the provider.
             filename: by default that of the path, or "input.jsonl".
             purpose: as in an upload.
             created: a moment, or an age: "-5h".
             expires_after: its lifetime in seconds; by default 30 days for a batch file, else none.
 
         Raises:
-            UsageError: the path does not exist, `created` is in the future, or the service would
-                refuse the file.
+            UsageError: the path does not exist, `created` is in the future, another file has or
+                had the id, or the service would refuse the file.
         """
         name = "input.jsonl"
+        if not isinstance(content, bytes | str | Path):
+            content = b"".join(json.dumps(_line(line)).encode() + b"\n" for line in content)
         if not isinstance(content, bytes):
             path = Path(content)
             try:
@@ -83,9 +91,11 @@ class Files(Collection[FileView]):
                 content=content,
                 expires_after=expires_after,
                 created=_past(created, now),
+                id_=_new_id("files", id, service.state.files),
             )
         except APIError as refusal:
-            raise _refused("file", refusal, service) from None
+            problem = jsonl_problem(content) if refusal.kind is ErrorKind.NOT_JSONL else ""
+            raise _refused("file", refusal, service, problem) from None
         return self[file.id]
 
 
@@ -102,6 +112,7 @@ class Batches(Collection[BatchView]):
         self,
         requests: Requests,
         *,
+        id: str | None = None,  # noqa: A002  # the field of the object
         status: BatchStatus = "completed",
         created: moments.Moment = "-1h",
         endpoint: str | None = None,
@@ -114,6 +125,7 @@ class Batches(Collection[BatchView]):
 
         Args:
             requests: request lines as dicts, bytes or a path; or the id of a file.
+            id: its id; by default a new one in the form of the provider.
             status: the status it has now.
             created: a moment, or an age: "-5h".
             endpoint: by default the url of the first line.
@@ -121,17 +133,16 @@ class Batches(Collection[BatchView]):
             metadata: as in a create.
 
         Raises:
-            UsageError: a batch of this age with these requests cannot have this status.
+            UsageError: a batch of this age with these requests cannot have this status, or another
+                batch has or had the id.
         """
         service, now = self._services[0], self._now()
         scenario, dialect = service.state.scenario, service.dialect
         _check("status", status, status in [*Status], ", ".join(Status), "in_progress")
-        at = _past(created, now)
+        at, id_ = _past(created, now), _new_id("batches", id, service.state.batches)
         files = service.state.files
         file = files.get(requests, now) if isinstance(requests, str) else None
         if file is None:
-            if not isinstance(requests, str | Path | bytes):
-                requests = b"".join(json.dumps(line).encode() + b"\n" for line in requests)
             added = self._files.add(requests, created=moments.as_datetime(at))
             file = files.retrieve(added.id, now)
         elif file.created > at:
@@ -167,12 +178,96 @@ class Batches(Collection[BatchView]):
                     on_batch=(*scenario.on_batch, *failing),
                 ),
                 cancelled=None if cancelled is None else at + cancelled,
+                id_=id_,
             )
         except APIError as refusal:
             raise _refused("batch", refusal, service) from None
         _check_life(batch, status, now)
         service.batches.keep(batch)
         return self[batch.id]
+
+
+class Uploads(Collection[UploadView]):
+    """The uploads in parts by id, in order of creation. `add` adds one to the first provider."""
+
+    def __init__(self, services: Sequence[Service], now: Now) -> None:
+        super().__init__(
+            "uploads", services, now, lambda id_, service: UploadView(id_, service, now)
+        )
+
+    def add(
+        self,
+        *,
+        id: str | None = None,  # noqa: A002  # the field of the object
+        status: UploadStatus = "pending",
+        parts: Mapping[str, bytes] | None = None,
+        filename: str = "input.jsonl",
+        purpose: str = "batch",
+        bytes: int | None = None,  # noqa: A002  # the field of the object
+        created: moments.Moment | None = None,
+    ) -> UploadView:
+        """Add an upload that has this status now. Of one that is completed there is no file.
+
+        Args:
+            id: its id; by default a new one.
+            status: the status it has now.
+            parts: the parts that have been sent, by id.
+            filename: as in `uploads.create`.
+            purpose: as in `uploads.create`.
+            bytes: the length that the client announced; by default that of the parts.
+            created: a moment, or an age: "-30m". By default now; for one that has expired, as long
+                ago as an upload lives.
+
+        Raises:
+            UsageError: an upload of this age cannot have this status, another upload has or had
+                the id, or there is no such purpose.
+        """
+        service, now = self._services[0], self._now()
+        lives = service.dialect.pace.keeps_uploads
+        known = get_args(UploadStatus)
+        _check("status", status, status in known, ", ".join(known), known[0], kind="uploads")
+        at = now if created is None else _past(created, now)
+        if created is None and status == "expired":
+            at = now - lives
+        if (at + lives <= now) != (status == "expired") and status in ("pending", "expired"):
+            raise UsageError(
+                f"An upload that was created {text(now - at)} ago cannot be {status}.",
+                f"It is pending for {text(lives)}, then expired.",
+                "Pass another status or another created=….",
+            )
+        length = sum(map(len, (parts or {}).values())) if bytes is None else bytes
+        try:
+            upload = service.uploads.create(
+                UploadCreateParams(purpose, filename, length),
+                at,
+                id_=_new_id("uploads", id, service.state.uploads),
+                parts=parts,
+                ended=status if status in ("completed", "cancelled") else None,
+            )
+        except APIError as refusal:
+            raise _refused("upload", refusal, service) from None
+        return self[upload.id]
+
+
+def _line(line: object) -> Mapping[str, Any]:
+    if isinstance(line, Mapping):
+        return line  # pyright: ignore[reportUnknownVariableType]
+    raise UsageError(
+        f"{line!r} is not a request line.",
+        "A request line is a dict with custom_id, method, url and body.",
+        f"Write [request_line('row-1', {line!r})], after `from fakebatch import request_line`.",
+    )
+
+
+def _new_id(kind: str, id_: str | None, store: Container[str]) -> str | None:
+    """The id that a test gives a new object; None if it gives none."""
+    if id_ is None or (id_ and "/" not in id_ and id_ not in store):
+        return id_
+    raise UsageError(
+        f"fakebatch.{kind}.add: id={id_!r} cannot be used.",
+        "An object has or had this id." if id_ in store else "It would not fit into a URL.",
+        "Pass another id, or leave it out.",
+    )
 
 
 def _life(status: Status, age: int, usual: Durations, window: int) -> tuple[Durations, int | None]:
@@ -223,17 +318,20 @@ def _check_life(batch: Batch, status: str, now: int) -> None:
         + (f" after {text(mark.at - batch.created)}" if mark.at > batch.created else "")
         for mark in marks
     ]
+    problem = jsonl_problem(batch.content) if batch.content and codes else ""
     raise UsageError(
         f"A batch that was created {text(now - batch.created)} ago cannot be {status}.",
-        f"Its statuses would be {', '.join(steps)}.",
+        f"Its statuses would be {', '.join(steps)}{problem and f'; its file: {problem}'}.",
         "Pass another status, another created=…, or requests that lead to this status.",
     )
 
 
-def _check(name: str, value: str, is_known: bool, known: str, example: str) -> None:
+def _check(
+    name: str, value: str, is_known: bool, known: str, example: str, *, kind: str = "batches"
+) -> None:
     if not is_known:
         raise UsageError(
-            f"fakebatch.batches.add: {name}={value!r} is unknown.",
+            f"fakebatch.{kind}.add: {name}={value!r} is unknown.",
             f"Known values: {known}.",
             f"Write for example {name}={example!r}.",
         )
@@ -253,10 +351,10 @@ def _past(created: moments.Moment, now: int) -> int:
     return at
 
 
-def _refused(kind: str, refusal: APIError, service: Service) -> UsageError:
+def _refused(kind: str, refusal: APIError, service: Service, problem: str = "") -> UsageError:
     message = service.dialect.errors[refusal.kind].message.format_map(refusal.values)
     return UsageError(
-        f"The service would have refused this {kind}.",
+        f"The service would have refused this {kind}{problem and f': {problem}'}.",
         f"Its error would have been: {message}",
         f"Add a {kind} that a client could have created.",
     )

@@ -6,11 +6,13 @@ our own transports that of the client.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, SupportsIndex
+from urllib.parse import unquote
 
 import httpx
 from respx.models import Call, CallList
@@ -35,9 +37,13 @@ def long_form(request: Any) -> Any:
 def request_from(request: Any) -> Request:
     """The request for the seam. The client's has been read, or is a long form."""
     url, pieces = request.url, long_form(request)
+    path = url.path
+    if b"%2" in url.raw_path:  # an encoded slash or percent sign, which stays so
+        segments = url.raw_path.partition(b"?")[0].decode("ascii").split("/")
+        path = "/".join(unquote(each).replace("%", "%25").replace("/", "%2F") for each in segments)
     return Request(
         request.method,
-        url.path,
+        path,
         dict(url.params) if url.query else {},
         {name.lower().decode(): value.decode("latin-1") for name, value in request.headers.raw},
         request.content if pieces is None else b"",
@@ -48,12 +54,13 @@ def request_from(request: Any) -> Request:
     )
 
 
-def as_httpx(request: Any) -> httpx.Request:
-    """A request of either library, which has been read, as one of httpx."""
-    if isinstance(request, httpx.Request):
+def as_request(request: Any, library: ModuleType) -> Any:
+    """A request of either library, which has been read, as one of `library`."""
+    if isinstance(request, library.Request):
         return request
     headers: list[tuple[bytes, bytes]] = [*request.headers.raw]
-    return httpx.Request(request.method, str(request.url), headers=headers, content=request.content)
+    url, content = str(request.url), request.content
+    return library.Request(request.method, url, headers=headers, content=content)
 
 
 def response_for(reply: Reply, request: Any, library: ModuleType, stack: str) -> Any:
@@ -80,14 +87,14 @@ def native_response(response: Any, library: ModuleType, stack: str) -> Any:
     """The response of a respx route as a response of `library`.
 
     Args:
-        response: one of httpx, not yet read if the test gave it a stream.
+        response: one of either library, not yet read if the test gave it a stream.
         library: httpx or httpx2.
         stack: the name of the stack whose exceptions the body raises.
     """
     stream: Any = response.stream
-    if not isinstance(stream, httpx.ByteStream):
+    if type(stream).__name__ != "ByteStream":  # both libraries have one
         stream = _stream_class(library)(stream, stack)
-    elif library is httpx:
+    elif isinstance(response, library.Response):
         return response
     else:
         stream = library.ByteStream(b"".join(stream))
@@ -147,8 +154,34 @@ def _stream_class(library: ModuleType) -> Any:
 
 KEPT_CALLS = 100
 
-_SECRET_HEADERS = ("authorization", "api-key")
+_SECRET = re.compile(
+    r"auth|cookie|password|secret|signature|token|(?<!idempotency-)key|^(code|sig)$"
+)
+"""The names of headers and parameters that may hold a key, in lower case: `x-goog-api-key`,
+`ocp-apim-subscription-key`, `?code=` of serverless functions."""
+
 _LEFT_OUT = {"x-fakebatch-body": "[left out: over 64 kB]"}
+
+
+def _without_keys(method: str, url: Any, headers: Any, body: bytes | None) -> httpx.Request:
+    """A request of either library as one of httpx, without what may be a key.
+
+    Args:
+        method: the HTTP method.
+        url: the URL.
+        headers: the headers.
+        body: None: it is too long to be kept.
+    """
+    shown = httpx.Headers(headers.raw)
+    shown.update({name: "[redacted]" for name in shown if _SECRET.search(name)})
+    if body is None:
+        shown.pop("content-length", None)
+        shown.update(_LEFT_OUT)
+    params: list[tuple[str, str]] = url.params.multi_items()
+    public = [(n, "[redacted]" if _SECRET.search(n.lower()) else value) for n, value in params]
+    url = url if public == params else url.copy_with(params=public)
+    url = url.copy_with(userinfo=b"") if url.userinfo else url
+    return httpx.Request(method, str(url), headers=shown, content=body)
 
 
 class RecordedCall(NamedTuple):
@@ -171,12 +204,7 @@ class RecordedCall(NamedTuple):
 
     def call(self) -> Call:
         """The call as respx's object."""
-        headers = httpx.Headers(self.headers.raw)
-        headers.update({name: "[redacted]" for name in _SECRET_HEADERS if name in headers})
-        if self.body is None:
-            headers.pop("content-length", None)
-            headers.update(_LEFT_OUT)
-        request = httpx.Request(self.method, str(self.url), headers=headers, content=self.body)
+        request = _without_keys(self.method, self.url, self.headers, self.body)
         response = self.response
         if isinstance(response, Reply):
             response = response_for(response._replace(script=None), request, httpx, "httpx")
@@ -237,6 +265,10 @@ class BoundedCalls(CallList):  # pyright: ignore[reportMissingTypeArgument]
     def append(self, call: Any) -> None:
         """Count and keep a call; drop the oldest if there are too many."""
         self._counted[0] += 1
+        if isinstance(call, Call):  # of a route that the test has added
+            request = call.request
+            shown = _without_keys(request.method, request.url, request.headers, request.content)
+            call = Call(shown, call.optional_response)
         list.append(self, call)  # pyright: ignore[reportUnknownMemberType]
         if len(self) > KEPT_CALLS:
             del self[0]

@@ -7,6 +7,7 @@ the pieces that the client streams and is never joined: a file given as bytes is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
@@ -14,12 +15,13 @@ from inspect import signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from respx.models import AllMockedAssertionError
+from respx.models import AllMockedAssertionError, PassThrough
 
 from fakebatch.interception.calls import long_form
 from fakebatch.interception.driver import Interceptor, Step, Steps
 from fakebatch.interception.environment import WEBHOOKS
 from fakebatch.interception.lost_errors import LostErrors
+from fakebatch.interception.mockers import first_response, routers_of_the_test
 from fakebatch.interception.router import EmulatedRouter
 
 if TYPE_CHECKING:
@@ -46,14 +48,22 @@ class _Transport(Interceptor):
         """The exchange for a request."""
         if long_form(request) is None:
             yield Step(request.read, request.aread)
-        try:
-            response = yield from self._router.exchange(request, self.http_library, self.stack)
-        except AllMockedAssertionError:
-            raise self._router.refusal(request) from None
+        response = yield from self._response(request)
         if isinstance(response.stream, self.http_library.ByteStream):
             response.read()
             response.elapsed = timedelta(0)  # the client sets it only when it reads the body
         return response
+
+    def _response(self, request: Any) -> Steps:
+        where = self.http_library, self.stack
+        with suppress(PassThrough):
+            with suppress(AllMockedAssertionError):
+                return (yield from self._router.exchange(request, *where))
+            routers = routers_of_the_test(self.stack)
+            response = yield from first_response(routers, request, *where)
+            if response is not None:
+                return response
+        raise self._router.refusal(request)
 
 
 @cache

@@ -5,20 +5,24 @@ Tested with respx 0.22 and 0.23, with and without pytest-httpx2 1.0.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+import sys
+from abc import ABC
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
-import httpx
 import respx
+import respx.mocks
 from respx.mocks import HTTPCoreMocker, Mocker
 from respx.models import AllMockedAssertionError, PassThrough
 
-from fakebatch.interception.calls import BoundedCalls, native_response
+from fakebatch.interception.calls import BoundedCalls, as_request, native_response
 from fakebatch.interception.dns import is_loopback
-from fakebatch.interception.driver import Interceptor, Step, Steps
+from fakebatch.interception.driver import STACKS, Interceptor, Step, Steps
 from fakebatch.interception.lost_errors import LostErrors
 
 if TYPE_CHECKING:
@@ -38,56 +42,165 @@ if "httpcore2" not in Mocker.registry:
 
 
 PATCHED = tuple(stack for stack in ("httpcore", "httpcore2") if find_spec(stack))
-"""The mockers that we start. Others (`httpx`) get a hook, in case the test starts them."""
+"""The stacks whose mockers we start. Others (`httpx`) get a hook, in case the test starts them."""
+
+
+_USED = {"AllMockedAssertionError", "PassThrough", "httpx", "parse_url"}
+"""What we use of the module `mocks`."""
+
+
+def _mockers() -> Iterator[tuple[ModuleType, type[Mocker]]]:
+    """The mockers of respx and of its copies, each with the module that defines the base class.
+
+    openai-python has a copy for httpx2 in its tests (`tests/respx2`, 3.57). Of two copies that
+    patch the same methods only the first is called: it leaves the patches of the other in place.
+    """
+    for base in ABC.__subclasses__():
+        module = sys.modules.get(base.__module__, sys)
+        if vars(module).get("Mocker") is base and vars(module).keys() >= _USED:
+            for mocker in vars(base)["registry"].values():
+                yield module, mocker
+
+
+def _stack(mocker: type[Mocker]) -> str:
+    """The package that a mocker patches."""
+    return mocker.targets[0].partition(".")[0]
+
+
+RESPX: ModuleType = respx.mocks
+"""What a copy of respx has in its own module `mocks`: a library, mockers and errors."""
+
+
+def routers_of_the_test(stack: str, *, everywhere: bool = True) -> Iterator[tuple[ModuleType, Any]]:
+    """The routers that the test has started and those of fakes, with their copies of respx.
+
+    Args:
+        stack: the name of the stack whose routers come first.
+        everywhere: whether the routers for other stacks follow.
+    """
+    mockers = [(module, mocker, _stack(mocker)) for module, mocker in _mockers()]
+    mockers.sort(key=lambda each: stack not in STACKS.get(each[2], (each[2],)))
+    for module, mocker, patched in mockers:
+        routers: list[Any] = [*mocker.routers]
+        for router in routers if everywhere or patched == stack else ():
+            if not isinstance(router, MockerHook):
+                yield module, router
+            elif not router.router.is_copy():
+                yield RESPX, router.router
+
+
+def first_response(
+    routers: Iterable[tuple[ModuleType, Any]], request: Any, library: ModuleType, stack: str
+) -> Steps:
+    """The response of the first router that has a route for a request; None: none has.
+
+    Args:
+        routers: with the module `mocks` of each.
+        request: the request of the client, which has been read.
+        library: httpx or httpx2, for the response.
+        stack: the name of the stack whose exceptions the response raises.
+
+    Raises:
+        PassThrough: the route passes the request through.
+    """
+    for module, router in routers:
+        own = as_request(request, module.httpx)
+        try:
+            response = yield Step(partial(router.handler, own), partial(router.async_handler, own))
+        except module.AllMockedAssertionError:
+            continue
+        except module.PassThrough as error:
+            raise _pass_through(PassThrough, error, request) from None
+        return native_response(response, library, stack)
+    return None
+
+
+def _pass_through(kind: type[PassThrough], reason: object, request: Any) -> PassThrough:
+    # `origin` is only for display; making a route takes longer than the request.
+    return kind(str(reason), request=request, origin=None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
 class MockerHook(Interceptor):
-    """The first router of a respx mocker, which calls the others itself.
+    """The first router of a mocker, which calls the others itself.
 
     respx calls routers in the order of their registration. With the hook the order of fixtures does
-    not matter: emulated base URLs come first, then the routers of the test, then loopback hosts.
+    not matter: emulated operations come first, then the routers of the test, then loopback hosts.
+
+    Args:
+        module: respx.mocks, or that of the copy to which the mocker belongs.
+        mocker: the mocker.
+        router: answers what is emulated.
+        lost_errors: records our errors, in case the code under test swallows them.
     """
 
     def __init__(
-        self, mocker: type[Mocker], router: EmulatedRouter, lost_errors: LostErrors
+        self,
+        module: ModuleType,
+        mocker: type[Mocker],
+        router: EmulatedRouter,
+        lost_errors: LostErrors,
     ) -> None:
-        super().__init__(mocker.name, lost_errors)
+        super().__init__(_stack(mocker), lost_errors)
         self.mocker = mocker
         self.routers: list[Any] = mocker.routers  # a hook only has the methods of a respx.Router
-        self._router = router
+        self.is_started_here = self.stack in PATCHED and module is RESPX
+        self._module = module
+        self.router = router
 
-    def exchange(self, request: httpx.Request) -> Steps:
+    def exchange(self, request: Any) -> Steps:
         """The exchange for a request, which respx has read: the first response of a router."""
+        try:
+            return (yield from self._response(request))
+        except PassThrough as error:
+            raise _pass_through(self._module.PassThrough, error, request) from None
+
+    def _response(self, request: Any) -> Steps:
+        library: ModuleType = self._module.httpx
         with suppress(AllMockedAssertionError):
-            return (yield from self._router.exchange(request, httpx, self.stack))
-        for router in self.routers[self.routers.index(self) + 1 :]:
-            with suppress(AllMockedAssertionError):
-                response = yield Step(
-                    partial(router.handler, request), partial(router.async_handler, request)
-                )
-                return native_response(response, httpx, self.stack)
+            return (yield from self.router.exchange(request, library, self.stack))
+        for outer in self.routers[self.routers.index(self) + 1 :]:
+            if isinstance(outer, MockerHook):
+                return (yield from outer.exchange(request))
+        routers = routers_of_the_test(self.stack, everywhere=False)
+        response = yield from first_response(routers, request, library, self.stack)
+        if response is not None:
+            return response
         if is_loopback(request.url.host) or self.stack not in PATCHED:
             # The mocker of httpx passes what it does not know: an in-process transport may answer,
             # and a request to the network reaches the hook of httpcore.
-            # `origin` is only for display; making a route takes longer than the request.
-            raise PassThrough("stays on this machine", request=request, origin=None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-        raise self._router.refusal(request)
+            raise _pass_through(PassThrough, "stays on this machine", request)
+        raise self.router.refusal(request)
 
 
 @contextmanager
 def installed(router: EmulatedRouter, lost_errors: LostErrors) -> Generator[None]:
-    """Hook into every mocker and start those in PATCHED; undo both at the end."""
-    hooks = [MockerHook(mocker, router, lost_errors) for mocker in Mocker.registry.values()]
+    """Hook into every mocker and start ours; undo both at the end."""
+    hooks = [MockerHook(module, mocker, router, lost_errors) for module, mocker in _mockers()]
+    patches = ExitStack()
     try:
+        for module in {module for module, _ in _mockers()}:
+            parse = _parse_address_of(module.parse_url)
+            patches.enter_context(patch.object(module, "parse_url", parse))
         for hook in hooks:
             hook.routers.insert(0, hook)
-            if hook.stack in PATCHED:
+            if hook.is_started_here:
                 hook.mocker.start()
         yield
     finally:
         for hook in hooks:
             hook.routers.remove(hook)
             hook.mocker.stop()  # which has an effect if no router is left
+        patches.close()
+
+
+def _parse_address_of(parse_url: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The function of respx, also for what is sent to a proxy: its target is no path, but a URL."""
+
+    def parse(url: Any) -> Any:
+        *address, target = url
+        return parse_url(url if target.startswith(b"/") else (*address, b"/"))
+
+    return parse
 
 
 class OperationRoutes(dict[str, respx.Route]):

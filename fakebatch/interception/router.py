@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from threading import RLock
@@ -15,19 +14,27 @@ import httpx
 import respx
 from respx.models import AllMockedAssertionError, SideEffectError
 
+from fakebatch.dialects import at_host
 from fakebatch.errors import RefusedRequest
 from fakebatch.interception.calls import (
     BoundedCalls,
-    as_httpx,
+    RecordedCall,
+    as_request,
     native_response,
     recorded,
     request_from,
     response_for,
 )
+from fakebatch.interception.dns import is_loopback
 from fakebatch.interception.driver import Step, Steps
-from fakebatch.interception.mockers import OperationRoutes
+from fakebatch.interception.mockers import (
+    RESPX,
+    OperationRoutes,
+    first_response,
+    routers_of_the_test,
+)
 from fakebatch.interception.network_errors import play
-from fakebatch.wire.app import Sites
+from fakebatch.wire.app import Sites, Target
 from fakebatch.wire.messages import Reply
 from fakebatch.wire.operations import OPERATIONS
 
@@ -60,7 +67,9 @@ class EmulatedRouter(respx.Router):
             route.reset()
 
     def exchange(self, request: Any, library: ModuleType, stack: str) -> Steps:
-        """The exchange for a request: the response of a route of the test, or of the emulator.
+        """The exchange for a request: the response of a route of this router, or of the emulator.
+
+        Other routers of the test answer what is not emulated at an emulated address.
 
         Args:
             request: one of httpx or httpx2, which has been read or is a long form.
@@ -70,7 +79,7 @@ class EmulatedRouter(respx.Router):
         Raises:
             AllMockedAssertionError: no route matches, and no provider has the address.
         """
-        is_copy = self._is_copy()
+        is_copy = self.is_copy()
         message = request_from(request)
         target = self._sites.find(message)
         if is_copy:
@@ -78,14 +87,13 @@ class EmulatedRouter(respx.Router):
         operation = None if target is None else target.operation
         route = None if operation is None else self._operations[operation.name]
         mocked = route if route and (route.side_effect or route.return_value) else None
-        if message.pieces is not None and (self.routes or mocked):
+        if message.pieces is not None and (self.routes or mocked or operation is None):
             yield Step(request.read, request.aread)
             message = request_from(request)
-        if self.routes:
-            own = as_httpx(request)
-            with suppress(AllMockedAssertionError):
-                response = yield Step(partial(self.handler, own), partial(self.async_handler, own))
-                return native_response(response, library, stack)
+        if self.routes or operation is None:
+            response = yield from self._response_of_the_test(request, library, stack, target)
+            if response is not None:
+                return response
         if target is None:
             raise AllMockedAssertionError(request.url)
         answer: Any = None
@@ -98,16 +106,27 @@ class EmulatedRouter(respx.Router):
                     yield from play(reply.script.before, reply, request)
                 answer = reply
         finally:
-            if route is not None:
-                call = recorded(request, message, answer)
-                with self._lock:
-                    self.calls.append(call)
-                    route.calls.append(call)  # pyright: ignore[reportUnknownMemberType]
+            self._record(route, recorded(request, message, answer))
         if isinstance(answer, Reply):
             return response_for(answer, request, library, stack)
         return native_response(answer, library, stack)
 
-    def _is_copy(self) -> bool:
+    def _record(self, route: respx.Route | None, call: RecordedCall) -> None:
+        if route is not None:
+            with self._lock:
+                self.calls.append(call)
+                route.calls.append(call)  # pyright: ignore[reportUnknownMemberType]
+
+    def _response_of_the_test(
+        self, request: Any, library: ModuleType, stack: str, target: Target | None
+    ) -> Steps:
+        """The response of a route of the test; None: no route matches."""
+        routers = [(RESPX, self)]
+        if target is not None and target.operation is None:
+            routers += routers_of_the_test(stack)
+        return (yield from first_response(routers, request, library, stack))
+
+    def is_copy(self) -> bool:
         """Whether this process was forked from the one in which the router answers."""
         if self._process is None:  # never entered: the process of the first call
             self.belong_to_this_process()
@@ -115,18 +134,30 @@ class EmulatedRouter(respx.Router):
 
     def refusal(self, request: Any) -> RefusedRequest:
         """The error for a request that is not answered."""
-        url = request.url.copy_with(query=None)
-        if self._is_copy():
+        url = request.url.copy_with(query=None, userinfo=b"")
+        if self.is_copy():
             return RefusedRequest(
                 f"{request.method} {url} was refused: process {os.getpid()} was forked from "
                 f"{self._process}, in which this FakeBatch is active.",
                 "A call from here would change only a copy, which the test does not see.",
                 "Use threads in this test, or enter a FakeBatch in the forked process.",
             )
+        host, proxy = request.headers.get("host", ""), url.netloc.decode()
+        if url.path == "/" and host not in ("", proxy) and is_loopback(host.partition(":")[0]):
+            return RefusedRequest(
+                f"{request.method} {host} was refused: the proxy {proxy} is not on this machine.",
+                "It is the client's own, or that of HTTP_PROXY, HTTPS_PROXY or ALL_PROXY.",
+                "Set NO_PROXY=localhost,127.0.0.1 for servers on this machine.",
+            )
+        advice, dialect = "Mock it with respx, or give the client an emulated base_url.", None
+        if self._sites.hosts.isdisjoint((url.host, f"*.{url.host.partition('.')[2]}")):
+            dialect = at_host(url.host)
+        if dialect is not None:
+            advice = f"Emulate this provider: @pytest.mark.fakebatch(dialect={dialect!r})."
         return RefusedRequest(
             f"{request.method} {url} was refused: nothing leaves this machine.",
             f"fakebatch emulates {', '.join(self._sites.base_urls)}; no route of yours matched.",
-            "Mock it with respx, or give the client an emulated base_url.",
+            advice,
         )
 
 
@@ -134,7 +165,7 @@ def _mock_response(route: respx.Route, request: Any) -> Steps:
     """The response of a route that the test has mocked; None: the emulator answers."""
     response: Any
     try:
-        response = route.resolve(as_httpx(request))
+        response = route.resolve(as_request(request, httpx))
     except SideEffectError as error:
         raise error.origin from error
     if isawaitable(response):

@@ -1,4 +1,4 @@
-r"""Regular expressions in a schema: matching in bounded time, and texts that a pattern may match.
+r"""Patterns and formats in a schema: matching in bounded time, and texts that may match.
 
 Python's own parser reads the pattern. It is private, but rstr and hypothesis use it too; these make
 random texts. The matcher is our own, because `re` backtracks: `^(\w+\s?)+$` takes 2^n steps. Here
@@ -25,6 +25,37 @@ _CHARS = dict.fromkeys(
 """Characters to use in texts, the plainest first."""
 
 
+_DATE = r"(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])"
+_TIME = r"([01]\d|2[0-3])(:[0-5]\d){2}(\.\d+)?(Z|[+-][01]\d:[0-5]\d)"
+_DOMAIN = r"[a-z\d]+([-.][a-z\d]+)*"
+_EMAIL = rf"[\w+-]+(\.[\w+-]+)*@{_DOMAIN}\.[a-z]{{2,}}"
+_URI = rf"[a-z][a-z\d+.-]*://{_DOMAIN}(:\d{{1,4}})?(/[\w.~-]*)*"
+FORMATS = {
+    "date": ("2026-01-01", _DATE),
+    "date-time": ("2026-01-01T00:00:00Z", rf"{_DATE}T{_TIME}"),
+    "duration": ("P1D", r"P\d+[DWMY]|PT\d+[HMS]"),
+    "email": ("user@example.com", _EMAIL),
+    "hostname": ("example.com", _DOMAIN),
+    "idn-email": ("user@example.com", _EMAIL),
+    "idn-hostname": ("example.com", _DOMAIN),
+    "ipv4": ("192.0.2.1", r"([1-9]?\d|1\d\d)(\.([1-9]?\d|1\d\d)){3}"),
+    "ipv6": ("2001:db8::1", r"2001:db8::[\da-f]{1,4}|([\da-f]{1,4}:){7}[\da-f]{1,4}"),
+    "iri": ("https://example.com/", _URI),
+    "iri-reference": ("https://example.com/", _URI),
+    "json-pointer": ("/a1", r"(/[a-z\d]+)*"),
+    "regex": ("a1", r"[a-z\d]*"),
+    "relative-json-pointer": ("1", r"[1-9]?\d(/[a-z\d]+)*"),
+    "time": ("00:00:00Z", _TIME),
+    "uri": ("https://example.com/", _URI),
+    "uri-reference": ("https://example.com/", _URI),
+    "uri-template": ("https://example.com/", _URI),
+    "uuid": ("00000000-0000-4000-8000-000000000000", r"[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}"),
+}
+"""By format: a sample, and a regex for some of the texts that have the format, the sample too."""
+_VARIABLE = re.compile(r"\d(?=\D*$)|(?=\.com)")
+"""Where a number makes another text of a sample."""
+
+
 class Unsatisfiable(Exception):
     """No value was found for a schema; the message has the part of it that failed."""
 
@@ -48,6 +79,13 @@ class Budget:
         self._left -= steps
         if self._left < 0:
             raise OverBudget
+
+
+def variants(sample: str, count: int) -> Iterator[str]:
+    """A sample of a format, and up to `count` other texts of it, at most eight."""
+    yield sample
+    for number in range(2, min(count + 2, 10)):
+        yield _VARIABLE.sub(str(number), sample, count=1)
 
 
 def matches(pattern: str, text: str, budget: Budget) -> bool:
@@ -100,6 +138,9 @@ def _ends(tree: Any, text: str, starts: set[int], budget: Budget) -> set[int]:
             case "ASSERT" | "ASSERT_NOT" as name, (1, inner):
                 ahead = {start for start in starts if _ends(inner, text, {start}, budget)}
                 starts = ahead if name == "ASSERT" else starts - ahead
+            case "AT", position if str(position) == "AT_END":
+                # not before a final newline: other languages, and pydantic, have no such rule
+                starts = starts & {len(text)}
             case "ANY" | "AT" | "IN" | "LITERAL" | "NOT_LITERAL", _:
                 regex, _ = _single(kind, value, tree)
                 hits = (regex.match(text, start) for start in starts)

@@ -1,24 +1,41 @@
 """Makes a value that is valid for a JSON schema, always the same for the same schema.
 
 The libraries for this (hypothesis-jsonschema, jsf, fences) make random values or do not bound their
-work. Here all schemas that must hold for a value are collected (`parts`), candidates are made from
-them, and the first candidate that is valid for all is taken. If there is none, or finding one takes
-more than `_WORK` steps, `Unsatisfiable` is raised.
+work. Here a value is made in three steps, and so is each of its members:
+
+1. Collect the schemas that must hold for it: the schema, those of its `allOf`, and the targets of
+   references. What is left of each is a *part*, a set of keywords; each `anyOf` is a *union*.
+2. Choose a branch of each union, and make candidates from the parts: at the bounds of numbers,
+   texts of patterns, objects with and without optional members.
+3. Take the first candidate that is valid for all parts.
+
+If there is none, or finding one takes more than `_WORK` steps, `Unsatisfiable` is raised. So it is
+for keywords that cannot be checked here; strict mode of the service has none of these
+(platform.openai.com/docs/guides/structured-outputs, "Supported schemas").
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from fakebatch.replies.pattern import Budget, OverBudget, Unsatisfiable, matches, texts
+from fakebatch.replies.pattern import (
+    FORMATS,
+    Budget,
+    OverBudget,
+    Unsatisfiable,
+    matches,
+    texts,
+    variants,
+)
 from fakebatch.replies.request import elements, is_list, is_object, members
 
 Rules = dict[str, Any]
@@ -29,18 +46,6 @@ _CANDIDATE = 20
 """The steps that reading a schema, or checking a candidate, costs."""
 _LARGEST = sys.float_info.max
 
-_FORMATS = {
-    "date": "2026-01-01",
-    "date-time": "2026-01-01T00:00:00Z",
-    "duration": "P1D",
-    "email": "user@example.com",
-    "hostname": "example.com",
-    "ipv4": "192.0.2.1",
-    "ipv6": "2001:db8::1",
-    "time": "00:00:00Z",
-    "uri": "https://example.com/",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-}
 _IMPLIED = {
     "object": ("properties", "required"),
     "array": ("items", "prefixItems", "minItems"),
@@ -50,7 +55,8 @@ _IMPLIED = {
 _KINDS = ("string", "integer", "object", "array", "boolean", "null")
 _NESTING = ("$ref", "properties", "items", "prefixItems")
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-_FLATTENED = ("$ref", "$defs", "definitions", "allOf", "anyOf")
+_COLLECTED = ("$ref", "$defs", "definitions", "allOf", "anyOf")
+"""The keywords that parts do not have: they become parts and unions, or need no check."""
 
 
 def instance(schema: Any, text: str) -> Any:
@@ -84,11 +90,15 @@ class _Maker(NamedTuple):
 
     def make(self, *schemas: Any, parts: Sequence[Rules] = (), unions: Sequence[Any] = ()) -> Any:
         """A value that is valid for all schemas and parts, and for one branch of each union."""
-        maker, parts, unions = self.flattened(schemas, parts, unions)
+        parts, unions, refs = [*parts], [*unions], dict[str, None]()
+        for schema in schemas:
+            self.collect(schema, parts, unions, refs)
+        maker = self._replace(inside=(*self.inside, *refs)) if refs else self
         if not unions:
             return maker.candidate(parts)
         nested = any(word in part for part in parts for word in _NESTING)
 
+        # null last; where recursion is to end, branches without members first
         def comes_later(branch: Any) -> bool:
             if maker.adds_optional:
                 return members(branch).get("type") == "null"
@@ -100,31 +110,26 @@ class _Maker(NamedTuple):
                 return maker.make(branch, parts=parts, unions=others)
         raise _unsatisfiable(parts)
 
-    def flattened(
-        self, schemas: Iterable[Any], parts: Sequence[Rules], unions: Sequence[Any]
-    ) -> tuple[_Maker, list[Rules], list[Any]]:
-        """The parts and unions with those of the schemas added, references resolved."""
-        more: list[Rules] = []
-        inner: list[Any] = []
-        refs: dict[str, None] = {}
-        stack = list(schemas)
-        while stack:
-            self.budget.spend(_CANDIDATE)
-            schema = stack.pop()
-            if schema is False:
-                raise Unsatisfiable("Part of it is `false`, for which no value is valid.")
-            rules = members(schema)
-            nested = elements(rules.get("allOf"))
-            if "$ref" in rules and (ref := str(rules["$ref"])) not in refs:
-                if ref in self.inside:
-                    raise Unsatisfiable(f"{ref!r} contains itself endlessly.")
-                refs[ref] = None
-                nested = [*nested, _resolve(self.root, ref)]
-            stack += reversed(nested)
-            inner = [*_unions(rules), *inner]
-            more = [{w: rule for w, rule in rules.items() if w not in _FLATTENED}, *more]
-        maker = self._replace(inside=(*self.inside, *refs)) if refs else self
-        return maker, [*more[:-1], *parts, *more[-1:]], [*unions, *inner]
+    def collect(
+        self, schema: Any, parts: list[Rules], unions: list[Any], refs: dict[str, None]
+    ) -> None:
+        """Add the parts and unions of a schema to the lists, and the references it follows."""
+        self.budget.spend(_CANDIDATE)
+        if schema is False:
+            raise Unsatisfiable("Part of it is `false`, for which no value is valid.")
+        rules = _modern(members(schema))
+        if "$id" in rules and schema is not self.root:
+            raise Unsatisfiable("fakebatch does not support '$id' below the root of a schema.")
+        nested = elements(rules.get("allOf"))
+        if "$ref" in rules and (ref := str(rules["$ref"])) not in refs:
+            if ref in self.inside:
+                raise Unsatisfiable(f"{ref!r} contains itself endlessly.")
+            refs[ref] = None
+            nested = [_resolve(self.root, ref), *nested]
+        for inner in nested:
+            self.collect(inner, parts, unions, refs)
+        parts.append({word: rule for word, rule in rules.items() if word not in _COLLECTED})
+        unions += _unions(rules)
 
     def candidate(self, parts: list[Rules]) -> Any:
         """The first candidate that is valid for all parts, or the one after `turn` others."""
@@ -141,6 +146,7 @@ class _Maker(NamedTuple):
         raise failure or _unsatisfiable(parts)
 
     def candidates(self, kind: str, parts: list[Rules]) -> Iterable[Any]:
+        """Values of a kind, the plainest first; their members are valid, they may not be."""
         match kind:
             case "enum":
                 listed = next(values for part in parts if (values := _listed(part)))
@@ -158,6 +164,7 @@ class _Maker(NamedTuple):
                 return (True, False) if kind == "boolean" else (None,)
 
     def object_of(self, parts: list[Rules], *, optional: bool) -> dict[str, Any]:
+        """An object with the required members, and with optional ones if they are wanted."""
         required = dict.fromkeys(str(n) for part in parts for n in elements(part.get("required")))
         named = dict.fromkeys(name for part in parts for name in members(part.get("properties")))
         least = max(_counts(parts, "minProperties"), default=0)
@@ -174,26 +181,28 @@ class _Maker(NamedTuple):
         return made | {name: self.child(parts, name) for name in missing}
 
     def array_of(self, parts: list[Rules]) -> list[Any]:
+        """An array of the least length, with one item if there may be none and there is room."""
         most = min(_counts(parts, "maxItems"), default=sys.maxsize)
         prefix = max(len(elements(part.get("prefixItems"))) for part in parts)
         length = max([min(prefix, most), *_counts(parts, "minItems")])
         unique = any(part.get("uniqueItems") is True for part in parts)
         made: dict[Any, Any] = {}
-        for turn in range(2 * length + 9):
+        for turn in range(2 * length + 9):  # items that are there already are left out
             if len(made) < length:
                 maker = self._replace(turn=self.turn + turn) if unique else self
                 item = maker.child(parts, len(made))
-                made.setdefault(json.dumps(item) if unique else turn, item)
+                made.setdefault(_identity(item) if unique else turn, item)
         if not length and most and self.adds_optional:
             with suppress(Unsatisfiable):
                 made[0] = self.child(parts, 0)
         return list(made.values())
 
     def child(self, parts: list[Rules], place: str | int) -> Any:
+        """A valid value for the property of this name, or for the item at this index."""
         return self.make(*(s for part in parts for s in self.child_schemas(part, place)))
 
     def child_schemas(self, rules: Rules, place: str | int) -> list[Any]:
-        """The schemas for the property of this name, or the item at this index."""
+        """The schemas for the property of this name, or for the item at this index."""
         if isinstance(place, int):
             first = elements(rules.get("prefixItems"))
             return first[place : place + 1] or [rules.get("items", True)]
@@ -203,15 +212,18 @@ class _Maker(NamedTuple):
         return schemas or [rules.get("additionalProperties", True)]
 
     def strings(self, parts: list[Rules]) -> Iterator[str]:
+        """Samples of formats, else the text, then texts of patterns, all in all formats."""
         least = max(_counts(parts, "minLength"), default=0)
         most = min(_counts(parts, "maxLength"), default=sys.maxsize)
         self.budget.spend(max(least, len(self.text)) // 16)  # copying characters is cheap
-        samples = [_FORMATS[f] for part in parts if (f := str(part.get("format"))) in _FORMATS]
+        formats = [FORMATS[f] for part in parts if (f := str(part.get("format"))) in FORMATS]
         patterns = [part["pattern"] for part in parts if isinstance(part.get("pattern"), str)]
-        if patterns or samples:
-            yield from samples or [self.text]
-            for pattern in patterns:
-                yield from texts(pattern, least, self.budget)
+        if formats or patterns:
+            usual = [each for sample, _ in formats for each in variants(sample, self.turn)]
+            made = (texts(pattern, least, self.budget) for pattern in patterns)
+            for text in chain(usual or [self.text], *made):
+                if all(re.fullmatch(form, text, re.ASCII) for _, form in formats):
+                    yield text
         else:
             for n in range(self.turn + 1):
                 end = str(n) if n else ""
@@ -223,10 +235,11 @@ class _Maker(NamedTuple):
         """Whether a value and its members are valid for a schema."""
         if not is_object(schema):
             return schema is not False
-        return self.fits(schema, value) and all(
+        rules = _modern(schema)
+        return self.fits(rules, value) and all(
             self.valid(inner, child)
             for place, child in (value.items() if is_object(value) else enumerate(elements(value)))
-            for inner in self.child_schemas(schema, place)
+            for inner in self.child_schemas(rules, place)
         )
 
     def fits(self, rules: Rules, value: Any) -> bool:
@@ -242,6 +255,14 @@ class _Maker(NamedTuple):
                     return False
         return True
 
+    def is_listed(self, value: Any, values: list[Any]) -> bool:
+        """Whether a value equals one of the others."""
+        self.budget.spend(len(values))
+        if isinstance(value, list | dict):
+            return _identity(value) in map(_identity, values)
+        is_bool = isinstance(value, bool)
+        return any(value == v and isinstance(v, bool) == is_bool for v in values)
+
 
 _NUMBER = (int, float)
 _Checks = dict[str, tuple[Any, Callable[[_Maker, Any, Any], bool] | None]]
@@ -253,9 +274,9 @@ _ANY: _Checks = {
     "anyOf": (list, lambda maker, v, schemas: any(maker.valid(s, v) for s in schemas)),
     "oneOf": (list, lambda maker, v, schemas: sum(maker.valid(s, v) for s in schemas) == 1),
     "not": (object, lambda maker, v, schema: not maker.valid(schema, v)),
-    "type": ((str, list), lambda _, v, kinds: any(kind in kinds for kind in _TYPES[type(v)][0])),
-    "enum": (list, lambda _, v, values: any(_same(v, value) for value in values)),
-    "const": (object, lambda _, v, value: _same(v, value)),
+    "type": ((str, list), lambda _, v, kinds: any(kind in kinds for kind in _kinds_of(v))),
+    "enum": (list, lambda maker, v, values: maker.is_listed(v, values)),
+    "const": (object, lambda maker, v, value: maker.is_listed(v, [value])),
     **dict.fromkeys(("if", "$dynamicRef", "$recursiveRef"), (object, None)),
 }
 _NUMERIC: _Checks = {
@@ -273,7 +294,7 @@ _STRING: _Checks = {
 _ARRAY: _Checks = {
     "minItems": (_NUMBER, lambda _, v, least: len(v) >= least),
     "maxItems": (_NUMBER, lambda _, v, most: len(v) <= most),
-    "uniqueItems": (bool, lambda _, v, yes: not yes or len(set(map(json.dumps, v))) == len(v)),
+    "uniqueItems": (bool, lambda _, v, yes: not yes or len(set(map(_identity, v))) == len(v)),
     "contains": (object, lambda maker, v, schema: any(maker.valid(schema, item) for item in v)),
     **dict.fromkeys(("minContains", "maxContains", "unevaluatedItems"), (object, None)),
 }
@@ -297,8 +318,33 @@ _TYPES: dict[type, tuple[tuple[str, ...], _Checks]] = {
 """By Python type: its names in a schema, and the keywords that apply to it."""
 
 
-def _same(value: Any, other: Any) -> bool:
-    return type(value) is type(other) and value == other
+def _kinds_of(value: Any) -> tuple[str, ...]:
+    whole = type(value) is float and value.is_integer()  # 1.0 is an integer
+    return _TYPES[int if whole else type(value)][0]
+
+
+def _identity(value: Any) -> str:
+    """The same text for equal values: 1 equals 1.0 but not true, and keys have no order."""
+    plain = json.loads(json.dumps(value), parse_float=_number)
+    return json.dumps(plain, sort_keys=True)
+
+
+def _number(text: str) -> int | float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _modern(rules: Rules) -> Rules:
+    """The keywords of a schema as draft 2020-12 has them."""
+    modern = dict(rules)
+    if is_list(rules.get("items")):  # until draft 2019-09, zod-to-json-schema writes it
+        modern |= {"prefixItems": rules["items"], "items": rules.get("additionalItems", True)}
+    for limit in ("Minimum", "Maximum"):
+        if type(exclusive := rules.get(f"exclusive{limit}")) is bool:  # until draft 4
+            del modern[f"exclusive{limit}"]
+            if exclusive and limit.lower() in rules:
+                modern[f"exclusive{limit}"] = rules[limit.lower()]
+    return modern
 
 
 def _resolve(root: Any, ref: str) -> Any:

@@ -41,11 +41,16 @@ def forced_call(request: ModelRequest, text: str) -> Call | None:
     Raises:
         UsageError: no arguments were found that are valid for the function.
     """
-    choice = request.body.get("tool_choice")
-    if choice in (None, "auto", "none"):
-        return None
+    choice, tools = request.body.get("tool_choice"), elements(request.body.get("tools"))
+    options = members(choice)
+    if options.get("type") == "allowed_tools":
+        # only /v1/chat/completions nests them
+        allowed = members(options.get("allowed_tools", options))
+        names = [_function(tool).get("name") for tool in elements(allowed.get("tools"))]
+        tools = [tool for tool in tools if _function(tool).get("name") in names]
+        choice = allowed.get("mode")
     required = _function(choice).get("name")
-    for function in map(_function, elements(request.body.get("tools"))):
+    for function in map(_function, tools):
         name = function.get("name")
         if isinstance(name, str) and (name == required or choice == "required"):
             parameters = function.get("parameters", {"type": "object"})

@@ -13,9 +13,18 @@ from pydantic import AfterValidator, Field, Strict
 from fakebatch.dialects.dialect import ActiveStatus, BatchStatus
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import UsageError
-from fakebatch.rules.rule import Occurrence, Ratio, Rule, Selection, Span, merged, method, verb
-
-Names = Annotated[Sequence[str], AfterValidator(tuple)]
+from fakebatch.rules.rule import (
+    Names,
+    Occurrence,
+    Predicate,
+    Ratio,
+    Rule,
+    Selection,
+    Span,
+    merged,
+    method,
+    verb,
+)
 
 
 class Durations(NamedTuple):
@@ -140,6 +149,13 @@ class CancelTo:
     status: Literal["cancelled", "completed"]
 
 
+@verb("cancel(at='20m')")
+class Cancel:
+    """An operator cancels the batches this long after their creation, unless they have ended."""
+
+    at: Span
+
+
 @verb("not_found_from('in_progress')")
 class NotFoundFrom:
     """The batches are not found (404) once this status has begun."""
@@ -214,20 +230,40 @@ class ResultFiles:
     """The files exist but are empty."""
     late: Span | None = None
     """How long after the end of the batch the files appear."""
+    listed: bool = True
+    """Whether `files.list` has them; they are found by their ids in any case."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSelector(Occurrence):
-    """Selects batches by order of creation and by endpoint."""
+    """Selects batches: `nth` and `times` count those for which the other conditions hold."""
 
     example: ClassVar[str] = "on_batch(nth=2).fail('token_limit_exceeded')"
 
     _: KW_ONLY
     endpoint: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Pairs that its metadata has, maybe among others."""
+    model: str | None = None
+    """The model of its first request."""
+    contains: str | None = None
+    """A substring of any string in the body of any of its requests."""
+    where: Predicate | None = field(default=None, repr=False)
+    """A predicate, called with the parameters of the create call."""
 
-    def matches(self, number: int, endpoint: str) -> bool:
-        """Whether the `number`th batch is selected, counted from 1."""
-        return self.includes(number) and self.endpoint in (None, endpoint)
+    def covers(self, other: BatchSelector) -> bool:
+        """Whether it certainly selects the first batch that another selector selects."""
+        conditions = [(getattr(self, name), getattr(other, name)) for name in _CONDITIONS]
+        if all(mine == theirs for mine, theirs in conditions) and self.metadata == other.metadata:
+            return self.includes(other.nth or 1)
+        return (
+            not self.is_ordered
+            and self.metadata.items() <= other.metadata.items()
+            and all(mine in (None, theirs) for mine, theirs in conditions)
+        )
+
+
+_CONDITIONS = ("endpoint", "model", "contains", "where")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +277,7 @@ class BatchRule(BatchSelector, Rule):
     stall: Stall | None = None
     expire: Expire | None = None
     ignore_window: IgnoreWindow | None = None
+    cancel: Cancel | None = None
     cancel_to: CancelTo | None = None
     not_found_from: NotFoundFrom | None = None
     miscount: Miscount | None = None
@@ -257,6 +294,7 @@ class OnBatch(Selection[BatchRule]):
     stall = method(Stall)
     expire = method(Expire)
     ignore_window = method(IgnoreWindow)
+    cancel = method(Cancel)
     cancel_to = method(CancelTo)
     not_found_from = method(NotFoundFrom)
     miscount = method(Miscount)
@@ -277,6 +315,7 @@ class BatchOverrides:
     stall: Stall | None = None
     expire: Expire | None = None
     ignore_window: IgnoreWindow | None = None
+    cancel: Cancel | None = None
     cancel_to: CancelTo | None = None
     not_found_from: NotFoundFrom | None = None
     miscount: Miscount | None = None

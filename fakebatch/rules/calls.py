@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le, Lt
 from pydantic import AfterValidator, BeforeValidator, Strict, WithJsonSchema
@@ -14,7 +14,21 @@ from pydantic import AfterValidator, BeforeValidator, Strict, WithJsonSchema
 from fakebatch.dialects.dialect import OPERATIONS
 from fakebatch.durations import microseconds
 from fakebatch.errors import UsageError
-from fakebatch.rules.rule import Count, PositiveRatio, Rule, Selection, Span, Times, method, verb
+from fakebatch.rules.rule import (
+    Count,
+    PositiveRatio,
+    Predicate,
+    Rule,
+    Selection,
+    Span,
+    Times,
+    holds,
+    method,
+    verb,
+)
+
+if TYPE_CHECKING:
+    from fakebatch.wire.messages import Request
 
 
 def _writable(body: Any) -> Any:
@@ -209,7 +223,7 @@ OperationPattern = Literal[
 
 @dataclass(frozen=True, slots=True)
 class CallSelector:
-    """Selects HTTP requests by operation, number, time, chance and key.
+    """Selects HTTP requests: all conditions must hold.
 
     Raises:
         UsageError: there is no such operation, or `between` is empty.
@@ -233,6 +247,10 @@ class CallSelector:
     """Only requests with this API key."""
     through_retries: bool = False
     """Hit all attempts of a call of the SDK, which counts as one."""
+    id: str | None = None
+    """Only requests with this id in their path: of a file, a batch or an upload."""
+    where: Predicate | None = field(default=None, repr=False)
+    """A predicate, called with the Request if all other conditions but order and chance hold."""
 
     def __post_init__(self) -> None:
         if not any(fnmatchcase(name, self.operation) for name in OPERATIONS):
@@ -255,20 +273,23 @@ class CallSelector:
         since, until = self.between or (0, None)
         return microseconds(since), None if until is None else microseconds(until)
 
-    def matches(self, operation: str, key: str, elapsed: int) -> bool:
+    def matches(self, operation: str, id_: str, request: Request, elapsed: int) -> bool:
         """Whether `nth`, `times` and `chance` apply to a request.
 
         Args:
             operation: its operation.
-            key: its API key.
+            id_: the id in its path.
+            request: the request itself.
             elapsed: microseconds since the start.
         """
         since, until = self.span
         return (
             fnmatchcase(operation, self.operation)
-            and self.key in (None, key)
+            and self.id in (None, id_)
+            and self.key in (None, request.key)
             and since <= elapsed
             and (until is None or elapsed < until)
+            and holds(self.where, request, "on_call", f"{request.method} {request.path}")
         )
 
 

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar, NamedTuple
+from dataclasses import KW_ONLY, dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from fakebatch.durations import microseconds
-from fakebatch.rules.rule import Occurrence, Rule, Selection, Span, method, verb
+from fakebatch.rules.rule import (
+    Occurrence,
+    Predicate,
+    Rule,
+    Selection,
+    Span,
+    holds,
+    method,
+    verb,
+)
+
+if TYPE_CHECKING:
+    from fakebatch.service.records import FileRecord
 
 
 @verb("processing('10s')")
@@ -34,18 +47,38 @@ class Expire:
     after: Span
 
 
+class Upload(Protocol):
+    """What a predicate gets: a file as it was sent, in one call or in parts."""
+
+    @property
+    def filename(self) -> str: ...  # noqa: D102
+    @property
+    def purpose(self) -> str: ...  # noqa: D102
+    @property
+    def content(self) -> bytes: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class FileSelector(Occurrence):
-    """Selects uploads by order and purpose."""
+    """Selects uploads: `nth` and `times` count those for which the other conditions hold."""
 
     example: ClassVar[str] = "on_file(nth=2).processing('10s')"
 
     _: KW_ONLY
     purpose: str | None = None
+    filename: str | None = None
+    """The name, or a pattern: `*.jsonl`."""
+    where: Predicate | None = field(default=None, repr=False)
+    """A predicate, called with the file."""
 
-    def matches(self, number: int, purpose: str) -> bool:
-        """Whether the `number`th upload is selected, counted from 1."""
-        return self.includes(number) and self.purpose in (None, purpose)
+    def matches(self, file: FileRecord) -> bool:
+        """Whether all conditions but the order hold for an upload."""
+        name = self.filename
+        return (
+            self.purpose in (None, file.purpose)
+            and (name in (None, file.filename) or fnmatchcase(file.filename, name or ""))
+            and holds(self.where, file, "on_file", repr(file.filename))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +112,8 @@ class FileOverrides(NamedTuple):
     """When it can be found."""
     expires_after: int | None = None
     """When it expires; None if its upload decides."""
+    listed: bool = True
+    """Whether a list has it."""
 
 
 USUAL = FileOverrides()

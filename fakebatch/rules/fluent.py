@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fakebatch.dialects.dialect import OperationName
 from fakebatch.durations import Duration
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules import loading
 from fakebatch.rules.batches import OnBatch, Schedule
 from fakebatch.rules.calls import OnCall, OperationPattern
-from fakebatch.rules.files import OnFile
+from fakebatch.rules.files import OnFile, Upload
 from fakebatch.rules.lines import LineRule, On
 from fakebatch.rules.loading import Incident
 from fakebatch.rules.rule import Handle, Selection, merged, validated
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.rules.webhooks import OnWebhook
+
+if TYPE_CHECKING:
+    from fakebatch.batch.batch import BatchCreateParams
+    from fakebatch.wire.messages import Request
 
 
 class Rules:
@@ -69,7 +73,7 @@ class Rules:
         self,
         where: Callable[[RequestLine], bool] | None = None,
         *,
-        custom_id: str | None = None,
+        custom_id: str | Sequence[str] | None = None,
         times: int | None = None,
         index: int | None = None,
         model: str | None = None,
@@ -83,7 +87,7 @@ class Rules:
 
         Args:
             where: a predicate, called once for each line.
-            custom_id: the custom_id of the line.
+            custom_id: the custom_id of the line, or several of which it is one.
             times: only in the first `times` batches that contain the line's custom_id.
             index: the index of the line among the requests of the file, from 0.
             model: the model in its body.
@@ -107,34 +111,69 @@ class Rules:
         )
 
     def on_batch(
-        self, nth: int | None = None, *, times: float | None = None, endpoint: str | None = None
+        self,
+        nth: int | None = None,
+        *,
+        times: float | None = None,
+        endpoint: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        model: str | None = None,
+        contains: str | None = None,
+        where: Callable[[BatchCreateParams], bool] | None = None,
     ) -> OnBatch:
-        """Select batches by the order in which they are created: the nth, or the first `times`.
+        """Select batches: all conditions must hold.
+
+        `nth` and `times` count the batches for which the other conditions hold, in the order in
+        which they are created.
 
         Args:
             nth: the nth alone, counted from 1; with `times` that many, beginning with the nth.
             times: how many; without `nth` the first ones. `math.inf` has no end.
             endpoint: only those for this endpoint.
+            metadata: only those whose metadata has these pairs, maybe among others.
+            model: only those whose first request is for this model.
+            contains: a substring of any string in the body of any request.
+            where: a predicate, called with the parameters of the create call: `endpoint`,
+                `input_file_id`, `completion_window` and `metadata`.
 
         Raises:
             UsageError: an invalid value.
         """
-        return OnBatch(self, nth=nth, times=times, endpoint=endpoint)
+        return OnBatch(
+            self,
+            nth=nth,
+            times=times,
+            endpoint=endpoint,
+            metadata=metadata,
+            model=model,
+            contains=contains,
+            where=where,
+        )
 
     def on_file(
-        self, nth: int | None = None, *, times: float | None = None, purpose: str | None = None
+        self,
+        nth: int | None = None,
+        *,
+        times: float | None = None,
+        purpose: str | None = None,
+        filename: str | None = None,
+        where: Callable[[Upload], bool] | None = None,
     ) -> OnFile:
-        """Select uploads by their order: the nth, or the first `times`.
+        """Select uploads: all conditions must hold.
+
+        `nth` and `times` count the uploads for which the other conditions hold.
 
         Args:
             nth: the nth alone, counted from 1; with `times` that many, beginning with the nth.
             times: how many; without `nth` the first ones. `math.inf` has no end.
             purpose: only those with this purpose.
+            filename: only those with this name, or a name of this pattern: `*.jsonl`.
+            where: a predicate, called with the file: `filename`, `purpose`, `content` (bytes).
 
         Raises:
             UsageError: an invalid value.
         """
-        return OnFile(self, nth=nth, times=times, purpose=purpose)
+        return OnFile(self, nth=nth, times=times, purpose=purpose, filename=filename, where=where)
 
     def on_call(
         self,
@@ -146,8 +185,12 @@ class Rules:
         chance: float | None = None,
         key: str | None = None,
         through_retries: bool = False,
+        id: str | None = None,  # noqa: A002  # as in the journal
+        where: Callable[[Request], bool] | None = None,
     ) -> OnCall:
         """Select HTTP requests. Of several rules that hit a request the later wins.
+
+        `nth` and `times` count the requests for which the other conditions hold.
 
         Args:
             operation: the SDK's name of the operation, or a pattern: `batches.*`.
@@ -157,6 +200,9 @@ class Rules:
             chance: the probability for each request, from 0 to 1; the seed decides.
             key: only requests with this API key.
             through_retries: hit all attempts of a call of the SDK, which counts as one.
+            id: only requests with this id in their path: of a file, a batch or an upload.
+            where: a predicate, called with the request: `method`, `path`, `query`, `headers`,
+                `body` (bytes).
 
         Raises:
             UsageError: an unknown operation, or an invalid value.
@@ -170,6 +216,8 @@ class Rules:
             chance=chance,
             key=key,
             through_retries=through_retries or None,
+            id=id,
+            where=where,
         )
 
     def on_webhook(
@@ -180,7 +228,7 @@ class Rules:
         event: Literal["batch.completed", "batch.failed", "batch.expired", "batch.cancelled"]
         | None = None,
     ) -> OnWebhook:
-        """Select webhooks by the order in which they are due: the nth, or the first `times`.
+        """Select webhooks, or those of one event, by the order in which they are due.
 
         Args:
             nth: the nth alone, counted from 1; with `times` that many, beginning with the nth.

@@ -12,11 +12,13 @@ from annotated_types import Ge
 from pydantic import Field, JsonValue, Strict
 from pydantic.json_schema import SkipJsonSchema
 
+from fakebatch.data_files import jsonl_problem
 from fakebatch.errors import UsageError
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.rule import (
     PYTHON_ONLY,
     Count,
+    Names,
     PositiveRatio,
     Rule,
     Selection,
@@ -168,7 +170,8 @@ class LineSelector:
     )
     """A predicate, called once for each line."""
     _: KW_ONLY
-    custom_id: str | None = None
+    custom_id: str | Names | None = None
+    """A custom_id, or several."""
     times: Count | None = None
     """Only in the first `times` batches that contain the line's custom_id."""
     index: Annotated[int, Strict(), Ge(0)] | None = None
@@ -183,12 +186,16 @@ class LineSelector:
 
     def matches(self, line: RequestLine) -> bool:
         """Whether all conditions but `fraction` and `times` hold for a line."""
+        custom_id = self.custom_id
         return (
-            self.custom_id in (None, line.custom_id)
+            (
+                custom_id in (None, line.custom_id)
+                or (isinstance(custom_id, tuple) and line.custom_id in custom_id)
+            )
             and self.index in (None, line.index)
             and (self.model is None or self.model == line.model)
             and self.endpoint in (None, line.url)
-            and (self.contains is None or _contains(line.body, self.contains))
+            and (self.contains is None or contains(line.body, self.contains))
             and (self.where is None or bool(self.where(line)))
         )
 
@@ -227,16 +234,17 @@ class On(Selection[LineRule]):
     change_custom_id = method(ChangeCustomId)
 
 
-def _contains(value: JsonValue | Mapping[str, Any], text: str) -> bool:
+def contains(value: JsonValue | Mapping[str, Any], text: str) -> bool:
+    """Whether any string in a JSON value contains a text; keys do not count."""
     if isinstance(value, str):
         return text in value
     parts = value.values() if isinstance(value, Mapping) else value
-    return isinstance(parts, Iterable) and any(_contains(part, text) for part in parts)
+    return isinstance(parts, Iterable) and any(contains(part, text) for part in parts)
 
 
 def _recorded(path: Path) -> dict[str, Reply | Fail]:
     try:
-        lines = path.read_bytes().split(b"\n")
+        content = path.read_bytes()
     except OSError as error:
         raise UsageError(
             f"replay cannot read {str(path)!r}: {error.strerror}.",
@@ -244,7 +252,7 @@ def _recorded(path: Path) -> dict[str, Reply | Fail]:
             "Give the path of a downloaded output file.",
         ) from error
     recorded: dict[str, Reply | Fail] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
         try:
@@ -259,7 +267,8 @@ def _recorded(path: Path) -> dict[str, Reply | Fail]:
             recorded[result["custom_id"]] = outcome
         except (ValueError, LookupError, TypeError) as error:
             raise UsageError(
-                f"Line {number} of {str(path)!r} is not a result line: {error!r}.",
+                f"Line {number} of {str(path)!r} is not a result line: "
+                f"{jsonl_problem(content) or repr(error)}.",
                 'A result line is {"custom_id": …, "response": {"status_code": …, "body": …}, …}.',
                 "Give an output or error file as downloaded, not an input file.",
             ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -12,9 +11,10 @@ from typing import Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError
 
+from fakebatch.data_files import decoded, parsed_json
 from fakebatch.errors import UsageError
-from fakebatch.request_line import json_type
-from fakebatch.rules.rule import Rule, adapter, validated
+from fakebatch.request_lines import json_type
+from fakebatch.rules.rule import AS_DATA, Rule, adapter, callables, validated
 from fakebatch.rules.scenario import AnyRule, Scenario
 
 Incident = str | Path | Scenario | tuple["Incident", ...]
@@ -77,10 +77,12 @@ def dump(value: Scenario | AnyRule) -> dict[str, Any]:
     try:
         data: dict[str, Any] = adapter(kind).dump_python(value, mode="json", exclude_defaults=True)
     except PydanticSerializationError as error:
+        names = ", ".join(dict.fromkeys(callables(value)))
         raise UsageError(
-            f"{value if isinstance(value, Rule) else 'This scenario'} cannot be written: {error}",
-            "It has a predicate, or a callable that replies.",
-            "Select lines by custom_id, index, model, endpoint, contains or fraction instead.",
+            f"{value if isinstance(value, Rule) else 'This scenario'} cannot be written: "
+            f"it holds {names or error}.",
+            "A callable of the test is not data.",
+            AS_DATA,
         ) from error
     return data
 
@@ -92,7 +94,7 @@ def schema() -> dict[str, Any]:
 
 # --- files
 
-_PARSERS: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json.loads}
+_PARSERS: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": parsed_json}
 
 
 def load(path: str | Path) -> Scenario:
@@ -106,18 +108,18 @@ def load(path: str | Path) -> Scenario:
     data: Any = None
     if file.suffix in _PARSERS:
         try:
-            data = _PARSERS[file.suffix](file.read_text(encoding="utf-8"))
+            data = _PARSERS[file.suffix](decoded(file.read_bytes()))
             why = f"It is {json_type(data)}; a scenario is an object."
         except OSError as error:
             why = f"{error.strerror}; relative paths start at {Path.cwd()}."
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             why = f"It cannot be parsed: {error}."
     if isinstance(data, dict):
         return read(data, str(file))  # pyright: ignore[reportUnknownArgumentType]  # read checks it
     raise UsageError(
         f"{str(file)!r} cannot be read as a scenario.",
         why,
-        "Give the path of a scenario, the name of an incident, or a Scenario.",
+        "Give the path of a scenario file, or the name of an incident.",
     )
 
 
@@ -180,7 +182,7 @@ def named(name: object) -> KnownIncident:
         raise UsageError(
             f"There is no incident {name!r}.",
             f"Known incidents: {', '.join(known())}.",
-            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
+            "Use one of these, or the path of a .toml or .json file.",
         )
     return known()[name]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import timedelta
 from functools import cache, update_wrapper
@@ -31,6 +31,7 @@ from typing import (
 
 from annotated_types import Ge, Gt, Le
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     PlainSerializer,
     PlainValidator,
@@ -102,6 +103,10 @@ Times = Annotated[
 PYTHON_ONLY = WithJsonSchema({"not": {}})
 """Marks a callable, which a file cannot hold."""
 
+Predicate = Annotated[Callable[[Any], bool], PYTHON_ONLY]
+
+Names = Annotated[Sequence[str], AfterValidator(tuple)]
+
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def verb(example: str) -> Callable[[type[T]], type[T]]:
@@ -159,6 +164,11 @@ class Occurrence:
     times: Times | None = None
     """How many; without `nth` the first ones. `math.inf` has no end."""
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it selects by order at all."""
+        return self.nth is not None or self.times is not None
+
     def includes(self, number: int) -> bool:
         """Whether the `number`th is selected, counted from 1."""
         first = self.nth or 1
@@ -208,6 +218,48 @@ class Rule:
         selection, arguments = _arguments(self, without=self.verbs), _arguments(self.outcome)
         return f"{self.family}({selection}).{self.verb}({arguments})"
 
+
+def holds(predicate: Callable[[Any], bool] | None, subject: Any, call: str, label: str) -> bool:
+    """Whether a predicate of the test accepts an object; without one, every object is accepted.
+
+    Args:
+        predicate: the `where` of a selector.
+        subject: what it is called with.
+        call: the name of the selector, and
+        label: that of the object, both for the error.
+
+    Raises:
+        UsageError: the predicate raised an error.
+    """
+    try:
+        return predicate is None or bool(predicate(subject))
+    except Exception as error:
+        raise UsageError(
+            f"The predicate given to fakebatch.{call} raised {type(error).__name__}: {error}",
+            f"It was called for {label}.",
+            "Correct the callable; its traceback is above.",
+        ) from error
+
+
+def callables(value: object, name: str = "") -> Iterator[str]:
+    """The callables in a scenario, with their names: `where=is_first`."""
+    if is_dataclass(value):
+        for each in fields(value):
+            yield from callables(getattr(value, each.name), each.name)
+    elif isinstance(value, tuple):
+        for item in value:  # pyright: ignore[reportUnknownVariableType]
+            yield from callables(item, name)  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(value, Mapping):
+        yield from callables(tuple(value.values()), name)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    elif callable(value):
+        yield f"{name}={getattr(value, '__qualname__', repr(value))}"
+
+
+AS_DATA = (
+    "Select by values, such as custom_id, contains, metadata, filename or id, and reply with a "
+    "string or a body."
+)
+"""The advice for a scenario that has to be data, and holds callables."""
 
 RuleT = TypeVar("RuleT", bound=Rule)
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
-from itertools import product
 from typing import Any, ClassVar
 
 from fakebatch.dialects import Limits
 from fakebatch.errors import UsageError
-from fakebatch.rules.batches import (
-    NO_OVERRIDES,
-    BatchOverrides,
-    BatchRule,
-    Schedule,
-    overrides,
-)
+from fakebatch.rules.batches import BatchOverrides, BatchRule, Schedule, overrides
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.files import FileRule
 from fakebatch.rules.lines import ChangeCustomId, Corrupt, Drop, Duplicate, Echo, LineRule
@@ -68,10 +61,9 @@ class Scenario:
                 "It decides how lines end, by reply, fail, echo, malformed, hang or replay.",
                 "Write for example otherwise.reply = { answer = 'hi' }.",
             )
-        # rules that overlap somewhere also overlap where one of them begins
-        numbers = {rule.nth or 1 for rule in self.on_batch}
-        for number, endpoint in product(numbers, {rule.endpoint or "" for rule in self.on_batch}):
-            self.batch_overrides(number, endpoint)
+        # rules that certainly meet do so where one of them begins; others may meet in a batch
+        for rule in self.on_batch:
+            overrides(other for other in self.on_batch if other.covers(rule))
 
     def __or__(self, other: Scenario) -> Scenario:
         """Both scenarios as one; where both set the same thing, the second wins."""
@@ -97,11 +89,9 @@ class Scenario:
             for index, rule in enumerate(getattr(self, family)):
                 yield (family, index), rule
 
-    def batch_overrides(self, number: int, endpoint: str) -> BatchOverrides:
-        """What the rules change about the `number`th batch that is created."""
-        if not self.on_batch:
-            return NO_OVERRIDES
-        return overrides(rule for rule in self.on_batch if rule.matches(number, endpoint))
+    def batch_overrides(self, indices: Iterable[int]) -> BatchOverrides:
+        """What the rules of `on_batch` with these indices change about a batch."""
+        return overrides(self.on_batch[index] for index in indices)
 
 
 FAMILIES = tuple(kind.family for kind in (LineRule, BatchRule, FileRule, CallRule, WebhookRule))

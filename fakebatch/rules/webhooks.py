@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, ClassVar, Literal
@@ -38,7 +39,7 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSelector(Occurrence):
-    """Selects webhooks by the order in which their batches end, and by event."""
+    """Selects webhooks by event, and by the order in which the batches of that event end."""
 
     example: ClassVar[str] = "on_webhook().deliver(duplicates=1)"
 
@@ -47,9 +48,15 @@ class WebhookSelector(Occurrence):
         None
     )
 
-    def matches(self, number: int, event: str) -> bool:
-        """Whether the `number`th webhook is selected, counted from 1."""
-        return self.includes(number) and self.event in (None, event)
+    def matches(self, event: str, events: Counter[str]) -> bool:
+        """Whether a webhook is selected.
+
+        Args:
+            event: its event.
+            events: how many webhooks there were of each event, with this one.
+        """
+        number = events.total() if self.event is None else events[event]
+        return self.event in (None, event) and self.includes(number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

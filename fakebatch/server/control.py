@@ -153,7 +153,8 @@ def _scenario(data: Any, path: str) -> Scenario:
     """A scenario of a request. It must not make the server read a file."""
     if isinstance(data, dict):
         scenario = dict[str, Any](data)  # pyright: ignore[reportUnknownArgumentType]  # of JSON
-        rules = [scenario.get("otherwise"), *_list(scenario.get("on"))]
+        rules: Any = scenario.get("on")
+        rules = [scenario.get("otherwise"), *(rules if isinstance(rules, list) else ())]
         if any(isinstance(rule, dict) and "replay" in rule for rule in rules):
             raise UsageError(
                 f"{path}: a recording to replay is a file of the server.",
@@ -166,10 +167,6 @@ def _scenario(data: Any, path: str) -> Scenario:
         "It has the names of a scenario file: on, on_batch, on_file, on_call, schedule …",
         'Send for example {"on_call": [{"operation": "batches.*", "fail": {"status": 503}}]}.',
     )
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _reply(answer: Any, status: int) -> Reply:

@@ -13,7 +13,7 @@ from fakebatch.batch.responding import LineResponse, respond
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.ids import IdFactory
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.service.batches import Batches
 from fakebatch.service.files import Files, Uploads
 from fakebatch.service.records import FileRecord

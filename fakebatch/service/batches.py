@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fakebatch import replies
@@ -14,6 +14,7 @@ from fakebatch.batch.lifecycle import Status
 from fakebatch.dialects import APIError, ErrorCode, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.ids import IdFactory
+from fakebatch.rules.batches import BatchRule
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service.records import INPUT_PURPOSE, FileRecord, TokenShare
 from fakebatch.service.state import State
@@ -54,10 +55,11 @@ class Batches:
         created: int,
         scenario: Scenario,
         cancelled: int | None = None,
+        id_: str | None = None,
     ) -> Batch:
         """A batch that was created, and perhaps cancelled, at these moments; `keep` stores it."""
         state, dialect = self._state, self._state.dialect
-        number, nth, models = state.next_number(), len(state.batches) + 1, state.batch_models
+        number, models = state.next_number(), state.batch_models
         creation_error = None
         if not (dialect.window.refused or dialect.window.allows(params.completion_window)):
             values = {"value": params.completion_window, "known": dialect.window.known}
@@ -67,7 +69,7 @@ class Batches:
         earlier = self._earlier()
         id_factory, ids = IdFactory(state.id_factory.digest("batch", number, size=32)), dialect.ids
         batch = Batch(
-            id=state.id_factory.new(ids.batch, created, number),
+            id=id_ or state.id_factory.new(ids.batch, created, number),
             created=created,
             params=params,
             content=content,
@@ -78,11 +80,13 @@ class Batches:
             output_file_id=id_factory.new(ids.output or ids.file, created, "output"),
             error_file_id=id_factory.new(ids.errors or ids.file, created, "errors"),
             number=number,
-            nth=nth,
             earlier=earlier,
             creation_error=creation_error,
             cancelled=cancelled,
         )
+        if scenario.on_batch:
+            rules = enumerate(scenario.on_batch)
+            batch = self._selected(batch, tuple(i for i, rule in rules if batch.matches(rule)))
         if file is not None and file.expires is not None and file.expires <= batch.validated:
             return batch.without_input()
         return batch
@@ -103,6 +107,30 @@ class Batches:
         if status != [*dialect.files.statuses][-1]:
             raise APIError(ErrorKind.FILE_NOT_READY, id=file_id, status=status)
         return file
+
+    def _selected(self, batch: Batch, matching: tuple[int, ...]) -> Batch:
+        """A batch, as the next to be stored, with the rules of `on_batch` that select it.
+
+        Raises:
+            UsageError: a predicate of the test raised.
+        """
+        rules = batch.scenario.on_batch
+        selecting = tuple(
+            index
+            for index in matching
+            if not rules[index].is_ordered or rules[index].includes(self._number(index, rules))
+        )
+        return batch.selected_by(matching, selecting)
+
+    def _number(self, index: int, rules: Sequence[BatchRule]) -> int:
+        """The number of the next batch among those that match a rule, which may be newer."""
+        rule = rules[index]
+        return 1 + sum(
+            index in batch.matching
+            if batch.scenario.on_batch[index : index + 1] == (rule,)
+            else batch.matches(rule)
+            for batch in self._state.batches.all()
+        )
 
     def _earlier(self) -> Mapping[str, int]:
         """The number of batches that contain each custom_id, if a rule with `times` needs it."""
@@ -143,12 +171,11 @@ class Batches:
         """Store a batch; its result files follow when it has ended."""
         state = self._state
         with state.lock:
-            batch = batch.as_nth(len(state.batches) + 1)  # another thread may have created one
+            batch = self._selected(batch, batch.matching)  # another thread may have created one
             if state.files.get(batch.params.input_file_id, batch.created) is None:
                 batch = batch.without_input()
             state.put_batch(batch)
-            rules, endpoint = enumerate(batch.scenario.on_batch), batch.params.endpoint
-            state.hit("on_batch", [i for i, rule in rules if rule.matches(batch.nth, endpoint)])
+            state.hit("on_batch", batch.rules)
             return batch
 
     def cancel(self, id_: str, now: int) -> Batch:

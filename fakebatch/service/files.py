@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import md5
 from itertools import chain, count
@@ -11,7 +11,7 @@ from itertools import chain, count
 from fakebatch.batch.input_file import looks_like_jsonl
 from fakebatch.dialects import APIError, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.rules.files import USUAL, overrides
+from fakebatch.rules.files import overrides
 from fakebatch.service.records import INPUT_PURPOSE, FileRecord, UploadCreateParams, UploadRecord
 from fakebatch.service.state import State
 
@@ -31,6 +31,7 @@ class Files:
         content: bytes,
         expires_after: int | None = None,
         created: int | None = None,
+        id_: str | None = None,
     ) -> FileRecord:
         """Create a file that is sent in one call.
 
@@ -41,6 +42,7 @@ class Files:
             content: of batch input only the length and the first line are checked.
             expires_after: seconds; by default a batch file expires after 30 days, others never.
             created: a moment in the past, for a file that the test adds; None: now.
+            id_: its id; None: a new one in the form of the provider.
 
         Raises:
             APIError: the purpose is unknown, the file is too large or is no batch input, or there
@@ -55,7 +57,7 @@ class Files:
                 if not state.file_creations.allows(limits.uploads_per_minute, now):
                     raise APIError(ErrorKind.TOO_MANY_UPLOADS, limit=limits.uploads_per_minute)
             created = now
-        return self.keep(created, purpose, filename, content, expires_after)
+        return self.keep(created, purpose, filename, content, expires_after, id_=id_)
 
     def check_purpose(self, purpose: str) -> None:
         """Check the purpose of an upload.
@@ -68,7 +70,14 @@ class Files:
             raise APIError(ErrorKind.BAD_PURPOSE, value=purpose, known=[*known])
 
     def keep(
-        self, created: int, purpose: str, filename: str, content: bytes, expires_after: int | None
+        self,
+        created: int,
+        purpose: str,
+        filename: str,
+        content: bytes,
+        expires_after: int | None,
+        *,
+        id_: str | None = None,
     ) -> FileRecord:
         """Store a file that has been received, whole or in parts.
 
@@ -93,18 +102,11 @@ class Files:
             number = state.next_number()
             state.uploaded += 1
             state.revision += 1
-            changes, lifetime = USUAL, dialect.pace.keeps_batch_files if is_input else None
+            lifetime = dialect.pace.keeps_batch_files if is_input else None
             if expires_after is not None:
                 lifetime = expires_after * SECOND
-            if state.scenario.on_file:
-                rules = enumerate(state.scenario.on_file)
-                matches = {i: rule for i, rule in rules if rule.matches(state.uploaded, purpose)}
-                state.hit("on_file", matches)
-                changes = overrides(matches.values())
-                if changes.expires_after is not None:
-                    lifetime = changes.expires_after
             file = FileRecord(
-                id=state.id_factory.new(dialect.ids.file, created, number),
+                id=id_ or state.id_factory.new(dialect.ids.file, created, number),
                 number=number,
                 purpose=purpose,
                 filename=self._unused_name(filename, created)
@@ -113,10 +115,26 @@ class Files:
                 created=created,
                 expires=None if lifetime is None else created + lifetime,
                 content=content,
-                overrides=changes,
             )
+            if state.scenario.on_file:
+                file = self._with_rules(file)
             state.files.put(file)
         return file
+
+    def _with_rules(self, file: FileRecord) -> FileRecord:
+        """A new upload, as the rules of `on_file` change it."""
+        uploads = [each for each in self._state.files.all() if isinstance(each.content, bytes)]
+        rules = {
+            index: rule
+            for index, rule in enumerate(self._state.scenario.on_file)
+            if rule.matches(file)
+            and (not rule.is_ordered or rule.includes(1 + sum(map(rule.matches, uploads))))
+        }
+        self._state.hit("on_file", rules)
+        changes = overrides(rules.values())
+        lifetime = changes.expires_after
+        expires = file.expires if lifetime is None else file.created + lifetime
+        return replace(file, overrides=changes, expires=expires)
 
     def _unused_name(self, filename: str, now: int) -> str:
         """The file name, with a number if another file has it."""
@@ -148,8 +166,23 @@ class Uploads:
         self._state = state
         self._files = files
 
-    def create(self, params: UploadCreateParams, now: int) -> UploadRecord:
+    def create(
+        self,
+        params: UploadCreateParams,
+        now: int,
+        *,
+        id_: str | None = None,
+        parts: Mapping[str, bytes] | None = None,
+        ended: str | None = None,
+    ) -> UploadRecord:
         """Create an upload, which takes parts for an hour.
+
+        Args:
+            params: the parameters of the call.
+            now: when it is created.
+            id_: its id; None: a new one.
+            parts: the parts that it has already.
+            ended: its status if it is over, for one that the test adds.
 
         Raises:
             APIError: the dialect has no such purpose.
@@ -159,11 +192,13 @@ class Uploads:
         number = state.next_number()
         return self._put(
             UploadRecord(
-                id=state.id_factory.new("upload_{stamp}", now, number),
+                id=id_ or state.id_factory.new("upload_{stamp}", now, number),
                 params=params,
                 created=now,
                 expires=now + state.dialect.pace.keeps_uploads,
                 number=number,
+                parts=parts or {},
+                ended=ended,
             )
         )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from threading import RLock
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +17,7 @@ from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.ids import IdFactory
 from fakebatch.rules.files import FileOverrides
+from fakebatch.rules.rule import AS_DATA, callables
 from fakebatch.rules.scenario import Place, Scenario
 from fakebatch.service.records import Attempt, FileRecord, TokenShare, UploadRecord
 
@@ -45,7 +46,7 @@ class Store(Generic[RecordT]):
     def __len__(self) -> int:
         return len(self._records)
 
-    def __contains__(self, id_: str) -> bool:
+    def __contains__(self, id_: object) -> bool:
         return id_ in self._records
 
     def copy(self) -> Store[RecordT]:
@@ -206,8 +207,8 @@ class State:
         """The attempts to deliver a webhook that are still to be made."""
         self.deliveries = 0
         """How many copies of webhooks there were."""
-        self.events = 0
-        """How many webhooks were due."""
+        self.events = Counter[str]()
+        """How many webhooks of each event were due."""
         self.lost_events = 0
         """How many of them a rule has lost."""
         self.calls: Any = None
@@ -237,13 +238,12 @@ class State:
 
     def __getstate__(self) -> dict[str, Any]:
         scenarios = (self.scenario, *(batch.scenario for batch in self.batches.all()))
-        callables = dict.fromkeys(name for each in scenarios for name in _callables(each))
-        if callables:
+        names = dict.fromkeys(name for each in scenarios for name in callables(each))
+        if names:
             raise UsageError(
-                f"A state cannot be pickled while its scenario holds {', '.join(callables)}.",
+                f"A state cannot be pickled while its scenario holds {', '.join(names)}.",
                 "A callable of the test is not data.",
-                "Select lines by custom_id, index, model, endpoint, contains or fraction, and "
-                "reply with a string or a body.",
+                AS_DATA,
             )
         with self.lock:
             return {name: value for name, value in vars(self).items() if name != "lock"}
@@ -299,6 +299,7 @@ class State:
 
     def put_batch(self, batch: Batch, *, instead_of: Batch | None = None) -> bool:
         """Store a new batch, or replace one. False: another thread has replaced it already."""
+        look = batch.validates_until  # raises before anything is stored if rules contradict
         with self.lock:
             if self.batches.current(batch.id) is not instead_of:
                 return False
@@ -307,7 +308,6 @@ class State:
             if instead_of is None:
                 file = batch.params.input_file_id
                 self.batches_by_input[file] = (*self.batches_by_input.get(file, ()), batch.id)
-            look = batch.validated if batch.cancelled is None else 0
             self.unsettled[batch.id] = look
             self.unsettled_from = min(self.unsettled_from, look)
             if batch.id not in self.sent_events:
@@ -364,21 +364,9 @@ def _result_records(batch: Batch) -> list[FileRecord]:
             expires=None if lives is None else end + lives,
             content=content,
             number=batch.number,
-            overrides=FileOverrides(found_after=batch.files_lag),
+            overrides=FileOverrides(
+                found_after=batch.files_lag, listed=batch.overrides.result_files.listed
+            ),
         )
         for content in result_files(batch)
     ]
-
-
-def _callables(value: object, name: str = "") -> Iterator[str]:
-    """The callables in a scenario, with their names: `where=is_first`."""
-    if is_dataclass(value):
-        for each in fields(value):
-            yield from _callables(getattr(value, each.name), each.name)
-    elif isinstance(value, tuple):
-        for item in value:  # pyright: ignore[reportUnknownVariableType]
-            yield from _callables(item, name)  # pyright: ignore[reportUnknownArgumentType]
-    elif isinstance(value, Mapping):
-        yield from _callables(tuple(value.values()), name)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-    elif callable(value):
-        yield f"{name}={getattr(value, '__qualname__', repr(value))}"

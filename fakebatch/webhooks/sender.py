@@ -6,6 +6,7 @@ sleep. So a handler runs while the code under test waits, never between two of i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -125,23 +126,25 @@ class Sender:
 
     def _early(self, batch: Batch) -> int:
         """How long before the end of a batch its event is sent, in microseconds."""
-        number, end = 1, batch.end
-        if self._state.scenario.on_webhook:  # only rules need the number
-            number += sum(other.end.at < end.at for other in self._state.batches.all())
-        return microseconds(self._arrival(number, f"batch.{end.status}").early)
+        end, event = batch.end, f"batch.{batch.end.status}"
+        events = Counter([event])
+        if self._state.scenario.on_webhook:  # only rules need the numbers
+            ends = (other.end for other in self._state.batches.all())
+            events.update(f"batch.{other.status}" for other in ends if other.at < end.at)
+        return microseconds(self._arrival(event, events).early)
 
-    def _arrival(self, number: int, event: str) -> Deliver:
+    def _arrival(self, event: str, events: Counter[str]) -> Deliver:
         """How a webhook is delivered."""
         rules = self._state.scenario.on_webhook
-        matches = (rule for rule in rules if rule.matches(number, event))
+        matches = (rule for rule in rules if rule.matches(event, events))
         return replace(delivery(matches), **self._parameters)
 
     def _enqueue(self, event: Event) -> None:
         state = self._state
-        state.events += 1
+        state.events[event.type] += 1
         rules = enumerate(state.scenario.on_webhook)
-        state.hit("on_webhook", [n for n, r in rules if r.matches(state.events, event.type)])
-        arrival = self._arrival(state.events, event.type)
+        state.hit("on_webhook", [n for n, r in rules if r.matches(event.type, state.events)])
+        arrival = self._arrival(event.type, state.events)
         if state.lost_events < arrival.lost:
             state.lost_events += 1
             return

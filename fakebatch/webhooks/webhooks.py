@@ -75,7 +75,7 @@ class Outbox:
             due = now
             if batch is not None:
                 is_validating = batch.is_validating(now)  # its end is not known yet
-                due = batch.validated if is_validating else batch.end.at - early(batch)
+                due = batch.validates_until if is_validating else batch.end.at - early(batch)
             with state.lock:
                 is_outdated = batch is not None and state.batches.current(id_) is not batch
                 if is_outdated or id_ not in state.unsent_events:

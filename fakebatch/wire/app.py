@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from threading import local
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -55,6 +56,7 @@ class App:
         clock: returns the time in microseconds since the epoch; called once for each request.
         api_keys: the keys that are accepted; None: every key.
         faults: the rules of `on_call`; several apps may share them.
+        before: they are called with the time of every request before it is handled.
         observers: they are called with every request; their errors are raised in the client.
     """
 
@@ -65,6 +67,7 @@ class App:
         clock: Callable[[], int],
         api_keys: frozenset[str] | None,
         faults: Faults | None = None,
+        before: Sequence[Callable[[int], object]] = (),
         observers: Sequence[Callable[[Handled], object]] = (),
     ) -> None:
         began = clock()
@@ -72,7 +75,7 @@ class App:
         self.faults = faults or Faults(service.state, lambda now: now - began)
         self._clock = clock
         self._api_keys = api_keys
-        self._observers = observers
+        self._before, self._observers = before, observers
 
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
         """The reply to a request.
@@ -88,6 +91,8 @@ class App:
             FakeBatchError: an observer raised it.
         """
         state, now = self.service.state, self._clock()
+        for prepare in self._before:
+            prepare(now)
         number, has_faults = state.begin_call(now), bool(state.scenario.on_call)
         digest = state.id_factory.digest("call", number, size=64)
         request_id = format_id(state.dialect.ids.call, digest, now)
@@ -95,6 +100,9 @@ class App:
         if operation is None or not has_faults:
             (reply, about, done), hit = self._answer(call), None
         else:
+            if request.pieces is not None and any(rule.where for rule in state.scenario.on_call):
+                request = request._replace(body=b"".join(request.pieces), pieces=None)
+                call = call._replace(request=request)
             attempt = self.faults.begin(operation.name, id_, request, now)
             reply, about, done = NO_REPLY, id_, False
             if attempt.is_carried_out:
@@ -198,6 +206,12 @@ def masked(key: str) -> str:
 
 # --- which app answers which address
 
+DEEPEST = 16
+"""How many calls a thread may make inside of each other: callables of the test may make some."""
+
+_calls = local()
+"""How many of the calls of a thread are open: `depth`."""
+
 
 class Target(NamedTuple):
     """The app and the operation to which a request goes."""
@@ -211,8 +225,23 @@ class Target(NamedTuple):
     """The id in the path."""
 
     def handle(self, request: Request) -> Reply:
-        """The app's reply to the request."""
-        return self.app.handle(request._replace(path=self.path), self.operation, self.id)
+        """The app's reply to the request.
+
+        Raises:
+            UsageError: a callable of the test makes this call, which leads to it again and again.
+        """
+        depth: int = getattr(_calls, "depth", 0)
+        if depth >= DEEPEST:
+            raise UsageError(
+                f"{request.method} {request.path} leads to itself: {DEEPEST} such calls are open.",
+                "A predicate or reply callable calls the client, whose reply needs the callable.",
+                "Let another rule answer what the callable calls, or let it call nothing.",
+            )
+        _calls.depth = depth + 1
+        try:
+            return self.app.handle(request._replace(path=self.path), self.operation, self.id)
+        finally:
+            _calls.depth = depth
 
 
 class Base(NamedTuple):
@@ -230,11 +259,10 @@ class Base(NamedTuple):
     def of(cls, url: str) -> Base:
         """The parts of `https://*.example.com/openai?api-version`."""
         scheme, _, path, query, _ = parts = urlsplit(url)
-        usual = {"http": 80, "https": 443}.get(scheme)
         return cls(
             scheme,
-            parts.hostname or "",
-            None if parts.port == usual else parts.port,
+            (parts.hostname or "").rstrip("."),
+            _explicit_port(scheme, parts.port),
             unquote(path).rstrip("/"),
             tuple(name for name, _ in parse_qsl(query, keep_blank_values=True)),
         )
@@ -242,12 +270,19 @@ class Base(NamedTuple):
     def path_below(self, request: Request) -> str | None:
         """The path of a request below this base URL; None: it is not below it."""
         if self.host:
-            hosts = (request.host, f"*.{request.host.partition('.')[2]}")
-            if (request.scheme, request.port) != (self.scheme, self.port) or self.host not in hosts:
+            host = request.host.lower().rstrip(".")  # names are case-insensitive (RFC 4343)
+            hosts = (host, f"*.{host.partition('.')[2]}")
+            port = _explicit_port(request.scheme, request.port)
+            if (request.scheme, port) != (self.scheme, self.port) or self.host not in hosts:
                 return None
         path, names = request.path, {*self.query}
         is_below = path.startswith(self.path + "/") and request.query.keys() >= names
         return path[len(self.path) :] if is_below else None
+
+
+def _explicit_port(scheme: str, port: int | None) -> int | None:
+    """None for the default port of a scheme."""
+    return None if port == {"http": 80, "https": 443}.get(scheme) else port
 
 
 class Sites:
@@ -290,7 +325,11 @@ class Sites:
             if path is not None:
                 if self._own and (own := self._own.get(request.key)):
                     app = own[app]  # noqa: PLW2901
-                return Target(app, path, *route(request.method, path))
+                direct_paths = app.service.state.dialect.direct_paths
+                operation, id_ = route(request.method, path, direct_paths)
+                if operation is not None and operation.is_direct:
+                    path = operation.path  # without the model
+                return Target(app, path, operation, id_)
         return None
 
 

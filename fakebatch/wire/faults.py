@@ -183,7 +183,7 @@ class Faults:
                 if count.rule.through_retries and attempt:
                     is_hit = any(hit.place == place for hit in earlier)
                 else:
-                    is_matched = count.rule.matches(operation, request.key, elapsed)
+                    is_matched = count.rule.matches(operation, id_, request, elapsed)
                     is_hit = is_matched and self._is_due(place, count, now)
                 winner = place if is_hit else winner
             if winner is None:

@@ -62,7 +62,8 @@ class Request(NamedTuple):
 
     method: str
     path: str
-    """The whole path, decoded. An app gets the part below its base URL: `/files/file-1/content`."""
+    """The whole path, decoded but for `%2F`, a slash inside an id, and `%25`. An app gets the part
+    below its base URL: `/files/file-1/content`."""
     query: Mapping[str, str]
     headers: Mapping[str, str]
     """Names in lower case."""
@@ -73,6 +74,9 @@ class Request(NamedTuple):
     host: str = ""
     port: int | None = None
     """None: the default port of the scheme."""
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path}>"  # without keys, for reports of tests
 
     @property
     def key(self) -> str:

@@ -90,13 +90,25 @@ def operation(
 
 
 @lru_cache(maxsize=256)  # pollers repeat the same request
-def route(method: str, path: str) -> tuple[Operation | None, str]:
-    """The operation of a method and a path, None if there is none, and the id in the path."""
-    head, _, rest = path[1:].partition("/")
+def route(
+    method: str, path: str, direct_paths: tuple[str, ...] = ()
+) -> tuple[Operation | None, str]:
+    """The operation of a method and a path, None if there is none, and the id in the path.
+
+    Args:
+        method: the HTTP method.
+        path: the part below the base URL (see Request.path).
+        direct_paths: those of the dialect.
+    """
+    head, is_below, rest = path[1:].partition("/")
     id_, slash, tail = rest.partition("/")
-    for pattern, id_in_path in ((path, ""), (f"/{head}/{{id}}{slash}{tail}", id_)):
+    id_ = id_.replace("%2F", "/").replace("%25", "%")
+    pattern = f"/{head}/{{id}}{slash}{tail}" if is_below else path
+    if pattern in direct_paths:
+        pattern = f"/{tail}"
+    for wanted, id_in_path in ((pattern, id_), (path, "")):
         for each in OPERATIONS:
-            if (each.method, each.path) == (method, pattern):
+            if (each.method, each.path) == (method, wanted):
                 return each, id_in_path
     return None, id_
 
@@ -108,10 +120,13 @@ def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
         APIError: the provider does not have the route either.
         RefusedRequest: the provider has it, fakebatch does not emulate it.
     """
-    method, path = request.method, request.path
-    if any(route(other, path)[0] for other in ("GET", "POST", "DELETE")):
+    method, path, direct_paths = request.method, request.path, dialect.direct_paths
+    if any(route(other, path, direct_paths)[0] for other in ("GET", "POST", "DELETE")):
         raise APIError(ErrorKind.WRONG_METHOD, method=method, path=path)
-    if path[1:].partition("/")[0] not in dialect.unimplemented_paths:
+    head, *rest = path[1:].split("/")
+    if any(each.startswith(f"/{head}/") for each in direct_paths):
+        head = "/".join(rest[1:2])  # below `/deployments/{id}`
+    if head not in dialect.unimplemented_paths:
         raise APIError(ErrorKind.NO_SUCH_ROUTE, method=method, path=path)
     raise RefusedRequest(
         f"{method} {path} is not emulated.",
@@ -159,7 +174,7 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
         after=after,
         limit=limit,
         newest_first=order == "desc",
-        where=lambda file: purpose in (None, file.purpose),
+        where=lambda file: file.overrides.listed and purpose in (None, file.purpose),
     )
     data = [view.file_object(file, service.state.dialect, now) for file in files]
     return view.page(data, listing, has_more=has_more)
@@ -271,9 +286,11 @@ def cancel_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
 # --- models
 
 
-def ask(service: Service, request: Request, _: str, now: int) -> Reply:
+def ask(service: Service, request: Request, id_: str, now: int) -> Reply:
     """A direct call: the response is that to a line of a batch with this body."""
     body = params.json_object(request.body)
+    if id_:  # the model in the path
+        body = {**body, "model": id_}
     if body.get("stream"):
         raise UsageError(
             f"{request.method} {request.path} asks for a stream.",

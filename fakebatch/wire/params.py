@@ -15,7 +15,7 @@ from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import parsed
 from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing
 from fakebatch.errors import UsageError
-from fakebatch.request_line import JSON_TYPES
+from fakebatch.request_lines import JSON_TYPES
 from fakebatch.service.records import UploadCreateParams
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits

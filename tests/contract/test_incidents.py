@@ -281,7 +281,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         [
             "fakebatch: There is no incident 'download-cut'.",
             f"Known incidents: {NAMES}.",
-            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
+            "Use one of these, or the path of a .toml or .json file.",
         ],
     ),
     "something else": (
@@ -289,7 +289,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         [
             "fakebatch: There is no incident 5.",
             f"Known incidents: {NAMES}.",
-            "Pass one of these, a Scenario, or the path of a .toml or .json file.",
+            "Use one of these, or the path of a .toml or .json file.",
         ],
     ),
     "an unknown parameter": (
@@ -318,7 +318,9 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
                 "fakebatch: Incident enqueued-token-limit.on_batch.1.times: times must be a "
                 "whole number from 1, or math.inf (in a file: inf); it was 'twice'."
             ),
-            f"It takes nth, times, endpoint, {', '.join(BatchRule.verbs)}.",
+            "It takes nth, times, endpoint, metadata, model, contains, where, "
+            + ", ".join(BatchRule.verbs)
+            + ".",
             "Write for example on_batch(nth=2).fail('token_limit_exceeded').",
         ],
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from fakebatch.batch.batch import Batch, BatchCreateParams
@@ -17,6 +17,7 @@ from fakebatch.ids import IdFactory
 from fakebatch.rules.batches import BatchRule, Schedule
 from fakebatch.rules.scenario import Scenario
 from support.any_rule import built
+from support.batches import as_first
 from support.client import chat, jsonl
 
 DAY = 86_400 * SECOND
@@ -38,7 +39,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 def planned(scenario: Scenario, lines: int, cancelled: int | None = None) -> Batch:
     params = BatchCreateParams("/v1/chat/completions", "24h", "file-1")
     content = jsonl(chat(f"r{number}") for number in range(lines))
-    return Batch(
+    batch = Batch(
         id="batch_1",
         created=START,
         params=params,
@@ -49,6 +50,12 @@ def planned(scenario: Scenario, lines: int, cancelled: int | None = None) -> Bat
         id_factory=IdFactory(b"0"),
         cancelled=cancelled,
     )
+    batch = as_first(batch)
+    try:
+        assert batch.overrides is not None
+    except UsageError:  # rules with different conditions, which meet in it
+        reject()
+    return batch
 
 
 looks = st.lists(st.integers(0, 3 * DAY), max_size=6).map(sorted)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakebatch.inspection.checks import hits
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import Drop, Fail, LineRule
 from fakebatch.rules.scenario import Scenario
 from support.by_hand import ByHand, jsonl, request

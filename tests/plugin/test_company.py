@@ -6,6 +6,7 @@ import openai
 import pytest
 
 from fakebatch import FakeBatch
+from fakebatch.fake import KEYWORDS
 
 UPLOAD = 'openai.OpenAI().files.create(file=b"{}", purpose="user_data").id'
 INI = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
@@ -75,8 +76,9 @@ def test_it_can_be_switched_off(pytester: pytest.Pytester) -> None:
 
 
 def test_the_marker_is_known(pytester: pytest.Pytester) -> None:
-    """`pytest --markers` shows what it can be told."""
+    """`pytest --markers` shows every keyword that it takes."""
     pytester.makeini(INI)
     result = pytester.runpytest_inprocess("--markers")
 
-    result.stdout.fnmatch_lines(["@pytest.mark.fakebatch(seed=..., clock=..., start=..., *"])
+    keywords = ", ".join(f"{name}=..." for name in KEYWORDS)
+    result.stdout.fnmatch_lines([f"@pytest.mark.fakebatch({keywords}): *"])

@@ -75,7 +75,7 @@ OWN: dict[tuple[str, str], st.SearchStrategy[Any]] = {
             zip(sorted(x for x, _ in points), sorted(y for _, y in points), strict=True)
         )
     ),
-    ("LineRule", "where"): st.none(),
+    **{(kind.__name__, "where"): st.none() for kind in (LineRule, BatchRule, FileRule, CallRule)},
     ("Scenario", "otherwise"): words.map(lambda text: LineRule(reply=Reply(text))),
     ("Scenario", "limits"): st.dictionaries(
         st.sampled_from([*Limits.__dataclass_fields__]), st.integers(0, 9), max_size=2

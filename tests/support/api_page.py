@@ -23,16 +23,24 @@ def page(attached: dict[str, str]) -> str:
     fake_batch = of_class(package["FakeBatch"])
     parts = [HEAD, *section("FakeBatch", fake_batch)]
     for name in sorted(map(str, package.exports or ())):
-        if name != "FakeBatch":
-            parts += section(name, of_class(package[name]), fake_batch)
+        target = final(package[name])
+        if isinstance(target, griffe.Function):
+            parts += [f"## {name}{parameters(target)}\n\n{text(target.docstring)}\n"]
+        elif name != "FakeBatch":
+            parts += section(name, of_class(target), fake_batch)
     for attribute, path in attached.items():
         parts += section(f"FakeBatch.{attribute}", of_class(package[path]))
     return "\n".join(parts)
 
 
+def final(public: griffe.Object | griffe.Alias) -> griffe.Object:
+    """What a public name stands for."""
+    return public.final_target if isinstance(public, griffe.Alias) else public
+
+
 def of_class(public: griffe.Object | griffe.Alias) -> griffe.Class:
     """The class that a public name stands for."""
-    target = public.final_target if isinstance(public, griffe.Alias) else public
+    target = final(public)
     assert isinstance(target, griffe.Class)
     return target
 
@@ -88,6 +96,8 @@ ATTACHED = {
     "batches[id]": "inspection.objects.BatchView",
     "files": "inspection.seeding.Files",
     "files[id]": "inspection.objects.FileView",
+    "uploads": "inspection.seeding.Uploads",
+    "uploads[id]": "inspection.objects.UploadView",
     "webhooks": "webhooks.delivered.DeliveredWebhooks",
 }
 

@@ -9,7 +9,7 @@ from fakebatch.batch.batch import Batch, BatchCreateParams
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.durations import SECOND
 from fakebatch.ids import IdFactory
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.batches import Schedule
 from fakebatch.rules.lines import Fail, LineRule
 from fakebatch.rules.scenario import Scenario
@@ -63,20 +63,30 @@ def batch(
     dialect: Dialect = OPENAI,
     model: str = "",
 ) -> Batch:
-    """A batch created at T0; `cancelled` counts seconds from there."""
-    return Batch(
-        id="batch_1",
-        created=T0,
-        params=BatchCreateParams(CHAT, "24h", "file-1", model=model),
-        content=None if missing else requests(10) if content is None else content,
-        scenario=scenario or Scenario(schedule=SCHEDULE),
-        dialect=dialect,
-        models=None,
-        id_factory=IdFactory(seed),
-        output_file_id="file-output",
-        error_file_id="file-error",
-        cancelled=None if cancelled is None else after(cancelled),
+    """A batch created at T0, the first of all; `cancelled` counts seconds from there."""
+    return as_first(
+        Batch(
+            id="batch_1",
+            created=T0,
+            params=BatchCreateParams(CHAT, "24h", "file-1", model=model),
+            content=None if missing else requests(10) if content is None else content,
+            scenario=scenario or Scenario(schedule=SCHEDULE),
+            dialect=dialect,
+            models=None,
+            id_factory=IdFactory(seed),
+            output_file_id="file-output",
+            error_file_id="file-error",
+            cancelled=None if cancelled is None else after(cancelled),
+        )
     )
+
+
+def as_first(batch: Batch) -> Batch:
+    """The batch with the rules that select it if it is the first."""
+    rules = enumerate(batch.scenario.on_batch)
+    matching = {index: rule for index, rule in rules if batch.matches(rule)}
+    selecting = (index for index, rule in matching.items() if rule.includes(1))
+    return batch.selected_by((*matching,), (*selecting,))
 
 
 def seen(of: Batch, seconds: float) -> dict[str, Any]:

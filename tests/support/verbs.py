@@ -15,6 +15,9 @@ class Written(NamedTuple):
     table: dict[str, Any]
 
 
+FIRST_FILE = "file-2PbNWcDDgw3QXQKkvgK3Wk"
+"""The id of the first upload with the default seed."""
+
 ROWS = [
     # lines
     Written("on().reply('hi')", "on", {"reply": {"answer": "hi"}}),
@@ -70,7 +73,22 @@ ROWS = [
         "on",
         {"custom_id": "b", "change_custom_id": {"how": "upper"}},
     ),
+    Written(
+        "on(custom_id=['a', 'b']).fail(409)",
+        "on",
+        {"custom_id": ["a", "b"], "fail": {"status": 409}},
+    ),
     # batches
+    Written(
+        "on_batch(nth=2, metadata={'job': 'nightly'}).cancel(at='20m')",
+        "on_batch",
+        {"nth": 2, "metadata": {"job": "nightly"}, "cancel": {"at": "20m"}},
+    ),
+    Written(
+        "on_batch(model='m', contains='hi').result_files(listed=False)",
+        "on_batch",
+        {"model": "m", "contains": "hi", "result_files": {"listed": False}},
+    ),
     Written(
         "on_batch().schedule(validating=0, in_progress='30m', curve=[(0.9, 0.0)])",
         "on_batch",
@@ -131,7 +149,17 @@ ROWS = [
         "on_file",
         {"purpose": "batch", "expire": {"after": "2h"}},
     ),
+    Written(
+        "on_file(filename='*.jsonl').not_found_for('3s')",
+        "on_file",
+        {"filename": "*.jsonl", "not_found_for": {"duration": "3s"}},
+    ),
     # calls
+    Written(
+        f"on_call('files.*', id='{FIRST_FILE}', times=2).fail(502)",
+        "on_call",
+        {"operation": "files.*", "id": FIRST_FILE, "times": 2, "fail": {"status": 502}},
+    ),
     Written(
         "on_call('batches.retrieve', nth=3).fail(404)",
         "on_call",

@@ -25,6 +25,7 @@ from fakebatch import (
     Journal,
     RequestLine,
     Scenario,
+    request_line,
 )
 from fakebatch.dialects import DIALECTS, Dialect
 from fakebatch.rules.batches import BatchRule
@@ -63,6 +64,13 @@ def rules(fake: FakeBatch) -> None:
     assert_type(fake.on_webhook(nth=1).deliver(lost=True), Handle[WebhookRule])
     fake.on(lambda line: line.index == 3).reply(lambda line: {"id": line.custom_id})
     fake.reply(answer)
+    fake.on(custom_id=["a", "b"]).drop()
+    fake.on_call(id="batch_1", where=lambda request: b"x" in request.body).reset()
+    fake.on_batch(metadata={"a": "b"}, where=lambda batch: "a" in (batch.metadata or {})).expire()
+    fake.on_file(filename="*.jsonl", where=lambda file: b"x" in file.content).expire("1h")
+    fake.at("20m", lambda: fake.on_call().fail(503))
+    fake.at(datetime.now().astimezone(), fake.timeline)
+    fake.at("20m", fake.timeline())  # type: ignore[arg-type]
     fake.on(custom="a")  # type: ignore[call-arg]
     fake.on_call("batches.retreive").fail(503)  # type: ignore[arg-type]
     fake.on_webhook(event="batch.done").deliver(lost=True)  # type: ignore[arg-type]
@@ -93,7 +101,13 @@ def looking(fake: FakeBatch) -> None:
     fake.batches.add([], status="done")  # type: ignore[arg-type]
     assert_type(batch.plan[-1].at, datetime)
     assert_type(batch.lines["a"].file_id, str | None)
-    file = fake.files.add(b"{}")
+    assert_type(request_line("a", "hi", temperature=0), dict[str, Any])
+    fake.batches.add([request_line("a", "hi")], id="batch_1")
+    assert_type(
+        fake.uploads.add(status="expired", parts={"part_1": b"x"}).parts, Mapping[str, bytes]
+    )
+    fake.uploads.add(status="done")  # type: ignore[arg-type]
+    file = fake.files.add(b"{}", id="file_1")
     assert_type(file, File)
     assert_type(file.bytes, int)
     assert_type(file.content, bytes)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from rich.console import Console
@@ -18,6 +21,8 @@ from typer.testing import CliRunner
 
 from fakebatch.cli import main
 from fakebatch.cli.commands import app
+from fakebatch.cli.run import Run
+from fakebatch.dialects import DIALECTS
 from fakebatch.rules.loading import known, read, schema
 from support.client import chat, jsonl
 
@@ -58,27 +63,141 @@ def test_a_terminal_sees_what_is_being_done(
     assert ("validating", "0/?") in drawn
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        pytest.param(b"", "Invalid file format for Batch API", id="an empty file is refused"),
-        pytest.param(
-            jsonl([chat("a"), chat("a")]),
-            "in.jsonl:2: duplicate_custom_id",
-            id="a bad line is named",
-        ),
-    ],
-)
-def test_what_cannot_run_is_said_in_the_services_words(
-    content: bytes, reason: str, tmp_path: Path
+GZIP = b"\x1f\x8b\x08"
+BAD_FILES = {
+    "an empty file": (b"", ["Invalid file format for Batch API. Must be .jsonl", "it is empty"]),
+    "a compressed file": (GZIP, ["Must be .jsonl", "in.jsonl: it is compressed by gzip"]),
+    "an array": (b"[" + jsonl([chat("a")]) + b"]", ["in.jsonl: it is one array of 1 items"]),
+    "a bad line": (jsonl([chat("a"), chat("a")]), ["in.jsonl:2: duplicate_custom_id"]),
+    "a line of Python": (
+        jsonl([chat("a")]) + b"{'a': 1}",
+        ["in.jsonl:2: invalid_json_line", "(line 2, column 2: this is Python, not JSON"],
+    ),
+    "many bad lines": (
+        jsonl([chat("a")]) + b"{}\n" * 30,
+        ["in.jsonl:21: missing_required_parameter", "… and 10 more errors"],
+    ),
+    "a file for Azure": (
+        jsonl([chat("a") | {"url": "/chat/completions"}]),
+        ["in.jsonl is for '/chat/completions', which OpenAI does", "use --dialect azure."],
+    ),
+    "a file for Zhipu": (
+        jsonl([chat("a") | {"url": "/v4/chat/completions"}]),
+        ["That is an endpoint of zhipu: use --dialect zhipu."],
+    ),
+    "a file for nobody": (
+        jsonl([chat("a") | {"url": "/v1/audio/speech"}]),
+        ["It serves /v1/chat/completions, ", "Change the `url` of the lines"],
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize(("content", "reasons"), BAD_FILES.values(), ids=BAD_FILES)
+def test_what_cannot_run_is_an_error(
+    command: str, content: bytes, reasons: list[str], tmp_path: Path
 ) -> None:
-    """Exit status 1, the reason, and no result files."""
+    """Exit status 1, the words of the service and the fault of the file, and no result files."""
     (tmp_path / "in.jsonl").write_bytes(content)
-    result = CliRunner().invoke(app, ["run", str(tmp_path / "in.jsonl")])
+    result = CliRunner().invoke(app, [command, str(tmp_path / "in.jsonl")])
 
     assert result.exit_code == 1
-    assert reason in result.output
+    assert [reason for reason in reasons if reason not in result.stderr] == []
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_file_runs_at_every_provider(dialect: str, tmp_path: Path) -> None:
+    """Its result lines are those of the provider."""
+    provider, path = DIALECTS[dialect], tmp_path / "in.jsonl"
+    model = provider.batch_models[0] if provider.batch_models else "m"
+    url, body = provider.endpoints[0], chat("a", model=model)["body"]
+    if not url.endswith("/chat/completions"):
+        body = {"model": model, "input": "hi"}
+    path.write_bytes(jsonl([chat("a") | {"url": url, "body": body}]))
+    for command in ("check", "run"):
+        result = CliRunner().invoke(app, [command, str(path), "--dialect", dialect])
+        assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads((tmp_path / "in_output.jsonl").read_text())["custom_id"] == "a"
+
+
+def test_a_provider_that_skips_bad_lines_names_them(tmp_path: Path) -> None:
+    """`run` runs the others; for `check` they are an error."""
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(jsonl([chat("a")]) + b"{\n")
+    for command, status in (("check", 1), ("run", 0)):
+        result = CliRunner().invoke(app, [command, str(path), "--dialect", "groq"])
+        assert result.exit_code == status
+        assert "in.jsonl:2: invalid_json_line" in result.stderr
+
+
+def test_standard_input_makes_standard_output(tmp_path: Path) -> None:
+    """Result lines alone; what a terminal shows goes to standard error. So do pipes."""
+    content = jsonl([chat("a")])
+    os.mkfifo(tmp_path / "in.jsonl")
+    writer = Thread(target=(tmp_path / "in.jsonl").write_bytes, args=(content,))
+    writer.start()
+    for file, stdin in (("-", content), (str(tmp_path / "in.jsonl"), b"")):
+        result = CliRunner().invoke(app, ["run", file], input=stdin)
+        assert json.loads(result.stdout)["custom_id"] == "a"
+        assert "completed" in result.stderr
+    writer.join()
+    assert CliRunner().invoke(app, ["check", "-"], input=content).output == "-: 1 valid requests\n"
+
+
+@pytest.mark.parametrize("file", ["-", "/dev/stdin"])
+def test_standard_input_makes_files(file: str, tmp_path: Path) -> None:
+    """In the directory of `--out`."""
+    command = [sys.executable, "-m", "fakebatch", "run", file, "--out", str(tmp_path / "a")]
+    subprocess.run(command, input=jsonl([chat("a")]), capture_output=True, check=True)  # noqa: S603
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["stdin_output.jsonl"]
+
+
+def test_a_reader_that_stops_is_no_traceback(tmp_path: Path) -> None:
+    """As `head` does. Nor is a terminal without UTF-8."""
+    (tmp_path / "in.jsonl").write_bytes(jsonl([chat(f"{n}") for n in range(5000)]))
+    for arguments in (["schema"], ["incidents"], ["run", "in.jsonl", "--out", "-"]):
+        with subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "fakebatch", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stdout
+            assert process.stderr
+            process.stdout.readline()
+            process.stdout.close()
+            assert b"Traceback" not in process.stderr.read()
+
+
+def test_an_interrupted_write_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A result file appears when it is complete; until then a former one stays."""
+
+    def interrupted(_: Run, __: str) -> Iterator[bytes]:
+        yield b"half"
+        raise KeyboardInterrupt
+
+    (tmp_path / "in.jsonl").write_bytes(jsonl([chat("a")]))
+    (tmp_path / "in_output.jsonl").write_text("paid for")
+    monkeypatch.setattr(Run, "download", interrupted)
+    result = CliRunner().invoke(app, ["run", str(tmp_path / "in.jsonl"), "--force"])
+
+    assert result.exit_code != 0
+    assert {path.name for path in tmp_path.iterdir()} == {"in.jsonl", "in_output.jsonl"}
+    assert (tmp_path / "in_output.jsonl").read_text() == "paid for"
+
+
+def test_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
+    """With --force."""
+    (tmp_path / "in.jsonl").write_bytes(jsonl([chat("a")]))
+    (tmp_path / "paid.jsonl").write_text("paid for")
+    (tmp_path / "in_output.jsonl").symlink_to(tmp_path / "paid.jsonl")
+    CliRunner().invoke(app, ["run", str(tmp_path / "in.jsonl"), "--force"])
+    assert (tmp_path / "paid.jsonl").read_text() == "paid for"
+    assert "custom_id" in (tmp_path / "in_output.jsonl").read_text()
 
 
 def test_result_files_are_not_overwritten(tmp_path: Path) -> None:
@@ -101,33 +220,48 @@ def test_result_files_are_not_overwritten(tmp_path: Path) -> None:
     assert json.loads(output.read_text())["custom_id"] == "a"
 
 
-@pytest.mark.parametrize(
-    ("line", "out", "reason"),
-    [
-        pytest.param(chat("a"), "in.jsonl", "in.jsonl: File exists", id="out is a file"),
-        pytest.param(
-            {
-                "custom_id": "a",
-                "method": "POST",
-                "url": "/v1/videos",
-                "body": {"model": "m", "prompt": "a cat"},
-            },
-            "",
-            "There is no default reply to custom_id 'a', a request for /v1/videos.",
-            id="there is no reply",
-        ),
-    ],
-)
+VIDEO = chat("a") | {"url": "/v1/videos", "body": {"model": "m", "prompt": "a cat"}}
+MISTAKES: dict[str, tuple[list[str], str]] = {
+    "out is a file": (["in.jsonl", "--out", "in.jsonl"], "in.jsonl: File exists"),
+    "out is in a file": (["in.jsonl", "--out", "in.jsonl/x"], "in.jsonl/x: Not a directory"),
+    "out is no place": (["in.jsonl", "--out", "/proc"], "/proc/in_output.jsonl: No such file"),
+    "there is no file": (["no.jsonl"], "no.jsonl: No such file or directory"),
+    "a directory": (["."], ".: Is a directory"),
+    "no dialect": (["in.jsonl", "--dialect", "x"], "There is no dialect 'x'.\nKnown are 'azure'"),
+    "no dialect file": (["in.jsonl", "--dialect", "x.toml"], "x.toml': it cannot be read: "),
+    "no incident": (["in.jsonl", "--incident", "x"], "There is no incident 'x'.\nKnown incident"),
+    "no scenario": (["in.jsonl", "--incident", "x.toml"], "'x.toml' cannot be read as a scenario"),
+    "a failed batch": (["in.jsonl", "--incident", "enqueued-token-limit"], "token_limit_exceeded"),
+    "a failed call": (["in.jsonl", "--incident", "create-retried-duplicate-batch"], "had an error"),
+    "no reply": (
+        ["video.jsonl"],
+        "There is no default reply to custom_id 'a', a request for /v1/videos.\nDefault replies",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "reason"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_not_a_traceback(
-    line: dict[str, object], out: str, reason: str, tmp_path: Path
+    arguments: list[str], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit status 1 and the reason."""
-    path = tmp_path / "in.jsonl"
-    path.write_bytes(jsonl([line]))
-    result = CliRunner().invoke(app, ["run", str(path), "--out", str(tmp_path / out)])
+    """Exit status 1 and the reason, without advice that only Python can follow."""
+    (tmp_path / "in.jsonl").write_bytes(jsonl([chat("a")]))
+    (tmp_path / "video.jsonl").write_bytes(jsonl([VIDEO]))
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["run", *arguments])
 
     assert isinstance(result.exception, SystemExit)
-    assert (result.exit_code, reason in result.output) == (1, True)
+    assert (result.exit_code, reason in result.stderr) == (1, True)
+    assert "fakebatch.on" not in result.output
+
+
+def test_a_scenario_has_the_replies_that_are_missing(tmp_path: Path) -> None:
+    """As the error of a line without a default reply advises."""
+    (tmp_path / "in.jsonl").write_bytes(jsonl([VIDEO]))
+    (tmp_path / "a.toml").write_text('[[on]]\nreply = { answer = { id = "video_1" } }')
+    command = ["run", str(tmp_path / "in.jsonl"), "--incident", str(tmp_path / "a.toml")]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert '"video_1"' in (tmp_path / "in_output.jsonl").read_text()
 
 
 def test_the_version_is_printed() -> None:
@@ -171,28 +305,27 @@ def test_the_known_incidents_are_listed() -> None:
 
 
 DOWNLOAD_TRUNCATED = """\
-download-truncated
+# download-truncated
+#
+# Description
+#   The download of a result file breaks off. With a content-length, the SDK
+#   retries and then raises an error; without one, the body is silently short.
+#
+# Affected clients
+#   Clients that mistake half a file for a whole one.
+#
+# Parameters
+#   fraction = 0.3
+#   framing = "silent"
+#   times = 1
+#
+# Evidence
+#   https://github.com/openai/openai-python/issues/2959
+#   https://github.com/openai/openai-java/issues/649
+#
+# Usage
+#   @pytest.mark.fakebatch(incident="download-truncated")
 
-Description
-  The download of a result file breaks off. With a content-length, the SDK
-  retries and then raises an error; without one, the body is silently short.
-
-Affected clients
-  Clients that mistake half a file for a whole one.
-
-Parameters
-  fraction = 0.3
-  framing = "silent"
-  times = 1
-
-Evidence
-  https://github.com/openai/openai-python/issues/2959
-  https://github.com/openai/openai-java/issues/649
-
-Usage
-@pytest.mark.fakebatch(incident="download-truncated")
-
-Scenario
 [[on_call]]
 operation = "files.content"
 times = 1
@@ -214,20 +347,20 @@ def test_an_unknown_incident_is_an_error() -> None:
     assert result.output.splitlines() == [
         "fakebatch: There is no incident 'download'.",
         f"Known incidents: {', '.join(known())}.",
-        "Pass one of these, a Scenario, or the path of a .toml or .json file.",
+        "Use one of these, or the path of a .toml or .json file.",
     ]
 
 
 @pytest.mark.parametrize("name", known())
 def test_what_is_printed_of_an_incident_can_be_pasted(name: str) -> None:
-    """The scenario is a file that makes the same happen; the marker names the incident."""
+    """It is a scenario file that makes the same happen, with comments of at most 80 columns."""
     result = CliRunner().invoke(app, ["incidents", name])
-    usage, scenario = result.output.split("\nUsage\n")[1].split("\n\nScenario\n")
 
     assert result.exit_code == 0
-    assert "  https://" in result.output
-    assert usage == f'@pytest.mark.fakebatch(incident="{name}")'
-    assert read(tomllib.loads(scenario)) == known()[name].with_parameters({})
+    assert f'\n#   @pytest.mark.fakebatch(incident="{name}")\n' in result.output
+    assert read(tomllib.loads(result.output)) == known()[name].with_parameters({})
+    prose = result.output.split("# Evidence")[0]
+    assert max(map(len, prose.splitlines())) <= 80
 
 
 def test_the_schema_of_scenarios_is_printed() -> None:

@@ -23,7 +23,7 @@ from fakebatch.wire import operations
 @pytest.mark.parametrize("name", fakebatch.__all__)
 def test_a_public_name_is_there(name: str) -> None:
     """Each is loaded when it is first used, and listed by dir()."""
-    assert callable(getattr(fakebatch, name))
+    assert callable(getattr(fakebatch, name))  # a class or a function, no module
     assert name in dir(fakebatch)
 
 

@@ -16,7 +16,7 @@ from fakebatch.batch import batch as module
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.input_file import Validation, validate
 from fakebatch.batch.output_file import ResultFile, results
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import Fail, LineRule, Reply
 from fakebatch.rules.scenario import Scenario
 from support.batches import SCHEDULE, after, batch, failing, requests

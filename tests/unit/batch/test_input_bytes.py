@@ -7,7 +7,7 @@ import pytest
 
 from fakebatch.batch.input_file import Validation, find_lines, looks_like_jsonl, parsed, validate
 from fakebatch.dialects import OPENAI, ErrorCode
-from fakebatch.request_line import json_type
+from fakebatch.request_lines import json_type
 from support.batches import CHAT, jsonl, request
 
 GOOD = json.dumps(request("r-1")).encode()

@@ -13,7 +13,7 @@ from fakebatch.batch.matching import Result, RuleMatcher, outcomes_of
 from fakebatch.batch.responding import LineResponse, respond
 from fakebatch.dialects import OPENAI
 from fakebatch.ids import IdFactory
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import Answer, Echo, Fail, LineRule, Replay, Reply
 from fakebatch.rules.scenario import Scenario
 from support.batches import CHAT, jsonl, line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -194,6 +195,95 @@ def test_canceled_with_one_l_is_never_seen(client: Any, fakebatch: FakeBatch) ->
         while batch.status not in ("completed", "failed", "canceled"):
             time.sleep(600)
             batch = client.batches.retrieve(batch.id)
+
+
+# --- direct calls
+
+
+def answers(client: Any) -> list[str]:
+    """The models by which three direct calls are answered."""
+    asked = [{"role": "user", "content": "hello"}]
+    return [
+        client.chat.completions.create(model="my-chat", messages=asked).model,
+        client.completions.create(model="my-text", prompt="hello").model,
+        client.embeddings.create(model="my-vectors", input="hello").model,
+    ]
+
+
+@pytest.mark.parametrize("made", CLIENTS.values(), ids=CLIENTS)
+def test_a_direct_call_is_answered(made: Any, fakebatch: FakeBatch) -> None:
+    """The classic API has the deployment in the path: a rule meets the call all the same."""
+    names = ["my-chat", "my-text", "my-vectors"]
+    client = made()
+    deployment = getattr(client, "_azure_deployment", None)
+    assert answers(client) == ([deployment] * 3 if deployment else names)
+    fakebatch.on().reply("by a rule")
+    completion = client.chat.completions.create(
+        model="my-chat", messages=[{"role": "user", "content": "hello"}]
+    )
+    assert completion.choices[0].message.content == "by a rule"
+    operations = [call.operation for call in fakebatch.journal]
+    assert operations[:3] == [
+        "chat.completions.create",
+        "completions.create",
+        "embeddings.create",
+    ]
+
+
+async def _asks_directly() -> str:
+    async with openai.AsyncAzureOpenAI(
+        azure_endpoint=f"{ENDPOINT}/", api_version=VERSION, api_key="mine"
+    ) as client:
+        answer = await client.embeddings.create(model="my-vectors", input="hello")
+    return answer.model
+
+
+def test_an_async_client_calls_directly(fakebatch: FakeBatch) -> None:
+    """Also with a slash at the end of its endpoint."""
+    assert asyncio.run(_asks_directly()) == "my-vectors"
+
+
+def test_a_deployment_for_batches_alone_is_a_rule(client: Any, fakebatch: FakeBatch) -> None:
+    """`OperationNotSupported` (litellm#5279); the batches of the deployment go on."""
+    error = {"code": "OperationNotSupported", "message": "The operation does not work."}
+    fakebatch.on_call("chat.completions.create").fail(400, body={"error": error})
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="my-deployment", messages=[])
+    assert caught.value.code == "OperationNotSupported"
+    assert run(client, fakebatch, LINE).status == "completed"
+
+
+BELOW_A_DEPLOYMENT = {
+    "files": ("GET", "/deployments/d/files", 404, "Resource not found"),
+    "batches": ("POST", "/deployments/d/batches", 404, "Resource not found"),
+    "nothing": ("GET", "/deployments/d", 404, "Resource not found"),
+    "a wrong method": ("GET", "/deployments/d/embeddings", 405, "Not allowed to GET"),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"), BELOW_A_DEPLOYMENT.values(), ids=BELOW_A_DEPLOYMENT
+)
+def test_nothing_but_direct_calls_is_below_a_deployment(
+    method: str, path: str, status: int, message: str, fakebatch: FakeBatch
+) -> None:
+    """Files and batches were not found there (betalgo/openai#628)."""
+    url = f"{ENDPOINT}/openai{path}?api-version={VERSION}"
+    response = httpx.request(method, url, headers={"api-key": "mine"})
+    assert response.status_code == status
+    assert message in response.json()["error"]["message"]
+
+
+def test_what_is_not_emulated_below_a_deployment_is_the_test_s(
+    client: Any, httpx2_mock: Any, fakebatch: FakeBatch
+) -> None:
+    """A route answers it; without one it is refused."""
+    speech: dict[str, Any] = {"model": "my-voice", "voice": "alloy", "input": "hello"}
+    with pytest.raises(RefusedRequest, match="/deployments/my-voice/audio/speech is not emulated"):
+        client.audio.speech.create(**speech)
+    path = "/openai/deployments/my-voice/audio/speech"
+    httpx2_mock.post(path=path).respond(content=b"RIFF")
+    assert client.audio.speech.create(**speech).content == b"RIFF"
 
 
 RESPONSES = {

@@ -139,6 +139,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "by their address",
     ),
     "a text for several": ({"dialects": "groq"}, "dialects='groq' is one string", "takes a list"),
+    "a key for several": ({"api_keys": "sk-real"}, "api_keys='…' is one string", "takes a list"),
     "an address without a scheme": (
         {"dialect": "groq", "base_url": "gateway/v1"},
         "base_url='gateway/v1': 'gateway/v1' is not a base URL.",

@@ -188,6 +188,54 @@ def test_a_page_that_is_asked_for_with_others_in_between_is_no_loop() -> None:
     assert calls_until_ended(run, *paths, most=1_000) == 1_000
 
 
+def page_with_keys_by_turns(run: Run, path: str, number: int) -> None:
+    run.call(path, authorization=f"Bearer sk-{number % 2}")
+
+
+def page_with_time_between(run: Run, path: str, _: int) -> None:
+    run.call(path)
+    run.advance(0.001)
+
+
+def page_by_a_task(run: Run, path: str, _: int) -> None:
+    async def read() -> None:
+        run.call(path)
+
+    asyncio.run(read())
+
+
+@pytest.mark.parametrize("call", [page_with_keys_by_turns, page_with_time_between, page_by_a_task])
+def test_the_same_page_for_others_or_later_is_no_loop(
+    call: Callable[[Run, str, int], None],
+) -> None:
+    """Only a client that gets the same page again and again while time stands still is endless."""
+    run = Run(dialect=DIALECTS["groq"])
+    path = listing(run, run.create()[9:])
+    for number in range(300):
+        call(run, path, number)
+
+
+@pytest.mark.usefixtures("few")
+def test_each_task_has_calls_of_its_own() -> None:
+    """Many clients on one event loop may do together what one alone must not do."""
+    run = Run()
+    path = listing(run, run.create()[9:])
+
+    async def read(times: int) -> None:
+        for _ in range(times):
+            run.call(path)
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        await asyncio.gather(*(read(10) for _ in range(60)))
+
+    asyncio.run(main())
+    run.call(path)
+    run.advance(1)
+    with pytest.raises(FakeBatchError, match=r"200 calls of batches\.list"):
+        asyncio.run(read(1_000))
+
+
 # --- who swallows the error
 
 

@@ -177,7 +177,7 @@ MISUSES: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
     "a file the service would refuse": (
         lambda fake: fake.files.add(b"hello"),
         [
-            "The service would have refused this file.",
+            "The service would have refused this file: line 1, column 1: expected value.",
             "Its error would have been: Invalid file format for Batch API. Must be .jsonl",
             "Add a file that a client could have created.",
         ],
@@ -311,3 +311,92 @@ def test_a_rule_that_makes_a_status_impossible_is_an_error(fakebatch: FakeBatch)
     fakebatch.on_batch().stall("in_progress")
     with pytest.raises(UsageError, match="cannot be completed"):
         fakebatch.batches.add(GOOD, status="completed", created="-5h")
+
+
+# --- ids of one's own, and uploads in parts
+
+
+def test_a_file_a_batch_and_an_upload_have_ids_of_ones_own(fakebatch: FakeBatch) -> None:
+    """Whatever form the provider's own ids have; a client finds each."""
+    fakebatch.files.add(GOOD, id="file_id", purpose="batch")
+    fakebatch.batches.add("file_id", id="batch_id", status="in_progress", created="-0s")
+    fakebatch.uploads.add(id="upload_abc123", parts={"string": b"hi"}, purpose="user_data")
+    client = fakebatch.openai()
+    assert client.files.retrieve("file_id").id == "file_id"
+    assert client.files.content("file_id").content == jsonl(GOOD)
+    assert client.batches.cancel("batch_id").id == client.batches.list().data[0].id == "batch_id"
+    completed = client.uploads.complete("upload_abc123", part_ids=["string"])
+    assert completed.file is not None
+    assert fakebatch.files[completed.file.id].content == b"hi"
+    assert next(iter(fakebatch.files)) == "file_id"
+
+
+USED: dict[str, tuple[Callable[[FakeBatch, str], object], str]] = {
+    "a file": (lambda fake, id_: fake.files.add(b"{}", id=id_), "files"),
+    "a batch": (lambda fake, id_: fake.batches.add(GOOD, id=id_), "batches"),
+    "an upload": (lambda fake, id_: fake.uploads.add(id=id_), "uploads"),
+}
+
+
+@pytest.mark.parametrize(("add", "kind"), USED.values(), ids=USED)
+def test_an_id_is_used_once(
+    add: Callable[[FakeBatch, str], object], kind: str, fakebatch: FakeBatch
+) -> None:
+    """Nor can it be one that no URL could hold."""
+    add(fakebatch, "mine")
+    number = len(fakebatch.files)
+    for id_, why in (("mine", "has or had this id"), ("a/b", "a URL"), ("", "a URL")):
+        with pytest.raises(UsageError, match=f"fakebatch.{kind}.add: id={id_!r} .*\n.*{why}"):
+            add(fakebatch, id_)
+    assert len(fakebatch.files) == number
+
+
+def test_the_id_of_a_deleted_file_is_not_free(fakebatch: FakeBatch) -> None:
+    """`after` in a list still finds its place."""
+    fakebatch.openai().files.delete(fakebatch.files.add(b"{}", id="mine").id)
+    with pytest.raises(UsageError, match="has or had this id"):
+        fakebatch.files.add(b"{}", id="mine")
+
+
+@pytest.mark.parametrize("status", ["pending", "completed", "cancelled", "expired"])
+def test_an_upload_has_the_status_that_was_asked(status: Any, fakebatch: FakeBatch) -> None:
+    """Only one that is pending takes parts, and can be cancelled."""
+    upload = fakebatch.uploads.add(id="upload_1", status=status, bytes=2, filename="a.txt")
+    assert (upload.status, upload.bytes, upload.filename) == (status, 2, "a.txt")
+    assert fakebatch.uploads.only().id == fakebatch.uploads.last().id == "upload_1"
+    client = fakebatch.openai()
+    if status == "pending":
+        part = client.uploads.parts.create("upload_1", data=b"hi")
+        assert upload.parts == {part.id: b"hi"}
+        assert client.uploads.cancel("upload_1").status == upload.status == "cancelled"
+    else:
+        with pytest.raises(openai.BadRequestError):
+            client.uploads.parts.create("upload_1", data=b"hi")
+
+
+NO_UPLOAD: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown status": ({"status": "done"}, "uploads.add: status='done' is unknown"),
+    "too old": ({"created": "-2h"}, "2h ago cannot be pending"),
+    "too young": ({"status": "expired", "created": "-1m"}, "1m ago cannot be expired"),
+    "an unknown purpose": ({"purpose": "fun"}, "would have refused this upload"),
+}
+
+
+@pytest.mark.parametrize(("params", "why"), NO_UPLOAD.values(), ids=NO_UPLOAD)
+def test_an_upload_that_cannot_be(params: dict[str, Any], why: str, fakebatch: FakeBatch) -> None:
+    """Is an error where it is added."""
+    with pytest.raises(UsageError, match=why):
+        fakebatch.uploads.add(**params)
+    assert len(fakebatch.uploads) == 0
+
+
+@pytest.mark.parametrize("kind", ["files", "batches"])
+def test_what_is_not_a_request_line(kind: str, fakebatch: FakeBatch) -> None:
+    """A string in place of a dict: the message shows how to make a line of it."""
+    with pytest.raises(UsageError) as caught:
+        getattr(fakebatch, kind).add(["a question"])
+    assert str(caught.value).split("\n") == [
+        "fakebatch: 'a question' is not a request line.",
+        "A request line is a dict with custom_id, method, url and body.",
+        "Write [request_line('row-1', 'a question')], after `from fakebatch import request_line`.",
+    ]

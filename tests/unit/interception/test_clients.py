@@ -86,6 +86,23 @@ def test_what_goes_elsewhere_is_refused_in_three_lines(get: Get, fakebatch: Fake
     ]
 
 
+ANOTHERS = {
+    "Azure": ("https://mine.openai.azure.com/openai/batches", "azure"),
+    "Groq": ("https://api.groq.com/openai/v1/batches", "groq"),
+}
+
+
+@pytest.mark.parametrize(("url", "dialect"), ANOTHERS.values(), ids=ANOTHERS)
+def test_what_goes_to_another_provider_is_refused_with_its_dialect(
+    url: str, dialect: str, fakebatch: FakeBatch
+) -> None:
+    """The advice is the keyword that emulates it; of the one that is emulated there is none."""
+    with pytest.raises(RefusedRequest, match=f"Emulate this provider: .*dialect='{dialect}'"):
+        httpx.get(url, headers=KEY)
+    with pytest.raises(RefusedRequest, match="Mock it with respx"):
+        httpx.get("https://api.openai.com/v9/batches", headers=KEY)
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -34,7 +34,7 @@ async def _loop() -> None:
     ("ask", "client"),
     [
         pytest.param(
-            lambda: requests.get(BATCHES, timeout=9), "urllib3, called by requests", id="requests"
+            lambda: requests.get(BATCHES, timeout=9), "urllib3, called by requests,", id="requests"
         ),
         pytest.param(lambda: urllib.request.urlopen(BATCHES), "http.client", id="urllib"),
         pytest.param(lambda: asyncio.run(_aiohttp()), "aiohttp", id="aiohttp"),
@@ -69,6 +69,23 @@ def test_no_look_up_finds_an_emulated_host(ask: Callable[[], object], fakebatch:
     """However the name is asked for."""
     with pytest.raises(RefusedRequest, match=f"looked up {HOST}"):
         ask()
+
+
+def test_a_runner_of_tasks_is_not_blamed(pytester: pytest.Pytester) -> None:
+    """A name that aiohttp looks up in a task of its own, which the plugin's event loop runs."""
+    pytester.makepyfile(
+        f"""
+        import aiohttp, pytest
+
+        @pytest.mark.asyncio
+        async def test_it(fakebatch):
+            async with aiohttp.ClientSession() as session:
+                await session.get("{BATCHES}")
+        """
+    )
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.stdout.fnmatch_lines([f"*fakebatch: aiohttp looked up {HOST}: *"])
 
 
 @pytest.mark.parametrize("spelled", ["API.OpenAI.com", f"{HOST}."])

@@ -66,14 +66,66 @@ def test_the_router_can_forget_all_calls(fakebatch: FakeBatch) -> None:
     assert fakebatch.router["batches.list"].call_count == 0
 
 
-@pytest.mark.parametrize("header", ["Authorization", "api-key"])
-def test_keys_are_not_kept(header: str, fakebatch: FakeBatch) -> None:
-    """Nobody finds a key in a recorded call."""
-    httpx.get(LIST, headers={**KEY, header: "Bearer sk-secret"})
-    request = fakebatch.router["batches.list"].calls.last.request
+SECRET = "sk-secret"
+PLACES: dict[str, dict[str, Any]] = {
+    **{
+        header: {"headers": {**KEY, header: value}}
+        for header, value in {
+            "Authorization": f"Bearer {SECRET}",
+            "authorization": f"Basic {SECRET}",
+            "AUTHORIZATION": SECRET,
+            "Proxy-Authorization": f"Basic {SECRET}",
+            "api-key": SECRET,
+            "X-API-Key": SECRET,
+            "x-goog-api-key": SECRET,
+            "Ocp-Apim-Subscription-Key": SECRET,
+            "X-Amz-Security-Token": SECRET,
+            "x-functions-key": SECRET,
+            "Cookie": f"session={SECRET}",
+            "webhook-signature": f"v1,{SECRET}",
+        }.items()
+    },
+    **{
+        f"?{name}=": {"headers": KEY, "params": {"limit": 1, name: SECRET}}
+        for name in ("api_key", "apikey", "API-KEY", "key", "code", "sig", "access_token", "secret")
+    },
+    "a cookie of the client": {"headers": KEY, "cookies": {"session": SECRET}},
+    "a user in the URL": {"url": LIST.replace("://", f"://{SECRET}:{SECRET}@")},
+}
 
-    assert request.headers[header] == "[redacted]"
-    assert b"sk-secret" not in b"".join(value for _, value in request.headers.raw)
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize("ready", [True, False], ids=["our transport", "respx"])
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_keys_are_not_kept(
+    place: dict[str, Any], ready: bool, library: Any, fakebatch: FakeBatch
+) -> None:
+    """Nobody finds a key in a recorded call, the journal, the timeline or a refusal."""
+    place = {"url": LIST, **place}
+    transport = fakebatch.transport(library) if ready else None
+    route = fakebatch.router.get("https://example.com/mine").respond(204)
+    with library.Client(transport=transport, cookies=place.pop("cookies", None)) as client:
+        client.get(**place)
+        client.get(**place | {"url": place["url"].replace("/v1/batches", "/v1/nope")})
+        mine = place["url"].replace("api.openai.com/v1/batches", "example.com/mine")
+        client.get(**place | {"url": mine})
+        with pytest.raises(RefusedRequest) as refused:
+            client.get(**place | {"url": place["url"].replace("openai", "elsewhere")})
+    assert (fakebatch.router["batches.list"].call_count, route.call_count) == (1, 1)
+    shown = [refused.value, fakebatch.timeline(), fakebatch.journal, fakebatch.router.calls]
+    for call in (*fakebatch.router.calls, *fakebatch.router["batches.list"].calls):
+        shown += [call, call.request.url, call.request.url.raw_path, call.request.headers.raw]
+    assert SECRET not in " ".join(map(str, shown)) + " ".join(map(repr, shown))
+
+
+def test_what_is_no_key_is_kept(fakebatch: FakeBatch) -> None:
+    """Other headers and parameters are there, in their order and spelling."""
+    url = f"{LIST}?limit=2&after=batch%5F1"
+    httpx.get(url, headers={**KEY, "Idempotency-Key": "once", "OpenAI-Organization": "org-1"})
+    request = fakebatch.router["batches.list"].calls.last.request
+    assert str(request.url) == url
+    assert request.headers["idempotency-key"] == "once"
+    assert request.headers["openai-organization"] == "org-1"
 
 
 @pytest.mark.parametrize(
@@ -238,9 +290,31 @@ def test_an_endpoint_that_is_not_emulated_is_refused_loudly(fakebatch: FakeBatch
     assert to_do == "Answer it with a respx route of your own, or do not call it in this test."
 
 
+SPELLINGS = {
+    "a host that ends with a dot": ("https://api.openai.com./v1/files/f", "f"),
+    "a host in capitals": ("https://API.OpenAI.com/v1/files/f", "f"),
+    "the usual port": ("https://api.openai.com:443/v1/files/f", "f"),
+    "an encoded slash in an id": ("https://api.openai.com/v1/files/a%2Fb", "a/b"),
+    "the same in small letters": ("https://api.openai.com/v1/files/a%2fb%20c", "a/b c"),
+    "braces in an id": ("https://api.openai.com/v1/files/{id}", "{id}"),
+    "an id that is encoded twice": ("https://api.openai.com/v1/files/a%252Fb", "a%2Fb"),
+}
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize(("url", "id_"), SPELLINGS.values(), ids=SPELLINGS)
+def test_an_address_may_be_spelled_otherwise(
+    url: str, id_: str, library: Any, fakebatch: FakeBatch
+) -> None:
+    """RFC 3986 and 4343: it is the same host, and an id is one segment."""
+    response = library.get(url, headers=KEY)
+    assert response.json()["error"]["message"] == f"No such File object: {id_}"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "message"),
     [
+        ("GET", "//files", 404, "Invalid URL (GET /v1//files)"),
         ("GET", "/nope", 404, "Invalid URL (GET /v1/nope)"),
         ("GET", "/", 404, "Invalid URL (GET /v1/)"),
         ("GET", "/batches/", 404, "No batch found with id ''."),

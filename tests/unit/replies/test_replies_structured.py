@@ -58,6 +58,21 @@ CALLS = {
         ("greet", '{"name":"Ann"}'),
     ),
     "the first, where any will do": ("required", "required", ("nap", "{}")),
+    "the first that is allowed": (
+        {
+            "type": "allowed_tools",
+            "allowed_tools": {
+                "mode": "required",
+                "tools": [{"type": "function", "function": {"name": "greet"}}],
+            },
+        },
+        {
+            "type": "allowed_tools",
+            "mode": "required",
+            "tools": [{"type": "function", "name": "greet"}],
+        },
+        ("greet", '{"name":"Ann"}'),
+    ),
 }
 
 

@@ -94,6 +94,14 @@ OVERLAPS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "the second, and the third": ({"nth": 2}, {"nth": 3}, False),
     "from the second on, and the ninth": ({"nth": 2, "times": math.inf}, {"nth": 9}, True),
     "all of one endpoint": ({}, {"endpoint": "/v1/embeddings"}, True),
+    "all with some metadata": ({}, {"metadata": {"job": "a"}}, True),
+    "some metadata, and more": ({"metadata": {"a": "1"}}, {"metadata": {"a": "1", "b": "2"}}, True),
+    "metadata, and a model": ({"metadata": {"a": "1"}}, {"model": "m"}, False),
+    "the second, and the second of an endpoint": (
+        {"nth": 2},
+        {"nth": 2, "endpoint": "/v1/embeddings"},
+        False,
+    ),
     "two endpoints": ({"endpoint": "/v1/responses"}, {"endpoint": "/v1/embeddings"}, False),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -243,14 +244,16 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     "a number that is none": (
         {"on_call": [{"nth": "third", "reset": {}}]},
         "night.toml.on_call.1.nth: Input should be a valid integer; it was 'third'.",
-        "It takes operation, nth, times, between, chance, key, through_retries, "
+        "It takes operation, nth, times, between, chance, key, through_retries, id, where, "
         + ", ".join(CallRule.verbs)
         + ".",
     ),
     "one where several go": (
         {"on_batch": {"expire": {}}},
         "night.toml.on_batch: Input should be a valid tuple; it was {'expire': {}}.",
-        f"It takes nth, times, endpoint, {', '.join(BatchRule.verbs)}.",
+        "It takes nth, times, endpoint, metadata, model, contains, where, "
+        + ", ".join(BatchRule.verbs)
+        + ".",
     ),
     "a corruption that answers": (
         {"otherwise": {"drop": {}}},
@@ -289,12 +292,15 @@ def test_a_file_that_is_no_scenario(name: str, content: str, why: str, tmp_path:
     assert str(caught.value).split("\n") == [
         f"fakebatch: {str(path)!r} cannot be read as a scenario.",
         why,
-        "Give the path of a scenario, the name of an incident, or a Scenario.",
+        "Give the path of a scenario file, or the name of an incident.",
     ]
 
 
 CALLABLES: dict[str, Attempt] = {
     "a predicate": lambda f: f.on(lambda line: line.index == 0).fail(429),
+    "a predicate of batches": lambda f: f.on_batch(where=bool).ignore_window(),
+    "a predicate of files": lambda f: f.on_file(where=bool).expire("1h"),
+    "a predicate of calls": lambda f: f.on_call(where=bool).fail(503),
     "a reply": lambda f: f.on().reply(lambda line: line.model),
     "the reply of all": lambda f: f.reply(lambda line: line.model),
 }
@@ -302,8 +308,10 @@ CALLABLES: dict[str, Attempt] = {
 
 @pytest.mark.parametrize("write", CALLABLES.values(), ids=CALLABLES)
 def test_a_callable_cannot_be_written(write: Attempt) -> None:
-    """It is the test's, and no file can hold it."""
+    """It is the test's, and no file can hold it: nor can a pickle."""
     fake = FakeBatch()
     write(fake)
-    with pytest.raises(UsageError, match="callable"):
+    with pytest.raises(UsageError, match=r"written: it holds (where|answer)=.*\nA callable"):
         dump(fake.scenario)
+    with pytest.raises(UsageError, match=r"pickled while its scenario holds (where|answer)="):
+        pickle.dumps(fake.snapshot())

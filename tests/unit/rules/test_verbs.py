@@ -92,6 +92,7 @@ class Flow:
             "input_file_id": file.get("id", "file-none"),
             "endpoint": CHAT,
             "completion_window": "24h",
+            "metadata": {"job": "nightly", "team": "search"},
         }
         created = [self.send("POST", "/batches", json=params)]
         time.sleep(60)

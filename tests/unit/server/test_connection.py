@@ -34,10 +34,11 @@ def test_requests_sent_ahead_are_answered_in_order() -> None:
     )
 
 
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+
 READ = {
     "chunks": (
-        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-        + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+        CHUNKED + b"Connection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
         b"POST / abcde",
     ),
     "an encoded path": (get("/w/a%20b"), b"GET /w/a b "),
@@ -106,7 +107,7 @@ REFUSED = {
         b"HTTP/1.1 413 ",
     ),
     "a wrong chunk": (
-        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        CHUNKED + b"\r\nzz\r\n",
         b"HTTP/1.1 400 ",
     ),
     "a length that is not a number": (

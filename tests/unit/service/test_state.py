@@ -10,7 +10,7 @@ import pytest
 from fakebatch import UsageError
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
-from fakebatch.request_line import RequestLine
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.batches import BatchRule, IgnoreWindow
 from fakebatch.rules.files import FileRule, Processing
 from fakebatch.rules.lines import Fail, LineRule, Reply

@@ -9,6 +9,7 @@ import pytest
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.service import Service
+from fakebatch.wire import Request
 from fakebatch.wire.app import App, Handled
 from fakebatch.wire.operations import OPERATIONS, route
 from support.batches import T0, requests
@@ -26,6 +27,12 @@ def test_every_operation_has_its_route(name: str) -> None:
     assert (operation, wanted) == route(operation.method, operation.path.replace("{id}", "x-1"))
 
 
+def test_a_request_shows_no_key() -> None:
+    """Neither in a report of pytest nor in a log."""
+    request = Request("GET", "/files", {"key": "sk-secret"}, {"api-key": "sk-secret"})
+    assert repr(request) == str(request) == "<Request GET /files>"
+
+
 def test_operations_are_named_once() -> None:
     """No name, and no route, stands in the table twice."""
     assert len({(one.method, one.path) for one in OPERATIONS}) == len(ROUTES) == len(OPERATIONS)
@@ -35,6 +42,9 @@ ODD_PATHS = {
     "a slash at the end is an empty id": ("GET", "/files/", "files.retrieve", ""),
     "an id may look like anything": ("GET", "/files/%20 ü", "files.retrieve", "%20 ü"),
     "an id is one segment": ("GET", "/files/a/b", None, "a"),
+    "an id may have an encoded slash": ("GET", "/files/a%2Fb/content", "files.content", "a/b"),
+    "braces are an id": ("GET", "/files/{id}", "files.retrieve", "{id}"),
+    "two slashes are another path": ("GET", "//files", None, "files"),
     "nothing below": ("GET", "/files/a/content/b", None, "a"),
     "case matters": ("GET", "/Files", None, ""),
     "a method in small letters is another": ("get", "/files", None, ""),
