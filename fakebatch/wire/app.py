@@ -190,11 +190,12 @@ _NOT_FOUND = {
 def _framing_header(reply: Reply) -> dict[str, str]:
     """The header that says where the body ends."""
     framing = "content-length" if reply.script is None else reply.script.framing
-    if framing == "chunked" or reply.pieces is not None:
+    size = len(reply.body) if reply.pieces is None else reply.size
+    if framing == "chunked" or size is None:
         return {"transfer-encoding": "chunked"}
     if framing == "close":
         return {"connection": "close"}
-    return {"content-length": str(len(reply.body))}
+    return {"content-length": str(size)}
 
 
 def masked(key: str) -> str:

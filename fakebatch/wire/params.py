@@ -20,6 +20,8 @@ from fakebatch.service.records import UploadCreateParams
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
 
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
+
 
 # --- all parameters of a call
 
@@ -182,6 +184,22 @@ def count(value: str | None, name: str, *, default: int, most: int) -> int:
     if value is None:
         return default
     return within(int(value) if _INTEGER.fullmatch(value) else value, name, 1, most)
+
+
+def byte_range(value: str, size: int) -> range | None:
+    """The bytes of a `Range` header; None: it has no meaning, and all of them are sent (RFC 9110).
+
+    It is empty if there are no such bytes. Several ranges in one header are not emulated.
+    """
+    match = _RANGE.fullmatch(value.replace(" ", ""))
+    if match is None or value.count("-") != 1:
+        return None
+    first, last = match.groups()
+    if not first:  # the last bytes
+        return range(max(size - int(last), 0), size) if last else None
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(int(last) + 1, size) if last else size)
 
 
 def within(value: object, name: str, least: int, most: int) -> int:
