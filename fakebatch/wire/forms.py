@@ -76,28 +76,29 @@ class _Stream:
 
     def content(self, delimiter: bytes, end: bytes) -> tuple[bytes, bool]:
         """The content of a field up to the next delimiter, and whether that is the last."""
-        content, mark = _Content(), end + delimiter
+        content = _Content()
+        # of a field without content the delimiter may follow at once
+        mark = delimiter if self._begins_with(delimiter) else end + delimiter
         line = re.compile(re.escape(mark) + rb"(--)?[ \t]*(" + end + rb"|\Z)")
-        if self._begins_with(delimiter):  # no content, and no line end of its own
-            mark = delimiter
-            line = re.compile(re.escape(mark) + rb"(--)?[ \t]*(" + end + rb"|\Z)")
         while True:
             piece, start = self._piece, self._piece.find(mark, self._at)
             match = None if start < 0 else line.match(piece, start)
-            if match is None or not match[2]:
-                is_whole = start >= 0 and len(piece) - start > len(mark) + _LINE
-                if start < 0:
-                    start = _beginning(mark, piece, self._at)
-                elif is_whole and match is None:
-                    start += 1  # a line of the content that only begins like a delimiter
-                content.add(piece, self._at, start)
-                self._at = start
-                if is_whole or self._more(start):
+            is_whole = match is not None and bool(match[2])
+            if not is_whole and start >= 0 and match is None:
+                text = piece[start + len(mark) : start + _LINE]
+                if b"\n" in text or len(text) == _LINE - len(mark):
+                    # a line of the content that only begins like a delimiter
+                    content.add(piece, self._at, start + 1)
+                    self._at = start + 1
                     continue
-                if match is None:
-                    raise ValueError("the body is incomplete")
-            else:
-                content.add(piece, self._at, start)
+            if start < 0:
+                start = _beginning(mark, piece, self._at)
+            content.add(piece, self._at, start)
+            self._at = start
+            if not is_whole and self._more(start):
+                continue
+            if match is None:
+                raise ValueError("the body is incomplete")
             self._at = match.end() - len(match[2])
             return content.value(), match[1] is not None
 
@@ -124,24 +125,27 @@ class _Content:
 
     def __init__(self) -> None:
         self._only: tuple[bytes, int, int] | None = None
-        self._gathered: BytesIO | None = None
+        self._gathered = BytesIO()
+        self._is_gathered = False
 
     def add(self, piece: bytes, start: int, stop: int) -> None:
         """Add a part of a piece."""
         if start == stop:
             return
-        if self._only is None and self._gathered is None:
+        if self._only is None and not self._is_gathered:
             self._only = (piece, start, stop)
             return
-        if self._gathered is None:
-            self._gathered = BytesIO()
-        for part, first, last in (self._only or (), (piece, start, stop)):
-            self._gathered.write(memoryview(part)[first:last])
-        self._only = None
+        if self._only is not None:
+            first, self._only, self._is_gathered = self._only, None, True
+            self._write(*first)
+        self._write(piece, start, stop)
+
+    def _write(self, piece: bytes, start: int, stop: int) -> None:
+        self._gathered.write(memoryview(piece)[start:stop])
 
     def value(self) -> bytes:
         """All of it. `getvalue` of a BytesIO copies nothing."""
-        if self._gathered is not None:
+        if self._is_gathered:
             return self._gathered.getvalue()
         piece, start, stop = self._only or (b"", 0, 0)
         return piece if stop - start == len(piece) else piece[start:stop]
