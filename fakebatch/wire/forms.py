@@ -72,7 +72,7 @@ class _Stream:
         match = self._search(re.compile(end * 2))
         head = self._piece[self._at : match.start()]
         self._at = match.end()
-        return head
+        return head.removeprefix(end)
 
     def content(self, delimiter: bytes, end: bytes) -> tuple[bytes, bool]:
         """The content of a field up to the next delimiter, and whether that is the last."""

@@ -69,7 +69,7 @@ class Request(NamedTuple):
     """Names in lower case."""
     body: bytes = b""
     pieces: Iterable[bytes] | None = None
-    """A long form as httpx streams it (see `params.parts`); `body` is empty then."""
+    """A long form in pieces, as they arrive; `body` is empty then."""
     scheme: str = "https"
     host: str = ""
     port: int | None = None

@@ -231,7 +231,8 @@ def create_upload(service: Service, request: Request, _: str, now: int) -> Wire:
 @operation("uploads.parts.create", "POST", "/uploads/{id}/parts")
 def create_part(service: Service, request: Request, id_: str, now: int) -> Wire:
     """A form: `data`."""
-    form = params.parts(request.body, request.headers.get("content-type", ""))
+    body = request.body if request.pieces is None else request.pieces
+    form = params.parts(body, request.headers.get("content-type", ""))
     if "data" not in form:
         raise APIError(ErrorKind.MISSING, name="data")
     part_id = service.uploads.add_part(id_, form["data"].content, now)

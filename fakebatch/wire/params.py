@@ -6,9 +6,8 @@ A wrong parameter raises an APIError; the dialect has the provider's message for
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from io import BytesIO
-from itertools import chain, takewhile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from fakebatch.batch.batch import BatchCreateParams
@@ -17,6 +16,7 @@ from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing
 from fakebatch.errors import UsageError
 from fakebatch.request_lines import JSON_TYPES
 from fakebatch.service.records import UploadCreateParams
+from fakebatch.wire import forms
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
 
@@ -229,48 +229,18 @@ class Part(NamedTuple):
 def parts(body: bytes | Iterable[bytes], content_type: str) -> dict[str, Part]:
     """The fields of a form by name; of fields with the same name the last. Empty: it is no form.
 
-    A body in pieces must come from httpx's multipart stream, which yields for each field the
-    delimiter, the head, the content (bytes at once, an open file in blocks) and a line end. Content
-    in one piece is the caller's own object, other content is copied once.
+    A body in pieces may be cut anywhere; each file is held once (see `forms.fields`).
     """
     boundary = _BOUNDARY.search(content_type)
     if boundary is None or not content_type.lower().startswith("multipart/form-data"):
         return {}
-    delimiter = b"--" + boundary[1].encode()
-    read = _read(body, delimiter) if isinstance(body, bytes) else _gathered(body, delimiter)
-    return {part.name: part for part in read}
-
-
-def _read(body: bytes, delimiter: bytes) -> Iterator[Part]:
-    start = body.find(delimiter)
-    while start >= 0:
-        start += len(delimiter) + 2
-        head_end = body.find(b"\r\n\r\n", start)
-        end = body.find(b"\r\n" + delimiter, max(head_end, 0))
-        if head_end < 0 or end < 0:
-            return
-        yield _part(body[start:head_end], body[head_end + 4 : end])
-        start = end + 2
-
-
-def _gathered(pieces: Iterable[bytes], delimiter: bytes) -> Iterator[Part]:
-    rest = iter(pieces)
-    next(rest, b"")  # the first delimiter
-    for head in rest:
-        yield _part(head[:-4], _content(rest, (delimiter + b"\r\n", delimiter + b"--\r\n")))
-
-
-def _content(pieces: Iterator[bytes], delimiters: tuple[bytes, bytes]) -> bytes:
-    """The pieces up to the next delimiter, joined, without the line end before it."""
-    taken = takewhile(lambda piece: piece not in delimiters, pieces)
-    first, second, third = next(taken, b""), next(taken, b""), next(taken, b"")
-    if not third:
-        return first if second else b""  # of empty content the line end may be the only piece
-    gathered = BytesIO()
-    for piece in chain((first, second, third), taken):
-        gathered.write(piece)
-    gathered.truncate(gathered.tell() - 2)
-    return gathered.getvalue()
+    pieces = (body,) if isinstance(body, bytes) else body
+    read = dict[str, Part]()
+    with suppress(ValueError):
+        for head, content in forms.fields(pieces, b"--" + boundary[1].encode()):
+            part = _part(head, content)
+            read[part.name] = part
+    return read
 
 
 def _part(head: bytes, content: bytes) -> Part:

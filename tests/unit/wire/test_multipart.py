@@ -129,7 +129,7 @@ FORMS: dict[str, tuple[bytes, str, dict[str, bytes]]] = {
     "another boundary": (ONE + END, "multipart/form-data; boundary=c", {}),
     "cut off in the content": (ONE + field("b", "2")[:-2], TYPE, {"a": b"1"}),
     "cut off in the headers": (ONE + b"--b\r\nContent-Disp", TYPE, {"a": b"1"}),
-    "a part without headers": (b"--b\r\n\r\n\r\n1\r\n" + END, TYPE, {"": b"1"}),
+    "a part without headers": (b"--b\r\n\r\n1\r\n" + END, TYPE, {"": b"1"}),
     "a part without a name": (ONE.replace(b'; name="a"', b"") + END, TYPE, {"": b"1"}),
     "line feeds alone": (ONE.replace(b"\r\n", b"\n"), TYPE, {}),
 }
