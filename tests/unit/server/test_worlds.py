@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from fakebatch import UsageError
+from fakebatch import RequestLine, UsageError
 from fakebatch.server import worlds as module
 from fakebatch.server.worlds import World, Worlds, no_world
 from fakebatch.wire import Request
@@ -188,3 +188,28 @@ def test_the_schedule_of_a_world_is_that_of_its_batches() -> None:
     client = Client(schedule={"in_progress": "2h"})
     batch = client.world.emulator.batches[client.create(lines=1)]
     assert (batch.plan[2].at - batch.plan[1].at).total_seconds() == 7200
+
+
+def test_a_poll_does_not_wait_for_another_batch() -> None:
+    """While its lines are judged, which may take seconds, clients of other batches are answered."""
+    client, judging, go_on = Client(clock="manual"), threading.Event(), threading.Event()
+    small = client.create(lines=1)
+
+    def slow(_: RequestLine) -> bool:
+        judging.set()
+        return go_on.wait(30)
+
+    client.world.emulator.on(slow).fail(500)
+    large = client.create(lines=2)
+    client.world.clock.move_to(client.world.clock.read() + 86_000_000_000)
+    thread = threading.Thread(target=client.json, args=(f"/batches/{large}",))
+    thread.start()
+    assert judging.wait(30)
+    batch = client.json(f"/batches/{small}")
+    assert batch["status"] == "completed"
+    assert client.send(f"/files/{batch['output_file_id']}/content").status == 200
+    assert thread.is_alive()
+    go_on.set()
+    thread.join()
+    batch = client.json(f"/batches/{large}")
+    assert client.send(f"/files/{batch['error_file_id']}/content").status == 200
