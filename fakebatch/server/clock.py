@@ -101,7 +101,8 @@ def _changes(record: Batch | FileRecord, service: Service, now: int) -> Iterator
     else:
         if record.status(now) not in TERMINAL:
             yield NEVER
-        yield from _of_batch(record, now)
+        if record.settles(now) + max(record.counts_lag, record.files_lag) > now:
+            yield from _of_batch(record, now)
 
 
 def _of_batch(batch: Batch, now: int) -> Iterator[int]:
