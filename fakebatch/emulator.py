@@ -192,8 +192,10 @@ class Emulator(Checks, Rules):
 
     def note_refused(self, request: Request, reply: Reply) -> None:
         """Record a request that was refused; the reply is what the client gets instead."""
-        target = self._sites.find(request)
-        operation, id_ = (None, "") if target is None else (target.operation, target.id)
+        operation, id_ = None, ""
+        if (target := self._sites.find(request)) is not None:
+            operation, id_ = target.operation, target.id
+            request = request._replace(path=target.path)
         now = self._clock()
         handled = Handled(request, operation, id_, reply, None, False, now, reply.status)
         for observe in self._observers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import Self
 
@@ -74,8 +75,9 @@ class Server:
         connections = self._open.copy()
         for sock in connections.values():
             _shut(sock)
+        until = time.monotonic() + CLOSING
         for thread in connections:
-            thread.join(CLOSING)
+            thread.join(max(until - time.monotonic(), 0))
         sys.setswitchinterval(self._switch_interval)
 
     def _accept(self) -> None:

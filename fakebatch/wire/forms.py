@@ -61,7 +61,7 @@ class _Stream:
         return match
 
     def first_line(self, delimiter: bytes) -> bytes:
-        """Skip what is before the first delimiter. Returns its line end, which is the next to read."""
+        """Skip to the end of the first delimiter. Returns its line end, which is still to read."""
         line = re.compile(rb"^" + re.escape(delimiter) + rb"[ \t]*(\r?\n)", re.MULTILINE)
         match = self._search(line)
         self._at = match.start(1)

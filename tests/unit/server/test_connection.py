@@ -9,8 +9,10 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from fakebatch.server.connection import BLOCK, WHOLE
+from fakebatch.server.server import Server
 from fakebatch.wire.messages import Broken, Pause, Reply, Request, Script, Step
 from support.sockets import client, echo, exchange, get, plain, post, rest, serving
 
@@ -319,3 +321,25 @@ def test_the_server_ends_with_open_connections(capfd: pytest.CaptureFixture[str]
         sock.close()
     assert not [thread for thread in threading.enumerate() if "fakebatch" in thread.name]
     assert capfd.readouterr().err == ""
+
+
+def test_the_server_says_where_it_is() -> None:
+    """Of all interfaces the one of this machine; IPv6 in brackets."""
+    addresses = {}
+    for host in ("127.0.0.1", "0.0.0.0", "::1", "::"):  # noqa: S104
+        try:
+            with Server(echo, host) as server:
+                addresses[host] = server.url.removesuffix(f":{server.port}")
+                assert requests.get(f"{server.url}/x", timeout=10).text == "GET /x "
+        except OSError:  # no IPv6 here
+            continue
+    known = {"127.0.0.1": "http://127.0.0.1", "0.0.0.0": "http://127.0.0.1"}  # noqa: S104
+    known |= {"::1": "http://[::1]", "::": "http://[::1]"}
+    assert addresses == {host: known[host] for host in addresses}
+    assert "127.0.0.1" in addresses
+
+
+def test_a_port_that_is_taken_is_an_error() -> None:
+    """Of the operating system."""
+    with serving(echo) as server, pytest.raises(OSError, match="in use"):
+        Server(echo, port=server.port)

@@ -259,3 +259,17 @@ def test_the_environment_is_that_of_a_client(world: Remote) -> None:
         "OPENAI_API_KEY": "sk-fakebatch-this-is-not-a-real-key",
     }
     assert json.loads(json.dumps(world.env))
+
+
+def test_events_arrive_as_they_happen(world: Remote) -> None:
+    """Over the socket, one by one; a reset of the world ends them."""
+    client = Client(world)
+    url = world.url.removesuffix("/v1") + "/_fakebatch/events"
+    with requests.get(url, stream=True, timeout=10) as response:
+        lines_ = response.iter_lines(decode_unicode=True)
+        assert next(lines_) == ": listening"
+        client.get("/models")
+        assert next(line for line in lines_ if line.startswith("event")) == "event: call"
+        assert json.loads(next(lines_).removeprefix("data: "))["operation"] == "models.list"
+        world.reset()
+        assert [line for line in lines_ if line.startswith("event")] == []

@@ -148,7 +148,8 @@ def test_what_is_not_emulated_is_a_501_with_our_lines(
     reply = client.send(path, method, body)
     assert (reply.status, reply.headers["x-should-retry"]) == (501, "false")
     assert json.loads(reply.body)["error"]["message"].startswith(f"fakebatch: {message}\n")
-    assert [call.status for call in client.world.emulator.journal] == [501]
+    calls = [(call.operation, call.status) for call in client.world.emulator.journal]
+    assert calls == [("GET /assistants" if method == "GET" else "chat.completions.create", 501)]
     assert client.world.refusals[0].message[0] == message
 
 

@@ -51,7 +51,7 @@ class Download:
         return self.emulator.handle(request)
 
     def get(self, **headers: str) -> tuple[Reply, bytes]:
-        reply = self.send("GET", f"files/{self.file}/content", **headers)
+        reply = self.send("GET", f"files/{self.file}/content", b"", **headers)
         return reply, reply.body if reply.pieces is None else b"".join(reply.pieces)
 
 
