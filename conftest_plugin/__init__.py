@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 MARKER = (
     "fakebatch(seed=..., clock=..., start=..., dialect=..., dialects=..., base_url=..., "
-    "api_keys=..., organizations=..., models=..., limits=..., incident=..., unused_rules=..., "
-    "max_idle=..., max_sleeps=..., max_elapsed=..., io_wait=...): emulate the OpenAI Batch API in "
-    "this test; keywords of several markers merge, the closest wins"
+    "api_keys=..., organizations=..., models=..., limits=..., strict_bodies=..., incident=..., "
+    "unused_rules=..., max_idle=..., max_sleeps=..., max_elapsed=..., io_wait=...): emulate the "
+    "OpenAI Batch API in this test; keywords of several markers merge, the closest wins"
 )
 SERVER_MARKER = (
     "fakebatch_server(clock=..., start=..., schedule=..., seed=..., dialect=..., dialects=..., "
-    "base_url=..., api_keys=..., organizations=..., models=..., limits=..., incident=..., "
-    "unused_rules=..., max_idle=...): options of the world of this test on the server of the "
-    "fixture fakebatch_server; keywords of several markers merge, the closest wins"
+    "base_url=..., api_keys=..., organizations=..., models=..., limits=..., strict_bodies=..., "
+    "incident=..., unused_rules=..., max_idle=...): options of the world of this test on the "
+    "server of the fixture fakebatch_server; keywords of several markers merge, the closest wins"
 )
 
 

@@ -67,6 +67,7 @@ class FakeBatch(Emulator, Clients):
             files and batches of another. Keys without an entry share one more.
         models: the models that exist; by default every plausible name does.
         limits: limits of the service that differ: `{"batch_lines": 10}`; see docs/dialects.md.
+        strict_bodies: whether requests fail whose body the service refuses (docs/answers.md).
         incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
         unused_rules: what happens at the end if a rule of the test was never used: "error", "warn"
             or "ignore". Rules of an incident are only mentioned in the report.
@@ -96,6 +97,7 @@ class FakeBatch(Emulator, Clients):
         organizations: Mapping[str, str] | None = None,
         models: list[str] | None = None,
         limits: dict[str, int] | None = None,
+        strict_bodies: bool = True,
         incident: Incident = (),
         unused_rules: UnusedRules = "error",
         max_idle: Duration | None = None,
@@ -121,6 +123,7 @@ class FakeBatch(Emulator, Clients):
             organizations=organizations,
             models=models,
             limits=limits,
+            strict_bodies=strict_bodies,
             incident=incident,
             unused_rules=unused_rules,
         )

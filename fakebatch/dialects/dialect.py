@@ -323,6 +323,10 @@ class Dialect:
     result_lines: ResultLines
     limits: Limits
     pace: Pace
+    body_checks: Annotated[str, OneOf("all", "basics", "none")]
+    """The bodies of requests that get an error: "all" that OpenAI refuses, "basics" (messages that
+    are no list of objects with roles, or empty; numbers that are lists or objects) or "none". A
+    dialect file without it has "basics", whatever it is `like`."""
     batch_models: tuple[str, ...]
     """The models that a batch may use; if empty, all."""
     answers: Mapping[KnownOperation, int]

@@ -60,6 +60,7 @@ class NewWorld(Body):
     organizations: dict[str, str] | None = None
     models: list[str] | None = None
     limits: dict[str, int] | None = None
+    strict_bodies: bool | None = None
     unused_rules: UnusedRules | None = None
 
 

@@ -10,6 +10,7 @@ from fakebatch.batch.input_file import REQUIRED_PARAMS, is_plausible_model
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.matching import RuleMatcher
 from fakebatch.batch.responding import LineResponse, respond
+from fakebatch.bodies import judge_of
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.ids import IdFactory
@@ -83,7 +84,9 @@ class Service:
             raise APIError(ErrorKind.MISSING, name=asks[0])
         self.check_model(line.model)
         id_factory = IdFactory(state.id_factory.digest("direct", state.next_number(), size=32))
-        outcome = RuleMatcher(state.scenario, 1, id_factory).outcome(line)
+        judge = judge_of(endpoint, state.dialect.body_checks)
+        bad_body = None if judge is None else judge.error(body)
+        outcome = RuleMatcher(state.scenario, 1, id_factory).outcome(line, bad_body)
         state.hit("on", outcome.rules)
         return respond(line, outcome.result, state.dialect, id_factory, now)
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import parsed
+from fakebatch.bodies.schema import listed
 from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing
 from fakebatch.errors import UsageError
 from fakebatch.request_lines import JSON_TYPES
@@ -129,9 +130,7 @@ def texts(params: Mapping[str, Any], name: str) -> list[str]:
 def one_of(value: str, name: str, known: tuple[str, ...]) -> str:
     """The string, if it is in a list."""
     if value not in known:
-        *others, last = [f"'{each}'" for each in known]
-        listed = f"{', '.join(others)}{',' * (len(others) > 1)} and {last}" if others else last
-        raise APIError(ErrorKind.BAD_VALUE, name=name, value=value, known=listed)
+        raise APIError(ErrorKind.BAD_VALUE, name=name, value=value, known=listed(known))
     return value
 
 

@@ -54,7 +54,11 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 def both(content: bytes, otherwise: LineRule = ECHO, **how: Any) -> tuple[Batch, Batch]:
-    """The same batch twice; a rule that comes to the same keeps the second from the fast way."""
+    """The same batch twice; a rule that comes to the same keeps the second from the fast way.
+
+    Bodies are not judged: the rule would have an answer even for a bad one.
+    """
+    how.setdefault("dialect", OPENAI.set(body_checks="none"))
     schedule, rules = how.pop("schedule", SCHEDULE), how.pop("rules", ())
     fast = Scenario(schedule=schedule, on=rules, otherwise=otherwise)
     general = replace(fast, on=(replace(otherwise), *rules))

@@ -106,7 +106,7 @@ def test_what_a_recording_lacks_is_an_error(count: int, known: str, tmp_path: Pa
 def reads_lines(scenario: Scenario) -> bool:
     """Whether a line is read to know what comes of it: one that cannot be read."""
     try:
-        outcomes_of(find_lines(b"{"), scenario, IdFactory(b"0"), {})
+        outcomes_of(find_lines(b"{"), scenario, IdFactory(b"0"), {}, {})
     except ValueError:
         return True
     return False
