@@ -6,15 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields
 from importlib.metadata import version
 from inspect import getdoc
-from typing import TYPE_CHECKING, Any, Literal, get_origin
+from typing import Any, Literal, get_origin
 
 from pydantic import TypeAdapter
 
 from fakebatch.rules.rule import adapter
 from fakebatch.server.bodies import ErrorAnswer
-
-if TYPE_CHECKING:
-    from fakebatch.server.control import Route
+from fakebatch.server.routing import Route
 
 Mode = Literal["validation", "serialization"]
 

@@ -13,7 +13,7 @@ import openapi_spec_validator
 import pytest
 
 from fakebatch.rules.scenario import Scenario
-from fakebatch.server.control import ROUTES
+from fakebatch.server.routes import ROUTES
 from fakebatch.server.handler import Handler
 from fakebatch.server.openapi import document
 from fakebatch.server.worlds import Worlds
