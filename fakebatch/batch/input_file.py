@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from fakebatch.bodies import BodyError, judge_of
 from fakebatch.dialects import Dialect, ErrorCode, canonical
@@ -48,6 +48,11 @@ parsed: Callable[[bytes], Any] = partial(from_json, allow_inf_nan=False, cache_s
 """Parses JSON as strictly as the service does; raises ValueError.
 
 No NaN, no byte order mark, no lone surrogate; of duplicate keys the last wins."""
+
+
+def has_overflow(value: Any) -> bool:
+    """Whether a parsed value has a number beyond the range of floats, such as 1e999."""
+    return to_json(value, inf_nan_mode="null") != to_json(value, inf_nan_mode="constants")
 
 
 def parsed_object(raw: bytes) -> dict[str, Any] | None:

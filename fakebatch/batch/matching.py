@@ -185,7 +185,7 @@ def _replayed(replay: Replay, line: RequestLine) -> Result:
     more = f" and {len(replay.lines) - 5} more" if len(replay.lines) > 5 else ""
     raise UsageError(
         f"There is no recorded answer for custom_id {line.custom_id!r}.",
-        f"{replay.path} has {known or 'no lines'}{more}.",
+        f"{', '.join(replay.paths)} has {known or 'no lines'}{more}.",
         'Record one, or call fakebatch.reply_from(..., missing="echo").',
     )
 

@@ -288,6 +288,8 @@ class Dialect:
     """Endpoints that take each other's lines: the url of the first line holds for the batch."""
     purposes: tuple[str, ...]
     """The purposes of files that can be uploaded."""
+    private_purposes: tuple[str, ...]
+    """The purposes of files whose content cannot be downloaded."""
     snapshots: Mapping[str, str]
     """The dated model by alias."""
     errors: Mapping[KnownKind, ErrorTemplate]

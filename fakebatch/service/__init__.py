@@ -16,7 +16,7 @@ from fakebatch.durations import SECOND
 from fakebatch.ids import IdFactory
 from fakebatch.request_lines import RequestLine
 from fakebatch.service.batches import Batches
-from fakebatch.service.files import Files, Uploads
+from fakebatch.service.files import Files, Uploads, settles_after
 from fakebatch.service.records import FileRecord
 from fakebatch.service.state import State
 
@@ -142,7 +142,6 @@ class Service:
 
     def _settles(self, file: FileRecord) -> int:
         """When a file can be found and has its last status."""
-        is_result = file.purpose == self.dialect.results_purpose
-        processed = 0 if is_result else max(self.dialect.files.statuses.values()) * SECOND
-        changes = file.overrides
-        return file.created + max(changes.found_after, changes.ready_after, processed)
+        if file.purpose == self.dialect.results_purpose:
+            return file.created + file.overrides.found_after
+        return file.created + settles_after(file.overrides, self.dialect)

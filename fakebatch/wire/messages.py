@@ -123,3 +123,10 @@ def json_reply(status: int, body: Mapping[str, Any], *, end: str = "") -> Reply:
     """
     text = json.dumps(body, indent=2, allow_nan=False) + end
     return Reply(status, {"content-type": "application/json"}, text.encode())
+
+
+def text_reply(status: int, text: str) -> Reply:
+    """A reply with text, such as the HTML page of a gateway; without a type if it is empty."""
+    kind = "text/html" if text.startswith("<") else "text/plain"
+    headers = {"content-type": f"{kind}; charset=utf-8"} if text else {}
+    return Reply(status, headers, text.encode())

@@ -31,6 +31,12 @@ BODIES: dict[str, dict[str, Any]] = {
         "tools": [{"type": "function", "function": {"name": "f"}}],
         "tool_choice": "required",
     },
+    "a call as before there were tools": {
+        "functions": [{"name": "f"}],
+        "function_call": {"name": "f"},
+    },
+    "log probabilities": {"logprobs": True, "top_logprobs": 2},
+    "a service tier": {"service_tier": "flex"},
     "tools that need not be used": {"tools": [{"type": "function", "function": {"name": "f"}}]},
     "a conversation": {
         "messages": [
