@@ -223,7 +223,9 @@ class _RemoteObjects(Collection[Any], Generic[ObjectT]):
     def __iter__(self) -> Iterator[str]:
         return (each["object"]["id"] for each in self._plane.get(self._kind)[self._kind])
 
-    def __getitem__(self, id_: str) -> ObjectT:
+    def __getitem__(self, id_: str | None) -> ObjectT:
+        if id_ is None:  # of a batch without that file
+            raise KeyError(id_)
         self._plane.get(f"{self._kind}/{quote(id_, safe='')}")
         return self.kind(id_, self._plane)
 

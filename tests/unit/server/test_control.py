@@ -13,9 +13,9 @@ import openapi_spec_validator
 import pytest
 
 from fakebatch.rules.scenario import Scenario
-from fakebatch.server.routes import ROUTES
 from fakebatch.server.handler import Handler
 from fakebatch.server.openapi import document
+from fakebatch.server.routes import ROUTES
 from fakebatch.server.worlds import Worlds
 from fakebatch.wire import Reply, Request
 from support.batches import request

@@ -153,6 +153,8 @@ def test_objects_have_the_fields_of_the_api(world: Remote) -> None:
         _ = batch.stats
     with pytest.raises(KeyError):
         _ = world.batches["batch_x"]
+    with pytest.raises(KeyError):
+        _ = world.files[batch.error_file_id]
     with pytest.raises(UsageError, match="only\\(\\) needs exactly one"):
         world.files.only()
 
