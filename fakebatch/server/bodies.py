@@ -100,13 +100,15 @@ class Calls(Body):
 
 @dataclass(frozen=True, slots=True)
 class NewFile(Body):
-    """A file that exists already: its content as text, or in base64."""
+    """A file that exists already: its content as text or request lines, or in base64."""
 
     example = '{"content": "{…}\\n", "created": "-5h"}'
 
     _: KW_ONLY
-    content: str | None = None
+    content: str | list[dict[str, Any]] | None = None
     base64: str | None = None
+    id: str | None = None
+    """By default a new one in the form of the provider."""
     filename: str | None = None
     purpose: str = "batch"
     created: str | float = "-0s"
@@ -123,6 +125,8 @@ class NewBatch(Body):
 
     requests: list[dict[str, Any]] | str
     _: KW_ONLY
+    id: str | None = None
+    """By default a new one in the form of the provider."""
     status: BatchStatus = "completed"
     created: str | float = "-1h"
     """A moment, or an age: `-5h`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -237,8 +237,9 @@ class RemoteBatches(_RemoteObjects[RemoteBatch]):
 
     def add(
         self,
-        requests: str | Sequence[Mapping[str, Any]],
+        requests: str | bytes | Path | Iterable[Mapping[str, Any]],
         *,
+        id: str | None = None,  # noqa: A002  # the field of the object
         status: BatchStatus = "completed",
         created: moments.Moment = "-1h",
         endpoint: str | None = None,
@@ -248,7 +249,8 @@ class RemoteBatches(_RemoteObjects[RemoteBatch]):
         """Add a batch that has this status now and goes on from there.
 
         Args:
-            requests: request lines as dicts, or the id of a file.
+            requests: request lines as dicts, bytes or a path; or the id of a file.
+            id: its id; by default a new one in the form of the provider.
             status: the status it has now.
             created: a moment, or an age: "-5h".
             endpoint: by default the url of the first line.
@@ -256,12 +258,17 @@ class RemoteBatches(_RemoteObjects[RemoteBatch]):
             metadata: as in a create.
 
         Raises:
-            UsageError: a batch of this age with these requests cannot have this status.
+            UsageError: a batch of this age with these requests cannot have this status, or another
+                batch has or had the id.
             KeyError: there is no such file.
+            OSError: the path cannot be read.
         """
+        if isinstance(requests, bytes | Path):
+            requests = RemoteFiles(self._plane).add(requests, created=created).id
         added = self._plane.post(
             "batches",
             requests=requests if isinstance(requests, str) else [dict(line) for line in requests],
+            id=id,
             status=status,
             created=_written(created),
             endpoint=endpoint,
@@ -278,8 +285,9 @@ class RemoteFiles(_RemoteObjects[RemoteFile]):
 
     def add(
         self,
-        content: bytes | str | Path,
+        content: bytes | str | Path | Iterable[Mapping[str, Any]],
         *,
+        id: str | None = None,  # noqa: A002  # the field of the object
         filename: str | None = None,
         purpose: str = "batch",
         created: moments.Moment = "-0s",
@@ -288,22 +296,29 @@ class RemoteFiles(_RemoteObjects[RemoteFile]):
         """Add a file.
 
         Args:
-            content: the bytes, or the path of a file to read, which is read here.
+            content: the bytes, the path of a file to read, which is read here, or request lines.
+            id: its id; by default a new one in the form of the provider.
             filename: by default that of the path, or "input.jsonl".
             purpose: as in an upload.
             created: a moment, or an age: "-5h".
             expires_after: its lifetime in seconds; by default 30 days for a batch file, else none.
 
         Raises:
-            UsageError: `created` is in the future, or the service would refuse the file.
+            UsageError: `created` is in the future, another file has or had the id, or the service
+                would refuse the file.
             OSError: the path cannot be read.
         """
-        if not isinstance(content, bytes):
+        if isinstance(content, str | Path):
             path = Path(content)
             filename, content = filename or path.name, path.read_bytes()
+        if isinstance(content, bytes):
+            body: dict[str, Any] = {"base64": base64.b64encode(content).decode()}
+        else:
+            body = {"content": [dict(line) for line in content]}
         added = self._plane.post(
             "files",
-            base64=base64.b64encode(content).decode(),
+            **body,
+            id=id,
             filename=filename,
             purpose=purpose,
             created=_written(created),

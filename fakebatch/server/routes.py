@@ -287,8 +287,8 @@ def add_file(world: World, body: bodies.NewFile) -> bodies.FileState:
             "It has letters, digits, + and /, and = at its end.",
             "Send the content as text, if it is text.",
         ) from None
-    if text is not None:
-        content = text.encode()
+    if text is not None:  # never as text: that would be the path of a file
+        content = text.encode() if isinstance(text, str) else text
     return _file(world.emulator.files.add(content, **options))
 
 

@@ -168,8 +168,13 @@ def test_objects_can_exist_before_the_test(world: Remote, tmp_path: Path) -> Non
     assert world.batches.add(file.id).input_file_id == file.id
     batch = world.batches.add([request("a")], status="in_progress", metadata={"a": "b"})
     assert Client(world).get(f"/batches/{batch.id}").json()["metadata"] == {"a": "b"}
+    assert world.files.add([request("a")], id="file-mine").id == "file-mine"
+    assert world.batches.add(path, id="batch_mine").id == "batch_mine"
+    assert world.batches.add(lines(2), created="-2h").request_counts["total"] == 2
     with pytest.raises(KeyError):
         world.batches.add("file-x")
+    with pytest.raises(UsageError, match="batch_mine"):
+        world.batches.add(path, id="batch_mine")
 
 
 def test_a_world_goes_back(world: Remote) -> None:
