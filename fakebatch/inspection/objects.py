@@ -226,7 +226,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
         now = self._now()
         for service in self._services:
             if getattr(service.state, self._kind).get(id_, now) is not None:
-                return self._view(id_, service)
+                return self._view(str(id_), service)
         raise KeyError(id_)
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ from annotated_types import Ge
 from pydantic import Field, JsonValue, Strict
 from pydantic.json_schema import SkipJsonSchema
 
+from fakebatch.data_files import jsonl_problem
 from fakebatch.errors import UsageError
 from fakebatch.request_lines import RequestLine
 from fakebatch.rules.rule import (

@@ -13,6 +13,7 @@ from fakebatch.rules.lines import Fail, LineRule, Replay, Reply
 from fakebatch.rules.loading import dump, read
 from fakebatch.rules.scenario import Scenario
 from support.batches import CHAT
+from support.providers import line
 
 
 def error_of(call: Callable[[], object]) -> list[str]:
@@ -239,8 +240,7 @@ def test_what_a_dialect_writes_is_replayed(
 ) -> None:
     """A replayed line has the same status, body and error, in the same file."""
     chosen = DIALECTS[dialect]
-    request = {**REQUEST, "url": chosen.endpoints[0]}
-    request["body"] = {**BODY, "model": chosen.batch_models[0] if chosen.batch_models else "m"}
+    request = line(chosen, "a")
     recordings: list[list[tuple[str, Any]]] = []
     for _ in range(2):
         fake = FakeBatch(dialect=dialect)
@@ -282,9 +282,9 @@ def test_a_recording_may_have_been_edited(layout: bytes, tmp_path: Path) -> None
 
 
 OTHER_FILES = {
-    "gzip": (b"\x1f\x8b\x08\x00", "the file is compressed by gzip"),
-    "a JSON array": (b'[{"custom_id": "a"}]', "the file is a JSON array"),
-    "UTF-16": ("\ufeff{}".encode("utf-16-le"), "the file is UTF-16"),
+    "gzip": (b"\x1f\x8b\x08\x00", "it is compressed by gzip"),
+    "a JSON array": (b'[{"custom_id": "a"}]', "it is one array of 1 item; write each"),
+    "UTF-16": ("\ufeff{}".encode("utf-16-le"), "it is encoded in UTF-16"),
 }
 
 
