@@ -67,7 +67,7 @@ class Handler:
     def _refused(self, request: Request) -> Reply | None:
         """The reply to a request that the control plane must not carry out."""
         headers = request.headers
-        for name in (request.host, urlsplit(headers.get("origin", "")).hostname or ""):
+        for name in (request.host.lower(), urlsplit(headers.get("origin", "")).hostname or ""):
             # a page on the web whose name leads to this machine has that name here
             if name and not is_address(name) and name not in self.allowed_hosts:
                 message = (

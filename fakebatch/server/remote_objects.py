@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeVar, overload
 from urllib.parse import quote
 
 from fakebatch.dialects.dialect import BatchStatus, OperationName
 from fakebatch.durations import Duration, text
 from fakebatch.durations import microseconds as span
 from fakebatch.inspection.journal import Call, Calls
-from fakebatch.inspection.objects import Collection, Step
+from fakebatch.inspection.objects import Collection, ObjectView, Step
 from fakebatch.server.plane import Plane
 from fakebatch.vtime import moments
 
@@ -123,23 +123,14 @@ class RemoteLine:
     """The result file that will have it when the batch has ended."""
 
 
-class _RemoteObject:
+class _RemoteObject(ObjectView):
     """One object of the service; the fields of its JSON are attributes, read when used."""
 
-    kind: str
+    kind: ClassVar[str]
 
     def __init__(self, id_: str, plane: Plane) -> None:
         self.id = id_
         self._plane = plane
-
-    def __getattr__(self, name: str) -> Any:
-        fields = self.json
-        if name in fields:
-            return fields[name]
-        raise AttributeError(f"{self.id} has no field {name!r}; it has {', '.join(fields)}")
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.json}>"
 
     @property
     def json(self) -> dict[str, Any]:
@@ -148,10 +139,13 @@ class _RemoteObject:
         Raises:
             KeyError: it no longer exists.
         """
-        state: dict[str, Any] = self._state()["object"]
+        return self._object(0)
+
+    def _object(self, now: int) -> dict[str, Any]:  # noqa: ARG002  # the server has the time
+        state: dict[str, Any] = self._details()["object"]
         return state
 
-    def _state(self, part: str = "") -> Any:
+    def _details(self, part: str = "") -> Any:
         return self._plane.get(f"{self.kind}/{quote(self.id, safe='')}{part}")
 
 
@@ -163,7 +157,7 @@ class RemoteBatch(_RemoteObject):
     @property
     def plan(self) -> tuple[Step, ...]:
         """Each status and when it begins, including future ones."""
-        return tuple(Step(step["status"], _moment(step["at"])) for step in self._state()["plan"])
+        return tuple(Step(step["status"], _moment(step["at"])) for step in self._details()["plan"])
 
     @property
     def history(self) -> tuple[Step, ...]:
@@ -174,7 +168,7 @@ class RemoteBatch(_RemoteObject):
     @property
     def lines(self) -> tuple[RemoteLine, ...]:
         """Its request lines, in the order of the input file, and the outcome of each."""
-        lines: list[dict[str, Any]] = self._state("/lines")["lines"]
+        lines: list[dict[str, Any]] = self._details("/lines")["lines"]
         return tuple(
             RemoteLine(
                 line["index"],
@@ -195,23 +189,23 @@ class RemoteFile(_RemoteObject):
     @property
     def content(self) -> bytes:
         """The bytes that a client would download."""
-        return base64.b64decode(self._state("/content")["base64"])
+        return base64.b64decode(self._details("/content")["base64"])
 
     @property
     def written_by(self) -> str:
         """The id of the batch that wrote it, else "files.create" (uploaded) or "files.add"."""
-        return str(self._state()["written_by"])
+        return str(self._details()["written_by"])
 
     @property
     def downloads(self) -> tuple[datetime, ...]:
         """When its content was downloaded completely."""
-        return tuple(map(_moment, self._state()["downloads"]))
+        return tuple(map(_moment, self._details()["downloads"]))
 
 
-ObjectT = TypeVar("ObjectT", RemoteBatch, RemoteFile)
+ObjectT = TypeVar("ObjectT", bound=_RemoteObject)
 
 
-class _RemoteObjects(Collection[Any], Generic[ObjectT]):
+class _RemoteObjects(Collection[ObjectT], Generic[ObjectT]):
     """Objects by id, in order of creation."""
 
     kind: type[ObjectT]

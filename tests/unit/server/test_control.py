@@ -356,6 +356,7 @@ def test_what_has_no_meaning_is_refused_in_three_lines(
 HOSTS = {
     "127.0.0.1": 200,
     "localhost": 200,
+    "LocalHost": 200,
     "[::1]": 200,
     "192.168.0.7": 200,
     "fake": 200,
