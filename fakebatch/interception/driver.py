@@ -32,32 +32,42 @@ Steps = Generator[Step, Any, Any]
 
 def run(steps: Steps) -> Any:
     """Run an exchange for a synchronous client."""
+    result: Any = None
+    error: BaseException | None = None
     try:
         step = next(steps)
         while True:
             try:
                 result = step.on_thread()
-            except BaseException as error:  # noqa: BLE001  # the exchange decides
-                step = steps.throw(error)
-            else:
-                step = steps.send(result)
+            except BaseException as raised:  # noqa: BLE001  # the exchange decides
+                error = raised
+            # outside of the handler: what the exchange raises now has no context
+            step = steps.send(result) if error is None else steps.throw(error)
+            error = None
     except StopIteration as end:
         return end.value
+    finally:
+        del error  # it refers to this frame
 
 
 async def run_on_loop(steps: Steps) -> Any:
     """Run an exchange for an asynchronous client."""
+    result: Any = None
+    error: BaseException | None = None
     try:
         step = next(steps)
         while True:
             try:
                 result = await step.on_loop()
-            except BaseException as error:  # noqa: BLE001  # the exchange decides
-                step = steps.throw(error)
-            else:
-                step = steps.send(result)
+            except BaseException as raised:  # noqa: BLE001  # the exchange decides
+                error = raised
+            # outside of the handler: what the exchange raises now has no context
+            step = steps.send(result) if error is None else steps.throw(error)
+            error = None
     except StopIteration as end:
         return end.value
+    finally:
+        del error  # it refers to this frame
 
 
 def wait(seconds: float) -> Step:

@@ -176,7 +176,7 @@ class MockerHook(Interceptor):
 def installed(router: EmulatedRouter, lost_errors: LostErrors) -> Generator[None]:
     """Hook into every mocker and start ours; undo both at the end."""
     hooks = [MockerHook(module, mocker, router, lost_errors) for module, mocker in _mockers()]
-    started_before = {hook.mocker for hook in hooks if hook.mocker._patches}  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
+    started_before = {hook.mocker for hook in hooks if _is_started(hook.mocker)}
     patches = ExitStack()
     try:
         for module in {module for module, _ in _mockers()}:
@@ -191,14 +191,21 @@ def installed(router: EmulatedRouter, lost_errors: LostErrors) -> Generator[None
         for hook in hooks:
             hook.routers.remove(hook)
         # Copies of respx patch the same methods: the last to start must be the first to stop.
-        hooks.sort(key=lambda hook: (hook.mocker in started_before, hook.is_started_here))
+        others = [hook.mocker for hook in hooks if not hook.is_started_here]
+        above = [each for each in others if _is_started(each) and each not in started_before]
+        for mocker in above:
+            mocker.stop(force=True)
+        hooks.sort(key=lambda hook: hook.mocker in started_before)
         for hook in hooks:
-            is_above = not hook.is_started_here and hook.mocker not in started_before
-            hook.mocker.stop(force=is_above)  # else it has an effect if no router is left
-        for hook in hooks:
-            if hook.routers:
-                hook.mocker.start()
+            hook.mocker.stop()  # which has an effect if no router is left
+        for mocker in above:
+            if mocker.routers:
+                mocker.start()
         patches.close()
+
+
+def _is_started(mocker: type[Mocker]) -> bool:
+    return bool(mocker._patches)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportUnknownArgumentType]
 
 
 def _parse_address_of(parse_url: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -67,7 +67,7 @@ GZIP = b"\x1f\x8b\x08"
 BAD_FILES = {
     "an empty file": (b"", ["Invalid file format for Batch API. Must be .jsonl", "it is empty"]),
     "a compressed file": (GZIP, ["Must be .jsonl", "in.jsonl: it is compressed by gzip"]),
-    "an array": (b"[" + jsonl([chat("a")]) + b"]", ["in.jsonl: it is one array of 1 items"]),
+    "an array": (b"[" + jsonl([chat("a")]) + b"]", ["in.jsonl: it is one array of 1 item"]),
     "a bad line": (jsonl([chat("a"), chat("a")]), ["in.jsonl:2: duplicate_custom_id"]),
     "a line of Python": (
         jsonl([chat("a")]) + b"{'a': 1}",
