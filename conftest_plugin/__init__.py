@@ -10,13 +10,20 @@ import pytest
 from conftest_plugin import failures, randomly, report
 
 if TYPE_CHECKING:
-    from fakebatch import FakeBatch
+    from fakebatch import FakeBatch, Remote
+    from fakebatch.server.fixture import TestServer
 
 MARKER = (
     "fakebatch(seed=..., clock=..., start=..., dialect=..., dialects=..., base_url=..., "
-    "api_keys=..., models=..., limits=..., strict_bodies=..., incident=..., unused_rules=..., "
-    "max_idle=..., max_sleeps=..., max_elapsed=..., io_wait=...): emulate the OpenAI Batch API in "
-    "this test; keywords of several markers merge, the closest wins"
+    "api_keys=..., organizations=..., models=..., limits=..., strict_bodies=..., incident=..., "
+    "unused_rules=..., max_idle=..., max_sleeps=..., max_elapsed=..., io_wait=...): emulate the "
+    "OpenAI Batch API in this test; keywords of several markers merge, the closest wins"
+)
+SERVER_MARKER = (
+    "fakebatch_server(clock=..., start=..., schedule=..., seed=..., dialect=..., dialects=..., "
+    "base_url=..., api_keys=..., organizations=..., models=..., limits=..., strict_bodies=..., "
+    "incident=..., unused_rules=..., max_idle=...): options of the world of this test on the "
+    "server of the fixture fakebatch_server; keywords of several markers merge, the closest wins"
 )
 
 
@@ -28,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and the hooks for failing tests and for pytest-randomly."""
     config.addinivalue_line("markers", MARKER)
+    config.addinivalue_line("markers", SERVER_MARKER)
     config.pluginmanager.register(report, "fakebatch-report")
     config.pluginmanager.register(failures, "fakebatch-failures")
     config.pluginmanager.register(randomly, "fakebatch-randomly")
@@ -48,6 +56,33 @@ def fakebatch(request: pytest.FixtureRequest) -> Generator[FakeBatch]:
 
     with FakeBatch(**_options(request)) as fake:
         yield fake
+
+
+@pytest.fixture(scope="session")
+def _fakebatch_server() -> Generator[TestServer]:
+    try:
+        from fakebatch.server.fixture import serving  # noqa: PLC0415  # needs the extra
+    except ModuleNotFoundError as error:
+        if error.name != "h11":
+            raise
+        pytest.fail(
+            "The fixture fakebatch_server needs h11: pip install 'fakebatch[server]'", False
+        )
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def fakebatch_server(
+    request: pytest.FixtureRequest, _fakebatch_server: TestServer
+) -> Generator[Remote]:
+    """A world of its own on a real server, for clients in other processes and other libraries."""
+    options: dict[str, Any] = {}
+    for marker in request.node.iter_markers("fakebatch_server"):  # the closest comes first
+        options = {**marker.kwargs, **options}
+    world = _fakebatch_server.new_world(options)
+    yield world
+    world.finish()
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from fakebatch import FakeBatch
+    from fakebatch import FakeBatch, Remote
 
 _CALLS_BEFORE = pytest.StashKey[dict["FakeBatch", int]]()
 _REPORTED = pytest.StashKey[bool]()
@@ -32,7 +32,7 @@ def pytest_runtest_makereport(
     report = yield
     if item.stash.get(_REPORTED, True):
         return report
-    fakes = _used(item.stash[_CALLS_BEFORE])
+    fakes: list[FakeBatch | Remote] = [*_used(item.stash[_CALLS_BEFORE]), *_servers(item)]
     if report.failed:
         item.stash[_REPORTED] = True
         report.sections.extend(_timelines(fakes))
@@ -53,14 +53,21 @@ def _used(before: dict[FakeBatch, int]) -> list[FakeBatch]:
     return [fake for fake in _fakes() if before.get(fake) != fake.journal.count()]
 
 
-def _timelines(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
+def _servers(item: pytest.Item) -> list[Remote]:
+    """The world of the test on a server, if it uses the fixture."""
+    fixtures: dict[str, Any] | None = getattr(item, "funcargs", None)
+    world = (fixtures or {}).get("fakebatch_server")
+    return [] if world is None else [world]
+
+
+def _timelines(fakes: list[FakeBatch | Remote]) -> Generator[tuple[str, str]]:
     for number, fake in enumerate(fakes, 1):
         which = f" {number} of {len(fakes)}" if len(fakes) > 1 else ""
         timeline = _text(fake, lambda fake: fake.timeline())
         yield f"fakebatch timeline{which}: {fake.base_url}", timeline
 
 
-def _unused_rules(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
+def _unused_rules(fakes: list[FakeBatch | Remote]) -> Generator[tuple[str, str]]:
     # for a test that passed, pytest -rP only shows sections with "teardown" in their titles
     for fake in fakes:
         rules = _text(fake, lambda fake: "\n".join(fake._never_used))  # noqa: SLF001
@@ -68,7 +75,7 @@ def _unused_rules(fakes: list[FakeBatch]) -> Generator[tuple[str, str]]:
             yield f"fakebatch teardown, never used: {fake.base_url}", rules
 
 
-def _text(fake: FakeBatch, report: Callable[[FakeBatch], str]) -> str:
+def _text(fake: FakeBatch | Remote, report: Callable[[Any], str]) -> str:
     from fakebatch.errors import FakeBatchError  # noqa: PLC0415
 
     try:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fakebatch.inspection.objects import FileView as File
     from fakebatch.request_lines import RequestLine
     from fakebatch.rules.scenario import Scenario
+    from fakebatch.server.remote import Remote, connect
     from fakebatch.vtime.clock import Clock
 
 __version__: str
@@ -28,9 +29,11 @@ __all__ = [
     "File",
     "Journal",
     "RefusedRequest",
+    "Remote",
     "RequestLine",
     "Scenario",
     "UsageError",
+    "connect",
     "request_line",
 ]
 
@@ -44,9 +47,11 @@ _HOMES = {
     "File": "inspection.objects:FileView",
     "Journal": "inspection.journal:Journal",
     "RefusedRequest": "errors:RefusedRequest",
+    "Remote": "server.remote:Remote",
     "RequestLine": "request_lines:RequestLine",
     "Scenario": "rules.scenario:Scenario",
     "UsageError": "errors:UsageError",
+    "connect": "server.remote:connect",
     "request_line": "batch.input_file:request_line",
 }
 

@@ -7,25 +7,25 @@ work as on a FakeBatch, which adds a clock of its own, interception and the deli
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from fakebatch.dialects import Dialect, DialectName, choose
 from fakebatch.errors import FakeBatchWarning, RefusedRequest, UsageError
 from fakebatch.inspection import seeding
-from fakebatch.inspection.checks import Checks, hits, unused, used_rules
+from fakebatch.inspection.checks import Checks, Finding, hits, unused, used_rules
 from fakebatch.inspection.journal import Journal, Recorder, Recording
 from fakebatch.inspection.planned import PlannedCalls, When
 from fakebatch.report.events import history
 from fakebatch.report.text import timeline
 from fakebatch.rules.fluent import Rules
 from fakebatch.rules.loading import Incident
-from fakebatch.rules.scenario import Place, Scenario
+from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.service import Service, State
 from fakebatch.vtime import moments
 from fakebatch.webhooks.webhooks import Webhooks
-from fakebatch.wire.app import App, Handled, Sites
+from fakebatch.wire.app import App, Handled, Sites, Target
 from fakebatch.wire.faults import Faults
 from fakebatch.wire.messages import Reply, Request
 from fakebatch.wire.operations import OPERATIONS
@@ -55,6 +55,8 @@ class Emulator(Checks, Rules):
         dialects: several at once, told apart by their addresses.
         base_url: the address to emulate it at, in place of the provider's own.
         api_keys: the keys that are accepted; by default every key is.
+        organizations: the organization of a key, `{"sk-a": "one", "sk-b": "two"}`. None sees the
+            files and batches of another. Keys without an entry share one more.
         models: the models that exist; by default every plausible name does.
         limits: limits of the service that differ: `{"batch_lines": 10}`; see docs/dialects.md.
         strict_bodies: whether requests fail whose body the service refuses (docs/answers.md).
@@ -76,6 +78,7 @@ class Emulator(Checks, Rules):
         dialects: list[DialectChoice] | None = None,
         base_url: str | None = None,
         api_keys: list[str] | None = None,
+        organizations: Mapping[str, str] | None = None,
         models: list[str] | None = None,
         limits: dict[str, int] | None = None,
         strict_bodies: bool = True,
@@ -91,13 +94,21 @@ class Emulator(Checks, Rules):
                     f"{name} takes a list of strings.",
                     f"Write {name}=[{shown}].",
                 )
+        organizations = {} if organizations is None else organizations
+        if not isinstance(organizations, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(
+                f"organizations={organizations!r} is not a mapping.",
+                "It maps API keys to the names of organizations.",
+                "Write organizations={'sk-a': 'one', 'sk-b': 'two'}.",
+            )
         self.dialects = providers(dialect, dialects, base_url, limits, strict_bodies=strict_bodies)
         """The providers that are emulated, as values."""
         known_models = None if models is None else frozenset(models)
+        owners = ["", *dict.fromkeys(organizations.values())]
         self._services = [
-            # the ids of the first do not depend on the others; no two providers share an id
+            # the ids of the first do not depend on the others; no two services share an id
             Service(dialect, seed=f"{seed}{f'/{n}' if n else ''}".encode(), models=known_models)
-            for n, dialect in enumerate(self.dialects)
+            for n, dialect in enumerate(self.dialects * len(owners))
         ]
         self._service = self._services[0]
         self._clock = clock
@@ -120,7 +131,7 @@ class Emulator(Checks, Rules):
         self._planned = PlannedCalls(lambda: self._began)
         self._before: list[Callable[[int], object]] = []
         """They are called with the time of every request before it is handled."""
-        keys = None if api_keys is None else frozenset(api_keys)
+        keys = None if api_keys is None else frozenset([*api_keys, *organizations])
         apps = [
             App(
                 service,
@@ -132,7 +143,11 @@ class Emulator(Checks, Rules):
             )
             for service in self._services
         ]
-        self._sites = Sites(apps, prefix)
+        count = len(self.dialects)
+        own = {
+            key: apps[owners.index(owner) * count :][:count] for key, owner in organizations.items()
+        }
+        self._sites = Sites(apps[:count], prefix, own)
         self.base_url = self.dialects[0].base_urls[0].replace("*", "fakebatch")
         """The address for clients: `https://api.openai.com/v1`."""
         if unused_rules not in get_args(UnusedRules):
@@ -154,6 +169,14 @@ class Emulator(Checks, Rules):
             RefusedRequest: no provider has the address, or the route is not emulated.
             UsageError: a rule of the test has a reply that cannot be sent.
         """
+        return self.target(request).handle(request)
+
+    def target(self, request: Request) -> Target:
+        """The provider and the operation to which a request goes.
+
+        Raises:
+            RefusedRequest: no provider has the address.
+        """
         target = self._sites.find(request)
         if target is None:
             port = "" if request.port is None else f":{request.port}"
@@ -163,7 +186,22 @@ class Emulator(Checks, Rules):
                 f"Emulated are {', '.join(self._sites.base_urls)}.",
                 "Give the client an emulated base_url.",
             )
-        return target.handle(request)
+        return target
+
+    def observe(self, observer: Callable[[Handled], object]) -> None:
+        """Call a function with every request from now on, once it was handled."""
+        self._observers.append(observer)
+
+    def note_refused(self, request: Request, reply: Reply) -> None:
+        """Record a request that was refused; the reply is what the client gets instead."""
+        operation, id_ = None, ""
+        if (target := self._sites.find(request)) is not None:
+            operation, id_ = target.operation, target.id
+            request = request._replace(path=target.path)
+        now = self._clock()
+        handled = Handled(request, operation, id_, reply, None, False, now, reply.status)
+        for observe in self._observers:
+            observe(handled)
 
     @property
     def scenario(self) -> Scenario:
@@ -221,6 +259,10 @@ class Emulator(Checks, Rules):
         """How often the rule at a place of the scenario was used."""
         return hits(self._services, place)
 
+    def uses(self) -> Iterator[tuple[Place, AnyRule, int]]:
+        """All rules, each with its place in the scenario, and how often it was used."""
+        return ((place, rule, self._hits(place)) for place, rule in self.scenario.rules)
+
     def snapshot(self) -> Snapshot:
         """The files, batches, webhooks, rules and journal as they are now, for `restore`."""
         saved = tuple(service.state.copy() for service in self._services)
@@ -253,16 +295,18 @@ class Emulator(Checks, Rules):
         Raises:
             UsageError: there is such a rule, and `unused_rules` is "error".
         """
-        if self.unused_rules == "ignore" or self._broke_off:
-            return
-        planned = [*map(str, self._planned.pending)]
-        for finding in used_rules(
-            self._services, self.faults, self._selections, self._began, planned
-        ):
+        for finding in () if self._broke_off else self.unused_findings():
             error = UsageError(*finding.message)
             if self.unused_rules == "error":
                 raise error
             warnings.warn(FakeBatchWarning(str(error)), stacklevel=stacklevel)
+
+    def unused_findings(self) -> Iterator[Finding]:
+        """Rules of the test that were never used, as data: what `check_rules` raises."""
+        if self.unused_rules == "ignore":
+            return iter(())
+        planned = [*map(str, self._planned.pending)]
+        return used_rules(self._services, self.faults, self._selections, self._began, planned)
 
     def now(self) -> int:
         """The time in microseconds since the epoch; result files that are due by then exist."""

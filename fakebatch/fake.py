@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -62,6 +63,8 @@ class FakeBatch(Emulator, Clients):
         dialects: several at once, told apart by their addresses.
         base_url: the address to emulate it at, in place of the provider's own.
         api_keys: the keys that are accepted; by default every key is.
+        organizations: the organization of a key, `{"sk-a": "one", "sk-b": "two"}`. None sees the
+            files and batches of another. Keys without an entry share one more.
         models: the models that exist; by default every plausible name does.
         limits: limits of the service that differ: `{"batch_lines": 10}`; see docs/dialects.md.
         strict_bodies: whether requests fail whose body the service refuses (docs/answers.md).
@@ -91,6 +94,7 @@ class FakeBatch(Emulator, Clients):
         dialects: list[DialectChoice] | None = None,
         base_url: str | None = None,
         api_keys: list[str] | None = None,
+        organizations: Mapping[str, str] | None = None,
         models: list[str] | None = None,
         limits: dict[str, int] | None = None,
         strict_bodies: bool = True,
@@ -116,6 +120,7 @@ class FakeBatch(Emulator, Clients):
             dialects=dialects,
             base_url=base_url,
             api_keys=api_keys,
+            organizations=organizations,
             models=models,
             limits=limits,
             strict_bodies=strict_bodies,

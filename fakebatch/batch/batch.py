@@ -160,8 +160,13 @@ class Batch:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the calling thread is computing a value of it, in a callable of the test."""
-        return self._once.maker == get_ident()
+        """Whether a call about something else must leave it alone.
+
+        Either the calling thread is computing a value of it, in a callable of the test, or another
+        one is judging its lines, so that no client knows its result files yet.
+        """
+        maker = self._once.maker
+        return maker == get_ident() or (maker is not None and "outcomes" not in vars(self))
 
     def __getstate__(self) -> dict[str, Any]:
         names = {*self.__dataclass_fields__} - {"_once"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -63,6 +63,22 @@ class Streamed:
 
     def __bytes__(self) -> bytes:
         return b"".join(self)
+
+    def __getitem__(self, part: slice) -> Streamed:
+        """A part of it, whose bytes outside of the part are written and dropped."""
+        span = range(*part.indices(len(self)))
+        return Streamed(lambda: _cut(self, span), len(span))
+
+
+def _cut(pieces: Iterable[bytes], span: range) -> Iterator[bytes]:
+    """The bytes of a range of all bytes."""
+    start = 0
+    for piece in pieces:
+        if start + len(piece) > span.start:
+            yield piece[max(span.start - start, 0) : span.stop - start]
+        start += len(piece)
+        if start >= span.stop:
+            return
 
 
 Content = bytes | Streamed

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from typing import Any
+from typing import Any, Literal
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER, TERMINAL, Status
@@ -30,6 +30,10 @@ UNSUCCESSFUL = {Status.FAILED, Status.EXPIRED, Status.CANCELLED}
 
 SHOWN = 5
 """How many objects a message names at most."""
+
+
+CheckName = Literal["all_downloaded", "single_batch", "no_leftover_files", "min_poll_interval"]
+"""The checks that are assertions of a FakeBatch too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,7 @@ class Checks:
         Raises:
             AssertionError: it names the files that were not.
         """
-        self.now()  # creates the result files that are due
-        _raise_first(all_downloaded(self._services, self._recorder))
+        _raise_first(self.findings("all_downloaded"))
 
     def assert_single_batch(self) -> None:
         """No two batches were created for the same input, unless the earlier was unsuccessful.
@@ -75,7 +78,7 @@ class Checks:
         Raises:
             AssertionError: it names the calls that created them.
         """
-        _raise_first(single_batch(self._services, self._recorder, self.now()))
+        _raise_first(self.findings("single_batch"))
 
     def assert_no_leftover_files(self) -> None:
         """Every input and result file has been deleted or has expired.
@@ -83,7 +86,7 @@ class Checks:
         Raises:
             AssertionError: it names the files that are still there.
         """
-        _raise_first(no_leftover_files(self._services, self.now()))
+        _raise_first(self.findings("no_leftover_files"))
 
     def assert_min_poll_interval(self, min_interval: Duration) -> None:
         """No batch was retrieved twice within less than `min_interval` before it ended.
@@ -93,8 +96,26 @@ class Checks:
         Raises:
             AssertionError: it names the two calls that are closest to each other.
         """
-        least = microseconds(min_interval)
-        _raise_first(min_poll_interval(self._services, self._recorder, self.now(), least))
+        _raise_first(self.findings("min_poll_interval", min_interval=min_interval))
+
+    def findings(self, check: CheckName, *, min_interval: Duration = 0) -> Iterator[Finding]:
+        """What a check objects to, as data; the first of them is what its assertion raises.
+
+        Args:
+            check: its name, which is that of the assertion.
+            min_interval: of `min_poll_interval`.
+        """
+        services, recorder = self._services, self._recorder
+        now = self.now()  # creates the result files that are due
+        match check:
+            case "all_downloaded":
+                return all_downloaded(services, recorder)
+            case "single_batch":
+                return single_batch(services, recorder, now)
+            case "no_leftover_files":
+                return no_leftover_files(services, now)
+            case "min_poll_interval":
+                return min_poll_interval(services, recorder, now, microseconds(min_interval))
 
 
 def _raise_first(findings: Iterable[Finding]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import local
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -189,11 +190,12 @@ _NOT_FOUND = {
 def _framing_header(reply: Reply) -> dict[str, str]:
     """The header that says where the body ends."""
     framing = "content-length" if reply.script is None else reply.script.framing
-    if framing == "chunked" or reply.pieces is not None:
+    size = len(reply.body) if reply.pieces is None else reply.size
+    if framing == "chunked" or size is None:
         return {"transfer-encoding": "chunked"}
     if framing == "close":
         return {"connection": "close"}
-    return {"content-length": str(len(reply.body))}
+    return {"content-length": str(size)}
 
 
 def masked(key: str) -> str:
@@ -291,12 +293,19 @@ class Sites:
         apps: one for each provider.
         prefix: a path such as `/w/name`. Below it the paths of the base URLs are answered too,
             whatever the host: `http://127.0.0.1:1234/w/name/v1/batches`.
+        own: for API keys that have apps of their own: these, in the order of `apps`.
 
     Raises:
         UsageError: two of them have the same address.
     """
 
-    def __init__(self, apps: Sequence[App], prefix: str = "") -> None:
+    def __init__(
+        self,
+        apps: Sequence[App],
+        prefix: str = "",
+        own: Mapping[str, Sequence[App]] = MappingProxyType({}),
+    ) -> None:
+        self._own = {key: dict(zip(apps, others, strict=True)) for key, others in own.items()}
         self.base_urls = tuple(url for app in apps for url in app.service.dialect.base_urls)
         self._apps: dict[Base, App] = {}
         for app in apps:
@@ -315,6 +324,8 @@ class Sites:
         for base, app in self._apps.items():
             path = base.path_below(request)
             if path is not None:
+                if self._own and (own := self._own.get(request.key)):
+                    app = own[app]  # noqa: PLW2901
                 direct_paths = app.service.state.dialect.direct_paths
                 operation, id_ = route(request.method, path, direct_paths)
                 if operation is not None and operation.is_direct:

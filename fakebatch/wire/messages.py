@@ -69,7 +69,7 @@ class Request(NamedTuple):
     """Names in lower case."""
     body: bytes = b""
     pieces: Iterable[bytes] | None = None
-    """A long form as httpx streams it (see `params.form`); `body` is empty then."""
+    """A long form in pieces, as they arrive; `body` is empty then."""
     scheme: str = "https"
     host: str = ""
     port: int | None = None
@@ -97,6 +97,8 @@ class Reply(NamedTuple):
     """A body too large for memory, made while it is read; `body` is empty then."""
     script: Script | None = None
     """What a fault lets the client see; None: the whole reply, at once."""
+    size: int | None = None
+    """The size of a body in pieces; None: it is not known before its end."""
 
     def scripted(self, script: Script) -> Reply:
         """The reply with a script; a body in pieces is joined, so that its length is known."""

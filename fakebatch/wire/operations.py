@@ -196,8 +196,8 @@ def delete_file(service: Service, _: Request, id_: str, now: int) -> Wire:
 
 
 @operation("files.content", "GET", "/files/{id}/content")
-def file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
-    """The bytes, the same at every download."""
+def file_content(service: Service, request: Request, id_: str, now: int) -> Reply:
+    """The bytes, the same at every download, or those of a `Range`."""
     file = service.state.files.retrieve(id_, now)
     if file.purpose in service.state.dialect.private_purposes:
         raise APIError(ErrorKind.NOT_DOWNLOADABLE, purpose=file.purpose)
@@ -211,9 +211,17 @@ def file_content(service: Service, _: Request, id_: str, now: int) -> Reply:
         "content-disposition": disposition,
     }
     content = file.content if isinstance(file.content, bytes) else file.content.read()
+    status = 200
+    value = request.headers.get("range")
+    if value is not None and (span := params.byte_range(value, len(content))) is not None:
+        size = len(content)
+        if not span:
+            return Reply(416, {"content-range": f"bytes */{size}"}, b"")
+        content, status = content[span.start : span.stop], 206
+        headers["content-range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
     if isinstance(content, bytes):
-        return Reply(200, headers, content)
-    return Reply(200, headers, b"", pieces=content)
+        return Reply(status, headers, content)
+    return Reply(status, headers, b"", pieces=content, size=len(content))
 
 
 @operation("uploads.create", "POST", "/uploads")

@@ -6,9 +6,7 @@ A wrong parameter raises an APIError; the dialect has the provider's message for
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from io import BytesIO
-from itertools import chain, takewhile
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -19,9 +17,12 @@ from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing
 from fakebatch.errors import UsageError
 from fakebatch.request_lines import JSON_TYPES
 from fakebatch.service.records import UploadCreateParams
+from fakebatch.wire import forms
 from fakebatch.wire.messages import Request
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
+
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
 # --- all parameters of a call
@@ -191,6 +192,22 @@ def count(value: str | None, name: str, *, default: int, most: int) -> int:
     return within(int(value) if _INTEGER.fullmatch(value) else value, name, 0, most)
 
 
+def byte_range(value: str, size: int) -> range | None:
+    """The bytes of a `Range` header; None: it has no meaning, and all of them are sent (RFC 9110).
+
+    It is empty if there are no such bytes. Several ranges in one header are not emulated.
+    """
+    match = _RANGE.fullmatch(value.replace(" ", ""))
+    if match is None or value.count("-") != 1:
+        return None
+    first, last = match.groups()
+    if not first:  # the last bytes
+        return range(max(size - int(last), 0), size) if last else None
+    if last and int(last) < int(first):
+        return None
+    return range(int(first), min(int(last) + 1, size) if last else size)
+
+
 def within(value: object, name: str, least: int, most: int) -> int:
     """The value, if it is an integer from `least` to `most`."""
     number: int = typed(value, name, "an integer")
@@ -221,9 +238,7 @@ class Part(NamedTuple):
 def form(request: Request) -> dict[str, Part]:
     """The fields of a form by name; of fields with the same name the last.
 
-    A body in pieces must come from httpx's multipart stream, which yields for each field the
-    delimiter, the head, the content (bytes at once, an open file in blocks) and a line end. Content
-    in one piece is the caller's own object, other content is copied once.
+    A body in pieces may be cut anywhere; each file is held once (see `forms.fields`).
 
     Raises:
         APIError: the body is no form, has no boundary, or ends before the closing delimiter.
@@ -235,51 +250,16 @@ def form(request: Request) -> dict[str, Part]:
     if boundary is None:
         raise APIError(ErrorKind.BAD_MULTIPART)
     delimiter = b"--" + (boundary[1] or boundary[2]).encode("latin-1", "replace")
-    if request.pieces is None:
-        parts = _read(request.body, delimiter)
-    else:
-        parts = _gathered(request.pieces, delimiter)
+    pieces = (request.body,) if request.pieces is None else request.pieces
+    try:
+        parts = [_part(head, content) for head, content in forms.fields(pieces, delimiter)]
+    except ValueError:
+        raise APIError(ErrorKind.BAD_MULTIPART) from None
     return {part.name: part for part in parts}
 
 
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
-
-
-def _read(body: bytes, delimiter: bytes) -> Iterator[Part]:
-    first = re.search(rb"^" + re.escape(delimiter) + rb"[ \t]*(\r?\n)", body, re.MULTILINE)
-    if first is None:
-        raise APIError(ErrorKind.BAD_MULTIPART)
-    end = first[1]  # a line end; Go's and Werkzeug's parsers also take forms with bare newlines
-    line = re.compile(re.escape(end + delimiter) + rb"(--)?[ \t]*(?:" + end + rb"|\Z)")
-    start, is_last = first.end() - len(end), False
-    while not is_last:
-        head_end = body.find(end * 2, start)
-        last = line.search(body, head_end + len(end))
-        if head_end < 0 or last is None:
-            raise APIError(ErrorKind.BAD_MULTIPART)
-        yield _part(body[start:head_end], body[head_end + 2 * len(end) : last.start()])
-        start, is_last = last.end() - len(end), last[1] is not None
-
-
-def _gathered(pieces: Iterable[bytes], delimiter: bytes) -> Iterator[Part]:
-    rest = iter(pieces)
-    next(rest, b"")  # the first delimiter
-    for head in rest:
-        yield _part(head, _content(rest, (delimiter + b"\r\n", delimiter + b"--\r\n")))
-
-
-def _content(pieces: Iterator[bytes], delimiters: tuple[bytes, bytes]) -> bytes:
-    """The pieces up to the next delimiter, joined, without the line end before it."""
-    taken = takewhile(lambda piece: piece not in delimiters, pieces)
-    first, second, third = next(taken, b""), next(taken, b""), next(taken, b"")
-    if not third:
-        return first if second else b""  # of empty content the line end may be the only piece
-    gathered = BytesIO()
-    for piece in chain((first, second, third), taken):
-        gathered.write(piece)
-    gathered.truncate(gathered.tell() - 2)
-    return gathered.getvalue()
 
 
 def _part(head: bytes, content: bytes) -> Part:

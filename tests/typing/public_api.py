@@ -23,17 +23,22 @@ from fakebatch import (
     FakeBatch,
     File,
     Journal,
+    Remote,
     RequestLine,
     Scenario,
+    connect,
     request_line,
 )
 from fakebatch.dialects import DIALECTS, Dialect
+from fakebatch.inspection.journal import Call
+from fakebatch.inspection.objects import Step
 from fakebatch.rules.batches import BatchRule
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.files import FileRule
 from fakebatch.rules.lines import LineRule
 from fakebatch.rules.rule import Handle
 from fakebatch.rules.webhooks import WebhookRule
+from fakebatch.server.remote_objects import RemoteBatch, RemoteFile
 from fakebatch.wire import Reply, Request
 
 
@@ -128,3 +133,20 @@ def looking(fake: FakeBatch) -> None:
     assert_type(fake.timeline(), str)
     assert_type(fake.dialect, Dialect)
     fake.restore(fake.snapshot())
+
+
+def remote() -> None:
+    """A world of a server has the words of a FakeBatch."""
+    world = connect("http://127.0.0.1:8000/v1", token="secret")
+    assert_type(world, Remote)
+    assert_type(world.env, dict[str, str])
+    assert_type(world.on_call("batches.*", times=1).fail(503).hits, int)
+    world.on_call("batches.*").fail("503")  # type: ignore[arg-type]
+    assert_type(world.batches.only(), RemoteBatch)
+    assert_type(world.batches["batch_1"].plan, tuple[Step, ...])
+    assert_type(world.files.add(b"{}"), RemoteFile)
+    assert_type(world.files.last().content, bytes)
+    assert_type(world.journal[0], Call)
+    assert_type(world.clock.now, datetime)
+    world.restore(world.snapshot())
+    assert_type(world.scenario, Scenario)

@@ -175,7 +175,7 @@ def test_a_download_can_be_streamed(ready: Driver, fakebatch: FakeBatch) -> None
 def test_results_too_long_to_hold_are_streamed(
     own: bool, is_async: bool, fakebatch: FakeBatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They arrive whole, without a length beforehand, the same each time."""
+    """They arrive whole, with their length, the same each time."""
     monkeypatch.setattr("fakebatch.batch.output_file.MAX_CACHED", 1000)
     client: Any
     if is_async:
@@ -189,7 +189,7 @@ def test_results_too_long_to_hold_are_streamed(
 
     assert first.content == second.content == fakebatch.files[file_id].content
     assert first.content.count(b"\n") == 20
-    assert "content-length" not in first.response.headers
+    assert first.response.headers["content-length"] == str(len(first.content))
     assert fakebatch.files[file_id].bytes == len(first.content)
     kept = fakebatch.router["files.content"].calls.last.response
     assert (kept.content, kept.headers["x-fakebatch-body"]) == (b"", "[left out: over 64 kB]")

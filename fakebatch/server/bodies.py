@@ -1,0 +1,361 @@
+"""The bodies of the control plane, as frozen values: what it takes, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict
+
+from fakebatch.dialects import DialectName
+from fakebatch.dialects.dialect import BatchStatus
+from fakebatch.emulator import UnusedRules
+from fakebatch.inspection.checks import CheckName
+from fakebatch.rules.rule import CONFIG, Count, Span
+
+
+class Body:
+    """What a request may contain: no other names, no wrong types."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = CONFIG
+    example: ClassVar[str]
+
+
+# --- what it takes
+
+
+@dataclass(frozen=True, slots=True)
+class Wait(Body):
+    """A query: wait for a world."""
+
+    example = "/_fakebatch/ready?world=mine&wait=30"
+
+    world: str = ""
+    """The name of the world; empty: the default one."""
+    wait: float = 0
+    """For how many seconds at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorld(Body):
+    """A world to make. What is left out is as the server was started."""
+
+    example = '{"name": "mine", "clock": "manual"}'
+
+    name: str
+    _: KW_ONLY
+    clock: str | None = None
+    """`polls`, `manual`, `real`, or a speed such as `60x`."""
+    start: str | float | None = None
+    seed: int | str | None = None
+    dialect: DialectName | None = None
+    incident: str | tuple[str, ...] | None = None
+    """Names of incidents."""
+    schedule: (
+        dict[Literal["validating", "in_progress", "finalizing", "cancelling"], Span] | None
+    ) = None
+    max_idle: Span | None = None
+    api_keys: list[str] | None = None
+    organizations: dict[str, str] | None = None
+    models: list[str] | None = None
+    limits: dict[str, int] | None = None
+    strict_bodies: bool | None = None
+    unused_rules: UnusedRules | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident(Body):
+    """A known incident with values for its parameters, or a scenario. It need not happen."""
+
+    example = '{"name": "download-truncated", "parameters": {"fraction": 0.5}}'
+
+    _: KW_ONLY
+    name: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    scenario: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Body):
+    """A move of the clock: by a duration, or to a moment."""
+
+    example = '{"advance": "2h"}'
+
+    _: KW_ONLY
+    advance: Span | None = None
+    move_to: str | float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Calls(Body):
+    """A query: the calls of an operation, about an id, with an HTTP status."""
+
+    example = "/_fakebatch/journal?operation=batches.retrieve&status=200"
+
+    operation: str | None = None
+    id: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile(Body):
+    """A file that exists already: its content as text or request lines, or in base64."""
+
+    example = '{"content": "{…}\\n", "created": "-5h"}'
+
+    _: KW_ONLY
+    content: str | list[dict[str, Any]] | None = None
+    base64: str | None = None
+    id: str | None = None
+    """By default a new one in the form of the provider."""
+    filename: str | None = None
+    purpose: str = "batch"
+    created: str | float = "-0s"
+    """A moment, or an age: `-5h`."""
+    expires_after: int | None = None
+    """In seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch(Body):
+    """A batch that exists already: its request lines, or the id of their file."""
+
+    example = '{"requests": [{…}], "status": "in_progress"}'
+
+    requests: list[dict[str, Any]] | str
+    _: KW_ONLY
+    id: str | None = None
+    """By default a new one in the form of the provider."""
+    status: BatchStatus = "completed"
+    created: str | float = "-1h"
+    """A moment, or an age: `-5h`."""
+    endpoint: str | None = None
+    completion_window: str = "24h"
+    metadata: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved(Body):
+    """The number of a snapshot."""
+
+    example = '{"snapshot": 1}'
+
+    snapshot: Count
+
+
+AnyCheck = CheckName | Literal["used_rules", "refusals"]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedChecks(Body):
+    """The checks to make: those of the assertions, `used_rules` and `refusals`."""
+
+    example = '{"checks": ["all_downloaded", "refusals"]}'
+
+    checks: tuple[AnyCheck, ...]
+    min_interval: Span = 0
+    """Of `min_poll_interval`."""
+
+
+# --- what it answers
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The server answers, and has the world."""
+
+    ready: bool
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """The time of a world."""
+
+    mode: str
+    now: str
+    """ISO 8601."""
+    unix: float
+    elapsed: float
+    """In seconds since its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorldState:
+    """A world."""
+
+    name: str
+    """Empty: it is the default one."""
+    path: str
+    """Of its base URL: `/w/mine/v1`."""
+    dialects: tuple[str, ...]
+    environment: tuple[str, ...]
+    """The variables from which clients read their key."""
+    key: str
+    """A key that is accepted."""
+    clock: ClockState
+    calls: int
+    refusals: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorldList:
+    """All worlds."""
+
+    worlds: tuple[WorldState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A world that is gone."""
+
+    name: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """A rule, by its place in the scenario, and how often it was used."""
+
+    family: str
+    index: int
+    rule: str
+    hits: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleList:
+    """Rules."""
+
+    rules: tuple[RuleState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallState:
+    """One HTTP request, and how it was answered."""
+
+    at: str
+    operation: str
+    id: str
+    status: int | None
+    injected: str | None
+    """The rule that hit it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """The calls that were made."""
+
+    count: int
+    """How many, including those that are no longer kept."""
+    calls: tuple[CallState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What happened, in at most 40 lines."""
+
+    timeline: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusState:
+    """A status of a batch, and when it begins."""
+
+    status: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """A batch, and its whole future."""
+
+    object: dict[str, Any]
+    """As a client would get it."""
+    plan: tuple[StatusState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchList:
+    """All batches, in order of creation."""
+
+    batches: tuple[BatchState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """A request line of a batch."""
+
+    index: int
+    custom_id: str | None
+    outcome: str
+    """The verb that applies to it: `Echo()`, `Fail(429)`."""
+    finishes: str | None
+    file_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LineList:
+    """The request lines of a batch."""
+
+    lines: tuple[LineState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file, who wrote it, and when it was downloaded completely."""
+
+    object: dict[str, Any]
+    """As a client would get it."""
+    written_by: str
+    downloads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileList:
+    """All files, in order of creation."""
+
+    files: tuple[FileState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """The content of a file."""
+
+    base64: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingState:
+    """What a check objects to."""
+
+    check: str
+    objects: tuple[str, ...]
+    since: str
+    message: tuple[str, ...]
+    """What happened, what was known, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingList:
+    """What the checks object to; empty: nothing."""
+
+    findings: tuple[FindingState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorState:
+    """Why a request was not carried out."""
+
+    message: str
+    """Three lines: what came, what was known, what to do."""
+    type: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """An error."""
+
+    error: ErrorState

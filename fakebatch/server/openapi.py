@@ -1,0 +1,109 @@
+"""The OpenAPI document of the control plane, made of its table of routes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, fields
+from importlib.metadata import version
+from inspect import getdoc
+from typing import Any, Literal, get_origin
+
+from pydantic import TypeAdapter
+
+from fakebatch.rules.rule import adapter
+from fakebatch.server.bodies import ErrorAnswer
+from fakebatch.server.routing import Route
+
+Mode = Literal["validation", "serialization"]
+
+_PARTS = {
+    "world": ("/w/{world}", "The name of a world; without this part it is the default one."),
+    "id": ("{id}", "The id of the object, or the name of the world."),
+}
+_JSON = "application/json"
+
+
+def document(routes: Sequence[Route]) -> dict[str, Any]:
+    """The document. A route of a world has two paths, with and without `/w/{world}`."""
+    kinds: dict[tuple[Any, Mode], TypeAdapter[Any]] = {}
+    for route in routes:
+        if "body" in route.takes:
+            kinds[route.takes["body"], "validation"] = adapter(route.takes["body"])
+        if _is_json(route.answer):
+            kinds.setdefault((route.answer, "serialization"), adapter(route.answer))
+    kinds[ErrorAnswer, "serialization"] = adapter(ErrorAnswer)
+    schemas, definitions = TypeAdapter.json_schemas(
+        [(key, key[1], each) for key, each in kinds.items()],
+        ref_template="#/components/schemas/{model}",
+    )
+    by_kind = {kind: schema for ((kind, _), _), schema in schemas.items()}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        for prefix in ("", "/w/{world}")[: 1 if route.is_global else 2]:
+            methods = paths.setdefault(f"{prefix}/_fakebatch/{route.path}", {})
+            methods[route.method.lower()] = {
+                "operationId": route.handle.__name__ + ("_of_world" if prefix else ""),
+                "summary": (getdoc(route.handle) or "").partition("\n")[0],
+                "parameters": [*_parameters(prefix + route.path, route)],
+                **_request(route, by_kind),
+                "responses": _responses(route, by_kind),
+            }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "fakebatch: control plane", "version": version("fakebatch")},
+        "paths": paths,
+        "components": {
+            "schemas": definitions.get("$defs", {}),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "header": {"type": "apiKey", "in": "header", "name": "x-fakebatch-token"},
+            },
+        },
+        # only a server that listens on more than the loopback interface wants a token
+        "security": [{}, {"bearer": []}, {"header": []}],
+    }
+
+
+def _is_json(kind: Any) -> bool:
+    """Whether an answer is an object of a class; others are free JSON, or events."""
+    return get_origin(kind) is None
+
+
+def _parameters(path: str, route: Route) -> Iterator[dict[str, Any]]:
+    for name, (part, description) in _PARTS.items():
+        if part in path:
+            yield {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": description,
+                "schema": {"type": "string"},
+            }
+    if "query" in route.takes:
+        schema = adapter(route.takes["query"]).json_schema()
+        for each in fields(route.takes["query"]):
+            yield {
+                "name": each.name,
+                "in": "query",
+                "required": each.default is MISSING,
+                "schema": schema["properties"][each.name],
+            }
+
+
+def _request(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
+    if "body" not in route.takes:
+        return {}
+    content = {_JSON: {"schema": schemas[route.takes["body"]]}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _responses(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
+    if get_origin(route.answer) is Iterator:
+        content: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
+    else:
+        content = {_JSON: {"schema": schemas.get(route.answer, {"type": "object"})}}
+    error = {_JSON: {"schema": schemas[ErrorAnswer]}}
+    return {
+        str(route.status): {"description": "It was carried out.", "content": content},
+        "default": {"description": "It was not; the message says why.", "content": error},
+    }

@@ -1,0 +1,151 @@
+"""Reads forms (multipart/form-data), whole or as their pieces arrive. Each file is held once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+
+LONGEST = 64 * 1024
+"""The most bytes before the first delimiter, and of the head of a field."""
+_LINE = 1_024
+"""The most bytes of a line with a delimiter: RFC 2046 lets blanks follow it."""
+
+
+def fields(pieces: Iterable[bytes], delimiter: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The head and the content of each field.
+
+    The pieces may be cut anywhere. Content that is a whole piece is that very object, as where
+    httpx streams bytes of the caller; other content is copied once.
+
+    Args:
+        pieces: the body.
+        delimiter: two dashes and the boundary.
+
+    Raises:
+        ValueError: the body ends before its last delimiter, or is no form.
+    """
+    stream = _Stream(pieces)
+    # a line end; Go's and Werkzeug's parsers also take forms with bare newlines
+    end = stream.first_line(delimiter)
+    is_last = False
+    while not is_last:
+        head = stream.head(end)
+        content, is_last = stream.content(delimiter, end)
+        yield head, content
+
+
+class _Stream:
+    """A body that is read piece by piece."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._piece = b""
+        self._at = 0
+        """Up to where the piece has been read."""
+
+    def _more(self, keep: int) -> bool:
+        """Read the next piece, and keep bytes of this one. False: there is none."""
+        piece = next(self._pieces, None)
+        if piece is None:
+            return False
+        self._piece = self._piece[keep:] + piece if keep < len(self._piece) else piece
+        self._at = 0
+        return True
+
+    def _search(self, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
+        """The first match of a pattern, which must not be far away."""
+        while (match := pattern.search(self._piece, self._at)) is None:
+            if len(self._piece) - self._at > LONGEST or not self._more(self._at):
+                raise ValueError("the body is not a form, or is incomplete")
+        return match
+
+    def first_line(self, delimiter: bytes) -> bytes:
+        """Skip to the end of the first delimiter. Returns its line end, which is still to read."""
+        line = re.compile(rb"^" + re.escape(delimiter) + rb"[ \t]*(\r?\n)", re.MULTILINE)
+        match = self._search(line)
+        self._at = match.start(1)
+        return match[1]
+
+    def head(self, end: bytes) -> bytes:
+        """The head of a field, up to its empty line."""
+        match = self._search(re.compile(end * 2))
+        head = self._piece[self._at : match.start()]
+        self._at = match.end()
+        return head.removeprefix(end)
+
+    def content(self, delimiter: bytes, end: bytes) -> tuple[bytes, bool]:
+        """The content of a field up to the next delimiter, and whether that is the last."""
+        content = _Content()
+        # of a field without content the delimiter may follow at once
+        mark = delimiter if self._begins_with(delimiter) else end + delimiter
+        line = re.compile(re.escape(mark) + rb"(--)?[ \t]*(" + end + rb"|\Z)")
+        while True:
+            piece, start = self._piece, self._piece.find(mark, self._at)
+            match = None if start < 0 else line.match(piece, start)
+            is_whole = match is not None and bool(match[2])
+            if not is_whole and start >= 0 and match is None:
+                text = piece[start + len(mark) : start + _LINE]
+                if b"\n" in text or len(text) == _LINE - len(mark):
+                    # a line of the content that only begins like a delimiter
+                    content.add(piece, self._at, start + 1)
+                    self._at = start + 1
+                    continue
+            if start < 0:
+                start = _beginning(mark, piece, self._at)
+            content.add(piece, self._at, start)
+            self._at = start
+            if not is_whole and self._more(start):
+                continue
+            if match is None:
+                raise ValueError("the body is incomplete")
+            self._at = match.end() - len(match[2])
+            return content.value(), match[1] is not None
+
+    def _begins_with(self, text: bytes) -> bool:
+        """Whether the bytes to come begin with a text."""
+        while len(self._piece) - self._at < len(text) and text.startswith(self._piece[self._at :]):
+            if not self._more(self._at):
+                return False
+        return self._piece.startswith(text, self._at)
+
+
+def _beginning(mark: bytes, piece: bytes, at: int) -> int:
+    """Where a mark may begin that goes on in the next piece; the end of the piece, if nowhere."""
+    start = max(len(piece) - len(mark) + 1, at)
+    while (start := piece.find(mark[:1], start)) >= 0:
+        if mark.startswith(piece[start:]):
+            return start
+        start += 1
+    return len(piece)
+
+
+class _Content:
+    """The content of a field, gathered from pieces."""
+
+    def __init__(self) -> None:
+        self._only: tuple[bytes, int, int] | None = None
+        self._gathered = BytesIO()
+        self._is_gathered = False
+
+    def add(self, piece: bytes, start: int, stop: int) -> None:
+        """Add a part of a piece."""
+        if start == stop:
+            return
+        if self._only is None and not self._is_gathered:
+            self._only = (piece, start, stop)
+            return
+        if self._only is not None:
+            first, self._only, self._is_gathered = self._only, None, True
+            self._write(*first)
+        self._write(piece, start, stop)
+
+    def _write(self, piece: bytes, start: int, stop: int) -> None:
+        self._gathered.write(memoryview(piece)[start:stop])
+
+    def value(self) -> bytes:
+        """All of it. `getvalue` of a BytesIO copies nothing."""
+        if self._is_gathered:
+            return self._gathered.getvalue()
+        piece, start, stop = self._only or (b"", 0, 0)
+        return piece if stop - start == len(piece) else piece[start:stop]
