@@ -48,7 +48,7 @@ def test_a_webhook_comes_at_its_moment(
     ],
 )
 def test_a_batch_that_the_test_adds_sends_its_webhook(
-    fakebatch: FakeBatch, status: str, created: str, moment: int
+    fakebatch: FakeBatch, status: Any, created: str, moment: int
 ) -> None:
     """At the end of the batch, or as soon as time passes, though no call was made."""
     inbox = Inbox()
