@@ -271,8 +271,12 @@ def a_fault(it: Session, rng: Random) -> Any:
     return a_rule(it, f"{selector}.{rng.choice(FAULTS)}")
 
 
+# SDKs disagree whether to try again after a `Retry-After` of over a minute
+VERBS = [row.call.replace("per='1h'", "per='1m'") for row in ROWS]
+
+
 def a_verb(it: Session, rng: Random) -> Any:
-    return a_rule(it, rng.choice(ROWS).call)
+    return a_rule(it, rng.choice(VERBS))
 
 
 def a_rule(it: Session, rule: str) -> Any:
