@@ -2,10 +2,10 @@
 
     python tests/mutants.py [--mutants 400] [--judge 60] [--survivors]
 
-Needs coverage and cosmic-ray, whose operators make the mutants. The first run records which tests
-execute which lines, in a copy of the project. Then each mutant is judged by the tests that execute
-its line, and with `--survivors` those that live are judged by all of TESTS. Results are kept in the
-folder of `--state`, so the work can be done in several runs.
+Needs coverage, and cosmic-ray, whose operators make the mutants. The first run records in a copy of
+the project which tests execute which lines. Then each mutant is judged by the tests that execute
+its line; with `--survivors`, those that live are judged by all of TESTS. Results are kept in the
+folder of `--state`, so that the work can be done in several runs.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ["batch", "service", "wire", "rules"]
 TESTS = ["tests/unit", "tests/laws", "tests/contract", "--ignore=tests/unit/vtime"]
-# a mutant that hangs is killed; virtual time does not wait, so that only real work takes long
-MOST_SECONDS = 900
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+MOST_SECONDS = 900
+"""A mutant that takes longer hangs, and counts as killed."""
+
 OPERATORS = (
-    # of each arithmetic operator the opposite, of comparisons all but `is` in place of `==`
-    "Add_Sub|Sub_Add|Mul_FloorDiv|FloorDiv_Mul|Div_Mul|Mod_Mul|Pow_Mul|Shift_Add|BitOr_BitAnd|BitAnd_BitOr"
-    "|Comparison.*_(Eq|NotEq|Lt|LtE|Gt|GtE)_(Eq|NotEq|Lt|LtE|Gt|GtE)$|Is_IsNot|IsNot_Is$"
-    "|Unary|AddNot|True|False|AndWithOr|OrWithAnd|Break|Exception|Number|Decorator|ZeroIteration"
+    # of each arithmetic operator the opposite; of comparisons all but `is` in place of `==`
+    r"Add_Sub|Sub_Add|Mul_FloorDiv|FloorDiv_Mul|Div_Mul|Mod_Mul|Pow_Mul|Shift_Add|BitOr_BitAnd"
+    r"|BitAnd_BitOr|Comparison.*_(Eq|NotEq|Lte?|Gte?)_(Eq|NotEq|Lte?|Gte?)$|Is_IsNot|IsNot_Is$"
+    r"|Unary|AddNot|True|False|AndWithOr|OrWithAnd|Break|Exception|Number|ZeroIteration"
 )
 MESSAGES = {"UsageError", "RefusedRequest", "FakeBatchError", "FakeBatchWarning"}
-CACHES = {"cache", "lru_cache", "cached_property", "once", "overload", "abstractmethod"}
 
 Position = tuple[int, int]
 
@@ -56,10 +56,24 @@ class Mutant(NamedTuple):
     occurrence: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line} {self.operator} {self.occurrence}"
+        return f"{self.file}:{self.line} {self.operator.removeprefix('core/')} {self.occurrence}"
 
 
 # --- the sample
+
+
+def sample(copy: Path, count: int, seed: int) -> list[Mutant]:
+    """Mutants at so many places, each place as likely as any other."""
+    from cosmic_ray import plugins  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    names = (name for name in plugins.operator_names() if re.search(OPERATORS, name, re.IGNORECASE))
+    operators = {name: plugins.get_operator(name)() for name in names}
+    files = sorted(file for name in PACKAGES for file in (copy / "fakebatch" / name).glob("*.py"))
+    of_places = [each for file in files for each in places(copy, file, operators)]
+    rng = random.Random(seed)  # noqa: S311
+    rng.shuffle(of_places)
+    chosen = (rng.choice(mutants) for mutants in of_places)
+    return [*islice((mutant for mutant in chosen if _compiles(copy, mutant)), count)]
 
 
 def places(copy: Path, file: Path, operators: Mapping[str, Any]) -> Iterator[list[Mutant]]:
@@ -76,76 +90,46 @@ def places(copy: Path, file: Path, operators: Mapping[str, Any]) -> Iterator[lis
     source = file.read_text()
     Collector().walk(get_ast(source))
     left_out = [*_left_out(ast.parse(source))]
-    found = defaultdict[tuple[Position, Position], list[Mutant]](list)
+    mutants = defaultdict[tuple[Position, Position], list[Mutant]](list)
     for name, operator in operators.items():
         positions = (position for node in nodes for position in operator.mutation_positions(node))
         for occurrence, (start, end) in enumerate(positions):
             if not any(first <= start and end <= last for first, last in left_out):
                 mutant = Mutant(str(file.relative_to(copy)), start[0], name, occurrence)
-                found[start, end].append(mutant)
-    yield from found.values()
+                mutants[start, end].append(mutant)
+    yield from mutants.values()
 
 
 def _left_out(tree: ast.Module) -> Iterator[tuple[Position, Position]]:
-    """The parts of a file in which a mutant changes nothing but types, texts or caches."""
+    """The parts of a file in which a mutant changes types, caches, or texts for the author."""
     for node in ast.walk(tree):
-        parts: list[ast.AST | None] = []
-        match node:
-            case ast.arg(annotation=annotation) | ast.AnnAssign(annotation=annotation):
-                parts = [annotation]
-            case ast.FunctionDef(name="__repr__" | "__str__"):
-                parts = [node]
-            case ast.FunctionDef(returns=returns, decorator_list=decorators):
-                parts = [returns, *filter(_is_cache, decorators)]
-            case ast.ClassDef(decorator_list=decorators):
-                parts = [*decorators]
-            case ast.If(test=ast.Name("TYPE_CHECKING")):
-                parts = [node]
-            case ast.Call(func=ast.Name(name)) if name in MESSAGES:
-                parts = [node]
-            case ast.keyword(arg="repr" | "example"):
-                parts = [node]
-            case ast.BinOp(op=ast.BitOr()) if _is_type(node):
-                parts = [node]
+        parts = [getattr(node, "annotation", None), getattr(node, "returns", None)]
+        parts += [*getattr(node, "decorator_list", ()), node if _is_type_or_text(node) else None]
         for part in filter(None, parts):
-            at: Any = part
-            shift = 1 if part in getattr(node, "decorator_list", ()) else 0  # the `@`
-            start = (at.lineno, at.col_offset - shift)
-            yield start, (at.end_lineno + shift, 0 if shift else at.end_col_offset)
+            yield (part.lineno, part.col_offset), (part.end_lineno, part.end_col_offset)
 
 
-def _is_cache(decorator: ast.expr) -> bool:
-    name = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return isinstance(name, ast.Name) and name.id in CACHES
-
-
-def _is_type(node: ast.expr) -> bool:
+def _is_type_or_text(node: ast.AST) -> bool:
     match node:
-        case ast.BinOp(left=left, right=right):
-            return _is_type(left) and _is_type(right)
-        case ast.Subscript(value=value):
-            return _is_type(value)
-        case ast.Name(id=name):
-            return name[0].isupper() or name in {"str", "int", "float", "bytes", "tuple"}
+        case ast.FunctionDef(name="__repr__" | "__str__") | ast.If(test=ast.Name("TYPE_CHECKING")):
+            return True
+        case ast.keyword(arg="repr" | "example"):
+            return True
+        case ast.Call(func=ast.Name(name)):
+            return name in MESSAGES
+        case ast.BinOp(op=ast.BitOr(), left=ast.Name(left)):
+            return left[0].isupper() or left in {"str", "int", "float", "bytes"}
         case _:
-            return isinstance(node, ast.Constant) and node.value is None
+            return isinstance(node, ast.BinOp) and _is_type_or_text(node.left)
 
 
-def sample(copy: Path, count: int, seed: int) -> list[Mutant]:
-    """Mutants at so many places, each place as likely as any other."""
-    from cosmic_ray import plugins  # type: ignore[import-not-found]  # noqa: PLC0415
-
-    operators = {
-        name: plugins.get_operator(name)()
-        for name in plugins.operator_names()
-        if re.search(OPERATORS, name)
-    }
-    files = [file for name in PACKAGES for file in (copy / "fakebatch" / name).glob("*.py")]
-    of_places = [mutants for file in sorted(files) for mutants in places(copy, file, operators)]
-    rng = random.Random(seed)  # noqa: S311
-    rng.shuffle(of_places)
-    chosen = (rng.choice(mutants) for mutants in of_places)
-    return [*islice((mutant for mutant in chosen if _compiles(copy, mutant)), count)]
+def _compiles(copy: Path, mutant: Mutant) -> bool:
+    """Whether it is Python: to the operators, the `**` of a call is that of a power."""
+    try:
+        compile(mutated(copy, mutant), mutant.file, "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 def mutated(copy: Path, mutant: Mutant) -> str:
@@ -157,16 +141,7 @@ def mutated(copy: Path, mutant: Mutant) -> str:
     return text
 
 
-def _compiles(copy: Path, mutant: Mutant) -> bool:
-    """Whether it is Python: to the operators `**` and `*` of a call are those of a sum."""
-    try:
-        compile(mutated(copy, mutant), mutant.file, "exec")
-    except SyntaxError:
-        return False
-    return True
-
-
-# --- which tests execute a line
+# --- the tests that execute a line
 
 
 class Contexts:
@@ -182,6 +157,11 @@ class Contexts:
         return result  # type: ignore[return-value]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """This file is a plugin itself: `-p mutants`."""
+    config.pluginmanager.register(Contexts())
+
+
 def tests_of(data: coverage.CoverageData, copy: Path, mutant: Mutant) -> list[str]:
     """The tests that execute the line; for one that runs at import those of the whole file."""
     by_line = data.contexts_by_lineno(str(copy / mutant.file))
@@ -193,88 +173,74 @@ def tests_of(data: coverage.CoverageData, copy: Path, mutant: Mutant) -> list[st
 
 
 def judge(copy: Path, mutant: Mutant, tests: list[str]) -> str:
-    """How it ends: "survived", "killed", or "slow", which is killed too."""
+    """What becomes of it: "survived", or "killed"."""
     file = copy / mutant.file
     source = file.read_text()
     file.write_text(mutated(copy, mutant))
     try:
-        return run(copy, [*tests, "-x"])
+        passed = run(copy, [*tests, "-x"], seconds=MOST_SECONDS)
     finally:
         file.write_text(source)
+    return "survived" if passed else "killed"
 
 
-def run(copy: Path, tests: list[str], *before: str, seconds: float = MOST_SECONDS) -> str:
-    """Run tests in the copy: "survived" if none fails."""
-    listed = copy / "mutant-tests.txt"
-    listed.write_text("\n".join(tests))
+def run(copy: Path, tests: list[str], *before: str, seconds: float | None = None) -> bool:
+    """Run tests in the copy. Returns whether all have passed in time."""
+    arguments = copy / "mutants.txt"
+    arguments.write_text("\n".join(tests))
     path = os.pathsep.join([str(copy), str(copy / "tests")])
     environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, *before, *PYTEST, f"@{listed}"]
-    # a group of its own, as tests start processes
+    command = [sys.executable, *before, *PYTEST, f"@{arguments}"]
+    output = None if seconds is None else subprocess.DEVNULL
     process = subprocess.Popen(  # noqa: S603
-        command, cwd=copy, env=environment, stdout=subprocess.PIPE, text=True, process_group=0
+        command, cwd=copy, env=environment, stdout=output, stderr=output, process_group=0
     )
     try:
-        output, _ = process.communicate(timeout=seconds)
+        return process.wait(seconds) == 0
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        process.communicate()
-        return "slow"
-    if before:
-        print(output)
-    return "survived" if process.returncode == 0 else "killed"
+        os.killpg(process.pid, 9)  # tests start processes
+        return False
 
 
 def main() -> int:
-    """Record, sample, judge what has not been judged, and print the survivors."""
+    """Copy and record once, judge what has not been judged, and print the survivors."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mutants", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--judge", type=int, default=400, help="how many in this run")
-    parser.add_argument("--survivors", action="store_true", help="judge these by all tests")
+    parser.add_argument("--judge", type=int, default=10**6, help="at most so many in this run")
+    parser.add_argument("--survivors", action="store_true", help="judge these, by all tests")
     parser.add_argument("--state", type=Path, default=Path(tempfile.gettempdir(), "mutants"))
     arguments = parser.parse_args()
-    copy, data_file = arguments.state / "copy", arguments.state / "contexts"
+    state: Path = arguments.state
+    copy, contexts = state / "copy", state / "contexts"
+    sampled, results_file = state / f"sample-{arguments.mutants}.json", state / "results.jsonl"
     if not copy.exists():
-        names = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split("\n")  # noqa: S607
-        for name in filter(None, names):
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, copy / name)
-    if not data_file.exists():
-        recording = ["-m", "coverage", "run", "--rcfile=", f"--data-file={data_file}"]
-        recording += ["--source=fakebatch"]
-        if run(copy, [*TESTS, "-p", "mutants"], *recording, seconds=10**6) != "survived":
-            data_file.unlink(missing_ok=True)
+        files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split()  # noqa: S607
+        for file in map(Path, files):
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, copy / file)
+    if not contexts.exists():
+        record = ["coverage", "run", "--rcfile=", f"--data-file={contexts}", "--source=fakebatch"]
+        if not run(copy, [*TESTS, "-p", "mutants"], "-m", *record):
+            contexts.unlink(missing_ok=True)
             return 1
-    data = coverage.CoverageData(str(data_file))
+    if not sampled.exists():
+        sampled.write_text(json.dumps(sample(copy, arguments.mutants, seed=0)))
+    mutants = [Mutant(*fields) for fields in json.loads(sampled.read_text())]
+    data = coverage.CoverageData(str(contexts))
     data.read()
-    sample_file = arguments.state / f"sample-{arguments.mutants}-{arguments.seed}.json"
-    if not sample_file.exists():
-        sample_file.write_text(json.dumps(sample(copy, arguments.mutants, arguments.seed)))
-    results_file = arguments.state / f"results-{arguments.mutants}-{arguments.seed}.jsonl"
-    lines = results_file.read_text().split("\n") if results_file.exists() else []
-    results: dict[str, str] = dict(map(json.loads, filter(None, lines)))
-    mutants = [Mutant(*mutant) for mutant in json.loads(sample_file.read_text())]
-    if arguments.survivors:
-        due = [mutant for mutant in mutants if results.get(str(mutant)) == "survived"]
-    else:
-        due = [mutant for mutant in mutants if str(mutant) not in results]
+    lines = results_file.read_text().splitlines() if results_file.exists() else []
+    results: dict[str, str] = dict(map(json.loads, lines))
+    wanted = "survived" if arguments.survivors else None
+    due = [mutant for mutant in mutants if results.get(str(mutant)) == wanted]
     for mutant in due[: arguments.judge]:
         tests = TESTS if arguments.survivors else tests_of(data, copy, mutant)
         outcome = judge(copy, mutant, tests)
-        if arguments.survivors and outcome == "survived":
-            outcome = "survived all"
-        results[str(mutant)] = outcome
-        print(mutant, outcome, f"({len(tests)} tests)", flush=True)
-        with results_file.open("a") as written:
-            written.write(json.dumps([str(mutant), outcome]) + "\n")
-    print(*Counter(results.values()).items())
+        results[str(mutant)] = f"{outcome} all" if wanted and outcome == wanted else outcome
+        print(mutant, results[str(mutant)], flush=True)
+        with results_file.open("a") as file:
+            file.write(json.dumps([str(mutant), results[str(mutant)]]) + "\n")
+    print(Counter(results.get(str(mutant), "to be judged") for mutant in mutants))
     return 0
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """As `-p mutants` of the recording run."""
-    config.pluginmanager.register(Contexts())
 
 
 if __name__ == "__main__":
