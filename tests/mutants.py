@@ -166,7 +166,10 @@ def tests_of(data: coverage.CoverageData, copy: Path, mutant: Mutant) -> list[st
     """The tests that execute the line; for one that runs at import those of the whole file."""
     by_line = data.contexts_by_lineno(str(copy / mutant.file))
     tests = set(by_line.get(mutant.line, ())) - {""}
-    return sorted(tests or {test for tests in by_line.values() for test in tests} - {""})
+    tests = tests or {test for tests in by_line.values() for test in tests} - {""}
+    nearest = f"tests/unit/{mutant.file.split('/')[1]}/"
+    order = [nearest, "tests/unit", "tests/contract", "tests/laws"]  # the last are slow
+    return sorted(tests, key=lambda test: next(n for n, at in enumerate(order) if at in test))
 
 
 # --- judging
@@ -218,6 +221,8 @@ def main() -> int:
         for file in map(Path, files):
             (copy / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, copy / file)
+        shutil.copytree(copy / "fakebatch", state / "unchanged")
+    shutil.copytree(state / "unchanged", copy / "fakebatch", dirs_exist_ok=True)
     if not contexts.exists():
         record = ["coverage", "run", "--rcfile=", f"--data-file={contexts}", "--source=fakebatch"]
         if not run(copy, [*TESTS, "-p", "mutants"], "-m", *record):
