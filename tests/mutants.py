@@ -154,7 +154,7 @@ class Contexts:
         running.switch_context(item.nodeid)
         result = yield
         running.switch_context("")
-        return result  # type: ignore[return-value]
+        return result
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -242,8 +242,8 @@ def main() -> int:
         outcome = judge(copy, mutant, tests)
         results[str(mutant)] = f"{outcome} all" if wanted and outcome == wanted else outcome
         print(mutant, results[str(mutant)], flush=True)
-        with results_file.open("a") as file:
-            file.write(json.dumps([str(mutant), results[str(mutant)]]) + "\n")
+        with results_file.open("a") as written:
+            written.write(json.dumps([str(mutant), results[str(mutant)]]) + "\n")
     print(Counter(results.get(str(mutant), "to be judged") for mutant in mutants))
     return 0
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
+from urllib.parse import unquote
 
 import openai
 
@@ -56,7 +58,7 @@ class Transport(http.BaseTransport, http.AsyncBaseTransport):  # type: ignore[mi
         reply = self.fake.handle(
             Request(
                 request.method,
-                url.path,
+                path_of(url),
                 dict(url.params),
                 {name.lower(): value for name, value in request.headers.items()},
                 request.content,
@@ -73,6 +75,16 @@ class Transport(http.BaseTransport, http.AsyncBaseTransport):  # type: ignore[mi
         before = steps(script.before if script else (), reply, timeouts)
         headers = dict(reply.headers)
         return Body(before), http.Response(reply.status, headers=headers, stream=Body(body))
+
+
+def path_of(url: Any) -> str:
+    """The path of a URL, decoded but for slashes and percent signs inside a segment."""
+    path = url.raw_path.partition(b"?")[0].decode("ascii")
+    return re.sub(r"(?:%[0-9a-f]{2})+", _decoded, path, flags=re.IGNORECASE)
+
+
+def _decoded(escapes: re.Match[str]) -> str:
+    return unquote(escapes[0]).replace("%", "%25").replace("/", "%2F")
 
 
 def steps(script: Iterable[Any], reply: Reply, timeouts: dict[str, float]) -> Iterator[Any]:
