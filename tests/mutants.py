@@ -32,7 +32,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ["batch", "service", "wire", "rules"]
 TESTS = ["tests/unit", "tests/laws", "tests/contract", "--ignore=tests/unit/vtime"]
-PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+PYTEST = ["-m", "pytest", "-q", *("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "mutants")]
 MOST_SECONDS = 900
 """A mutant that takes longer hangs, and counts as killed."""
 
@@ -149,12 +149,9 @@ class Contexts:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        running = coverage.Coverage.current()
-        assert running is not None
-        running.switch_context(item.nodeid)
-        result = yield
-        running.switch_context("")
-        return result
+        if running := coverage.Coverage.current():
+            running.switch_context(item.nodeid)
+        return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -181,7 +178,7 @@ def judge(copy: Path, mutant: Mutant, tests: list[str]) -> str:
     source = file.read_text()
     file.write_text(mutated(copy, mutant))
     try:
-        passed = run(copy, [*tests, "-x"], seconds=MOST_SECONDS)
+        passed = not tests or run(copy, [*tests, "-x"], seconds=MOST_SECONDS)
     finally:
         file.write_text(source)
     return "survived" if passed else "killed"
@@ -193,7 +190,7 @@ def run(copy: Path, tests: list[str], *before: str, seconds: float | None = None
     arguments.write_text("\n".join(tests))
     path = os.pathsep.join([str(copy), str(copy / "tests")])
     environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, *before, *PYTEST, f"@{arguments}"]
+    command = [sys.executable, *before, *PYTEST, f"@{arguments}"]  # `-p` is not read from there
     output = None if seconds is None else subprocess.DEVNULL
     process = subprocess.Popen(  # noqa: S603
         command, cwd=copy, env=environment, stdout=output, stderr=output, process_group=0
@@ -225,7 +222,7 @@ def main() -> int:
     shutil.copytree(state / "unchanged", copy / "fakebatch", dirs_exist_ok=True)
     if not contexts.exists():
         record = ["coverage", "run", "--rcfile=", f"--data-file={contexts}", "--source=fakebatch"]
-        if not run(copy, [*TESTS, "-p", "mutants"], "-m", *record):
+        if not run(copy, TESTS, "-m", *record):
             contexts.unlink(missing_ok=True)
             return 1
     if not sampled.exists():
