@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 MARKER = (
     "fakebatch(seed=..., clock=..., start=..., dialect=..., dialects=..., base_url=..., "
-    "api_keys=..., models=..., limits=..., incident=..., unused_rules=..., max_idle=..., "
-    "max_sleeps=..., max_elapsed=..., io_wait=...): emulate the OpenAI Batch API in this test; "
-    "keywords of several markers merge, the closest wins"
+    "api_keys=..., models=..., limits=..., strict_bodies=..., incident=..., unused_rules=..., "
+    "max_idle=..., max_sleeps=..., max_elapsed=..., io_wait=...): emulate the OpenAI Batch API in "
+    "this test; keywords of several markers merge, the closest wins"
 )
 
 

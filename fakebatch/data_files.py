@@ -78,7 +78,8 @@ def _another_format(content: bytes, first: str, problem: str) -> str:
         value = from_json(content, allow_inf_nan=False)
         if isinstance(value, list):
             count = len(cast("list[object]", value))
-            return f"it is one array of {count} items; write each item in its own line"
+            items = f"{count} item{'s' * (count != 1)}"
+            return f"it is one array of {items}; write each item in its own line"
         if isinstance(value, dict) and has_more:
             return "it is one object over several lines; write it in one line"
     if b"\r" in content and b"\n" not in content:

@@ -57,6 +57,7 @@ class Emulator(Checks, Rules):
         api_keys: the keys that are accepted; by default every key is.
         models: the models that exist; by default every plausible name does.
         limits: limits of the service that differ: `{"batch_lines": 10}`; see docs/dialects.md.
+        strict_bodies: whether requests fail whose body the service refuses (docs/answers.md).
         incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
         unused_rules: what `check_rules` does if a rule of the test was never used: "error", "warn"
             or "ignore". Rules of an incident are only mentioned in the report.
@@ -77,6 +78,7 @@ class Emulator(Checks, Rules):
         api_keys: list[str] | None = None,
         models: list[str] | None = None,
         limits: dict[str, int] | None = None,
+        strict_bodies: bool = True,
         incident: Incident = (),
         unused_rules: UnusedRules = "error",
     ) -> None:
@@ -89,7 +91,7 @@ class Emulator(Checks, Rules):
                     f"{name} takes a list of strings.",
                     f"Write {name}=[{shown}].",
                 )
-        self.dialects = providers(dialect, dialects, base_url, limits)
+        self.dialects = providers(dialect, dialects, base_url, limits, strict_bodies=strict_bodies)
         """The providers that are emulated, as values."""
         known_models = None if models is None else frozenset(models)
         self._services = [
@@ -291,6 +293,8 @@ def providers(
     dialects: list[DialectChoice] | None,
     base_url: str | None,
     limits: dict[str, int] | None,
+    *,
+    strict_bodies: bool = True,
 ) -> tuple[Dialect, ...]:
     """The dialects that the arguments of an Emulator name.
 
@@ -307,4 +311,5 @@ def providers(
             "Several dialects are told apart by their own addresses; the list needs at least one.",
             "Pass dialects alone; to move one to another address, pass a Dialect or a TOML file.",
         )
-    return tuple(choose(each, base_url=base_url, limits=limits) for each in choices)
+    chosen = tuple(choose(each, base_url=base_url, limits=limits) for each in choices)
+    return chosen if strict_bodies else tuple(each.set(body_checks="none") for each in chosen)

@@ -64,6 +64,7 @@ class FakeBatch(Emulator, Clients):
         api_keys: the keys that are accepted; by default every key is.
         models: the models that exist; by default every plausible name does.
         limits: limits of the service that differ: `{"batch_lines": 10}`; see docs/dialects.md.
+        strict_bodies: whether requests fail whose body the service refuses (docs/answers.md).
         incident: a known incident by name, a Scenario, a `.toml` or `.json` file, or several.
         unused_rules: what happens at the end if a rule of the test was never used: "error", "warn"
             or "ignore". Rules of an incident are only mentioned in the report.
@@ -92,6 +93,7 @@ class FakeBatch(Emulator, Clients):
         api_keys: list[str] | None = None,
         models: list[str] | None = None,
         limits: dict[str, int] | None = None,
+        strict_bodies: bool = True,
         incident: Incident = (),
         unused_rules: UnusedRules = "error",
         max_idle: Duration | None = None,
@@ -116,6 +118,7 @@ class FakeBatch(Emulator, Clients):
             api_keys=api_keys,
             models=models,
             limits=limits,
+            strict_bodies=strict_bodies,
             incident=incident,
             unused_rules=unused_rules,
         )

@@ -10,7 +10,7 @@ JSON_TYPES: dict[type, str] = {
     type(None): "null",
     bool: "a boolean",
     int: "an integer",
-    float: "a decimal",
+    float: "a decimal number",  # Alpaca#904
     str: "a string",
     list: "an array",
     dict: "an object",

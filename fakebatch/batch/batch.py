@@ -170,7 +170,7 @@ class Batch:
         """The request lines of its input file, and the errors found in them."""
         if self.content is None:
             missing = BatchError(ErrorCode.NO_INPUT_FILE, {"id": self.params.input_file_id})
-            return Validation(NO_LINES, (missing,), None, fails=True)
+            return Validation(NO_LINES, (missing,), None, fails=True, bad_bodies={})
         endpoint, model = self.params.endpoint, self.params.model
         return validate(self.content, endpoint, self.dialect, self.models, model)
 
@@ -204,8 +204,10 @@ class Batch:
         Raises:
             UsageError: a predicate of the test raised, or a recording lacks a custom_id.
         """
-        lines = NO_LINES if self.fails else self.lines
-        return outcomes_of(lines, self.scenario, self.id_factory, self.earlier)
+        how = self.scenario, self.id_factory, self.earlier
+        if self.fails:
+            return outcomes_of(NO_LINES, *how, {})
+        return outcomes_of(self.lines, *how, self.validation.bad_bodies)
 
     @property
     def readable_lines(self) -> Iterator[RequestLine]:

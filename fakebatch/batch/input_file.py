@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
+from fakebatch.bodies import BodyError, judge_of
 from fakebatch.dialects import Dialect, ErrorCode, canonical
 from fakebatch.request_lines import JSON_TYPES, RequestLine, json_type
 
@@ -47,6 +48,11 @@ parsed: Callable[[bytes], Any] = partial(from_json, allow_inf_nan=False, cache_s
 """Parses JSON as strictly as the service does; raises ValueError.
 
 No NaN, no byte order mark, no lone surrogate; of duplicate keys the last wins."""
+
+
+def has_overflow(value: Any) -> bool:
+    """Whether a parsed value has a number beyond the range of floats, such as 1e999."""
+    return to_json(value, inf_nan_mode="null") != to_json(value, inf_nan_mode="constants")
 
 
 def parsed_object(raw: bytes) -> dict[str, Any] | None:
@@ -144,6 +150,8 @@ class Validation:
     """The model of the first request."""
     fails: bool
     """Whether the batch fails; if not, the errors are about lines that were left out."""
+    bad_bodies: Mapping[int, BodyError]
+    """The lines whose body the service refuses when it runs them, by index."""
 
 
 def validate(
@@ -168,12 +176,18 @@ def validate(
     checks = _LineChecks(lines, dialect, models)
     bad: list[BatchError] = []
     good = array("Q")
+    bad_bodies: dict[int, BodyError] = {}
     for index, (start, end) in enumerate(zip(lines.starts, lines.ends, strict=True)):
-        problem = checks.problem(parsed_object(content[start:end]))
-        if problem is None:
-            good.append(index)
-        else:
+        line = parsed_object(content[start:end])
+        if line is None:
+            bad.append(BatchError(ErrorCode.BAD_JSON, {}, lines.numbers[index]))
+        elif (problem := checks.problem(line)) is not None:
             bad.append(BatchError(*problem, lines.numbers[index]))
+        else:
+            error = checks.body_error(line["body"])
+            if error is not None:
+                bad_bodies[len(good)] = error
+            good.append(index)
 
     def exceeded(code: ErrorCode, count: int, limit: int) -> list[BatchError]:
         values = {"limit": limit, "model": checks.first_model or "requested"}
@@ -188,7 +202,9 @@ def validate(
     )
     skips = dialect.skips_bad_lines and len(good) > 0 and len(errors) == len(bad)
     fails = bool(errors) and not skips
-    return Validation(lines.subset(good) if skips else lines, errors, checks.first_model, fails)
+    # if no line is bad, or all bad ones are left out, the indices are those of the good lines
+    lines = lines.subset(good) if skips else lines
+    return Validation(lines, errors, checks.first_model, fails, bad_bodies)
 
 
 Problem = tuple[ErrorCode, dict[str, Any]] | None
@@ -202,15 +218,19 @@ class _LineChecks:
         self.model, self.models = lines.model, models
         self.endpoint = canonical(dialect.aliases.get(lines.url, lines.url))
         self.urls = [url for url in dialect.endpoints if canonical(url) == canonical(lines.url)]
-        self.required: tuple[str, ...] = REQUIRED_PARAMS.get(self.endpoint, ())
+        self.required: tuple[str, ...] = REQUIRED_PARAMS.get(self.endpoint, ("model",))
+        self.input_name = self.required[0]
+        self.judge = judge_of(self.endpoint, dialect.body_checks)
+        self.accepted: dict[str, Any] | None = None
+        """The parameters beside the input of the last request that was judged and accepted."""
+        self.types = list[type]()
+        """The types of their values: 1 and true are equal."""
         self.custom_ids: set[str] = set()
         self.first_model: str | None = None
         self.inputs = 0
 
-    def problem(self, line: dict[str, Any] | None) -> Problem:
+    def problem(self, line: dict[str, Any]) -> Problem:
         """The first problem of a line; None if it is valid."""
-        if line is None:
-            return ErrorCode.BAD_JSON, {}
         is_usual = (  # as nearly every line is
             isinstance(line.get("custom_id"), str)
             and isinstance(line.get("body"), dict)
@@ -237,9 +257,8 @@ class _LineChecks:
             return ErrorCode.STREAMING, {}
         if not model:
             return ErrorCode.MODEL_REQUIRED, {}
-        missing = [*map(body.get, self.required)].count(None)
-        if missing and missing == len(self.required):
-            name = self.required[0]
+        name = self.input_name
+        if body.get(name) is None and all(body.get(other) is None for other in self.required):
             return ErrorCode.MISSING, {"name": name, "param": f"body.{name}"}
         if model != self.first_model:
             if self.models is None:
@@ -258,6 +277,50 @@ class _LineChecks:
             is_single = json_type(inputs) != "an array" or (inputs and isinstance(inputs[0], int))
             self.inputs += 1 if is_single else len(inputs)
         return None
+
+    def body_error(self, body: dict[str, Any]) -> BodyError | None:
+        """The error with which the request will fail; nearly every request has none.
+
+        The input is taken out of the body, which is no longer needed.
+        """
+        if self.judge is None:
+            return None
+        content = body.pop(self.input_name, None)
+        is_known = (
+            [*map(type, body.values())] == self.types
+            if body == self.accepted
+            else body.keys() == {"model"} and not self.judge.not_served.fullmatch(body["model"])
+        )
+        if is_known and _is_plain(content, self.endpoint):
+            return None
+        error = self.judge.error({self.input_name: content, **body})
+        if error is None:
+            self.accepted, self.types = body, [*map(type, body.values())]
+        return error
+
+
+_CONVERSATIONS = ("/v1/chat/completions", "/v1/responses")
+_PLAIN_ROLES = frozenset({"system", "developer", "user", "assistant"})
+_MAX_PLAIN = 1_000_000  # a longer text may have too many tokens
+
+
+def _is_plain(content: Any, endpoint: str) -> bool:
+    """Whether the input of a request is valid as nearly every input is: a text, or messages."""
+    if content.__class__ is str:
+        return endpoint != "/v1/chat/completions" and 0 < len(content) < _MAX_PLAIN
+    if content.__class__ is not list or endpoint not in _CONVERSATIONS:
+        return False
+    try:  # in the fastest way, because a large batch calls this for each of its lines
+        for message in content:
+            if (
+                message["content"].__class__ is not str
+                or message["role"] not in _PLAIN_ROLES
+                or len(message) != 2
+            ):
+                return False
+    except (LookupError, TypeError):
+        return False
+    return bool(content)
 
 
 def _key_problem(line: dict[str, Any], required: Sequence[str]) -> Problem:

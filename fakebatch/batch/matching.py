@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from fakebatch.batch.input_file import Lines
+from fakebatch.bodies import BodyError
 from fakebatch.errors import UsageError
 from fakebatch.ids import IdFactory
 from fakebatch.request_lines import RequestLine
@@ -71,14 +72,19 @@ class RuleMatcher:
         self.default = None if isinstance(otherwise, Replay) else LineOutcome(otherwise)
         """The outcome of lines that no rule selects; None if it depends on the line (a replay)."""
 
-    def outcome(self, line: RequestLine) -> LineOutcome:
-        """The outcome of a line; if no rule selects it, `default` itself.
+    def outcome(self, line: RequestLine, bad_body: BodyError | None = None) -> LineOutcome:
+        """The outcome of a line; if no rule selects it and its body is good, `default` itself.
+
+        A bad body fails the line, unless a rule or a recording says how it ends.
 
         Raises:
             UsageError: a predicate of the test raised, or a recording lacks the custom_id.
         """
         earlier = self._earlier.get(line.custom_id or "", 0)
         outcome, corruptions, indices = self._otherwise, list[Corruption](), list[int]()
+        is_recorded = isinstance(outcome, Replay) and line.custom_id in outcome.lines
+        if bad_body is not None and not is_recorded:
+            outcome = body_failure(bad_body)
         for index, (rule, verb, drawn) in enumerate(self._rules):
             if drawn is not None and line.index not in drawn:
                 continue
@@ -94,7 +100,7 @@ class RuleMatcher:
                 corruptions.append(verb)
             else:
                 outcome = verb
-        if not indices and self.default is not None:
+        if not indices and outcome is self._otherwise and self.default is not None:
             return self.default
         result = _replayed(outcome, line) if isinstance(outcome, Replay) else outcome
         return LineOutcome(result, tuple(corruptions), tuple(indices))
@@ -118,8 +124,17 @@ class Outcomes:
     """Whether some line gets a second result line, which is an error."""
 
 
+def body_failure(error: BodyError) -> Fail:
+    """The outcome of a line whose body the service refuses."""
+    return Fail(error.status, body=error.body)
+
+
 def outcomes_of(
-    lines: Lines, scenario: Scenario, id_factory: IdFactory, earlier: Mapping[str, int]
+    lines: Lines,
+    scenario: Scenario,
+    id_factory: IdFactory,
+    earlier: Mapping[str, int],
+    bad_bodies: Mapping[int, BodyError],
 ) -> Outcomes:
     """Match each line once, in line order, and decide in which order they finish.
 
@@ -129,10 +144,15 @@ def outcomes_of(
     total = len(lines)
     matcher = RuleMatcher(scenario, total, id_factory, earlier)
     if scenario.on or matcher.default is None:
-        distinct = by_line = [matcher.outcome(lines.request(index)) for index in range(total)]
+        distinct = by_line = [
+            matcher.outcome(lines.request(index), bad_bodies.get(index)) for index in range(total)
+        ]
     else:  # no line has to be read
         distinct = [matcher.default]
         by_line = distinct * total
+        for index, error in bad_bodies.items():
+            by_line[index] = LineOutcome(body_failure(error))
+            distinct.append(by_line[index])
     order, running = id_factory.order(total, "lines"), total
     kinds = {type(outcome.result) for outcome in distinct}
     if Hang in kinds:
@@ -165,7 +185,7 @@ def _replayed(replay: Replay, line: RequestLine) -> Result:
     more = f" and {len(replay.lines) - 5} more" if len(replay.lines) > 5 else ""
     raise UsageError(
         f"There is no recorded answer for custom_id {line.custom_id!r}.",
-        f"{replay.path} has {known or 'no lines'}{more}.",
+        f"{', '.join(replay.paths)} has {known or 'no lines'}{more}.",
         'Record one, or call fakebatch.reply_from(..., missing="echo").',
     )
 

@@ -190,7 +190,8 @@ class _Writer:
     def write(self, index: int) -> _Lines:
         """What a request adds to the two files."""
         batch, outcome = self.batch, self.outcomes[index]
-        if self.bulk is not None and not outcome.rules and index not in self.unfinished:
+        is_plain = not outcome.rules and not isinstance(outcome.result, Fail)
+        if self.bulk is not None and is_plain and index not in self.unfinished:
             plain = self.bulk(index)
             if plain is not None:
                 return _Lines(plain[0], b"", plain[1])

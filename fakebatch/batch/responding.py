@@ -19,7 +19,7 @@ from pydantic_core import to_json
 
 from fakebatch import replies
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.input_file import parsed
+from fakebatch.batch.input_file import has_overflow, parsed
 from fakebatch.batch.matching import Result, callable_error, label
 from fakebatch.dialects import Dialect, canonical, render
 from fakebatch.durations import SECOND
@@ -45,7 +45,7 @@ class LineResponse:
     """The response to a request; with status None an error that came without a response."""
 
     status: int | None
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | str | None
     error: Mapping[str, Any] | str | None = None
     """The `error` of the result line, where it is not null as usual."""
 
@@ -123,7 +123,7 @@ def model_request(
 
 def _error_response(fail: Fail, dialect: Dialect) -> LineResponse:
     """The error response of `fail`; what the test left out is the provider's own."""
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | str
     if fail.body is not None:
         body = fail.body
     elif fail.status is None:
@@ -137,14 +137,17 @@ def _error_response(fail: Fail, dialect: Dialect) -> LineResponse:
         template = templates.get(fail.status) or templates[400 if fail.status < 500 else 500]
         error = {"message": fail.message or template.message.format_map({}), "type": template.type}
         body = {"error": {**error, "param": None, "code": fail.code or template.code}}
-    error = body.get("error", body)
+    shown: Any = body if isinstance(body, str) else body.get("error", body)
     match fail.shape:
         case "top":
-            return LineResponse(None, error)
+            return LineResponse(None, shown)
         case "both":
-            return LineResponse(fail.status, body, error)
+            return LineResponse(fail.status, body, shown)
+        case "no_body":
+            return LineResponse(fail.status, None, shown)
         case "string":
-            return LineResponse(None, {}, str(error.get("message")))
+            message = shown if isinstance(shown, str) else shown.get("message")
+            return LineResponse(None, {}, str(message))
         case "body":
             return LineResponse(fail.status, body)
 
@@ -174,7 +177,15 @@ def result_lines(
     for corruption in corruptions:
         _corrupt_object(result, corruption, line.index or 0)
     form = batch.dialect.result_lines
-    lines = [encode(line.custom_id, result, compact=form.compact, raw=form.raw or how.raw)]
+    written = {"compact": form.compact, "raw": form.raw or how.raw}
+    try:
+        lines = [encode(line.custom_id, result, **written)]
+    except UsageError:
+        if not has_overflow(line.body):
+            raise
+        # the reply repeats a parameter such as 1e999, for which JSON has no other spelling
+        result = parsed(to_json(result, inf_nan_mode="null"))
+        lines = [encode(line.custom_id, result, **written)]
     for corruption in corruptions:
         lines = [copy for each in lines for copy in _corrupt_bytes(each, corruption)]
     return b"".join(each + LINE_ENDS[how.newline] for each in lines)
@@ -205,10 +216,17 @@ def result_object(
         "error": response.body if error_is_body else response.error,
         "body_text": "",
     }
-    if "body_text" in shape:  # compact and not escaped, as pydantic's `model_dump_json` writes it
-        text = encode(custom_id, response.body, compact=True, raw=True)
-        values["body_text"] = text.decode(errors="surrogatepass")
+    if "body_text" in shape:
+        values["body_text"] = _body_text(custom_id, response.body)
     return render(shape, values)
+
+
+def _body_text(custom_id: str | None, body: Mapping[str, Any] | str | None) -> str:
+    """A body as a string: compact and not escaped, as pydantic's `model_dump_json` writes it."""
+    if isinstance(body, str):
+        return body
+    text = encode(custom_id, body or {}, compact=True, raw=True)
+    return text.decode(errors="surrogatepass")
 
 
 @cache  # json.dumps would make one for each line

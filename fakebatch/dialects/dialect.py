@@ -288,6 +288,8 @@ class Dialect:
     """Endpoints that take each other's lines: the url of the first line holds for the batch."""
     purposes: tuple[str, ...]
     """The purposes of files that can be uploaded."""
+    private_purposes: tuple[str, ...]
+    """The purposes of files whose content cannot be downloaded."""
     snapshots: Mapping[str, str]
     """The dated model by alias."""
     errors: Mapping[KnownKind, ErrorTemplate]
@@ -323,6 +325,10 @@ class Dialect:
     result_lines: ResultLines
     limits: Limits
     pace: Pace
+    body_checks: Annotated[str, OneOf("all", "basics", "none")]
+    """The bodies of requests that get an error: "all" that OpenAI refuses, "basics" (messages that
+    are no list of objects with roles, or empty; numbers that are lists or objects) or "none". A
+    dialect file without it has "basics", whatever it is `like`."""
     batch_models: tuple[str, ...]
     """The models that a batch may use; if empty, all."""
     answers: Mapping[KnownOperation, int]

@@ -140,7 +140,13 @@ def load(path: Path) -> Dialect:
         known = "Each fact is a table that begins with [[fact]]."
         raise refusal((source,), "its facts have another form", known)
     named = {"name": path.stem, "title": table.get("name", path.stem)}
-    table = {**named, "facts": [], "unknown": [], "left_out": [], **table}
+    own: dict[str, Any] = {
+        "facts": [],
+        "unknown": [],
+        "left_out": [],
+        "body_checks": "basics",
+    }  # not inherited
+    table = {**named, **own, **table}
     dialect = build(Dialect, table, source, like=DIALECTS[like] if like else None)
     for number, settings in enumerate(facts, 1):
         place = f"{source}, [[fact]] {number}"

@@ -8,7 +8,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from fakebatch.batch.batch import Batch
@@ -20,11 +19,15 @@ from fakebatch.inspection.journal import Journal
 from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import Fail
 from fakebatch.service import Service
+from fakebatch.service.records import FileRecord
 from fakebatch.service.view import Wire, batch_object, file_object, upload_object
 from fakebatch.vtime.moments import as_datetime
 
 Now = Callable[[], int]
 """The time in microseconds since 1970, once the result files due by then exist."""
+
+
+T = TypeVar("T")
 
 
 class ObjectView:
@@ -39,6 +42,8 @@ class ObjectView:
     def _object(self, now: int) -> Wire: ...
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or hasattr(type(self), name):
+            return self.__getattribute__(name)  # a property failed: its own error is raised again
         fields = self.json
         if name in fields:
             return fields[name]
@@ -54,8 +59,11 @@ class ObjectView:
         Raises:
             KeyError: it no longer exists, for example because the file was deleted or has expired.
         """
+        return self._existing(self._object)
+
+    def _existing(self, look: Callable[[int], T]) -> T:
         try:
-            return self._object(self._now())
+            return look(self._now())
         except APIError:
             raise KeyError(self.id) from None
 
@@ -95,13 +103,16 @@ class BatchView(ObjectView):
     usage: Mapping[str, Any] | None
     metadata: Mapping[str, str] | None
 
+    def _batch(self, now: int) -> Batch:
+        return self._state.batches.retrieve(self.id, now)
+
     def _object(self, now: int) -> Wire:
-        return batch_object(self._state.batches.retrieve(self.id, now), now)
+        return batch_object(self._batch(now), now)
 
     @property
     def plan(self) -> tuple[Step, ...]:
         """Each status and when it begins, including future ones."""
-        marks = self._state.batches.retrieve(self.id, self._now()).timeline.marks
+        marks = self._existing(self._batch).timeline.marks
         return tuple(Step(mark.status.value, as_datetime(mark.at)) for mark in marks)
 
     @property
@@ -113,7 +124,7 @@ class BatchView(ObjectView):
     @property
     def lines(self) -> Lines:
         """Its request lines, by index or custom_id, and the outcome of each."""
-        return Lines(self._state.batches.retrieve(self.id, self._now()))
+        return Lines(self._existing(self._batch))
 
 
 class FileView(ObjectView):
@@ -131,21 +142,28 @@ class FileView(ObjectView):
         super().__init__(id_, service, now)
         self._journal = journal
 
+    def _file(self, now: int) -> FileRecord:
+        return self._state.files.retrieve(self.id, now)
+
     def _object(self, now: int) -> Wire:
-        return file_object(self._state.files.retrieve(self.id, now), self._state.dialect, now)
+        return file_object(self._file(now), self._state.dialect, now)
 
     @property
     def content(self) -> builtins.bytes:
-        """The bytes that a client would download."""
-        return builtins.bytes(self._state.files.retrieve(self.id, self._now()).content)
+        """The bytes that a client would download, or has uploaded.
+
+        Raises:
+            KeyError: the file no longer exists.
+        """
+        return builtins.bytes(self._existing(self._file).content)
 
     @property
     def written_by(self) -> str:
-        """The id of the batch that wrote it, else "files.create" (uploaded) or "files.add"."""
-        for batch in self._state.batches.existing(self._now()):
-            if self.id in (batch.output_file_id, batch.error_file_id):
-                return batch.id
-        return "files.create" if self._journal.count("files.create", id=self.id) else "files.add"
+        """The id of the batch that wrote it; else how it came to be there.
+
+        That is "files.create", "uploads.complete", or "files.add" if the test added it.
+        """
+        return self._existing(self._file).written_by
 
     @property
     def downloads(self) -> tuple[datetime, ...]:
@@ -204,11 +222,11 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def __getitem__(self, id_: str) -> ViewT:
+    def __getitem__(self, id_: str | None) -> ViewT:  # None: of a batch without that file
         now = self._now()
         for service in self._services:
             if getattr(service.state, self._kind).get(id_, now) is not None:
-                return self._view(id_, service)
+                return self._view(str(id_), service)
         raise KeyError(id_)
 
     def __repr__(self) -> str:
@@ -311,12 +329,15 @@ class Lines(Sequence[Line]):
             )
         return self._indices[custom_id]
 
-    @cached_property
+    @property
     def _places(self) -> dict[int, int]:
         """Where each line is in the order in which they finish."""
-        return {index: place for place, index in enumerate(self._batch.outcomes.order)}
+        order = self._batch.outcomes.order
+        return self._batch.once("places", lambda: {index: at for at, index in enumerate(order)})
 
-    @cached_property
+    @property
     def _indices(self) -> dict[str | None, int]:
-        lines = self._batch.lines
-        return {lines.request(index).custom_id: index for index in range(len(self))}
+        lines, count = self._batch.lines, len(self)
+        return self._batch.once(
+            "indices", lambda: {lines.request(index).custom_id: index for index in range(count)}
+        )

@@ -21,7 +21,7 @@ from fakebatch.inspection.journal import Journal, moment_text
 from fakebatch.inspection.objects import BatchView, Collection, FileView, Now, UploadView
 from fakebatch.rules.batches import BatchRule, Durations, Fail
 from fakebatch.service import Service
-from fakebatch.service.records import UploadCreateParams
+from fakebatch.service.records import INPUT_PURPOSE, FileRecord, UploadCreateParams
 from fakebatch.vtime import moments
 
 Requests = str | Path | bytes | Iterable[Mapping[str, Any]]
@@ -68,34 +68,17 @@ class Files(Collection[FileView]):
             UsageError: the path does not exist, `created` is in the future, another file has or
                 had the id, or the service would refuse the file.
         """
-        name = "input.jsonl"
-        if not isinstance(content, bytes | str | Path):
-            content = b"".join(json.dumps(_line(line)).encode() + b"\n" for line in content)
-        if not isinstance(content, bytes):
-            path = Path(content)
-            try:
-                name, content = path.name, path.read_bytes()
-            except OSError as error:
-                raise UsageError(
-                    f"{str(path)!r} is neither the id of a file nor the path of one: "
-                    f"{error.strerror}.",
-                    f"Relative paths start at {Path.cwd()}.",
-                    "Pass bytes or a path; for a batch also its lines as dicts or a file's id.",
-                ) from error
         service, now = self._services[0], self._now()
-        try:
-            file = service.files.create(
-                now,
-                purpose=purpose,
-                filename=filename or name,
-                content=content,
-                expires_after=expires_after,
-                created=_past(created, now),
-                id_=_new_id("files", id, service.state.files),
-            )
-        except APIError as refusal:
-            problem = jsonl_problem(content) if refusal.kind is ErrorKind.NOT_JSONL else ""
-            raise _refused("file", refusal, service, problem) from None
+        file = _uploaded(
+            service,
+            now,
+            content,
+            id_=_new_id("files", id, service.state.files),
+            filename=filename,
+            purpose=purpose,
+            created=_past(created, now),
+            expires_after=expires_after,
+        )
         return self[file.id]
 
 
@@ -145,8 +128,7 @@ class Batches(Collection[BatchView]):
         files = service.state.files
         file = files.get(requests, now) if isinstance(requests, str) else None
         if file is None:
-            added = self._files.add(requests, created=moments.as_datetime(at))
-            file = files.retrieve(added.id, now)
+            file = _uploaded(service, now, requests, created=at, is_processed=True)
         elif file.created > at:
             raise UsageError(
                 f"{file.id} is newer than the batch that reads it.",
@@ -307,6 +289,38 @@ def _life(status: Status, age: int, usual: Durations, window: int) -> tuple[Dura
             pass
     validating = min(validating, worked // 2)
     return Durations(validating, worked - validating + work_left, finalizing), cancelled
+
+
+def _uploaded(
+    service: Service,
+    now: int,
+    content: Requests,
+    *,
+    filename: str | None = None,
+    purpose: str = INPUT_PURPOSE,
+    **params: Any,
+) -> FileRecord:
+    """A new file of the service: `params` are other parameters of `service.files.create`."""
+    name = "input.jsonl"
+    if not isinstance(content, bytes | str | Path):
+        content = b"".join(json.dumps(_line(line)).encode() + b"\n" for line in content)
+    if not isinstance(content, bytes):
+        path = Path(content)
+        try:
+            name, content = path.name, path.read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"{str(path)!r} is neither the id of a file nor the path of one: {error.strerror}.",
+                f"Relative paths start at {Path.cwd()}.",
+                "Pass bytes or a path; for a batch also its lines as dicts or a file's id.",
+            ) from error
+    try:
+        return service.files.create(
+            now, purpose=purpose, filename=filename or name, content=content, **params
+        )
+    except APIError as refusal:
+        problem = jsonl_problem(content) if refusal.kind is ErrorKind.NOT_JSONL else ""
+        raise _refused("file", refusal, service, problem) from None
 
 
 def _check_life(batch: Batch, status: str, now: int) -> None:

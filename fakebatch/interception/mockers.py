@@ -176,6 +176,7 @@ class MockerHook(Interceptor):
 def installed(router: EmulatedRouter, lost_errors: LostErrors) -> Generator[None]:
     """Hook into every mocker and start ours; undo both at the end."""
     hooks = [MockerHook(module, mocker, router, lost_errors) for module, mocker in _mockers()]
+    started_before = {hook.mocker for hook in hooks if hook.mocker._patches}  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
     patches = ExitStack()
     try:
         for module in {module for module, _ in _mockers()}:
@@ -189,7 +190,14 @@ def installed(router: EmulatedRouter, lost_errors: LostErrors) -> Generator[None
     finally:
         for hook in hooks:
             hook.routers.remove(hook)
-            hook.mocker.stop()  # which has an effect if no router is left
+        # Copies of respx patch the same methods: the last to start must be the first to stop.
+        hooks.sort(key=lambda hook: (hook.mocker in started_before, hook.is_started_here))
+        for hook in hooks:
+            is_above = not hook.is_started_here and hook.mocker not in started_before
+            hook.mocker.stop(force=is_above)  # else it has an effect if no router is left
+        for hook in hooks:
+            if hook.routers:
+                hook.mocker.start()
         patches.close()
 
 

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from fakebatch.replies import logprobs
 from fakebatch.replies.request import (
     ModelRequest,
     choice_count,
@@ -21,7 +22,7 @@ from fakebatch.replies.request import (
     read_conversation,
     tokens,
 )
-from fakebatch.replies.structured import forced_call, formatted
+from fakebatch.replies.structured import forced_call, forced_function, formatted
 
 Body = dict[str, Any]
 
@@ -36,14 +37,19 @@ def echo(request: ModelRequest) -> Body:
         UsageError: no value was found that is valid for the schema of the request.
     """
     text, _ = read_conversation(request.body.get("messages"))
+    count = choice_count(request.body.get("n"))
+    if function := forced_function(request, text):
+        messages: list[Body] = [{"function_call": function._asdict()}] * count
+        return _completion(request, messages, "function_call", function.arguments)
     call = forced_call(request, text)
     if call is None:
         return with_text(request, formatted(request, request.body.get("response_format"), text))
-    function = {"name": call.name, "arguments": call.arguments}
-    messages: list[Body] = []
-    for index in range(choice_count(request.body.get("n"))):
+    messages = []
+    for index in range(count):
         id_ = "call_" + request.letters(24, f"call {index}")
-        messages.append({"tool_calls": [{"id": id_, "type": "function", "function": function}]})
+        messages.append(
+            {"tool_calls": [{"id": id_, "type": "function", "function": call._asdict()}]}
+        )
     return _completion(request, messages, "tool_calls", call.arguments)
 
 
@@ -55,16 +61,23 @@ def with_text(request: ModelRequest, text: str) -> Body:
 
 def _completion(request: ModelRequest, messages: list[Body], reason: str, text: str) -> Body:
     choices = [_choice(index, message, reason) for index, message in enumerate(messages)]
+    if request.body.get("logprobs") is True and reason == "stop":
+        for choice in choices:
+            content = logprobs.by_token(text, request.body.get("top_logprobs"))
+            choice["logprobs"] = {"content": content, "refusal": None}
     _, length = read_conversation(request.body.get("messages"))
     usage = _usage(tokens(length), tokens(len(text)) * len(choices))
-    return _body(id_of(request.key), request.created, request.model, choices, usage)
+    body = _body(id_of(request.key), request.created, request.model, choices, usage)
+    return body | {"service_tier": request.service_tier}
 
 
 PlainReply = tuple[str, int, int]
 """The text of a reply, the tokens of its prompt and those of its completion."""
 
-_NOT_PLAIN = frozenset({"n", "response_format", "tool_choice"})
-"""Request fields that ask for more than one choice, or for other than text."""
+_NOT_PLAIN = frozenset(
+    {"n", "response_format", "tool_choice", "function_call", "logprobs", "service_tier"}
+)
+"""Request fields that ask for more than one choice, for other than text, or for more than that."""
 
 
 def plain(body: Mapping[str, Any], text: str | None = None) -> PlainReply | None:
@@ -132,14 +145,19 @@ def text_completion(request: ModelRequest, text: str) -> Body:
 
 def _completion_of_texts(request: ModelRequest, texts: list[str]) -> Body:
     texts = [text for text in texts for _ in range(choice_count(request.body.get("n")))]
-    prompt = prompt_tokens(request.body.get("prompt"))
+    prompt, count = prompt_tokens(request.body.get("prompt")), request.body.get("logprobs")
     return {
         "id": "cmpl-" + request.letters(29),
         "object": "text_completion",
         "created": request.created,
         "model": request.model,
         "choices": [
-            {"text": text, "index": index, "logprobs": None, "finish_reason": "stop"}
+            {
+                "text": text,
+                "index": index,
+                "logprobs": None if count is None else logprobs.by_list(text, count),
+                "finish_reason": "stop",
+            }
             for index, text in enumerate(texts)
         ],
         "usage": _usage(prompt, tokens(sum(map(len, texts)))),

@@ -57,7 +57,8 @@ def responses(request: ModelRequest, body: Body, how: str) -> Body:
             return body | {"output": [{**item, "call_id": call["id"], **call["function"]}]}
         case "refusal":
             content = [{"type": "refusal", "refusal": REFUSAL}]
-            return body | {"output": [item | {"content": content} for item in body["output"]]}
+            items = [i | {"content": content} if "content" in i else i for i in body["output"]]
+            return body | {"output": items}
         case "null":
             return body | {"output": []}
         case _:

@@ -14,6 +14,10 @@ from typing import Any, NamedTuple, TypeGuard
 _ALPHANUMERIC = bytes.maketrans(b"+/", b"Aa")
 
 
+_TIERS = {"flex": "flex", "scale": "scale", "priority": "priority", "fast": "priority"}
+"""The tiers that a reply repeats, by those of requests (types of the SDK, version 3.57)."""
+
+
 class ModelRequest(NamedTuple):
     """A request to a model: all that a default reply depends on."""
 
@@ -28,6 +32,12 @@ class ModelRequest(NamedTuple):
     """The model in the reply, a snapshot."""
     name: str = "the request"
     """Its name in messages: `custom_id 'a'`."""
+
+    @property
+    def service_tier(self) -> str:
+        """The tier that serves it: that of the request, "default" for "auto"."""
+        tier = self.body.get("service_tier")
+        return _TIERS.get(tier, "default") if isinstance(tier, str) else "default"
 
     def letters(self, count: int, purpose: str = "") -> str:
         """Up to 86 letters and digits, unique to the request and the purpose."""
@@ -109,9 +119,13 @@ def choice_count(n: Any) -> int:
 # --- tokens
 
 
+CHARACTERS = 4
+"""The characters of a token: as many as in English."""
+
+
 def tokens(length: int) -> int:
-    """The tokens of a text of this length: one for four characters, as in English."""
-    return -(-length // 4)
+    """The tokens of a text of this length."""
+    return -(-length // CHARACTERS)
 
 
 def prompt_tokens(value: Any) -> int:

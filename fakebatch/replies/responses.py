@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from fakebatch.replies import logprobs
 from fakebatch.replies.request import (
     ModelRequest,
     elements,
@@ -53,11 +55,13 @@ def echo(request: ModelRequest) -> dict[str, Any]:
 
 def with_text(request: ModelRequest, text: str) -> dict[str, Any]:
     """A response with one message, whose text is `text`."""
+    included = "message.output_text.logprobs" in elements(request.body.get("include"))
+    tokens = logprobs.by_token(text, request.body.get("top_logprobs")) if included else []
     item: dict[str, Any] = {
         "id": _id(request, "msg_", 36),
         "type": "message",
         "status": "completed",
-        "content": [{"type": "output_text", "annotations": [], "logprobs": [], "text": text}],
+        "content": [{"type": "output_text", "annotations": [], "logprobs": tokens, "text": text}],
         "role": "assistant",
     }
     return _body(request, item, text)
@@ -76,7 +80,8 @@ def _body(request: ModelRequest, item: dict[str, Any], text: str) -> dict[str, A
         "created_at": request.created,
         "completed_at": request.created,
         "model": request.model,
-        "output": [item],
+        "output": [*_reasoning(request), item],
+        "service_tier": request.service_tier,
         "reasoning": _BODY["reasoning"] | members(params.get("reasoning")),
         "text": _BODY["text"] | members(params.get("text")),
         "tools": [
@@ -85,6 +90,20 @@ def _body(request: ModelRequest, item: dict[str, Any], text: str) -> dict[str, A
         ],
         "usage": _BODY["usage"] | usage,
     }
+
+
+_REASONING_MODEL = re.compile(r"(.*[:/])?(o[0-9]+|gpt-5)(-(?!chat)|$)")
+
+
+def _reasoning(request: ModelRequest) -> list[dict[str, Any]]:
+    """The item before the reply of a reasoning model (recorded for o3-mini in April 2025).
+
+    Models after GPT-5 reason only if the request has an effort: theirs is "none" by default.
+    """
+    effort = members(request.body.get("reasoning")).get("effort")
+    if effort == "none" or not (effort or _REASONING_MODEL.match(request.model)):
+        return []
+    return [{"id": _id(request, "rs_", 56), "type": "reasoning", "summary": []}]
 
 
 def _id(request: ModelRequest, prefix: str, start: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from fakebatch.errors import UsageError
@@ -41,18 +42,33 @@ def forced_call(request: ModelRequest, text: str) -> Call | None:
     Raises:
         UsageError: no arguments were found that are valid for the function.
     """
-    choice, tools = request.body.get("tool_choice"), elements(request.body.get("tools"))
-    options = members(choice)
-    if options.get("type") == "allowed_tools":
-        # only /v1/chat/completions nests them
-        allowed = members(options.get("allowed_tools", options))
-        names = [_function(tool).get("name") for tool in elements(allowed.get("tools"))]
-        tools = [tool for tool in tools if _function(tool).get("name") in names]
-        choice = allowed.get("mode")
-    required = _function(choice).get("name")
-    for function in map(_function, tools):
+    tools, choice = elements(request.body.get("tools")), request.body.get("tool_choice")
+    chosen = [choice]
+    if members(choice).get("type") == "allowed_tools":
+        # only /v1/chat/completions nests it in `allowed_tools`
+        allowed = members(members(choice).get("allowed_tools", choice))
+        chosen = elements(allowed.get("tools")) if allowed.get("mode") == "required" else []
+    names = None if choice == "required" else {str(_function(tool).get("name")) for tool in chosen}
+    return _call(request, map(_function, tools), names, text)
+
+
+def forced_function(request: ModelRequest, text: str) -> Call | None:
+    """The call that `function_call` requires: the parameter from before there were tools.
+
+    Raises:
+        UsageError: no arguments were found that are valid for the function.
+    """
+    names = {str(members(request.body.get("function_call")).get("name"))}
+    return _call(request, map(members, elements(request.body.get("functions"))), names, text)
+
+
+def _call(
+    request: ModelRequest, functions: Iterable[dict[str, Any]], names: set[str] | None, text: str
+) -> Call | None:
+    """A call of the first of the functions that has one of these names, or any name."""
+    for function in functions:
         name = function.get("name")
-        if isinstance(name, str) and (name == required or choice == "required"):
+        if isinstance(name, str) and (names is None or name in names):
             parameters = function.get("parameters", {"type": "object"})
             return Call(name, _valid_json(request, parameters, text))
     return None

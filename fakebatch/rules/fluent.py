@@ -250,15 +250,19 @@ class Rules:
         """
         self._otherwise(reply={"answer": answer})
 
-    def reply_from(self, path: str | Path, *, missing: Literal["echo"] | None = None) -> None:
-        """Answer lines that no rule answers from a downloaded result file, by custom_id.
+    def reply_from(self, *paths: str | Path, missing: Literal["echo"] | None = None) -> None:
+        """Answer lines that no rule answers from downloaded result files, by custom_id.
 
-        A custom_id that the file lacks fails the test, unless `missing` is "echo".
+        The files may be of any provider. A custom_id that they lack fails the test, unless
+        `missing` is "echo".
 
         Raises:
-            UsageError: there is no such file, or one of its lines is not a result line.
+            UsageError: there is no such file, one of its lines is not a result line, or two lines
+                with the same custom_id differ.
         """
-        self._otherwise(replay={"path": str(path), "missing": missing})
+        names = (*map(str, paths),)
+        path = names[0] if len(names) == 1 else names
+        self._otherwise(replay={"path": path, "missing": missing})
 
     def _add_rule(self, rule: AnyRule) -> Handle[Any]:
         """Add a rule to the scenario: what the verbs of the selectors do."""

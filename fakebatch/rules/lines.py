@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -55,12 +57,14 @@ class Fail:
     code: str | None = None
     """The code of the error; without a status, that of the result line's `error`."""
     message: str | None = None
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
-    """The whole response body; without a status, the whole `error` of the result line."""
+    body: Mapping[str, Any] | str | None = field(default=None, repr=False)
+    """The whole response body, an object or text such as the HTML page of a gateway; without a
+    status, the whole `error` of the result line."""
     file: Literal["error", "output"] = "error"
     """The result file that the line is written to."""
-    shape: Literal["body", "top", "both", "string"] = "body"
-    """Where the error is: the response body, the line's `error`, both, or `error` as a string."""
+    shape: Literal["body", "top", "both", "string", "no_body"] = "body"
+    """Where the error is: the response body, the line's `error`, both, `error` as a string, or
+    `error` beside a response whose body is null."""
 
     def __post_init__(self) -> None:
         is_code_alone = self.status is None and (self.code is not None or bool(self.body))
@@ -102,13 +106,15 @@ class Hang:
 
 @verb("replay('output.jsonl')")
 class Replay:
-    """The lines get the results that a downloaded output or error file has for their custom_id.
+    """The lines get the results that downloaded output or error files have for their custom_id.
 
     Raises:
-        UsageError: there is no such file, or one of its lines is not a result line.
+        UsageError: there is no such file, one of its lines is not a result line, or two lines with
+            the same custom_id differ.
     """
 
-    path: str
+    path: str | tuple[str, ...]
+    """The path of a file, or those of several."""
     _: KW_ONLY
     missing: Literal["echo"] | None = None
     """What to do for a custom_id that the file lacks; by default the test fails."""
@@ -118,7 +124,12 @@ class Replay:
     """The results by custom_id, read from the file; a scenario file has only the path."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "lines", _recorded(Path(self.path)))
+        object.__setattr__(self, "lines", _recorded(self.paths))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of the files."""
+        return (self.path,) if isinstance(self.path, str) else self.path
 
 
 @verb("drop()")
@@ -242,34 +253,80 @@ def contains(value: JsonValue | Mapping[str, Any], text: str) -> bool:
     return isinstance(parts, Iterable) and any(contains(part, text) for part in parts)
 
 
-def _recorded(path: Path) -> dict[str, Reply | Fail]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"replay cannot read {str(path)!r}: {error.strerror}.",
-            f"Relative paths start at {Path.cwd()}.",
-            "Give the path of a downloaded output file.",
-        ) from error
-    recorded: dict[str, Reply | Fail] = {}
-    for number, line in enumerate(content.split(b"\n"), 1):
-        if not line.strip():
-            continue
+def _recorded(paths: Iterable[str]) -> dict[str, Reply | Fail]:
+    """The outcomes by custom_id in result files of any dialect."""
+    recorded: dict[str, tuple[Reply | Fail, str]] = {}
+    for path in paths:
         try:
-            result = json.loads(line)
-            response = result["response"]
-            if response is None:
-                outcome: Reply | Fail = Fail(body={**result["error"]})
-            elif response["status_code"] >= 400:
-                outcome = Fail(response["status_code"], body=response["body"])
-            else:
-                outcome = Reply({**response["body"]})
-            recorded[result["custom_id"]] = outcome
-        except (ValueError, LookupError, TypeError) as error:
+            content = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
+        except OSError as error:
             raise UsageError(
-                f"Line {number} of {str(path)!r} is not a result line: "
-                f"{jsonl_problem(content) or repr(error)}.",
-                'A result line is {"custom_id": …, "response": {"status_code": …, "body": …}, …}.',
-                "Give an output or error file as downloaded, not an input file.",
+                f"replay cannot read {path!r}: {error.strerror}.",
+                f"Relative paths start at {Path.cwd()}.",
+                "Give the path of a downloaded output file.",
             ) from error
-    return recorded
+        for number, line in enumerate(content.split(b"\n"), 1):
+            if not line.strip():
+                continue
+            try:
+                result = _parsed(line)
+                outcome = _recorded_outcome(result), f"line {number} of {path!r}"
+                first = recorded.setdefault(result["custom_id"], outcome)
+            except _NO_RESULT_LINE as error:
+                raise UsageError(
+                    f"Line {number} of {path!r} is not a result line: "
+                    f"{jsonl_problem(content) or repr(error)}.",
+                    'A result line is {"custom_id": …, "response": {"status_code": …, …}, …}.',
+                    "Give an output or error file as downloaded, not an input file.",
+                ) from error
+            if first[0] != outcome[0]:
+                raise UsageError(
+                    f"There are two different results for custom_id {result['custom_id']!r}.",
+                    f"They are {first[1]} and {outcome[1]}.",
+                    "Delete the line that the test does not need.",
+                )
+    return {custom_id: outcome for custom_id, (outcome, _) in recorded.items()}
+
+
+_NO_RESULT_LINE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, UsageError)
+
+
+def _parsed(text: bytes | str) -> Any:
+    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not isfinite(value):
+        raise ValueError(f"{number} is not a number in JSON")
+    return value
+
+
+def _recorded_outcome(result: Mapping[str, Any]) -> Reply | Fail:
+    """The outcome of a result line.
+
+    Providers leave out what is null, the status, or the response of a failure; some write the body
+    as JSON in a string.
+    """
+    response, error = result.get("response"), result.get("error") or None
+    if isinstance(error, str) and response is None:
+        return Fail(body={"message": error}, shape="string")
+    if response is None:
+        return Fail(body=_object(error))
+    body = response.get("body")
+    if isinstance(body, str):
+        with suppress(ValueError, TypeError):
+            body = _object(_parsed(body))
+    status = response.get("status_code")
+    if status is None:
+        has_failed = error is not None or isinstance(body, str) or (body and body.get("error"))
+        status = 500 if has_failed else 200
+    if 200 <= status < 400 and error is None:
+        return Reply(_object(body))
+    if body is None:
+        return Fail(status, body={"error": error}, shape="no_body")
+    return Fail(status, body=body, shape="body" if error is None else "both")
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return {**value}  # a TypeError, if it is none

@@ -10,12 +10,13 @@ from fakebatch.batch.input_file import REQUIRED_PARAMS, is_plausible_model
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.matching import RuleMatcher
 from fakebatch.batch.responding import LineResponse, respond
+from fakebatch.bodies import judge_of
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.ids import IdFactory
 from fakebatch.request_lines import RequestLine
 from fakebatch.service.batches import Batches
-from fakebatch.service.files import Files, Uploads
+from fakebatch.service.files import Files, Uploads, settles_after
 from fakebatch.service.records import FileRecord
 from fakebatch.service.state import State
 
@@ -83,7 +84,9 @@ class Service:
             raise APIError(ErrorKind.MISSING, name=asks[0])
         self.check_model(line.model)
         id_factory = IdFactory(state.id_factory.digest("direct", state.next_number(), size=32))
-        outcome = RuleMatcher(state.scenario, 1, id_factory).outcome(line)
+        judge = judge_of(endpoint, state.dialect.body_checks)
+        bad_body = None if judge is None else judge.error(body)
+        outcome = RuleMatcher(state.scenario, 1, id_factory).outcome(line, bad_body)
         state.hit("on", outcome.rules)
         return respond(line, outcome.result, state.dialect, id_factory, now)
 
@@ -139,7 +142,6 @@ class Service:
 
     def _settles(self, file: FileRecord) -> int:
         """When a file can be found and has its last status."""
-        is_result = file.purpose == self.dialect.results_purpose
-        processed = 0 if is_result else max(self.dialect.files.statuses.values()) * SECOND
-        changes = file.overrides
-        return file.created + max(changes.found_after, changes.ready_after, processed)
+        if file.purpose == self.dialect.results_purpose:
+            return file.created + file.overrides.found_after
+        return file.created + settles_after(file.overrides, self.dialect)

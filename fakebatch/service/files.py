@@ -9,11 +9,17 @@ from hashlib import md5
 from itertools import chain, count
 
 from fakebatch.batch.input_file import looks_like_jsonl
-from fakebatch.dialects import APIError, ErrorKind
+from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
-from fakebatch.rules.files import overrides
+from fakebatch.rules.files import FileOverrides, overrides
 from fakebatch.service.records import INPUT_PURPOSE, FileRecord, UploadCreateParams, UploadRecord
 from fakebatch.service.state import State
+
+
+def settles_after(changes: FileOverrides, dialect: Dialect) -> int:
+    """How long after its upload a file can be found and has its last status, in microseconds."""
+    processed = max(dialect.files.statuses.values()) * SECOND
+    return max(changes.found_after, changes.ready_after, processed)
 
 
 class Files:
@@ -32,6 +38,7 @@ class Files:
         expires_after: int | None = None,
         created: int | None = None,
         id_: str | None = None,
+        is_processed: bool = False,
     ) -> FileRecord:
         """Create a file that is sent in one call.
 
@@ -43,6 +50,7 @@ class Files:
             expires_after: seconds; by default a batch file expires after 30 days, others never.
             created: a moment in the past, for a file that the test adds; None: now.
             id_: its id; None: a new one in the form of the provider.
+            is_processed: whether a batch could read it at `created`: it was uploaded before.
 
         Raises:
             APIError: the purpose is unknown, the file is too large or is no batch input, or there
@@ -56,8 +64,17 @@ class Files:
             with state.lock:
                 if not state.file_creations.allows(limits.uploads_per_minute, now):
                     raise APIError(ErrorKind.TOO_MANY_UPLOADS, limit=limits.uploads_per_minute)
-            created = now
-        return self.keep(created, purpose, filename, content, expires_after, id_=id_)
+        written_by = "files.create" if created is None else "files.add"
+        return self.keep(
+            now if created is None else created,
+            purpose,
+            filename,
+            content,
+            expires_after,
+            written_by=written_by,
+            id_=id_,
+            is_processed=is_processed,
+        )
 
     def check_purpose(self, purpose: str) -> None:
         """Check the purpose of an upload.
@@ -77,7 +94,9 @@ class Files:
         content: bytes,
         expires_after: int | None,
         *,
+        written_by: str,
         id_: str | None = None,
+        is_processed: bool = False,
     ) -> FileRecord:
         """Store a file that has been received, whole or in parts.
 
@@ -115,9 +134,12 @@ class Files:
                 created=created,
                 expires=None if lifetime is None else created + lifetime,
                 content=content,
+                written_by=written_by,
             )
             if state.scenario.on_file:
                 file = self._with_rules(file)
+            if is_processed:
+                file = file.earlier(settles_after(file.overrides, dialect))
             state.files.put(file)
         return file
 
@@ -246,7 +268,12 @@ class Uploads:
         with self._state.lock:
             self._pending(id_, now)  # another thread may have completed it
             file = self._files.keep(
-                upload.created, params.purpose, params.filename, content, params.expires_after
+                upload.created,
+                params.purpose,
+                params.filename,
+                content,
+                params.expires_after,
+                written_by="uploads.complete",
             )
             return self._put(replace(upload, ended="completed", parts={})), file
 

@@ -6,7 +6,7 @@ Moments are in microseconds since the epoch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from fakebatch.batch.lifecycle import NEVER
@@ -32,11 +32,18 @@ class FileRecord:
     """Orders files that were created at the same moment."""
     overrides: FileOverrides = USUAL
     """What rules of `on_file` change about it."""
+    written_by: str = "files.create"
+    """The id of the batch, or the call, that wrote it."""
 
     def exists(self, now: int) -> bool:
         """Whether a client can see the file at `now`."""
         ends = (at for at in (self.expires, self.deleted) if at is not None)
         return self.created + self.overrides.found_after <= now < min(ends, default=NEVER)
+
+    def earlier(self, duration: int) -> FileRecord:
+        """The same file, created and expiring earlier by a duration in microseconds."""
+        expires = None if self.expires is None else self.expires - duration
+        return replace(self, created=self.created - duration, expires=expires)
 
 
 @dataclass(frozen=True, slots=True)

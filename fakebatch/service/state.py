@@ -121,7 +121,7 @@ class Store(Generic[RecordT]):
             record = self._records[id_]
             if record.exists(now) and where(record):
                 if len(page) == limit:
-                    return page, True
+                    return page, limit > 0  # a page of none is the last (observed)
                 page.append(record)
         return page, False
 
@@ -363,6 +363,7 @@ def _result_records(batch: Batch) -> list[FileRecord]:
             created=end,
             expires=None if lives is None else end + lives,
             content=content,
+            written_by=batch.id,
             number=batch.number,
             overrides=FileOverrides(
                 found_after=batch.files_lag, listed=batch.overrides.result_files.listed

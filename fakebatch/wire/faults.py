@@ -41,6 +41,7 @@ from fakebatch.wire.messages import (
     Script,
     Step,
     json_reply,
+    text_reply,
 )
 
 KEPT = 1_000
@@ -323,9 +324,7 @@ def _instead(
     elif not isinstance(verb.body, str):
         reply = json_reply(verb.status, verb.body)
     else:
-        kind = "text/html" if verb.body.startswith("<") else "text/plain"
-        headers = {"content-type": f"{kind}; charset=utf-8"} if verb.body else {}
-        reply = messages.Reply(verb.status, headers, verb.body.encode())
+        reply = text_reply(verb.status, verb.body)
     headers = {**reply.headers}
     if isinstance(verb, Fail) and verb.retry_after is not None:
         wait = microseconds(verb.retry_after)

@@ -69,7 +69,7 @@ class Request(NamedTuple):
     """Names in lower case."""
     body: bytes = b""
     pieces: Iterable[bytes] | None = None
-    """A long form as httpx streams it (see `params.parts`); `body` is empty then."""
+    """A long form as httpx streams it (see `params.form`); `body` is empty then."""
     scheme: str = "https"
     host: str = ""
     port: int | None = None
@@ -121,3 +121,10 @@ def json_reply(status: int, body: Mapping[str, Any], *, end: str = "") -> Reply:
     """
     text = json.dumps(body, indent=2, allow_nan=False) + end
     return Reply(status, {"content-type": "application/json"}, text.encode())
+
+
+def text_reply(status: int, text: str) -> Reply:
+    """A reply with text, such as the HTML page of a gateway; without a type if it is empty."""
+    kind = "text/html" if text.startswith("<") else "text/plain"
+    headers = {"content-type": f"{kind}; charset=utf-8"} if text else {}
+    return Reply(status, headers, text.encode())

@@ -10,13 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from itertools import chain, takewhile
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import parsed
+from fakebatch.bodies.schema import listed
 from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing
 from fakebatch.errors import UsageError
 from fakebatch.request_lines import JSON_TYPES
 from fakebatch.service.records import UploadCreateParams
+from fakebatch.wire.messages import Request
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
 
@@ -86,10 +89,13 @@ def page(query: Mapping[str, str], listing: Listing) -> tuple[int, str | None]:
 # --- a single parameter
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+def json_object(request: Request) -> dict[str, Any]:
     """The JSON object in the body of a call."""
+    media_type = _media_type(request.headers.get("content-type", ""))
+    if media_type not in ("", "application/json"):
+        raise APIError(ErrorKind.NOT_JSON_TYPE, value=media_type)
     try:
-        params: Any = parsed(body)
+        params: Any = parsed(request.body)
     except ValueError:
         params = None
     if not isinstance(params, dict):
@@ -127,9 +133,7 @@ def texts(params: Mapping[str, Any], name: str) -> list[str]:
 def one_of(value: str, name: str, known: tuple[str, ...]) -> str:
     """The string, if it is in a list."""
     if value not in known:
-        *others, last = [f"'{each}'" for each in known]
-        listed = f"{', '.join(others)}{',' * (len(others) > 1)} and {last}" if others else last
-        raise APIError(ErrorKind.BAD_VALUE, name=name, value=value, known=listed)
+        raise APIError(ErrorKind.BAD_VALUE, name=name, value=value, known=listed(known))
     return value
 
 
@@ -163,7 +167,7 @@ def expiry(value: object, name: str, limits: Limits) -> int | None:
 
 
 def form_expiry(form: Mapping[str, str], name: str, limits: Limits) -> int | None:
-    """The same from fields of a form: `expires_after[anchor]`, or with dots (both are in use)."""
+    """The same from fields of a form: `expires_after[anchor]`, with dots, or JSON in one field."""
     params: dict[str, Any] = {
         part: form[key]
         for part in ("anchor", "seconds")
@@ -171,17 +175,20 @@ def form_expiry(form: Mapping[str, str], name: str, limits: Limits) -> int | Non
         if key in form
     }
     if not params:
-        return None
+        try:
+            return expiry(parsed(form[name].encode()) if name in form else None, name, limits)
+        except ValueError:
+            return expiry(form[name], name, limits)
     digits = params.get("seconds", "")
     params["seconds"] = int(digits) if _INTEGER.fullmatch(digits) else digits or None
     return expiry(params, name, limits)
 
 
 def count(value: str | None, name: str, *, default: int, most: int) -> int:
-    """A positive integer in a query, or the default."""
+    """A number of objects in a query, or the default. 0 is valid (observed)."""
     if value is None:
         return default
-    return within(int(value) if _INTEGER.fullmatch(value) else value, name, 1, most)
+    return within(int(value) if _INTEGER.fullmatch(value) else value, name, 0, most)
 
 
 def within(value: object, name: str, least: int, most: int) -> int:
@@ -196,8 +203,11 @@ def within(value: object, name: str, least: int, most: int) -> int:
 
 # --- forms: parsed with one copy of each file at most
 
-_BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
-_PARAMETER = re.compile(rb'(\w+\*?)="((?:[^"\\]|\\.)*)"')
+_BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;,]+))', re.IGNORECASE)
+_DISPOSITION = re.compile(
+    rb"^content-disposition[ \t]*:((?:.*\r?\n[ \t])*.*)", re.IGNORECASE | re.MULTILINE
+)
+_PARAMETER = re.compile(rb';\s*([\w-]+)(\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\r\n]*))')
 
 
 class Part(NamedTuple):
@@ -208,38 +218,55 @@ class Part(NamedTuple):
     content: bytes
 
 
-def parts(body: bytes | Iterable[bytes], content_type: str) -> dict[str, Part]:
-    """The fields of a form by name; of fields with the same name the last. Empty: it is no form.
+def form(request: Request) -> dict[str, Part]:
+    """The fields of a form by name; of fields with the same name the last.
 
     A body in pieces must come from httpx's multipart stream, which yields for each field the
     delimiter, the head, the content (bytes at once, an open file in blocks) and a line end. Content
     in one piece is the caller's own object, other content is copied once.
+
+    Raises:
+        APIError: the body is no form, has no boundary, or ends before the closing delimiter.
     """
+    content_type = request.headers.get("content-type", "")
+    if _media_type(content_type) != "multipart/form-data":
+        raise APIError(ErrorKind.NOT_MULTIPART, value=content_type)
     boundary = _BOUNDARY.search(content_type)
-    if boundary is None or not content_type.lower().startswith("multipart/form-data"):
-        return {}
-    delimiter = b"--" + boundary[1].encode()
-    read = _read(body, delimiter) if isinstance(body, bytes) else _gathered(body, delimiter)
-    return {part.name: part for part in read}
+    if boundary is None:
+        raise APIError(ErrorKind.BAD_MULTIPART)
+    delimiter = b"--" + (boundary[1] or boundary[2]).encode("latin-1", "replace")
+    if request.pieces is None:
+        parts = _read(request.body, delimiter)
+    else:
+        parts = _gathered(request.pieces, delimiter)
+    return {part.name: part for part in parts}
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _read(body: bytes, delimiter: bytes) -> Iterator[Part]:
-    start = body.find(delimiter)
-    while start >= 0:
-        start += len(delimiter) + 2
-        head_end = body.find(b"\r\n\r\n", start)
-        end = body.find(b"\r\n" + delimiter, max(head_end, 0))
-        if head_end < 0 or end < 0:
-            return
-        yield _part(body[start:head_end], body[head_end + 4 : end])
-        start = end + 2
+    first = re.search(rb"^" + re.escape(delimiter) + rb"[ \t]*(\r?\n)", body, re.MULTILINE)
+    if first is None:
+        raise APIError(ErrorKind.BAD_MULTIPART)
+    end = first[1]  # a line end; Go's and Werkzeug's parsers also take forms with bare newlines
+    line = re.compile(re.escape(end + delimiter) + rb"(--)?[ \t]*(?:" + end + rb"|\Z)")
+    start, is_last = first.end() - len(end), False
+    while not is_last:
+        head_end = body.find(end * 2, start)
+        last = line.search(body, head_end + len(end))
+        if head_end < 0 or last is None:
+            raise APIError(ErrorKind.BAD_MULTIPART)
+        yield _part(body[start:head_end], body[head_end + 2 * len(end) : last.start()])
+        start, is_last = last.end() - len(end), last[1] is not None
 
 
 def _gathered(pieces: Iterable[bytes], delimiter: bytes) -> Iterator[Part]:
     rest = iter(pieces)
     next(rest, b"")  # the first delimiter
     for head in rest:
-        yield _part(head[:-4], _content(rest, (delimiter + b"\r\n", delimiter + b"--\r\n")))
+        yield _part(head, _content(rest, (delimiter + b"\r\n", delimiter + b"--\r\n")))
 
 
 def _content(pieces: Iterator[bytes], delimiters: tuple[bytes, bytes]) -> bytes:
@@ -256,15 +283,25 @@ def _content(pieces: Iterator[bytes], delimiters: tuple[bytes, bytes]) -> bytes:
 
 
 def _part(head: bytes, content: bytes) -> Part:
-    disposition = next(
-        (line for line in head.split(b"\r\n") if line.lower().startswith(b"content-disposition")),
-        b"",
-    )
-    names = {key.decode(): _unquoted(value) for key, value in _PARAMETER.findall(disposition)}
+    disposition = _DISPOSITION.search(head)
+    plain, extended = dict[str, str](), dict[str, str]()
+    for key, star, quoted, token in _PARAMETER.findall(disposition[1] if disposition else b""):
+        value: bytes = quoted or token.strip().strip(b'"')  # urllib3 writes "C:\\" for C:\
+        names, read = (extended, _decoded) if star else (plain, _unquoted)
+        names[key.decode().lower()] = read(value)
+    names = plain | extended  # `filename*` wins (observed: openai-dotnet's recorded uploads)
     return Part(names.get("name", ""), names.get("filename"), content)
 
 
 def _unquoted(value: bytes) -> str:
-    # httpx percent-encodes quotes and line ends in names, as browsers do (HTML5 form data)
-    text = value.decode("utf-8", "replace").replace("\\\\", "\\").replace('\\"', '"')
+    # Only quotes and backslashes are escaped: others are those of a Windows path. Browsers, undici
+    # and httpx percent-encode quotes and line ends (HTML5 form data).
+    text = re.sub(rb'\\(["\\])', rb"\1", value).decode("utf-8", "replace")
     return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
+
+
+def _decoded(value: bytes) -> str:
+    # RFC 5987: charset'language'percent-encoded
+    charset, _, rest = value.decode("latin-1").partition("'")
+    encoding = "latin-1" if charset.lower() == "iso-8859-1" else "utf-8"
+    return unquote(rest.partition("'")[2], encoding, "replace")

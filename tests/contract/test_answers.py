@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 from fakebatch import FakeBatch, RequestLine, UsageError
@@ -85,6 +86,37 @@ def test_a_line_that_fails_is_in_the_error_file(do: Driver, fakebatch: FakeBatch
         "code": "request_timeout",
         "message": "This request timed out.",
     }
+
+
+PAGE = "<html>Bad gateway</html>"
+
+
+def test_a_failed_line_may_have_a_page_as_body(do: Driver, fakebatch: FakeBatch) -> None:
+    """A gateway's answer is no JSON: it is a string in the result line."""
+    fakebatch.on().fail(502, body=PAGE)
+    batch = do.run([chat("a")])
+    [line] = do.results(batch.error_file_id)
+    assert (line["response"]["status_code"], line["response"]["body"]) == (502, PAGE)
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        pytest.param("body", PAGE, id="a page"),
+        pytest.param("no_body", '{"error":"' + PAGE + '"}', id="an error beside no body"),
+    ],
+)
+def test_a_direct_call_gets_the_page_itself(
+    do: Driver, fakebatch: FakeBatch, shape: Any, text: str
+) -> None:
+    """Its response has that text, which is not quoted as JSON."""
+    fakebatch.on().fail(502, body=PAGE, shape=shape)
+    client = do.client.with_options(max_retries=0)
+    with pytest.raises(openai.InternalServerError) as refused:
+        do(client.responses.create, model="gpt-4o", input="hi")
+    assert (
+        refused.value.response.text.replace("\n", "").replace("  ", "").replace('": ', '":') == text
+    )
 
 
 def test_all_lines_failed_is_completed_with_an_error_file_alone(

@@ -31,6 +31,7 @@ def test_batches_are_listed_newest_first_by_pages_of_twenty(
     ("asked", "found", "more"),
     [
         pytest.param({}, "edcba", False, id="all on one page"),
+        pytest.param({"limit": 0}, "", False, id="an empty page, which is the last"),
         pytest.param({"limit": 2}, "ed", True, id="the first page of two"),
         pytest.param({"limit": 5}, "edcba", False, id="a page that is just full"),
         pytest.param({"after": "d"}, "cba", False, id="after one"),

@@ -94,7 +94,7 @@ def test_a_bad_creation_is_refused(
 @pytest.mark.parametrize(
     ("call", "asked", "error"),
     [
-        pytest.param("batches.list", {"limit": 0}, openai.BadRequestError, id="a limit of 0"),
+        pytest.param("batches.list", {"limit": -1}, openai.BadRequestError, id="a limit below 0"),
         pytest.param("batches.list", {"limit": 101}, openai.BadRequestError, id="a limit of 101"),
         pytest.param("batches.list", {"after": "x"}, openai.NotFoundError, id="an unknown batch"),
         pytest.param(

@@ -212,3 +212,22 @@ def test_waiting_for_processing_ends_at_once(fakebatch: FakeBatch) -> None:
 
     assert client.files.wait_for_processing(uploaded.id).status == "processed"
     assert fakebatch.clock.elapsed == 0
+
+
+@pytest.mark.parametrize("purpose", ["user_data", "assistants"])
+def test_what_was_uploaded_for_a_model_cannot_be_downloaded(do: Driver, purpose: Any) -> None:
+    """The service keeps the content of files of these purposes to itself."""
+    file = do(do.client.files.create, file=("a.txt", b"hello"), purpose=purpose)
+    with pytest.raises(openai.BadRequestError) as refused:
+        do(do.client.files.content, file.id)
+    assert (refused.value.code, refused.value.param) == (None, None)
+    assert f"Not allowed to download files of purpose: {purpose}" in refused.value.message
+
+
+def test_a_name_beyond_ascii_is_not_escaped(do: Driver) -> None:
+    """File objects are raw UTF-8 wherever they appear."""
+    raw = do.client.files.with_raw_response
+    sent = do(raw.create, file=("你好.txt", b"test"), purpose="vision")
+    listed = do(raw.list)
+    assert '"filename": "你好.txt"'.encode() in sent.content
+    assert '"filename": "你好.txt"'.encode() in listed.content

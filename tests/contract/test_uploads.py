@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +171,7 @@ def test_parts_can_come_at_the_same_time(fakebatch: FakeBatch) -> None:
     client = openai.OpenAI()
     pieces = [bytes([65 + number]) * 10 for number in range(20)]
     upload = client.uploads.create(
-        bytes=200, filename="f", mime_type="text/plain", purpose="user_data"
+        bytes=200, filename="f", mime_type="text/plain", purpose="vision"
     )
     with ThreadPoolExecutor(8) as pool:
         parts = list(
@@ -302,7 +304,52 @@ def test_parts_have_limits(do: Driver) -> None:
 
 
 def test_a_part_is_sent_as_data(do: Driver) -> None:
-    """A form without the field `data` is refused."""
+    """A form without the field `data` is refused, and so is a body that is no form."""
     upload = begun(do)
+    path, form = f"/uploads/{upload.id}/parts", {"content-type": "multipart/form-data"}
     with pytest.raises(openai.BadRequestError, match="parameter: 'data'"):
-        do(do.client.post, f"/uploads/{upload.id}/parts", cast_to=object, body={})
+        files = {"other": b"x"}
+        do(do.client.post, path, cast_to=object, files=files, options={"headers": form})
+    with pytest.raises(openai.APIStatusError, match="expected multipart/form-data") as refused:
+        do(do.client.post, path, cast_to=object, body={})
+    assert refused.value.status_code == 415
+
+
+SIZES = {"64 kB": 65_536, "more than a block of the network": 300_000, "32 MB": 2**25}
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("is_ready", [False, True], ids=["respx", "a ready client"])
+def test_a_part_may_be_long(fakebatch: FakeBatch, size: int, is_ready: bool) -> None:
+    """A part of any size arrives to the byte, from bytes and from an open file."""
+    client = fakebatch.openai() if is_ready else openai.OpenAI()
+    content = b"{}\n" + bytes(size - 3)
+    for data in (content, ("part", BytesIO(content))):
+        upload = client.uploads.create(
+            bytes=size, filename="f", mime_type="text/plain", purpose="vision"
+        )
+        sent: Any = client.uploads.parts.create(upload.id, data=data)
+        done = client.uploads.complete(upload.id, part_ids=[sent.id])
+        assert done.file is not None
+        assert client.files.content(done.file.id).content == content
+
+
+@pytest.mark.parametrize("is_ready", [False, True], ids=["respx", "a ready client"])
+def test_a_long_part_may_come_from_an_asynchronous_client(
+    fakebatch: FakeBatch, is_ready: bool
+) -> None:
+    """It is read as that of a synchronous one."""
+
+    async def uploaded() -> bytes:
+        client = fakebatch.async_openai() if is_ready else openai.AsyncOpenAI()
+        async with client:
+            done: Any = await client.uploads.upload_file_chunked(
+                file=b"{}\n" * 100_000,
+                filename="in.jsonl",
+                bytes=300_000,
+                mime_type="application/jsonl",
+                purpose="batch",
+            )
+            return (await client.files.content(done.file.id)).content
+
+    assert asyncio.run(uploaded()) == b"{}\n" * 100_000

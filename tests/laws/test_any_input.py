@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fakebatch.batch.input_file import looks_like_jsonl, validate
 from fakebatch.dialects import OPENAI
-from fakebatch.wire.params import parts
 from support.by_hand import CHAT, ByHand, jsonl, request
+from support.calling import parts
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)

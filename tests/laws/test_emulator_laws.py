@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import validate
 from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Status
-from fakebatch.dialects import OPENAI
+from fakebatch.dialects import OPENAI, APIError
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.rules.batches import Schedule
@@ -23,7 +24,7 @@ from fakebatch.service.view import batch_object
 from fakebatch.wire.app import App
 from fakebatch.wire.messages import Request
 from fakebatch.wire.operations import route
-from fakebatch.wire.params import parts
+from support.calling import parts
 from support.client import chat, jsonl
 
 START = 1_767_225_600 * SECOND
@@ -133,8 +134,11 @@ def test_any_bytes_can_be_judged(content: bytes) -> None:
 
 @given(st.binary(max_size=300), st.text(max_size=20))
 def test_any_body_can_be_a_form(body: bytes, boundary: str) -> None:
-    """A malformed form has no parts; it never crashes."""
-    assert isinstance(parts(body, f"multipart/form-data; boundary={boundary}"), dict)
+    """A malformed form is refused; it never crashes."""
+    for form in (body, b"--b\r\n" + body, b"--b\r\n" + body + b"\r\n--b--"):
+        with suppress(APIError):
+            parts(form, f"multipart/form-data; boundary={boundary}")
+            parts(form, "multipart/form-data; boundary=b")
 
 
 json_values: st.SearchStrategy[Any] = st.recursive(

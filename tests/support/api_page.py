@@ -64,7 +64,8 @@ def parameters(member: griffe.Object | griffe.Alias) -> str:
     for each in function.parameters:
         if each.name == "self":
             continue
-        if each.kind is griffe.ParameterKind.keyword_only and "*" not in words:
+        has_star = any(word.startswith("*") for word in words)
+        if each.kind is griffe.ParameterKind.keyword_only and not has_star:
             words.append("*")
         stars = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
         default = "" if each.default is None or each.kind in stars else f"={each.default}"

@@ -11,6 +11,8 @@ from fakebatch.service import Service
 from fakebatch.wire.app import App
 from fakebatch.wire.messages import Reply, Request
 from fakebatch.wire.operations import route
+from fakebatch.wire.params import Part
+from fakebatch.wire.params import form as read_form
 from support.batches import CHAT, T0
 
 FORM = {"content-type": "multipart/form-data; boundary=b"}
@@ -55,3 +57,11 @@ def upload(of: App, content: bytes = b"{}\n", filename: str = "in.jsonl") -> Any
     """The object of a file uploaded for a batch."""
     body = form(content, filename, purpose="batch")
     return json.loads(call(of, "POST", "/files", body, headers=FORM).body)
+
+
+def parts(body: bytes | list[bytes], content_type: str) -> dict[str, Part]:
+    """The fields of a form, which may come in pieces."""
+    request = Request("POST", "/files", {}, {"content-type": content_type})
+    if isinstance(body, bytes):
+        return read_form(request._replace(body=body))
+    return read_form(request._replace(pieces=body))

@@ -201,11 +201,11 @@ CASES: dict[str, Case] = {
     "an unknown batch": Case(_call("batches.retrieve", NO_BATCH), UNKNOWN_BATCH),
     "the cancel of an unknown batch": Case(_call("batches.cancel", NO_BATCH), UNKNOWN_BATCH),
     "a page after an unknown batch": Case(_call("batches.list", after=NO_BATCH), UNKNOWN_BATCH),
-    "a page of none": Case(
-        _call("batches.list", limit=0),
+    "a page of less than none": Case(
+        _call("batches.list", limit=-1),
         refused(
             400,
-            "Invalid 'limit': integer below minimum value. Expected a value >= 1, but got 0 "
+            "Invalid 'limit': integer below minimum value. Expected a value >= 0, but got -1 "
             "instead.",
             "limit",
             "integer_below_min_value",

@@ -98,7 +98,7 @@ BAD: dict[str, tuple[dict[str, Any], Words]] = {
     "seconds as text": (lives("3600"), wrong_type(f"{LIFE}.seconds", "an integer", "a string")),
     "seconds with decimals": (
         lives(3_600.0),
-        wrong_type(f"{LIFE}.seconds", "an integer", "a decimal"),
+        wrong_type(f"{LIFE}.seconds", "an integer", "a decimal number"),
     ),
     "seconds as a flag": (lives(True), wrong_type(f"{LIFE}.seconds", "an integer", "a boolean")),
 }

@@ -158,7 +158,7 @@ TYPES: dict[str, Any] = {
     "null": None,
     "a boolean": False,
     "an integer": 10**30,
-    "a decimal": 1.0,
+    "a decimal number": 1.0,
     "a string": "",
     "an array": [],
     "an object": {},

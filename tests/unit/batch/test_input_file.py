@@ -46,7 +46,10 @@ FLAWS: dict[str, tuple[object, tuple[str, str, str | None]]] = {
     "an object as url": (request("r-1", url={}), wrong_type("url", "a string", "an object")),
     "an array as body": (request("r-1", body=[]), wrong_type("body", "an object", "an array")),
     "a text as body": (request("r-1", body="{}"), wrong_type("body", "an object", "a string")),
-    "a decimal as body": (request("r-1", body=1.5), wrong_type("body", "an object", "a decimal")),
+    "a decimal as body": (
+        request("r-1", body=1.5),
+        wrong_type("body", "an object", "a decimal number"),
+    ),
     "GET": (request("r-1", method="GET"), method("GET")),
     "a method in small letters": (request("r-1", method="post"), method("post")),
     "an empty method": (request("r-1", method=""), method("")),

@@ -8,10 +8,12 @@ from typing import Any, Literal
 import pytest
 
 from fakebatch import FakeBatch, UsageError
+from fakebatch.dialects import DIALECTS
 from fakebatch.rules.lines import Fail, LineRule, Replay, Reply
 from fakebatch.rules.loading import dump, read
 from fakebatch.rules.scenario import Scenario
 from support.batches import CHAT
+from support.providers import line
 
 
 def error_of(call: Callable[[], object]) -> list[str]:
@@ -93,7 +95,12 @@ NO_RESULTS: dict[str, object] = {
     "no custom_id": {"response": {"status_code": 200, "body": {}}, "error": None},
     "neither response nor error": {"custom_id": "a", "response": None, "error": None},
     "no body": {"custom_id": "a", "response": {"status_code": 200}},
-    "no status": {"custom_id": "a", "response": {"body": {}}},
+    "no status and no body": {"custom_id": "a", "response": {}},
+    "an error that is a list": {"custom_id": "a", "error": [1]},
+    "an infinite number": b'{"custom_id": "a", "response": {"body": {"a": 1e999}}}',
+    "no number": b'{"custom_id": "a", "response": {"body": {"a": NaN}}}',
+    "nested too deep": b"[" * 100_000,
+    "a status that is none": result("a", 999),
     "a text as status": result("a", "200"),
     "a text as body": result("a", 200, "hi"),
 }
@@ -106,7 +113,7 @@ def test_a_line_that_is_no_result_is_an_error(bad: object, tmp_path: Path) -> No
     first, *rest = error_of(lambda: Replay(str(path)))
     assert first.startswith(f"fakebatch: Line 2 of {str(path)!r} is not a result line: ")
     assert rest == [
-        'A result line is {"custom_id": …, "response": {"status_code": …, "body": …}, …}.',
+        'A result line is {"custom_id": …, "response": {"status_code": …, …}, …}.',
         "Give an output or error file as downloaded, not an input file.",
     ]
 
@@ -115,3 +122,205 @@ def test_a_custom_id_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     """A custom_id that cannot be a key is a bad line as any other."""
     path = recorded(tmp_path, result(["a"]))
     assert len(error_of(lambda: Replay(str(path)))) == 3
+
+
+BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+REQUEST = {
+    "custom_id": "a",
+    "method": "POST",
+    "url": CHAT,
+    "body": BODY,
+}
+
+
+LOST = {"code": "batch_expired", "message": "Too late."}
+REFUSED = {"error": {"message": "No."}}
+
+SHAPES: dict[str, tuple[dict[str, Any], Reply | Fail]] = {
+    "no id, no request_id and no error": (
+        {"custom_id": "a", "response": {"status_code": 200, "body": {"n": 1}}},
+        Reply({"n": 1}),
+    ),
+    "no status: a success, unless there is an error": (
+        {"custom_id": "a", "response": {"body": {"n": 1}}, "error": None},
+        Reply({"n": 1}),
+    ),
+    "a null status, with a null error in the body": (
+        {"custom_id": "a", "response": {"status_code": None, "body": {"n": 1, "error": None}}},
+        Reply({"n": 1, "error": None}),
+    ),
+    "no status, with an error in the body": (
+        {"custom_id": "a", "response": {"body": REFUSED}},
+        Fail(500, body=REFUSED),
+    ),
+    "an empty error is none": (
+        {"custom_id": "a", "response": {"status_code": 200, "body": {"n": 1}}, "error": {}},
+        Reply({"n": 1}),
+    ),
+    "a body that is JSON in a string": (
+        {"custom_id": "a", "response": {"status_code": 200, "body": '{"n": 1}'}},
+        Reply({"n": 1}),
+    ),
+    "an error without a response": (
+        {"id": "x", "custom_id": "a", "error": {"type": "request_failed", "message": "No."}},
+        Fail(body={"type": "request_failed", "message": "No."}),
+    ),
+    "an error that is a string": (
+        {"custom_id": "a", "response": None, "error": "No."},
+        Fail(body={"message": "No."}, shape="string"),
+    ),
+    "status 0": (
+        {"custom_id": "a", "response": {"status_code": 0, "request_id": "", "body": {}}},
+        Fail(0, body={}),
+    ),
+    "a null body beside an error": (
+        {"custom_id": "a", "response": {"status_code": 400, "body": None}, "error": LOST},
+        Fail(400, body={"error": LOST}, shape="no_body"),
+    ),
+    "a null body alone": (
+        {"custom_id": "a", "response": {"status_code": 500, "body": None}, "error": None},
+        Fail(500, body={"error": None}, shape="no_body"),
+    ),
+    "the page of a gateway": (
+        {"custom_id": "a", "response": {"status_code": 502, "body": "<html>"}, "error": None},
+        Fail(502, body="<html>"),
+    ),
+    "an error in both places": (
+        {"custom_id": "a", "response": {"status_code": 400, "body": REFUSED}, "error": LOST},
+        Fail(400, body=REFUSED, shape="both"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "outcome"), SHAPES.values(), ids=SHAPES)
+def test_a_result_line_of_any_shape_is_read(
+    line: dict[str, Any], outcome: Reply | Fail, tmp_path: Path
+) -> None:
+    """Providers leave out what is null, or the status, and put errors in several places."""
+    assert Replay(str(recorded(tmp_path, line))).lines == {"a": outcome}
+
+
+REPLAYED = {
+    "status 0": (0, {}, None),
+    "a null body": (400, None, LOST),
+    "a null body and a null error": (500, None, None),
+    "text": (502, "<html>Bad gateway</html>", None),
+    "an error response": (429, REFUSED, None),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "error"), REPLAYED.values(), ids=REPLAYED)
+def test_a_failed_line_is_replayed_as_it_was(
+    status: int, body: Any, error: Any, tmp_path: Path
+) -> None:
+    """It is in the error file again, with the same status, body and error."""
+    line = result("a", status)
+    line["response"]["body"], line["error"] = body, error
+    fake = FakeBatch()
+    fake.reply_from(recorded(tmp_path, line))
+    batch = fake.batches.add([REQUEST])
+    assert batch.output_file_id is None
+    replayed = json.loads(fake.files[batch.error_file_id].content)
+    assert replayed["response"]["status_code"] == status
+    assert (replayed["response"]["body"], replayed["error"]) == (body, error)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(lambda fake: fake.on().echo(), id="a success"),
+        pytest.param(lambda fake: fake.on().fail(400, message="No."), id="a failure"),
+        pytest.param(lambda fake: fake.on().fail(code="request_timeout"), id="no response"),
+        pytest.param(lambda fake: fake.on().fail(502, body="<html>"), id="a page"),
+    ],
+)
+def test_what_a_dialect_writes_is_replayed(
+    dialect: Any, rule: Callable[[FakeBatch], object], tmp_path: Path
+) -> None:
+    """A replayed line has the same status, body and error, in the same file."""
+    chosen = DIALECTS[dialect]
+    request = line(chosen, "a")
+    recordings: list[list[tuple[str, Any]]] = []
+    for _ in range(2):
+        fake = FakeBatch(dialect=dialect)
+        if recordings:
+            fake.reply_from(tmp_path / "recorded.jsonl")
+        else:
+            rule(fake)
+        batch = fake.batches.add([request], completion_window=chosen.window.usual)
+        files = [file for file in fake.files.values() if file.written_by == batch.id]
+        files = [file for file in files if file.content]
+        (tmp_path / "recorded.jsonl").write_bytes(b"".join(file.content for file in files))
+        recordings.append([(file.filename[-12:], without_ids(file.content)) for file in files])
+    assert recordings[0] == recordings[1] != []
+
+
+def without_ids(content: bytes) -> dict[str, Any]:
+    """The only line of a result file, without ids of its own."""
+    line: dict[str, Any] = json.loads(content)
+    response = {**(line.get("response") or {}), "request_id": None}
+    return {"custom_id": line["custom_id"], "response": response, "error": line.get("error")}
+
+
+LAYOUTS = {
+    "blank lines": b"\n\n%b\n\n \r\n%b\n",
+    "a byte order mark": b"\xef\xbb\xbf%b\n%b\n",
+    "CRLF": b"%b\r\n%b\r\n",
+    "no last line end": b"%b\n%b",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_a_recording_may_have_been_edited(layout: bytes, tmp_path: Path) -> None:
+    """Line ends, blank lines and a byte order mark do not matter; U+2028 ends no line."""
+    texts = {custom_id: {"text": f"{custom_id}\u2028\u0085"} for custom_id in "ab"}
+    lines = [json.dumps(result(i, 200, body), ensure_ascii=False) for i, body in texts.items()]
+    path = tmp_path / "recorded.jsonl"
+    path.write_bytes(layout % (lines[0].encode(), lines[1].encode()))
+    assert Replay(str(path)).lines == {i: Reply(body) for i, body in texts.items()}
+
+
+OTHER_FILES = {
+    "gzip": (b"\x1f\x8b\x08\x00", "it is compressed by gzip"),
+    "a JSON array": (b'[{"custom_id": "a"}]', "it is one array of 1 item; write each"),
+    "UTF-16": ("\ufeff{}".encode("utf-16-le"), "it is encoded in UTF-16"),
+}
+
+
+@pytest.mark.parametrize(("content", "fault"), OTHER_FILES.values(), ids=OTHER_FILES)
+def test_the_message_names_another_kind_of_file(content: bytes, fault: str, tmp_path: Path) -> None:
+    """A file in another format is named by its format."""
+    first, *_ = error_of(lambda: Replay(str(recorded(tmp_path, content))))
+    assert fault in first
+
+
+def test_two_results_for_one_custom_id_are_an_error(tmp_path: Path) -> None:
+    """It would be unclear which to replay; the message names both lines."""
+    path = recorded(tmp_path, result("a"), result("b"), result("a", 500, REFUSED))
+    assert error_of(lambda: Replay(str(path))) == [
+        "fakebatch: There are two different results for custom_id 'a'.",
+        f"They are line 1 of {str(path)!r} and line 3 of {str(path)!r}.",
+        "Delete the line that the test does not need.",
+    ]
+
+
+def test_two_results_may_be_the_same(tmp_path: Path) -> None:
+    """Then it does not matter which is replayed."""
+    other = {**result("a"), "id": "batch_req_2"}
+    assert Replay(str(recorded(tmp_path, result("a"), other))).lines == {"a": Reply({})}
+
+
+def test_a_recording_may_be_both_files_of_a_batch(tmp_path: Path) -> None:
+    """The output file and the error file are read together, and compared."""
+    (tmp_path / "errors.jsonl").write_text(json.dumps(result("b", 500, REFUSED)))
+    paths = str(recorded(tmp_path, result("a"))), str(tmp_path / "errors.jsonl")
+    assert Replay(paths).lines == {"a": Reply({}), "b": Fail(500, body=REFUSED)}
+    fake = FakeBatch()
+    fake.reply_from(*paths)
+    assert fake.scenario == read(dump(fake.scenario))
+
+    (tmp_path / "errors.jsonl").write_text(json.dumps(result("a", 500, REFUSED)))
+    assert error_of(lambda: fake.reply_from(*paths))[1] == (
+        f"They are line 1 of {paths[0]!r} and line 1 of {paths[1]!r}."
+    )

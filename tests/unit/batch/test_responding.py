@@ -106,7 +106,7 @@ def test_what_a_recording_lacks_is_an_error(count: int, known: str, tmp_path: Pa
 def reads_lines(scenario: Scenario) -> bool:
     """Whether a line is read to know what comes of it: one that cannot be read."""
     try:
-        outcomes_of(find_lines(b"{"), scenario, IdFactory(b"0"), {})
+        outcomes_of(find_lines(b"{"), scenario, IdFactory(b"0"), {}, {})
     except ValueError:
         return True
     return False
@@ -153,6 +153,7 @@ def test_a_body_is_passed_on_whole(answer: Answer, expected: dict[str, Any]) -> 
 def test_a_text_is_said_by_the_model(answer: Answer) -> None:
     """A text becomes a whole answer of the endpoint, from the snapshot asked for."""
     response = response_to(CHATTED, Reply(answer))
+    assert isinstance(response.body, dict)
     assert (response.status, response.body["model"]) == (200, "gpt-4o-2024-08-06")
     assert response.body["choices"][0]["message"]["content"] == "sunny"
 
@@ -232,3 +233,30 @@ SUCCEEDED = {
 def test_an_answer_below_400_is_a_success(response: LineResponse, *, expected: bool) -> None:
     """Successes go into the output file, all else into the error file."""
     assert expected is response.succeeded
+
+
+PAGE = "<html>Bad gateway</html>"
+
+TEXTS: dict[str, tuple[Fail, LineResponse]] = {
+    "the body": (Fail(502, body=PAGE), LineResponse(502, PAGE)),
+    "the error of the line": (Fail(502, body=PAGE, shape="top"), LineResponse(None, PAGE)),
+    "both": (Fail(502, body=PAGE, shape="both"), LineResponse(502, PAGE, PAGE)),
+    "an error that is a string": (
+        Fail(502, body=PAGE, shape="string"),
+        LineResponse(None, {}, PAGE),
+    ),
+    "beside a null body": (Fail(502, body=PAGE, shape="no_body"), LineResponse(502, None, PAGE)),
+    "no status": (Fail(body=PAGE), LineResponse(None, PAGE)),
+}
+
+
+@pytest.mark.parametrize(("fail", "expected"), TEXTS.values(), ids=TEXTS)
+def test_a_failed_line_may_have_text_as_body(fail: Fail, expected: LineResponse) -> None:
+    """As the page of a gateway, which is no JSON: it is a string in the result line."""
+    assert response_to(CHATTED, fail) == expected
+
+
+def test_a_null_body_has_the_error_beside_it() -> None:
+    """As some servers write a failed line: the response is there, but it has no body."""
+    response = response_to(CHATTED, Fail(429, shape="no_body"))
+    assert response == LineResponse(429, None, RATE_LIMIT)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -26,6 +28,53 @@ def test_a_field_that_does_not_exist_is_an_error(fakebatch: FakeBatch) -> None:
         file.size  # noqa: B018
 
     assert str(caught.value) == f"{file.id} has no field 'size'; it has {', '.join(file.json)}"
+
+
+def test_an_error_inside_of_a_property_is_shown_as_it_is(
+    fakebatch: FakeBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An AttributeError in it is not mistaken for a field that is missing."""
+    file = fakebatch.files.add(b"{}")
+
+    def broken(*_: object) -> None:
+        raise AttributeError("of something else")
+
+    monkeypatch.setattr("fakebatch.inspection.objects.file_object", broken)
+    for name in ("json", "status"):
+        with pytest.raises(AttributeError, match=r"^of something else$"):
+            getattr(file, name)
+
+
+def test_a_view_can_be_copied(fakebatch: FakeBatch) -> None:
+    """Python looks for methods of it before it has any attribute."""
+    file = fakebatch.files.add(b"{}")
+    assert copy.copy(file).id == file.id
+
+
+def test_a_file_says_how_it_came_to_be_there(fakebatch: FakeBatch) -> None:
+    """By an upload, in one call or in parts, by the test, or by a batch, whose id it has."""
+    client = fakebatch.openai()
+    whole = client.files.create(file=b"{}", purpose="batch")
+    in_parts: Any = client.uploads.upload_file_chunked(
+        file=b"{}", filename="f", bytes=2, purpose="batch", mime_type="application/jsonl"
+    )
+    added = fakebatch.files.add(b"{}")
+    batch = fakebatch.batches.add([chat("a")])
+    assert {
+        fakebatch.files[id_].written_by
+        for id_ in (whole.id, in_parts.file.id, added.id, batch.input_file_id)
+    } == {"files.create", "uploads.complete", "files.add"}
+    assert fakebatch.files[batch.output_file_id].written_by == batch.id
+    assert fakebatch.files[in_parts.file.id].written_by == "uploads.complete"
+
+
+@pytest.mark.parametrize("name", ["content", "written_by", "status"])
+def test_a_file_that_was_deleted_has_no_attributes(fakebatch: FakeBatch, name: str) -> None:
+    """A view of it raises the KeyError of a file that does not exist."""
+    file = fakebatch.files.add(b"{}")
+    fakebatch.openai().files.delete(file.id)
+    with pytest.raises(KeyError, match=file.id):
+        getattr(file, name)
 
 
 def test_an_id_that_does_not_exist_is_a_key_error(fakebatch: FakeBatch) -> None:

@@ -400,3 +400,23 @@ def test_what_is_not_a_request_line(kind: str, fakebatch: FakeBatch) -> None:
         "A request line is a dict with custom_id, method, url and body.",
         "Write [request_line('row-1', 'a question')], after `from fakebatch import request_line`.",
     ]
+
+
+SLOW_FILES: dict[str, tuple[str, Callable[[FakeBatch], object]]] = {
+    "a provider that processes files": ("azure", lambda _: None),
+    "a rule for processing": ("openai", lambda fake: fake.on_file().processing("3h")),
+    "a rule that hides files": ("openai", lambda fake: fake.on_file().not_found_for("3h")),
+}
+
+
+@pytest.mark.parametrize(("dialect", "slow"), SLOW_FILES.values(), ids=SLOW_FILES)
+@pytest.mark.parametrize("status", ["validating", "in_progress", "completed", "cancelled"])
+def test_the_file_of_a_batch_was_ready_when_the_batch_was_created(
+    dialect: Any, slow: Callable[[FakeBatch], object], status: Any
+) -> None:
+    """A batch that is there has read its file, however long files take."""
+    with FakeBatch(dialect=dialect) as fake:
+        slow(fake)
+        batch = fake.batches.add([chat("a")], status=status, created="-2h")
+        assert batch.status == status
+        assert fake.files[batch.input_file_id].status == "processed"

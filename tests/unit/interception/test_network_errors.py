@@ -121,7 +121,7 @@ def test_a_fault_is_what_a_real_socket_does(get: Get, module: Any, row: Any) -> 
     with server(answer, reset=reset) as url:
         real = seen(get, url)
     with FakeBatch() as fake:
-        uploaded = openai.OpenAI().files.create(file=BODY, purpose="user_data")
+        uploaded = openai.OpenAI().files.create(file=BODY, purpose="vision")
         add_fault(fake.on_call("files.content"))
         assert real == seen(get, f"https://api.openai.com/v1/files/{uploaded.id}/content")
 

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from types import ModuleType
 from typing import Any
 
+import httpcore
+import httpcore2
 import httpx
 import httpx2
 import openai
@@ -103,6 +105,23 @@ def test_a_route_answers_what_is_not_emulated(
         with pytest.raises(RefusedRequest, match="GET /audio/speech is not emulated"):
             send(fake, "GET", SPEECH)
     assert [call.operation for call in fake.journal] == ["batches.list"]
+
+
+@pytest.mark.parametrize("ours_first", [True, False], ids=["ours first", "theirs first"])
+@pytest.mark.parametrize("ends_first", ["ours", "theirs"])
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_the_methods_that_a_copy_of_respx_patches_too_are_restored(
+    library: Any, ends_first: str, ours_first: bool, copies: dict[str, ModuleType]
+) -> None:
+    """Whichever of the two starts first, and whichever ends first."""
+    pools = httpcore.ConnectionPool, httpcore2.ConnectionPool
+    before = [pool.handle_request for pool in pools]
+    ours, theirs = FakeBatch(), copies[library.__name__].mock()
+    for each in (ours, theirs) if ours_first else (theirs, ours):
+        each.__enter__()
+    for each in (ours, theirs) if ends_first == "ours" else (theirs, ours):
+        each.__exit__(None, None, None)
+    assert [pool.handle_request for pool in pools] == before
 
 
 @pytest.mark.parametrize("ours_first", [True, False], ids=["ours first", "theirs first"])

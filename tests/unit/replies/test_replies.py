@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import math
 import re
 from typing import Any
 
@@ -46,7 +47,7 @@ def user(content: Any) -> dict[str, Any]:
 
 def words(body: dict[str, Any]) -> list[str]:
     if "output" in body:
-        return [part["text"] for item in body["output"] for part in item["content"]]
+        return [part["text"] for item in body["output"] for part in item.get("content", ())]
     return [
         each["text"] if "text" in each else each["message"]["content"] for each in body["choices"]
     ]
@@ -57,7 +58,24 @@ WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object
 VALID = {
     "a chat": (CHAT, {"messages": [user("hi")]}),
     "a chat with three choices": (CHAT, {"messages": [user("hi")], "n": 3}),
+    "a chat with log probabilities": (
+        CHAT,
+        {"messages": [user("hello there")], "logprobs": True, "top_logprobs": 3},
+    ),
     "a response": (RESPONSES, {"input": "hi"}),
+    "a response with log probabilities": (
+        RESPONSES,
+        {
+            "input": "hello there",
+            "include": ["message.output_text.logprobs"],
+            "top_logprobs": 3,
+        },
+    ),
+    "a completion with log probabilities": (COMPLETIONS, {"prompt": "hello there", "logprobs": 3}),
+    "a completion with the log probabilities of its own tokens": (
+        COMPLETIONS,
+        {"prompt": "hi", "logprobs": 0},
+    ),
     "a response to every parameter": (
         RESPONSES,
         {
@@ -231,3 +249,98 @@ def test_token_counts_add_up(endpoint: str, body: dict[str, Any]) -> None:
     used = usage(answer)
     assert answer["usage"]["total_tokens"] == used.input_tokens + used.output_tokens
     assert (used.output_tokens > 0) == (endpoint != EMBEDDINGS and any(words(answer)))
+
+
+REASONING: dict[str, tuple[str, Any, bool]] = {
+    "o1": ("o1", None, True),
+    "o3-mini": ("o3-mini-2025-01-31", None, True),
+    "o4-mini of a vendor": ("openai/o4-mini", None, True),
+    "a fine-tuned one": ("ft:o4-mini-2025-04-16:acme::1", None, True),
+    "gpt-5": ("gpt-5", None, True),
+    "gpt-5-nano": ("gpt-5-nano-2025-08-07", None, True),
+    "gpt-5 without an effort": ("gpt-5", "none", False),
+    "the model of ChatGPT": ("gpt-5-chat-latest", None, False),
+    "gpt-5.1, which does not by default": ("gpt-5.1", None, False),
+    "gpt-5.1 with an effort": ("gpt-5.1", "low", True),
+    "gpt-4o": ("gpt-4o-2024-08-06", None, False),
+    "another name": ("o3d-model", None, False),
+}
+
+
+@pytest.mark.parametrize(("model", "effort", "reasons"), REASONING.values(), ids=REASONING)
+@pytest.mark.parametrize("tools", [[], [WEATHER]], ids=["a message", "a call"])
+def test_a_reasoning_model_has_a_reasoning_item_first(
+    model: str, effort: str | None, reasons: bool, tools: list[Any]
+) -> None:
+    """So `output[0]` is no message: 13 of 13 recorded lines of o3-mini are like this."""
+    body = {
+        "input": "hi",
+        "tools": tools,
+        "tool_choice": "required",
+        "reasoning": {"effort": effort},
+    }
+    request = ask(RESPONSES, body)._replace(model=model)
+    kinds = [item["type"] for item in echo(request)["output"]]
+    assert kinds == ["reasoning"] * reasons + ["function_call" if tools else "message"]
+
+
+TIERS = {
+    None: "default",
+    "auto": "default",
+    "default": "default",
+    "flex": "flex",
+    "scale": "scale",
+    "priority": "priority",
+    "fast": "priority",
+    "none such": "default",
+}
+
+
+@pytest.mark.parametrize(("tier", "expected"), TIERS.items())
+@pytest.mark.parametrize("endpoint", [CHAT, RESPONSES])
+def test_a_reply_has_the_tier_that_served_it(
+    endpoint: str, tier: str | None, expected: str
+) -> None:
+    """It is that of the request; `fast` is the newer name of `priority`."""
+    assert echo(ask(endpoint, {"service_tier": tier}))["service_tier"] == expected
+
+
+@pytest.mark.parametrize("text", ["", "hi", "hello there, Ann", "zürich \U0001f600"])
+@pytest.mark.parametrize("most", [None, 0, 1, 5, 20])
+def test_log_probabilities_are_those_of_the_tokens(text: str, most: int | None) -> None:
+    """The tokens make up the text and are as many as the usage says; the likeliest come first."""
+    body = {"messages": [user(text)], "logprobs": True, "top_logprobs": most}
+    reply = echo(ask(CHAT, body))
+    entries = reply["choices"][0]["logprobs"]["content"]
+    included = {"input": text, "include": ["message.output_text.logprobs"], "top_logprobs": most}
+    assert echo(ask(RESPONSES, included))["output"][-1]["content"][0]["logprobs"] == entries
+
+    assert "".join(entry["token"] for entry in entries) == text
+    assert len(entries) == reply["usage"]["completion_tokens"]
+    for entry in entries:
+        assert bytes(entry["bytes"]).decode() == entry["token"]
+        shares = [each["logprob"] for each in entry["top_logprobs"]]
+        assert len({each["token"] for each in entry["top_logprobs"]}) == len(shares) == (most or 0)
+        assert shares == sorted(shares, reverse=True)
+        assert sum(map(math.exp, shares)) <= 1
+        assert not shares or shares[0] == entry["logprob"]
+
+
+@pytest.mark.parametrize("asked", [None, False])
+def test_log_probabilities_are_null_unless_requested(asked: bool | None) -> None:
+    """The key is there in any case."""
+    reply = echo(ask(CHAT, {"messages": [user("hi")], "logprobs": asked}))
+    assert reply["choices"][0]["logprobs"] is None
+
+
+def test_log_probabilities_of_completions_are_lists() -> None:
+    """One list for each kind of value, in the order of the tokens."""
+    [choice] = echo(ask(COMPLETIONS, {"prompt": "hello there", "logprobs": 2}))["choices"]
+    assert choice["logprobs"]["tokens"] == ["hell", "o th", "ere"]
+    assert choice["logprobs"]["text_offset"] == [0, 4, 8]
+    for token, share, likeliest in zip(
+        *(choice["logprobs"][key] for key in ("tokens", "token_logprobs", "top_logprobs")),
+        strict=True,
+    ):
+        assert likeliest[token] == share == max(likeliest.values())
+        assert len(likeliest) == 2

@@ -58,7 +58,7 @@ CALLS = {
         ("greet", '{"name":"Ann"}'),
     ),
     "the first, where any will do": ("required", "required", ("nap", "{}")),
-    "the first that is allowed": (
+    "one of those that are allowed": (
         {
             "type": "allowed_tools",
             "allowed_tools": {
@@ -98,7 +98,30 @@ def test_a_call_has_no_text_to_change() -> None:
         assert choice["message"]["tool_calls"]
 
 
-@pytest.mark.parametrize("choice", [None, "auto", "none", "required", {"type": "function"}])
+def test_a_function_is_called_as_before_there_were_tools() -> None:
+    """`function_call` with a name demands the call, which is not in a list of tool calls."""
+    functions = [tool["function"] for tool in CHAT_TOOLS]
+    for each in chat(functions=functions, function_call={"name": "greet"}, n=2)["choices"]:
+        message = each["message"]
+        assert (each["finish_reason"], message["content"]) == ("function_call", None)
+        assert message["function_call"] == {"name": "greet", "arguments": '{"name":"Ann"}'}
+        assert "tool_calls" not in message
+
+
+@pytest.mark.parametrize("choice", [None, "auto", "none", {}, {"name": "other"}, {"name": []}])
+def test_no_function_is_called_unless_it_is_named(choice: Any) -> None:
+    """Otherwise the model may reply in words, as it does here."""
+    functions = [tool["function"] for tool in CHAT_TOOLS]
+    [reply] = chat(functions=functions, function_call=choice)["choices"]
+    assert (reply["finish_reason"], reply["message"]["content"]) == ("stop", "Ann")
+
+
+ALLOWED = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": CHAT_TOOLS}}
+
+
+@pytest.mark.parametrize(
+    "choice", [None, "auto", "none", "required", {"type": "function"}, ALLOWED]
+)
 def test_no_function_is_called_unless_there_is_one(choice: Any) -> None:
     """Without a function that is demanded and known, the answer is in words."""
     tools = CHAT_TOOLS if choice != "required" else []

@@ -154,7 +154,12 @@ FILE_REFUSALS: dict[str, tuple[str, str, bytes, Words]] = {
         b"",
         words(400, "order must be asc or desc."),
     ),
-    "no form": ("POST", "/files", b"{}", missing("file")),
+    "no file": (
+        "POST",
+        "/files",
+        form().replace(b'"file"', b'"other"'),
+        missing("file"),
+    ),
     "no purpose": ("POST", "/files", form(), missing("purpose")),
     "another purpose": ("POST", "/files", form(purpose="world_domination"), BAD_PURPOSE),
     "an empty file": ("POST", "/files", form(b"", purpose="batch"), NOT_JSONL),

@@ -4,9 +4,15 @@ import pytest
 
 from fakebatch.dialects import OPENAI
 from fakebatch.wire import params
+from fakebatch.wire.messages import Request
 from support.refusals import Words, bad_value, missing, said, too_high, too_low, wrong_type
 
 LIMITS = OPENAI.limits
+
+
+def post(body: bytes, content_type: str = "application/json") -> Request:
+    return Request("POST", "/batches", {}, {"content-type": content_type}, body)
+
 
 BODIES = {
     "nothing": b"",
@@ -16,6 +22,8 @@ BODIES = {
     "a text": b'"{}"',
     "null": b"null",
     "NaN": b'{"a": NaN}',
+    "an integer of 5,000 digits": b'{"a": ' + b"9" * 5_000 + b"}",
+    "nested too deep": b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
     "a byte order mark": b"\xef\xbb\xbf{}",
     "invalid UTF-8": b'{"a": "\xff"}',
     "a lone surrogate": rb'{"a": "\ud800"}',
@@ -26,18 +34,40 @@ BODIES = {
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
     """A call takes one JSON object and nothing else."""
-    status, message, param, code = said(lambda: params.json_object(body))
+    status, message, param, code = said(lambda: params.json_object(post(body)))
     assert (status, param, code) == (400, None, None)
     assert message.startswith("We could not parse the JSON body of your request.")
 
 
 def test_a_json_object_is_read() -> None:
     """Blanks around and any key are fine."""
-    assert params.json_object(b' {"a": [1]}\r\n') == {"a": [1]}
+    assert params.json_object(post(b' {"a": [1]}\r\n')) == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "application/json", "Application/JSON; charset=utf-8"]
+)
+def test_json_may_come_without_its_type(content_type: str) -> None:
+    """The type of the body is JSON, in any case and with any charset, or is left out."""
+    assert params.json_object(post(b"{}", content_type)) == {}
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=b", "text/plain"])
+def test_a_body_of_another_type_is_refused(content_type: str) -> None:
+    """The type is checked before the body is read (openai-openapi#502, oumi#1465)."""
+    media_type = content_type.partition(";")[0]
+    message = (
+        f"Unsupported content type: '{media_type}'. This API method only accepts "
+        "'application/json' requests, but you specified the header 'Content-Type: "
+        f"{media_type}'. Please try again with a supported content type."
+    )
+    refusal = said(lambda: params.json_object(post(b"{}", content_type)))
+    assert refusal == (400, message, None, "unsupported_content_type")
 
 
 COUNTS = {
     "none: the default": (None, 20),
+    "zero": ("0", 0),
     "one": ("1", 1),
     "the most there may be": ("100", 100),
     "zeros in front": ("007", 7),
@@ -46,7 +76,7 @@ COUNTS = {
 
 @pytest.mark.parametrize(("value", "expected"), COUNTS.values(), ids=COUNTS)
 def test_a_limit_is_a_whole_number(value: str | None, expected: int) -> None:
-    """A limit is between 1 and the most there may be; none is the default."""
+    """A limit is between 0 and the most there may be; none is the default."""
     assert expected == params.count(value, "limit", default=20, most=100)
 
 
@@ -54,8 +84,7 @@ NO_INTEGER = wrong_type("limit", "an integer", "a string")
 
 BAD_COUNTS: dict[str, tuple[str, Words]] = {
     "one too many": ("101", too_high("limit", 100, 101)),
-    "none at all": ("0", too_low("limit", 1, 0)),
-    "less than nothing": ("-5", too_low("limit", 1, -5)),
+    "less than nothing": ("-5", too_low("limit", 0, -5)),
     "no number": ("many", NO_INTEGER),
     "an empty text": ("", NO_INTEGER),
     "a sign alone": ("-", NO_INTEGER),
@@ -82,12 +111,18 @@ ANCHOR, SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 FORMS: dict[str, tuple[dict[str, str], int | None]] = {
     "nothing said": ({"purpose": "batch"}, None),
     "both fields": ({ANCHOR: "created_at", SECONDS: "3600"}, 3_600),
+    "dots, as the Go SDK writes them": (
+        {"expires_after.anchor": "created_at", "expires_after.seconds": "3600"},
+        3_600,
+    ),
+    "JSON in one field": ({"expires_after": '{"anchor":"created_at","seconds":3600}'}, 3_600),
+    "null in one field": ({"expires_after": "null"}, None),
 }
 
 
 @pytest.mark.parametrize(("form", "expected"), FORMS.values(), ids=FORMS)
 def test_a_form_says_an_expiry_in_two_fields(form: dict[str, str], expected: int | None) -> None:
-    """`expires_after` comes in brackets, as the SDK writes it."""
+    """`expires_after` comes in brackets, as the SDK writes it, or in another form in use."""
     assert expected == params.form_expiry(form, "expires_after", LIMITS)
 
 
@@ -102,6 +137,14 @@ BAD_FORMS: dict[str, tuple[dict[str, str], Words]] = {
     "too soon": (
         {ANCHOR: "created_at", SECONDS: "1"},
         too_low("expires_after.seconds", 3_600, 1),
+    ),
+    "a number alone": (
+        {"expires_after": "3600"},
+        wrong_type("expires_after", "an object", "an integer"),
+    ),
+    "a word alone": (
+        {"expires_after": "soon"},
+        wrong_type("expires_after", "an object", "a string"),
     ),
     "no number": (
         {ANCHOR: "created_at", SECONDS: "soon"},
