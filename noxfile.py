@@ -61,6 +61,20 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def differential(session: nox.Session) -> None:
+    """Sequences of operations by every way to the emulator, with each SDK: all show the same."""
+    session.install(*PINNED, "-e", ".[dev]")
+    session.run("python", "tests/differential.py", *session.posargs)
+
+
+@nox.session(python="3.11")
+def mutants(session: nox.Session) -> None:
+    """Changes of the code that no test fails for. Arguments after -- say how many."""
+    session.install(*PINNED, "-e", ".[dev]", "cosmic-ray>=8.4")
+    session.run("python", "tests/mutants.py", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """What the documents print runs; what they name is there."""
     session.install(*PINNED, "-e", ".[dev]")

@@ -118,7 +118,7 @@ class Emulator(Checks, Rules):
         """The calls that were made, and the sleeps."""
         self.files = seeding.Files(self._services, self.now, self.journal)
         """The files by id, in order of creation; result files are among them once they exist."""
-        self.batches = seeding.Batches(self._services, self.now, self.files)
+        self.batches = seeding.Batches(self._services, self.now, self.files, self._has_changed)
         """The batches by id, in order of creation."""
         self.uploads = seeding.Uploads(self._services, self.now)
         """The uploads in parts by id, in order of creation."""
@@ -273,6 +273,10 @@ class Emulator(Checks, Rules):
         for service, was in zip(self._services, saved.services, strict=True):
             service.state.restore(was)
         self._recorder.restore(saved.recording)
+        self._has_changed()
+
+    def _has_changed(self) -> None:
+        """Called after a change that the test has made without a call."""
 
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""

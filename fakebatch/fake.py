@@ -15,7 +15,7 @@ from typing import Self
 from weakref import WeakKeyDictionary
 
 from fakebatch.durations import SECOND, Duration, microseconds
-from fakebatch.emulator import DialectChoice, Emulator, Snapshot, UnusedRules
+from fakebatch.emulator import DialectChoice, Emulator, UnusedRules
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.ids import seeded_random
 from fakebatch.inspection.endless import Endless
@@ -228,9 +228,7 @@ class FakeBatch(Emulator, Clients):
         """The time in microseconds since the epoch; after the end of `with` the time of its end."""
         return super().now() if self._entered or not self._left else self._left
 
-    def restore(self, saved: Snapshot) -> None:
-        """Go back to a snapshot in everything but the clock, which keeps its time."""
-        super().restore(saved)
+    def _has_changed(self) -> None:
         self.webhooks.sender.wake()
 
     def _elapsed(self, now: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -85,11 +85,13 @@ class Files(Collection[FileView]):
 class Batches(Collection[BatchView]):
     """The batches by id, in order of creation. `add` adds a batch to the first provider."""
 
-    def __init__(self, services: Sequence[Service], now: Now, files: Files) -> None:
+    def __init__(
+        self, services: Sequence[Service], now: Now, files: Files, added: Callable[[], object]
+    ) -> None:
         super().__init__(
             "batches", services, now, lambda id_, service: BatchView(id_, service, now)
         )
-        self._files = files
+        self._files, self._added = files, added
 
     def add(
         self,
@@ -166,6 +168,7 @@ class Batches(Collection[BatchView]):
             raise _refused("batch", refusal, service) from None
         _check_life(batch, status, now)
         service.batches.keep(batch)
+        self._added()
         return self[batch.id]
 
 

@@ -74,7 +74,7 @@ def upload_params(body: Mapping[str, Any], limits: Limits) -> UploadCreateParams
     return UploadCreateParams(
         purpose=text(body, "purpose"),
         filename=text(body, "filename"),
-        bytes=within(required(body, "bytes"), "bytes", 1, limits.upload_bytes),
+        bytes=within(required(body, "bytes"), "bytes", 0, limits.upload_bytes),
         expires_after=expiry(body.get("expires_after"), "expires_after", limits),
     )
 

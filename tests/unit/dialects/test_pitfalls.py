@@ -198,6 +198,25 @@ def test_12_an_upload_may_be_in_an_envelope(
         do(do.client.files.content, done.output_file_id)
 
 
+@pytest.mark.fakebatch(dialect="siliconflow")
+def test_a_signed_address_opens_its_own_content_alone(
+    do: Driver, fakebatch: FakeBatch, dialect: Dialect
+) -> None:
+    """Without a key: no other signature, no other file, and neither the File nor its deletion."""
+    ends = [run(do, fakebatch, line(dialect, one)).output_file_id for one in "ab"]
+    first, second = map(httpx.URL, ends)
+    file = first.copy_with(path=first.path.removesuffix("/content"))
+    assert [httpx.get(url).status_code for url in ends] == [200, 200]
+    for url in (
+        first.copy_with(query=None),
+        first.copy_set_param("signature", "0" * 32),
+        first.copy_with(query=second.query),
+        file,
+    ):
+        assert httpx.get(url).status_code == 401, url
+    assert httpx.delete(file).status_code == 401
+
+
 @of("siliconflow", "nebius")
 def test_the_model_of_every_line_may_be_in_the_call(
     do: Driver, fakebatch: FakeBatch, dialect: Dialect, name: str

@@ -12,6 +12,7 @@ import openai
 import pytest
 
 from fakebatch import FakeBatch
+from support.client import chat
 from support.inbox import HOUR, NEW_YEAR, Inbox, create
 
 WAYS: dict[str, Callable[[FakeBatch, float], object]] = {
@@ -37,6 +38,24 @@ def test_a_webhook_comes_at_its_moment(
     wait(fakebatch, HOUR + beyond)
     assert inbox.received == [(65, "failed"), (HOUR, "completed")]
     assert fakebatch.clock.elapsed == HOUR + beyond
+
+
+@pytest.mark.parametrize(
+    ("status", "created", "moment"),
+    [
+        pytest.param("in_progress", "-10m", 1_800, id="one that is still running"),
+        pytest.param("completed", "-1h", 0, id="one that has ended"),
+    ],
+)
+def test_a_batch_that_the_test_adds_sends_its_webhook(
+    fakebatch: FakeBatch, status: Any, created: str, moment: int
+) -> None:
+    """At the end of the batch, or as soon as time passes, though no call was made."""
+    inbox = Inbox()
+    fakebatch.webhooks.deliver_to(inbox)
+    fakebatch.batches.add([chat("a")], status=status, created=created)
+    time.sleep(HOUR)
+    assert inbox.received == [(moment, "completed")]
 
 
 @pytest.mark.fakebatch(clock="manual")

@@ -209,6 +209,25 @@ def test_a_limit_says_when_to_come_again(limit: RateLimit, retry_after: str) -> 
     assert json.loads(reply.body)["error"]["code"] == "rate_limit_exceeded"
 
 
+@pytest.mark.parametrize(
+    ("fail", "retry_after"),
+    [
+        pytest.param(Fail(503), None, id="not at all"),
+        pytest.param(Fail(503, retry_after="1m"), "60", id="in seconds"),
+        pytest.param(Fail(503, retry_after=0.25), "0.25", id="in less than one"),
+        pytest.param(
+            Fail(503, retry_after=30, http_date=True),
+            "Wed, 19 Aug 2026 14:41:44 GMT",
+            id="as a date",
+        ),
+    ],
+)
+def test_an_error_says_when_to_try_again(fail: Fail, retry_after: str | None) -> None:
+    """In `Retry-After`: in seconds, unless the rule wants a date."""
+    reply = call(World(CallRule(fail=fail)).app, "GET", "/batches")
+    assert reply.headers.get("retry-after") == retry_after
+
+
 def test_a_limit_that_was_kept_is_not_unused() -> None:
     """A polite client never meets it; that is what the test is about."""
     ninth = CallRule(nth=9, fail=FAILS)
