@@ -231,6 +231,12 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
         for service in self._services:
             yield from (record.id for record in getattr(service.state, self._kind).existing(now))
 
+    def __reversed__(self) -> Iterator[str]:
+        now = self._now()
+        for service in reversed(self._services):
+            records = getattr(service.state, self._kind).existing(now, newest_first=True)
+            yield from (record.id for record in records)
+
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
@@ -250,10 +256,8 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
         Raises:
             UsageError: there are none.
         """
-        now = self._now()
-        for service in reversed(self._services):
-            for record in getattr(service.state, self._kind).existing(now, newest_first=True):
-                return self._view(record.id, service)
+        for id_ in reversed(self):
+            return self[id_]
         raise self._wrong_number("last() needs at least one", [])
 
     def only(self) -> ViewT:

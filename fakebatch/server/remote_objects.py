@@ -217,6 +217,9 @@ class _RemoteObjects(Collection[ObjectT], Generic[ObjectT]):
     def __iter__(self) -> Iterator[str]:
         return (each["object"]["id"] for each in self._plane.get(self._kind)[self._kind])
 
+    def __reversed__(self) -> Iterator[str]:
+        return reversed([*self])
+
     def __getitem__(self, id_: str | None) -> ObjectT:
         if id_ is None:  # of a batch without that file
             raise KeyError(id_)
