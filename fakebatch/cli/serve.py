@@ -7,7 +7,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -387,7 +386,7 @@ def _run(command: Sequence[str], env: dict[str, str]) -> int:
 
     def hand_on(number: int, _: object) -> None:
         # a terminal has sent it to the command as well
-        if number != signal.SIGINT or not sys.stdin.isatty():
+        if number != signal.SIGINT or not os.isatty(0):
             process.send_signal(number)
 
     with _handling(ENDING, hand_on):

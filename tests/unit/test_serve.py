@@ -76,6 +76,19 @@ STATUSES = {
     "an incident that did not happen": (["--incident", "download-truncated"], RUN, 0, ""),
     "a timeline in any case": (["--timeline", "always"], RUN, 0, "batches.retrieve 200"),
     "no timeline": (["--timeline", "never"], "sys.exit(3)", 3, ""),
+    "a delay of ten minutes, in no time": (
+        ["--scenario", "slow.toml", "--fault-time-scale", "0"],
+        "call('/files')",
+        0,
+        "",
+    ),
+    "no control plane": (
+        ["--no-control"],
+        "try: urllib.request.urlopen(os.environ['FAKEBATCH_URL'] + '/_fakebatch/world')\n"
+        "except Exception as error: sys.exit(error.code - 500)",
+        1,
+        "GET http://127.0.0.1:",
+    ),
     "no clock": (["--clock", "fast"], "", 1, "clock='fast' is not a clock of a server."),
     "no dialect": (["--dialect", "x"], "", 1, "There is no dialect 'x'."),
     "no pair": (["--org", "sk-a"], "", 1, "Write for example --org sk-a=one."),
@@ -90,6 +103,9 @@ def test_the_status_is_that_of_the_command_and_of_the_checks(
 ) -> None:
     """A command that fails keeps its status; one that succeeds fails by a check."""
     Path("a.toml").write_text('[[on_call]]\noperation = "files.list"\nfail = { status = 500 }')
+    Path("slow.toml").write_text(
+        '[[on_call]]\noperation = "files.list"\nslow = { first_byte = "10m" }'
+    )
     result = execute(*options, code=code)
     assert (result.exit_code, result.stdout) == (status, ""), result.stderr
     assert message in result.stderr
