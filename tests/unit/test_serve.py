@@ -84,8 +84,7 @@ STATUSES = {
     ),
     "no control plane": (
         ["--no-control"],
-        "try: urllib.request.urlopen(os.environ['FAKEBATCH_URL'] + '/_fakebatch/world')\n"
-        "except Exception as error: sys.exit(error.code - 500)",
+        "try: call('/../_fakebatch/world')\nexcept Exception as error: assert error.code == 501",
         1,
         "GET http://127.0.0.1:",
     ),
