@@ -34,6 +34,11 @@ def _in_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 RUN = "batch = ended(create(upload(line('a'))))\n"
+CONTROL = """
+os.environ["OPENAI_BASE_URL"] = os.environ["FAKEBATCH_URL"]
+try: call("/_fakebatch/world")
+except Exception as error: assert error.code == 501
+"""
 TWICE = "file = upload(line('a'))\nended(create(file))\nended(create(file))\n"
 STATUSES = {
     "its own": ([], "sys.exit(7)", 7, "+00:00:00  now"),
@@ -84,7 +89,7 @@ STATUSES = {
     ),
     "no control plane": (
         ["--no-control"],
-        "try: call('/../_fakebatch/world')\nexcept Exception as error: assert error.code == 501",
+        CONTROL,
         1,
         "GET http://127.0.0.1:",
     ),
