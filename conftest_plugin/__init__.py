@@ -22,8 +22,9 @@ MARKER = (
 SERVER_MARKER = (
     "fakebatch_server(clock=..., start=..., schedule=..., seed=..., dialect=..., dialects=..., "
     "base_url=..., api_keys=..., organizations=..., models=..., limits=..., strict_bodies=..., "
-    "incident=..., unused_rules=..., max_idle=...): options of the world of this test on the "
-    "server of the fixture fakebatch_server; keywords of several markers merge, the closest wins"
+    "incident=..., scenario=..., unused_rules=..., max_idle=...): options of the world of this "
+    "test on the server of the fixture fakebatch_server; keywords of several markers merge, the "
+    "closest wins"
 )
 
 

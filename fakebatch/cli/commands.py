@@ -1,17 +1,16 @@
-"""The commands of `fakebatch`: run, check, incidents, schema."""
+"""The command `fakebatch`, and its subcommands `run`, `dialects`, `incidents` and `schema`."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import fill, indent
-from typing import Annotated, Any, BinaryIO, NoReturn
+from typing import Annotated, BinaryIO
 
 import typer
 from rich.console import Console
@@ -24,49 +23,36 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from fakebatch.cli import serve
+from fakebatch.cli.check import check, problems_of, show
 from fakebatch.cli.run import Batch, Refused, Run
+from fakebatch.cli.screen import (
+    DialectOption,
+    IncidentOption,
+    ScenarioOption,
+    console,
+    error_console,
+    fail,
+    read,
+    reported,
+)
 from fakebatch.data_files import jsonl_problem
-from fakebatch.errors import FakeBatchError, UsageError
+from fakebatch.dialects import DIALECTS, choose
+from fakebatch.errors import UsageError
 from fakebatch.rules import loading
 from fakebatch.rules.loading import schema as scenario_schema
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     epilog="Exit status: 0 if all went well, 1 if a file or a batch failed, 2 for wrong arguments.",
 )
-console = Console(highlight=False, markup=False, soft_wrap=True)
-error_console = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
-
-_SHOWN = 20
-"""The number of errors of a batch that are printed."""
+app.command()(check)
+for _command in (serve.serve, serve.exec_):
+    app.command(_command.__name__.rstrip("_"), context_settings=serve.SETTINGS)(_command)
 
 InputFile = Annotated[
     str, typer.Argument(metavar="FILE", help="The input file, JSONL; - is standard input.")
 ]
-DialectOption = Annotated[str, typer.Option(help="The provider: a name, or a TOML file.")]
-ScenarioOption = Annotated[
-    list[str] | None, typer.Option(help="A known incident, or a scenario file; may be repeated.")
-]
-
-
-def _fail(*messages: object) -> NoReturn:
-    for message in messages:
-        error_console.print(str(message), style="red")
-    raise typer.Exit(1)
-
-
-@contextmanager
-def _reported() -> Generator[None]:
-    """Turn the errors that a user can cause into messages and exit status 1."""
-    try:
-        yield
-    except FakeBatchError as error:
-        _fail(error)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename else error)
 
 
 def _print_version(wanted: bool) -> None:
@@ -87,11 +73,11 @@ def about(
     """The OpenAI Batch API, offline and in virtual time."""
 
 
-# --- run and check
+# --- run
 
 
 @app.command()
-@_reported()
+@reported()
 def run(
     file: InputFile,
     *,
@@ -103,7 +89,8 @@ def run(
         ),
     ] = None,
     dialect: DialectOption = "openai",
-    incident: ScenarioOption = None,
+    incident: IncidentOption = None,
+    scenario: ScenarioOption = None,
     seed: Annotated[
         str, typer.Option(help="Seed of the ids and of the order of result lines.")
     ] = "0",
@@ -121,18 +108,18 @@ def run(
     paths = {kind: directory / f"{stem}_{kind}.jsonl" for kind in ("output", "errors")}
     existing = [str(path) for path in paths.values() if path.is_symlink() or path.exists()]
     if existing and not force and not to_stdout:
-        _fail(f"{' and '.join(existing)} would be overwritten.", "Use --force or another --out.")
-    content = _read(file)
-    current = Run(seed=seed, dialect=dialect, incident=incident or ())
+        fail(f"{' and '.join(existing)} would be overwritten.", "Use --force or another --out.")
+    content = read(file)
+    current = Run(seed=seed, dialect=dialect, incident=[*(incident or ()), *(scenario or ())])
     created = _start(current, file, content)
     try:
         batch = _watch(screen, current.polls(created))
     except UsageError as error:
         what_came, what_was_known, _ = error.args
         advice = (
-            'Give the reply in a scenario file to --incident: [[on]], reply = { answer = "…" }.'
+            'Give the reply in a scenario file to --scenario: [[on]], reply = { answer = "…" }.'
         )
-        _fail(UsageError(what_came, what_was_known, advice))
+        fail(UsageError(what_came, what_was_known, advice))
     _report_errors(batch, file, content)
     for kind, key in (("output", "output_file_id"), ("errors", "error_file_id")):
         if batch[key] is None:
@@ -146,46 +133,21 @@ def run(
             screen.print(f"wrote {paths[kind]} ({lines} lines)")
 
 
-@app.command()
-@_reported()
-def check(file: InputFile, dialect: DialectOption = "openai") -> None:
-    """Validate an input file as the service does, without running it."""
-    content = _read(file)
-    current = Run(dialect=dialect)
-    created = _start(current, file, content)
-    batch = next(b for b in current.polls(created) if b["status"] != "validating")
-    _report_errors(batch, file, content)
-    console.print(f"{file}: {batch['request_counts']['total']} valid requests")
-    raise typer.Exit(1 if batch["errors"] else 0)
-
-
-def _read(file: str) -> bytes:
-    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-
-
 def _start(current: Run, file: str, content: bytes) -> Batch:
     try:
-        return current.start("stdin" if file == "-" else Path(file).name, content)
+        name = "stdin" if file == "-" else Path(file).name
+        return current.start(name, content, current.endpoint(content))
     except Refused as refusal:
         problem = jsonl_problem(content)
-        _fail(f"{file}: {refusal}", *([f"{file}: {problem}"] if problem else []))
+        fail(f"{file}: {refusal}", *([f"{file}: {problem}"] if problem else []))
 
 
 def _report_errors(batch: Batch, file: str, content: bytes) -> None:
     """Print the errors of a batch; if it has failed, exit."""
-    errors: list[dict[str, Any]] = batch["errors"]["data"] if batch["errors"] else []
-    lines: list[bytes] = content.split(b"\n") if errors else []
-    for error in errors[:_SHOWN]:
-        number: int | None = error["line"]
-        place = f"{file}:{number}" if number else file
-        # line ends in front, so that the numbers of lines are those of the file
-        problem = jsonl_problem(b"\n" * (number - 1) + lines[number - 1]) if number else ""
-        detail = problem and f" ({problem})"
-        error_console.print(f"{place}: {error['code']}: {error['message']}{detail}", style="red")
-    if len(errors) > _SHOWN:
-        error_console.print(f"… and {len(errors) - _SHOWN} more errors", style="red")
+    problems = problems_of(batch["errors"]["data"] if batch["errors"] else [], content)
+    show(file, problems)
     if batch["status"] == "failed":
-        _fail(*([] if errors else [f"{file}: the batch failed, without errors"]))
+        fail(*([] if problems else [f"{file}: the batch failed, without errors"]))
 
 
 def _bar(screen: Console) -> Progress:
@@ -243,11 +205,30 @@ def _copy(pieces: Iterable[bytes], file: BinaryIO, screen: Console, total: int) 
     return lines
 
 
-# --- incidents and scenarios
+# --- dialects, incidents and scenarios
 
 
 @app.command()
-@_reported()
+@reported()
+def dialects(
+    name: Annotated[str | None, typer.Argument(help="The dialect to show in full.")] = None,
+) -> None:
+    """List the providers that are emulated, or show what is known of one of them."""
+    if name is None:
+        for each in DIALECTS.values():
+            console.print(f"{each.name:<14}{each.title:<26}{each.base_urls[0]}".rstrip())
+        return
+    dialect = choose(name)
+    console.print(dialect.title, style="bold")
+    for url in dialect.base_urls:
+        console.print(f"  {url}")
+    for fact in dialect.facts:
+        console.print(f"\n{_prose(fact.what)}")
+        console.print(f"  {fact.evidence}: {fact.source}")
+
+
+@app.command()
+@reported()
 def incidents(
     name: Annotated[str | None, typer.Argument(help="The incident to show in full.")] = None,
 ) -> None:

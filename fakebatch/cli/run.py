@@ -63,41 +63,45 @@ class Run:
         self, *, seed: str = "0", dialect: str = "openai", incident: Sequence[str] = ()
     ) -> None:
         self._now = DEFAULT_START
-        self._dialect = _with_objects_of_openai(choose(dialect))
+        self.dialect = _with_objects_of_openai(choose(dialect))
+        """The provider."""
         self._emulator = Emulator(
-            clock=lambda: self._now, seed=seed, dialect=self._dialect, incident=tuple(incident)
+            clock=lambda: self._now, seed=seed, dialect=self.dialect, incident=tuple(incident)
         )
         self._base = urlsplit(self._emulator.base_url)
 
-    def start(self, filename: str, content: bytes) -> Batch:
-        """Upload the file, and create a batch for the endpoint of its first line.
+    def endpoint(self, content: bytes) -> str:
+        """The endpoint of the first line of a file."""
+        first = parsed_object(content.lstrip().partition(b"\n")[0]) or {}
+        return str(first.get("url") or self.dialect.endpoints[0])
+
+    def start(self, filename: str, content: bytes, endpoint: str) -> Batch:
+        """Upload the file, and create a batch for an endpoint.
 
         Raises:
             Refused: the service refuses the upload or the create.
             UsageError: it is a file for another provider.
         """
-        first = parsed_object(content.lstrip().partition(b"\n")[0]) or {}
-        endpoint = str(first.get("url") or self._dialect.endpoints[0])
         self._check_endpoint(filename, endpoint)
         form = _FORM % (filename.encode(), content)
         uploaded = self._call("POST", "/files", "multipart/form-data; boundary=form", form)
-        self._now += SECOND * max(self._dialect.files.statuses.values())  # until it is processed
+        self._now += SECOND * max(self.dialect.files.statuses.values())  # until it is processed
         params = {
             "input_file_id": json.loads(uploaded.body)["id"],
             "endpoint": endpoint,
-            "completion_window": self._dialect.window.usual,
+            "completion_window": self.dialect.window.usual,
         }
         created = self._call("POST", "/batches", "application/json", json.dumps(params).encode())
         batch: Batch = json.loads(created.body)
         return batch
 
     def _check_endpoint(self, filename: str, endpoint: str) -> None:
-        if endpoint in self._dialect.endpoints:
+        if endpoint in self.dialect.endpoints:
             return
         others = [name for name, dialect in DIALECTS.items() if endpoint in dialect.endpoints]
         raise UsageError(
-            f"{filename} is for {endpoint!r}, which {self._dialect.title} does not serve.",
-            f"It serves {', '.join(self._dialect.endpoints)}.",
+            f"{filename} is for {endpoint!r}, which {self.dialect.title} does not serve.",
+            f"It serves {', '.join(self.dialect.endpoints)}.",
             f"That is an endpoint of {' and '.join(others)}: use --dialect {others[0]}."
             if others
             else "Change the `url` of the lines, or use --dialect with a TOML file that has it.",

@@ -18,6 +18,8 @@ from fakebatch.emulator import Emulator, Snapshot
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.inspection.checks import Finding
 from fakebatch.inspection.journal import moment_text
+from fakebatch.rules import loading
+from fakebatch.rules.loading import Incident
 from fakebatch.server.clock import WorldClock, next_change
 from fakebatch.server.events import Events
 from fakebatch.vtime import moments
@@ -49,6 +51,7 @@ class World:
         start: the time at which the clock begins; by default 2026-01-01T00:00:00Z.
         max_idle: for how long, in virtual time, polls go on while nothing is scheduled to change.
         schedule: how long batches stay in each status, as for `schedule` of a FakeBatch.
+        scenario: rules that must be used, as scenario files or Scenarios.
         options: the other arguments of Emulator.
 
     Raises:
@@ -63,6 +66,7 @@ class World:
         start: moments.Moment | None = None,
         max_idle: Duration = "48h",
         schedule: Mapping[str, Duration] | None = None,
+        scenario: Incident = (),
         **options: Any,
     ) -> None:
         self.name = name
@@ -71,6 +75,7 @@ class World:
         self.clock = WorldClock(clock, start)
         self.emulator = Emulator(clock=self.clock.read, prefix=self.prefix or "/", **options)
         self.emulator.schedule(**(schedule or {}))
+        self.emulator.scenario |= loading.scenario(scenario)
         keys = [*(options.get("api_keys") or ()), DUMMY_KEY]
         self.key: str = keys[0]
         """A key that is accepted."""

@@ -1,0 +1,207 @@
+"""`fakebatch check`: what a provider objects to in input files, line by line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from fakebatch.batch.input_file import Validation, validate
+from fakebatch.cli.run import Refused, Run
+from fakebatch.cli.screen import (
+    DialectOption,
+    console,
+    error_console,
+    read,
+    reason,
+    reported,
+)
+from fakebatch.data_files import jsonl_problem
+from fakebatch.dialects import Dialect
+from fakebatch.errors import UsageError
+
+SHOWN = 20
+"""How many problems of a file are printed, except as JSON."""
+
+
+class Format(StrEnum):
+    """How problems are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a provider objects to in an input file."""
+
+    line: int | None
+    """The number of the line, from 1; None: it is about the file."""
+    code: str
+    message: str
+    """In the words of the provider."""
+    param: str | None = None
+    """The part of the line: `body.messages`."""
+    detail: str = ""
+    """What is wrong with the data, and what to do about it; empty if the message says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was found in a file."""
+
+    file: str
+    endpoint: str
+    requests: int
+    """How many requests the provider would run with success."""
+    problems: tuple[Problem, ...] = ()
+
+
+@reported()
+def check(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE…", help="Input files, JSONL; - is standard input."),
+    ],
+    *,
+    dialect: DialectOption = "openai",
+    endpoint: Annotated[
+        str | None,
+        typer.Option(help="The endpoint of the batch, by default that of the first line."),
+    ] = None,
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="github: annotations of a workflow."),
+    ] = Format.TEXT,
+) -> None:
+    """Validate input files as the service does, without running them."""
+    run = Run(dialect=dialect)
+    if endpoint is not None and endpoint not in run.dialect.endpoints:
+        raise UsageError(
+            f"--endpoint {endpoint} is none of {run.dialect.title}.",
+            f"It serves {', '.join(run.dialect.endpoints)}.",
+            "Use one of these, or another --dialect.",
+        )
+    results = [*_results(run, files, endpoint)]
+    if form is Format.JSON:
+        typer.echo(json.dumps({"files": [asdict(result) for result in results]}, indent=2))
+    else:
+        for result in results:
+            show(result.file, result.problems, form)
+            if result.requests or not result.problems:
+                console.print(f"{result.file}: {result.requests} valid requests")
+    raise typer.Exit(1 if any(result.problems for result in results) else 0)
+
+
+def _results(run: Run, files: Sequence[str], endpoint: str | None) -> Iterable[Result]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    is_hidden = not error_console.is_terminal
+    # the bar has no total: a file is judged in one go
+    with Progress(*columns, console=error_console, transient=True, disable=is_hidden) as progress:
+        for file in files:
+            task = progress.add_task(f"checking {file}", total=None)
+            try:
+                yield judge(run, file, read(file), endpoint)
+            except OSError as error:
+                yield Result(file, "", 0, (Problem(None, "unreadable", reason(error)),))
+            progress.remove_task(task)
+
+
+def judge(run: Run, file: str, content: bytes, endpoint: str | None = None) -> Result:
+    """What a provider objects to in a file: at its upload, before the batch runs, or as it runs."""
+    endpoint = endpoint or run.endpoint(content)
+    try:
+        run.start("stdin" if file == "-" else Path(file).name, content, endpoint)
+    except Refused as refusal:
+        detail = jsonl_problem(content)
+        return Result(file, endpoint, 0, (Problem(None, "refused", f"{refusal}", detail=detail),))
+    except UsageError as error:
+        return Result(file, endpoint, 0, (Problem(None, "unknown_endpoint", str(error)),))
+    validation = validate(content, endpoint, run.dialect, None)
+    problems = (*_invalid(validation, run.dialect, content), *_failing(validation))
+    count = 0 if validation.fails else len(validation.lines) - len(validation.bad_bodies)
+    return Result(file, endpoint, count, problems)
+
+
+def _invalid(validation: Validation, dialect: Dialect, content: bytes) -> list[Problem]:
+    """The problems for which the batch fails, or the provider leaves lines out."""
+    entries = list[dict[str, Any]]()
+    for error in validation.errors:
+        template = dialect.batch_errors[error.code]
+        param = template.param and template.param.format_map(error.values)
+        message = template.message.format_map(error.values)
+        entries.append(
+            {"line": error.line, "code": template.code, "message": message, "param": param}
+        )
+    return problems_of(entries, content)
+
+
+def _failing(validation: Validation) -> list[Problem]:
+    """The requests that the provider refuses when it runs them."""
+    numbers = validation.lines.numbers
+    return [
+        Problem(
+            numbers[index],
+            error.code or error.type,
+            error.message,
+            error.param and f"body.{error.param}",
+            f"the batch runs, and this request fails with status {error.status}",
+        )
+        for index, error in validation.bad_bodies.items()
+    ]
+
+
+def problems_of(errors: Sequence[dict[str, Any]], content: bytes) -> list[Problem]:
+    """The entries of `errors` of a batch, with what is wrong with the JSON of their lines."""
+    lines: list[bytes] = content.split(b"\n") if errors else []
+    problems = list[Problem]()
+    for error in errors:
+        number: int | None = error["line"]
+        detail = jsonl_problem(lines[number - 1]) if number else ""
+        detail = re.sub(r"\bline 1\b", f"line {number}", detail)
+        problems.append(Problem(number, error["code"], error["message"], error["param"], detail))
+    return problems
+
+
+def show(file: str, problems: Sequence[Problem], form: Format = Format.TEXT) -> None:
+    """Print the first problems of a file."""
+    for problem in problems[:SHOWN]:
+        if form is Format.GITHUB:
+            typer.echo(_annotation(file, problem))
+        else:
+            error_console.print(_text(file, problem), style="red")
+    if len(problems) > SHOWN:
+        error_console.print(f"… and {len(problems) - SHOWN} more errors", style="red")
+
+
+def _text(file: str, problem: Problem) -> str:
+    if problem.line is None and problem.code in ("refused", "unknown_endpoint", "unreadable"):
+        prefix = f"{file}: " if problem.code == "refused" else ""
+        return "\n".join(f"{prefix}{each}" for each in (problem.message, problem.detail) if each)
+    place = file if problem.line is None else f"{file}:{problem.line}"
+    detail = problem.detail and f" ({problem.detail})"
+    return f"{place}: {problem.code}: {problem.message}{detail}"
+
+
+_ESCAPES = {ord(char): f"%{ord(char):02X}" for char in "%\r\n"}
+_ESCAPES_IN_PROPERTIES = {**_ESCAPES, ord(":"): "%3A", ord(","): "%2C"}
+
+
+def _annotation(file: str, problem: Problem) -> str:
+    """A workflow command; docs.github.com: "Workflow commands for GitHub Actions"."""
+    places = {"file": file, "line": problem.line, "title": problem.code}
+    properties = ",".join(
+        f"{name}={str(value).translate(_ESCAPES_IN_PROPERTIES)}"
+        for name, value in places.items()
+        if value is not None
+    )
+    message = problem.message + (problem.detail and f" ({problem.detail})")
+    return f"::error {properties}::{message.translate(_ESCAPES)}"

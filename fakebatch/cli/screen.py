@@ -1,0 +1,76 @@
+"""What the commands share: where they print, how they fail, and options that several take."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from fakebatch.dialects import DIALECTS
+from fakebatch.errors import FakeBatchError
+from fakebatch.rules import loading
+
+console = Console(highlight=False, markup=False, soft_wrap=True)
+error_console = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+
+
+def fail(*messages: object) -> NoReturn:
+    """Print messages, and exit with status 1."""
+    for message in messages:
+        error_console.print(str(message), style="red")
+    raise typer.Exit(1)
+
+
+def reason(error: OSError) -> str:
+    """What the system says about a file."""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+@contextmanager
+def reported() -> Generator[None]:
+    """Turn the errors that a user can cause into messages and exit status 1."""
+    try:
+        yield
+    except FakeBatchError as error:
+        fail(error)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        fail(reason(error))
+
+
+def read(file: str) -> bytes:
+    """The content of an input file; `-` is standard input."""
+    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+
+
+def _dialects(incomplete: str) -> list[str]:
+    return [name for name in DIALECTS if name.startswith(incomplete)]
+
+
+def _incidents(incomplete: str) -> list[str]:
+    return [name for name in loading.known() if name.startswith(incomplete)]
+
+
+DialectOption = Annotated[
+    str,
+    typer.Option(
+        help="The provider: a name (see `fakebatch dialects`), or a TOML file.",
+        autocompletion=_dialects,
+    ),
+]
+IncidentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A known incident (see `fakebatch incidents`); may be repeated.",
+        autocompletion=_incidents,
+    ),
+]
+ScenarioOption = Annotated[
+    list[str] | None, typer.Option(help="A scenario file, TOML or JSON; may be repeated.")
+]
