@@ -132,8 +132,7 @@ class BatchView(ObjectView):
         if not batch.has_lines:
             raise UsageError(
                 f"The lines of {self.id} are no longer known.",
-                f"{batch.params.input_file_id} was deleted or has expired; of files over 1 MiB "
-                "nothing is kept.",
+                f"{batch.params.input_file_id} was deleted; of files over 1 MiB nothing is kept.",
                 "Look at the lines before the file is deleted.",
             )
         return Lines(batch)

@@ -140,7 +140,7 @@ class Files:
                 file = self._with_rules(file)
             if is_processed:
                 file = file.earlier(settles_after(file.overrides, dialect))
-            state.put_file(file)
+            state.files.put(file)
         return file
 
     def _with_rules(self, file: FileRecord) -> FileRecord:
@@ -174,7 +174,7 @@ class Files:
         state = self._state
         with state.lock:
             state.files.retrieve(id_, now)
-            state.drop_content(id_, deleted=now)
+            state.drop_content(id_, now)
             state.revision += 1
             for batch_id in state.batches_by_input.get(id_, ()):
                 batch = state.batches.current(batch_id)
@@ -223,7 +223,6 @@ class Uploads:
             parts=parts or {},
             ended=ended,
         )
-        state.note_expiry(upload.expires, upload.id)
         return self._put(upload)
 
     def add_part(self, id_: str, content: bytes, now: int) -> str:

@@ -6,7 +6,6 @@ from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from heapq import heappop, heappush
 from threading import RLock
 from typing import Any, Generic, TypeVar
 
@@ -190,8 +189,6 @@ class State:
         self.unsettled: dict[str, int] = {}
         """The batches whose result files are not stored yet, or that can be made lighter once their
         results are written; and when to check each again."""
-        self.expiries: list[tuple[int, str]] = []
-        """When files and uploads expire, with their ids: a heap."""
         self.unsettled_from = NEVER
         """The earliest of these moments."""
         self.file_creations = Rate(60 * SECOND)
@@ -319,25 +316,13 @@ class State:
                 self.unsent_events[batch.id] = 0
             return True
 
-    def put_file(self, file: FileRecord) -> None:
-        """Store a new file, whose content is dropped when it expires."""
-        with self.lock:
-            self.files.put(file)
-            if file.expires is not None:
-                self.note_expiry(file.expires, file.id)
+    def drop_content(self, id_: str, deleted: int) -> None:
+        """Delete a file and its content. Its batches follow when they do not need it.
 
-    def note_expiry(self, at: int, id_: str) -> None:
-        """Drop the content of this file, or the parts of this upload, when it expires."""
+        What expires keeps its content: time decides that, and looking later changes nothing.
+        """
         with self.lock:
-            heappush(self.expiries, (at, id_))
-            self.unsettled_from = min(self.unsettled_from, at)
-
-    def drop_content(self, id_: str, *, deleted: int | None = None) -> None:
-        """Drop the content of a file that is gone. Its batches follow when they do not need it."""
-        with self.lock:
-            file, upload = self.files.current(id_), self.uploads.current(id_)
-            if upload is not None:
-                self.uploads.put(replace(upload, parts={}))
+            file = self.files.current(id_)
             if file is None:
                 return
             batches = [*self.batches_by_input.get(id_, ())]
@@ -345,30 +330,26 @@ class State:
             if isinstance(file.content, ResultFile):  # its bytes are those of the batch
                 content = file.content
                 batches.append(content.batch.id)
-            self.files.put(replace(file, content=content, deleted=file.deleted or deleted))
+            self.files.put(replace(file, content=content, deleted=deleted))
             for batch_id in batches:
                 if batch_id not in self.unsettled:
                     self.unsettled[batch_id] = self.unsettled_from = 0
 
     def settle(self, now: int) -> None:
-        """Store the result files of the batches that have ended, drop the content of expired files.
+        """Store the result files of the batches that have ended by now.
 
         It does not matter when this runs: a file has the `created` of the end of its batch.
         """
         if now < self.unsettled_from:
             return
         with self.lock:
-            while self.expiries and self.expiries[0][0] <= now:
-                self.drop_content(heappop(self.expiries)[1])
             due = [id_ for id_, at in self.unsettled.items() if at <= now]
         for id_ in due:
             batch = self.batches.current(id_)
             if batch is not None and not batch.is_busy:
                 self._settle(batch, now)
         with self.lock:
-            expires = self.expiries[0][0] if self.expiries else NEVER
-            self.unsettled_from = min(self.unsettled.values(), default=expires)
-            self.unsettled_from = min(self.unsettled_from, expires)
+            self.unsettled_from = min(self.unsettled.values(), default=NEVER)
 
     def _settle(self, batch: Batch, now: int) -> None:
         end = batch.end if batch.exists(now) else None
@@ -383,15 +364,16 @@ class State:
                 self.unsettled.pop(batch.id, None)
             for file in files:
                 if file.id not in self.files:
-                    self.put_file(file)
+                    self.files.put(file)
             if ended and batch.params.deletes_input:
-                self.drop_content(batch.params.input_file_id, deleted=batch.end.at)
-                self.unsettled.pop(batch.id, None)
+                input_file = self.files.get(batch.params.input_file_id, batch.end.at)
+                if input_file is not None:
+                    self.files.put(replace(input_file, deleted=batch.end.at))
         if ended:
             self._lighten(batch, now)
 
     def _lighten(self, batch: Batch, now: int) -> None:
-        """Replace a batch that has ended by one without the content of files that are gone."""
+        """Replace a batch that has ended by one without the content of files that were deleted."""
         params = batch.params
         ids = {"input": params.input_file_id, "output": batch.output_file_id}
         ids["errors"] = batch.error_file_id
@@ -399,8 +381,7 @@ class State:
         gone = {
             kind
             for kind, file in files.items()
-            if file is not None
-            and any(at is not None and at <= now for at in (file.expires, file.deleted))
+            if file is not None and file.deleted is not None and file.deleted <= now
         }
         if not gone:
             return

@@ -1,4 +1,4 @@
-"""Memory: what a client deletes, and what has expired, is freed."""
+"""Memory: what a client deletes is freed."""
 
 from __future__ import annotations
 
@@ -64,12 +64,6 @@ def deleted(life: Life) -> None:
     life.delete(life.upload())
 
 
-def expired(life: Life) -> None:
-    life.upload(expires_after={"anchor": "created_at", "seconds": 3_600})
-    life.fake.clock.advance("1h")
-    life.client.models.list()
-
-
 def after_the_batch(life: Life) -> None:
     file = life.upload()
     ended = life.wait(life.create(file))
@@ -102,12 +96,6 @@ def of_a_failed_batch(life: Life) -> None:
     life.delete(file)
 
 
-def expired_with_results(life: Life) -> None:
-    life.wait(life.create(life.upload()))
-    life.fake.clock.advance("31d")
-    life.client.models.list()
-
-
 def streamed(life: Life) -> None:
     file = life.upload()
     ended = life.wait(life.create(file))
@@ -127,24 +115,15 @@ def completed_upload(life: Life) -> None:
     life.delete(done.file.id)
 
 
-def expired_upload(life: Life) -> None:
-    life.parts()
-    life.fake.clock.advance("1h")
-    life.client.models.list()
-
-
 LIVES: dict[str, Callable[[Life], None]] = {
     "a file that is deleted": deleted,
-    "a file that has expired": expired,
     "the files of a batch, deleted after its end": after_the_batch,
     "the input of a batch, deleted while it runs": during_the_batch,
     "the files of a batch that nobody has looked at": before_a_look,
     "the input of a batch that has failed": of_a_failed_batch,
-    "the files of a batch that have expired": expired_with_results,
     "results that are written at every read": streamed,
     "the parts of an upload that is cancelled": cancelled_upload,
     "the parts of an upload that is completed": completed_upload,
-    "the parts of an upload that has expired": expired_upload,
 }
 
 
