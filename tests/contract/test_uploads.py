@@ -306,7 +306,7 @@ def test_parts_have_limits(do: Driver) -> None:
 def test_a_part_is_sent_as_data(do: Driver) -> None:
     """A form without the field `data` is refused, and so is a body that is no form."""
     upload = begun(do)
-    path, form = f"/uploads/{upload.id}/parts", {"content-type": "multipart/form-data"}
+    path, form = f"/uploads/{upload.id}/parts", {"Content-Type": "multipart/form-data"}
     with pytest.raises(openai.BadRequestError, match="parameter: 'data'"):
         files = {"other": b"x"}
         do(do.client.post, path, cast_to=object, files=files, options={"headers": form})
