@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
 from fakebatch.gauntlet.answers import Requests, cut_off, is_body, is_text_of, is_usable, texts
@@ -69,7 +70,7 @@ def judge(case: Case, record: Record, report: Report, *, leftovers: bool = False
         [*trial.lies(), *trial.losses(), *trial.double_spends(), *trial.endless()],
         key=lambda finding: finding.since,
     )
-    unclean = [*trial.uncleanness(), *(record.leftovers if leftovers else ())]
+    unclean = [*trial.uncleanness(leftovers=leftovers)]
     gave_up = report.raised or trial.reason_of_giving_up
     outcome: Outcome = "unclean" if unclean else "pass"
     if wrong:
@@ -179,7 +180,7 @@ class _Trial:
             elif not answers:
                 if self.report.raised is None:
                     by_kind[f"is missing from the results: it {self.fate(id_)}"].append(id_)
-                elif self.case.incident.recoverable:
+                elif self.case.incident.recoverable and not self.record.endless:
                     by_kind[f"was given up with {self.report.raised}"].append(id_)
             elif answers[0] is None:
                 by_kind["was reported as None, neither an answer nor a failure"].append(id_)
@@ -235,21 +236,20 @@ class _Trial:
         """More batches or lines than the incident makes necessary."""
         incident, batches = self.case.incident, self.record.batches
         most_batches, most_lines = incident.max_batches, incident.max_lines
-        advice = "Before a create is repeated, look in the list of batches for the first one."
-        if len(batches) > most_batches:
-            extra = batches[most_batches]
-            what = f"{len(batches)} batches were created; {most_batches} would do."
-            yield self.finding("no double spend", [extra.id], what, advice, extra.created)
-        if self.billed > most_lines:
-            seen, count = batches[-1:] or (), 0
-            for batch in batches:
-                count += 0 if batch.fails else len(batch.lines)
-                if count > most_lines:
-                    seen = (batch,)
-                    break
-            what = f"{self.billed} lines were submitted; {most_lines} would do."
-            ids, at = [batch.id for batch in seen], min((b.created for b in seen), default=0)
-            yield self.finding("no double spend", ids, what, advice, at)
+        if len(batches) <= most_batches and self.billed <= most_lines:
+            return
+        runs = accumulate(0 if batch.fails else len(batch.lines) for batch in batches)
+        too_many = [
+            batch
+            for number, (batch, lines) in enumerate(zip(batches, runs, strict=True), 1)
+            if number > most_batches or lines > most_lines
+        ]
+        made = f"{_number(len(batches), 'batch')} with {_number(self.billed, 'line')} in all"
+        need = f"{_number(most_batches, 'batch')} with {_number(most_lines, 'line')} would do"
+        advice = "Before you repeat a create, look in the list of batches for the first one."
+        since = too_many[0].created if too_many else self.record.ended
+        ids = [batch.id for batch in too_many]
+        yield self.finding("no double spend", ids, f"{made} were submitted; {need}.", advice, since)
 
     def endless(self) -> Iterator[Finding]:
         """A wait without end."""
@@ -257,9 +257,9 @@ class _Trial:
             what, known, advice = self.record.endless
             yield Finding("terminates", (), self.record.ended, (what, known, advice))
 
-    def uncleanness(self) -> Iterator[Finding]:
-        """Polls too often, and result files that the client saw and left."""
-        yield from self.record.impolite
+    def uncleanness(self, *, leftovers: bool) -> Iterator[Finding]:
+        """Polls too often, and result files that the client saw and did not download."""
+        yield from (replace(finding, check="clean") for finding in self.record.impolite)
         most = self.case.incident.max_polls
         if self.record.polls > most:
             what = f"{self.record.polls} polls were made; {most} would do."
@@ -269,7 +269,9 @@ class _Trial:
             files = (f"{id_} ({self.record.kinds[id_]})" for id_ in left)
             what = f"{', '.join(files)}: never downloaded."
             advice = "Download output_file_id and error_file_id of every batch that has ended."
-            yield self.finding("clean", left, what, advice, min(map(self.record.written.get, left)))
+            yield self.finding("clean", left, what, advice, self.record.ended)
+        if leftovers:
+            yield from (replace(finding, check="clean") for finding in self.record.leftovers)
 
     def finding(
         self, verdict: str, objects: Sequence[str], what: str, advice: str, since: int | None = None
@@ -296,6 +298,11 @@ def _named(ids: Sequence[str]) -> str:
         return names[0]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"each of {', '.join(names[:SHOWN])}{more}"
+
+
+def _number(count: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{count} {noun if count == 1 else plural}"
 
 
 def _short(value: object) -> str:
