@@ -23,6 +23,7 @@ from rich.progress import (
 
 from fakebatch.cli import serve
 from fakebatch.cli.check import check, problems_of, show
+from fakebatch.cli.gauntlet import gauntlet
 from fakebatch.cli.incidents import incidents
 from fakebatch.cli.run import Batch, Refused, Run
 from fakebatch.cli.screen import (
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(incidents)
-for _command in (serve.serve, serve.exec_):
+for _command in (serve.serve, serve.exec_, gauntlet):
     app.command(_command.__name__.rstrip("_"), context_settings=serve.SETTINGS)(_command)
 
 InputFile = Annotated[

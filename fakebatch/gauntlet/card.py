@@ -123,7 +123,9 @@ class Card:
 
     def as_json(self) -> str:
         """All verdicts as JSON."""
-        return json.dumps({"summary": self.summary(), "cases": [*map(verdict_data, self)]}, indent=2)
+        return json.dumps(
+            {"summary": self.summary(), "cases": [*map(verdict_data, self)]}, indent=2
+        )
 
     def junit(self) -> str:
         """All verdicts as JUnit XML, a test case for each incident."""

@@ -115,7 +115,8 @@ class Watch:
     """Why it had to be ended, if it would have gone on without end."""
     _calls: int = 0
     _polls: int = 0
-    _last: str = "The client made no call."
+    last_call: str = "The client made no call."
+    """In words."""
     _is_due: bool = False
     _looks: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])
     _downloads: dict[str, int] = field(default_factory=dict[str, int])
@@ -143,11 +144,15 @@ class Watch:
         self._calls += 1
         injected = f", injected: {hit.rule}" if hit else ""
         answer = f"{status or 'no response'}{injected}"
-        self._last = f"Its last call was {name}{id_ and f' of {id_}'}: {answer}."
+        self.last_call = f"Its last call was {name}{id_ and f' of {id_}'}: {answer}."
         if self._calls >= MAX_CALLS:
             self.is_dead = True
             made = f"The client has made {self._calls:,} calls."
-            self.endless = made, self._last, "End each loop at a deadline, and sleep between polls."
+            self.endless = (
+                made,
+                self.last_call,
+                "End each loop at a deadline, and sleep between polls.",
+            )
             raise self.end(made)
         if operation is not None and operation.is_direct and status == 200:
             self._direct.append((request.body, reply.body))
@@ -190,7 +195,7 @@ class Watch:
             tuple(self._direct_answers()),
             self._polls,
             self._calls,
-            self._last,
+            self.last_call,
             self.endless,
             tuple(emulator.findings("min_poll_interval", min_interval=POLITE)) if polite else (),
             tuple(emulator.findings("no_leftover_files")),
@@ -257,9 +262,7 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
                 if isinstance(corruption, Duplicate) and corruption.conflict == "success":
                     second = CONFLICTS["success"]
                     answers.append(
-                        respond(
-                            line, second, service.dialect, batch.id_factory, batch.written
-                        ).body
+                        respond(line, second, service.dialect, batch.id_factory, batch.written).body
                     )
             how = "was answered" if reply.succeeded else f"failed with {_why(reply)}"
         else:
