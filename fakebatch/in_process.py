@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import tempfile
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import chdir, contextmanager
 from copy import deepcopy
+from dataclasses import dataclass, field
 from inspect import isawaitable
-from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fakebatch.errors import FakeBatchError, UsageError
@@ -17,7 +17,7 @@ from fakebatch.gauntlet.answers import Requests
 from fakebatch.gauntlet.card import Card
 from fakebatch.gauntlet.case import Case, cases
 from fakebatch.gauntlet.known import Known, KnownFailures, known_failures
-from fakebatch.gauntlet.record import Killed, Record, Watch
+from fakebatch.gauntlet.record import Killed, Watch
 from fakebatch.gauntlet.verdicts import Failure, Report, Verdict, judge
 
 BASE_URL = "https://api.openai.com/v1"
@@ -61,68 +61,112 @@ def run_gauntlet(
         UsageError: `only` selects nothing, or `known` cannot be read.
     """
     failures = known_failures(known)
-    verdicts = [
-        not_run(case, why)
-        if (why := failures.skipped(case.id)) is not None
-        else verdict_of(run, case, leftovers=leftovers)
-        for case in cases(only, shard)
-    ]
+    verdicts = list[Verdict]()
+    for case in cases(only, shard):
+        reason = failures.skipped(case.id)
+        if reason is None:
+            verdicts.append(Trial(case, leftovers=leftovers).run(run))
+        else:
+            verdicts.append(Verdict(case.id, "not run", reason=reason))
     card = Card(tuple(verdicts), failures, strict)
     if check and card.problems:
         raise AssertionError("\n\n".join([*card.problems, card.summary()]))
     return card
 
 
-def not_run(case: Case, why: str) -> Verdict:
-    """The verdict on a case that is out of the scope of a client."""
-    return Verdict(case.id, "not run", reason=why)
+@dataclass(slots=True, eq=False)
+class Trial:
+    """A case in this process, while a client is run through it.
 
+    Attributes:
+        case: the incident and the requests.
+        fake: the FakeBatch that the client talks to.
+        verdict: what `check` has found.
+    """
 
-def verdict_of(run: Client, case: Case, *, leftovers: bool = False) -> Verdict:
-    """Run a client through one case."""
-    record, report = run_case(run, case)
-    return judge(case, record, report, leftovers=leftovers)
+    case: Case
+    known: KnownFailures = field(default_factory=KnownFailures)
+    leftovers: bool = False
+    strict: bool = False
+    verdict: Verdict | None = None
+    fake: FakeBatch = field(init=False)
+    watch: Watch = field(init=False)
 
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """The request lines for the client, as dicts of its own."""
+        return [deepcopy({**request}) for request in self.case.requests]
 
-def run_case(run: Client, case: Case) -> tuple[Record, Report]:
-    """Run a client through one case. What it did, and what it says that it got."""
-    watch, report = None, Report(raised="its wait had no end")
-    try:
-        with own_directory(), FakeBatch(base_url=BASE_URL, **case.options) as fake:
-            watch = Watch(fake, Requests(case.requests), case.kills)
-            report = _run(run, case, watch)
-    except FakeBatchError as error:
-        # of its subclasses, one says that a test is wrong, the other that a host is not emulated
-        if watch is None or type(error) is not FakeBatchError:
-            raise
-        watch.endless = error.args
-    return watch.record(), report
+    @contextmanager
+    def running(self) -> Generator[Trial]:
+        """Emulate the case. Its client may keep state in the working directory, which is new."""
+        self.fake = FakeBatch(base_url=BASE_URL, **self.case.options)
+        with TemporaryDirectory(prefix="gauntlet-") as path, chdir(path), self.fake:
+            self.watch = Watch(self.fake, Requests(self.case.requests), self.case.kills)
+            yield self
 
-
-@contextlib.contextmanager
-def own_directory() -> Generator[Path]:
-    """A new working directory for a client, which may keep its state there."""
-    with tempfile.TemporaryDirectory(prefix="gauntlet-") as path, contextlib.chdir(path):
-        yield Path(path)
-
-
-def _run(run: Client, case: Case, watch: Watch) -> Report:
-    """Call the client until it is not killed."""
-    while True:
+    def run(self, run: Client) -> Verdict:
+        """Run a client, and judge it."""
+        report = Report(raised="its wait had no end")
         try:
-            results = run([deepcopy({**request}) for request in case.requests])
-            if isawaitable(results):
-                results = asyncio.run(_awaited(results))
-            report = reported(results)
-        except (Exception, SystemExit, Killed, asyncio.CancelledError) as error:
-            report = Report(raised=in_words(error))
-        except BaseExceptionGroup as error:
-            if not watch.is_dead:
+            with self.running():
+                report = self._report(run)
+        except FakeBatchError as error:
+            if not self.has_ended(error):
                 raise
-            report = Report(raised=in_words(error))
-        if not watch.is_dead or watch.endless:
-            return report
-        watch.revive()
+        return self.judge(report)
+
+    def has_ended(self, error: FakeBatchError) -> bool:
+        """Whether an error has ended a wait without end; others say that a test is wrong."""
+        is_end = type(error) is FakeBatchError
+        if is_end:
+            self.watch.endless = error.args
+        return is_end
+
+    def _report(self, run: Client) -> Report:
+        """Call the client until it is not killed."""
+        while True:
+            try:
+                results = run(self.requests)
+                if isawaitable(results):
+                    results = asyncio.run(_awaited(results))
+                report = reported(results)
+            except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001
+                report = Report(raised=in_words(error))
+            except (Killed, BaseExceptionGroup):
+                if not self.watch.is_dead:
+                    raise
+                report = Report(raised="it was killed")
+            if not self.watch.is_dead or self.watch.endless:
+                return report
+            self.watch.revive()
+
+    def judge(self, report: Report) -> Verdict:
+        """The verdict on a client that has ended."""
+        record = self.watch.record()
+        self.verdict = judge(self.case, record, report, leftovers=self.leftovers)
+        return self.verdict
+
+    def check(self, results: Results) -> Verdict:
+        """Judge what a client has returned.
+
+        Args:
+            results: by custom_id the answer, or the exception that stands for it.
+
+        Raises:
+            AssertionError: it fails, and is not known to, or the other way round.
+        """
+        __tracebackhide__ = True
+        verdict = self.judge(reported(results))
+        problem = self.problem(verdict)
+        if problem:
+            raise AssertionError(problem)
+        return verdict
+
+    def problem(self, verdict: Verdict) -> str:
+        """Why a verdict fails a test, beside the known failures; empty: it does not."""
+        alone = "pytest -k '{id}'"
+        return "\n".join(Card((verdict,), self.known, self.strict, alone).problems)
 
 
 async def _awaited(results: Awaitable[Results]) -> Results:
@@ -141,13 +185,12 @@ def reported(results: object) -> Report:
             "It returns by custom_id the answer, a text or a response body, or an exception.",
             "Write for example return {'row-1': 'text', 'row-2': ValueError('400')}.",
         )
-    pairs: Mapping[Any, Any] = results
-    return Report(
-        tuple(
-            (str(id_), Failure(in_words(answer)) if isinstance(answer, BaseException) else answer)
-            for id_, answer in pairs.items()
-        )
-    )
+    pairs = list[tuple[str, Any]]()
+    answer: object
+    for id_, answer in results.items():  # pyright: ignore[reportUnknownVariableType]
+        is_failure = isinstance(answer, BaseException)
+        pairs.append((str(id_), Failure(in_words(answer)) if is_failure else answer))  # pyright: ignore[reportUnknownArgumentType]
+    return Report(tuple(pairs))
 
 
 def in_words(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -139,7 +139,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 @contextmanager
-def _worlds() -> Iterator[tuple[str, Worlds]]:
+def _worlds() -> Generator[tuple[str, Worlds]]:
     """A server on a free port of this machine: its URL and its worlds."""
     try:
         from fakebatch.server.connection import Limits  # noqa: PLC0415  # needs the extra

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from fakebatch.gauntlet.known import KnownFailures
 from fakebatch.gauntlet.verdicts import Verdict
@@ -131,7 +131,7 @@ class Card:
         """All verdicts as JUnit XML, a test case for each incident."""
         new, mended = {each.id for each in self.new}, {each.id for each in self.mended}
         skipped = sum(1 for each in self if each.outcome == "not run")
-        suite = ElementTree.Element(
+        suite = ET.Element(
             "testsuite",
             name="fakebatch gauntlet",
             tests=str(len(self)),
@@ -140,16 +140,16 @@ class Card:
         )
         for each in self:
             group, _, name = each.id.partition("/")
-            case = ElementTree.SubElement(suite, "testcase", classname=group, name=name)
+            case = ET.SubElement(suite, "testcase", classname=group, name=name)
             if each.id in new | mended:
                 message = each.outcome if each.id in new else "mended, and still listed"
-                ElementTree.SubElement(case, "failure", message=message).text = self.story(each)
+                ET.SubElement(case, "failure", message=message).text = self.story(each)
             elif each.outcome == "not run":
-                ElementTree.SubElement(case, "skipped", message=each.reason)
+                ET.SubElement(case, "skipped", message=each.reason)
             else:
-                ElementTree.SubElement(case, "system-out").text = self.story(each)
-        ElementTree.indent(suite)
-        return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
+                ET.SubElement(case, "system-out").text = self.story(each)
+        ET.indent(suite)
+        return ET.tostring(suite, encoding="unicode", xml_declaration=True)
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:
