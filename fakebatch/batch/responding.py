@@ -76,8 +76,9 @@ def respond(
     added = _added(line, dialect, id_factory, now)
     if isinstance(result, Echo):
         trial = dialect.trial_replies.get(line.url)
-        body = replies.with_text(request, trial) if trial else replies.echo(request, result.then)
-        return LineResponse(200, body | added)
+        then = result.then * result.repeat
+        body = replies.with_text(request, trial) if trial else replies.echo(request, then)
+        return LineResponse(200, body | added | dict(result.fields))
     if isinstance(result, Malformed):
         return LineResponse(200, replies.malform(request, result.how) | added)
     answer = replied(result, line)

@@ -81,11 +81,25 @@ class Echo:
     """The lines succeed with the text of the last user message, followed by `then`."""
 
     then: str = ""
+    _: KW_ONLY
+    repeat: Count = 1
+    """How often `then` follows; many times make a huge line."""
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """Values by field of the response body, which may be a new field."""
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the reply is the default one."""
+        return not self.then and not self.fields
 
 
 @verb("malformed('length')")
 class Malformed:
-    """The lines succeed with a reply that a client cannot use."""
+    """The lines succeed with a reply that is hard to use, or of no use.
+
+    "split" is a response with half of the message in an item before the whole one (mira #70),
+    "reversed" has its choices or embeddings in reverse order, each with its index.
+    """
 
     how: Literal[
         "length",
@@ -96,6 +110,8 @@ class Malformed:
         "empty",
         "truncated_json",
         "wrong_types",
+        "split",
+        "reversed",
     ]
 
 

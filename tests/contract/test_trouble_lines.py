@@ -102,6 +102,18 @@ def test_a_response_can_be_of_no_use(
     assert (body["incomplete_details"] is None) == (status == "completed")
 
 
+def test_an_echo_can_be_huge_and_have_other_fields(do: Driver, fakebatch: FakeBatch) -> None:
+    """What follows the text is repeated; the body has the fields, known and new, all else stays."""
+    fakebatch.on(custom_id="b").echo("!", repeat=70_000)
+    fakebatch.on(custom_id="c").echo(fields={"model": "m-2", "x_new": 1})
+    output, _ = both(do, do.run(THREE))
+
+    assert choice(of(output, "b"))["message"]["content"] == "two" + 70_000 * "!"
+    body = of(output, "c")["response"]["body"]
+    assert (body["model"], body["x_new"], body["object"]) == ("m-2", 1, "chat.completion")
+    assert choice(of(output, "c"))["message"]["content"] == "three"
+
+
 RATE = {"code": "rate_limit_exceeded", "message": "Rate limit reached. Please try again later."}
 
 
