@@ -114,6 +114,24 @@ def test_an_echo_can_be_huge_and_have_other_fields(do: Driver, fakebatch: FakeBa
     assert choice(of(output, "c"))["message"]["content"] == "three"
 
 
+def test_a_result_line_can_have_other_fields(do: Driver, fakebatch: FakeBatch) -> None:
+    """Other values, new fields, null or none at all; also of a line that failed."""
+    fakebatch.on(custom_id="b").fail(400)
+    fakebatch.on(custom_id="b").override(without=["response"], fields={"error": {"type": "x"}})
+    fakebatch.on(custom_id="c").override(blanks=["error", "id"], fields={"x_new": 1})
+    output, [failed] = both(do, do.run(THREE))
+
+    assert {**failed, "id": ""} == {"id": "", "custom_id": "b", "error": {"type": "x"}}
+    assert of(output, "a").keys() == {"id", "custom_id", "response", "error"}
+    assert {**of(output, "c"), "response": 0} == {
+        "id": None,
+        "custom_id": "c",
+        "response": 0,
+        "error": None,
+        "x_new": 1,
+    }
+
+
 RATE = {"code": "rate_limit_exceeded", "message": "Rate limit reached. Please try again later."}
 
 

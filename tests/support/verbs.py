@@ -79,6 +79,14 @@ ROWS = [
         {"custom_id": "b", "change_custom_id": {"how": "upper"}},
     ),
     Written(
+        "on(custom_id='b').override(fields={'id': 1}, blanks=['response'], without=['error'])",
+        "on",
+        {
+            "custom_id": "b",
+            "override": {"fields": {"id": 1}, "blanks": ["response"], "without": ["error"]},
+        },
+    ),
+    Written(
         "on(custom_id=['a', 'b']).fail(409)",
         "on",
         {"custom_id": ["a", "b"], "fail": {"status": 409}},
