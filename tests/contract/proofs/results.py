@@ -84,7 +84,7 @@ def length_refusal_null_content(trial: Trial) -> bool:
 def download_truncated(trial: Trial) -> bool:
     """A download without an error that is shorter than the file."""
     file_id = trial.do.run(trial.requests).output_file_id
-    size = trial.do(trial.do.client.files.retrieve, file_id).bytes
+    size: int = trial.do(trial.do.client.files.retrieve, file_id).bytes
     return len(trial.do(trial.do.client.files.content, file_id).content) < size
 
 
@@ -129,7 +129,7 @@ def output_404_after_completed(trial: Trial) -> bool:
 def malformed_output_line(trial: Trial) -> bool:
     """Nine lines can be parsed; of one nothing but its beginning is there, with its custom_id."""
     batch = trial.do.run(trial.requests)
-    content = trial.do(trial.do.client.files.content, batch.output_file_id).content
+    content: bytes = trial.do(trial.do.client.files.content, batch.output_file_id).content
     broken: list[bytes] = []
     for line in content.splitlines():
         try:
