@@ -42,7 +42,9 @@ Proof = Callable[[Trial], bool]
 def trial(id_: str, *, happens: bool, **options: Any) -> Iterator[Trial]:
     """A service at which an incident happens, or the same without it."""
     incident = named(id_)
-    dialect = choose(incident.dialects[0]) if incident.dialects else OPENAI
+    # an incident without rules or conditions of its own is what a dialect does
+    in_dialect = bool(incident.dialects) and (happens or bool(incident.toml))
+    dialect = choose(incident.dialects[0]) if in_dialect else OPENAI
     scenario = id_ if happens else ()
     with FakeBatch(incident=scenario, dialect=dialect, unused_rules="ignore", **options) as fake:
         base_url = None if dialect is OPENAI else fake.base_url
