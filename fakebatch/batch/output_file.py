@@ -261,7 +261,8 @@ class _Writer:
         """The file with these lines, in the form that the rules give it."""
         how = self.batch.overrides.result_files
         bom, end = b"\xef\xbb\xbf", LINE_ENDS[how.newline]
-        return b"" if how.empty else bom * how.bom + content.getvalue() + end * how.trailing
+        lines = b"" if how.empty else content.getvalue()
+        return bom * how.bom + lines + end * how.trailing
 
     def write(self, index: int, *, measured: bool = False) -> ResultLines:
         """What a request adds to the two files; if it is only measured, perhaps without vectors."""
@@ -274,7 +275,7 @@ class _Writer:
         result = self.replies.get(index, result)
         if self.bulk is not None and not corruptions:
             text = result.answer if isinstance(result, Reply) else None
-            if isinstance(text, str) or (isinstance(result, Echo) and not result.then):
+            if isinstance(text, str) or (isinstance(result, Echo) and result.is_default):
                 plain = self.bulk(index, text, measured)  # type: ignore[arg-type]
                 if plain is not None:
                     return plain

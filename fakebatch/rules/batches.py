@@ -233,9 +233,11 @@ class ResultFiles:
     raw: bool = False
     """Write non-ASCII characters unescaped, including U+2028 and U+0085."""
     empty: bool = False
-    """The files exist but are empty."""
+    """The files exist but have no lines."""
     late: Span | None = None
     """How long after the end of the batch the files appear."""
+    expire: Span | None = None
+    """How long after the end of the batch the files expire, whatever its `output_expires_after`."""
     listed: bool = True
     """Whether `files.list` has them; they are found by their ids in any case."""
 

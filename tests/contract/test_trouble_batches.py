@@ -345,6 +345,21 @@ def test_a_batch_that_fails_has_no_early_files(do: Driver, fakebatch: FakeBatch)
     assert len(fakebatch.files) == 1
 
 
+@pytest.mark.parametrize("expire", ["5m", 0])
+def test_result_files_can_expire(do: Driver, fakebatch: FakeBatch, expire: Any) -> None:
+    """Soon after the end, or before anybody can look; the batch names them still."""
+    fakebatch.on_batch().result_files(expire=expire)
+    done = do.run(TEN)
+    if expire:
+        assert do(do.client.files.retrieve, done.output_file_id).expires_at == (
+            done.completed_at + 300
+        )
+        do.sleep(300)
+    with pytest.raises(openai.NotFoundError):
+        do(do.client.files.content, done.output_file_id)
+    assert do(do.client.batches.retrieve, done.id).output_file_id == done.output_file_id
+
+
 WRITTEN: dict[str, tuple[dict[str, Any], Callable[[bytes], bool]]] = {
     "in the order of the input": (
         {"order": "input"},
@@ -366,6 +381,7 @@ WRITTEN: dict[str, tuple[dict[str, Any], Callable[[bytes], bool]]] = {
         lambda raw: "\u2028".encode() in raw and len(raw.decode().splitlines()) == 12,
     ),
     "with nothing in it": ({"empty": True}, lambda raw: raw == b""),
+    "with a blank line alone": ({"empty": True, "trailing": 1}, lambda raw: raw == b"\n"),
 }
 
 

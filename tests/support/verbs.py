@@ -54,6 +54,11 @@ ROWS = [
         {"index": 2, "fail": {"status": 400, "file": "output"}},
     ),
     Written("on().echo('!')", "on", {"echo": {"then": "!"}}),
+    Written(
+        "on(index=1).echo('!', repeat=3, fields={'model': 'm'})",
+        "on",
+        {"index": 1, "echo": {"then": "!", "repeat": 3, "fields": {"model": "m"}}},
+    ),
     Written("on(index=0).malformed('length')", "on", {"index": 0, "malformed": {"how": "length"}}),
     Written("on(index=3).hang()", "on", {"index": 3, "hang": {}}),
     Written("on(custom_id='b').drop()", "on", {"custom_id": "b", "drop": {}}),
@@ -72,6 +77,14 @@ ROWS = [
         "on(custom_id='b').change_custom_id('upper')",
         "on",
         {"custom_id": "b", "change_custom_id": {"how": "upper"}},
+    ),
+    Written(
+        "on(custom_id='b').override(fields={'id': 1}, blanks=['response'], without=['error'])",
+        "on",
+        {
+            "custom_id": "b",
+            "override": {"fields": {"id": 1}, "blanks": ["response"], "without": ["error"]},
+        },
     ),
     Written(
         "on(custom_id=['a', 'b']).fail(409)",
@@ -142,6 +155,7 @@ ROWS = [
         "on_batch",
         {"endpoint": "/v1/chat/completions", "result_files": {"order": "reversed", "bom": True}},
     ),
+    Written("on_batch().result_files(expire='1h')", "on_batch", {"result_files": {"expire": "1h"}}),
     # files
     Written(
         "on_file().processing('10s', broken=True)",

@@ -40,7 +40,8 @@ WRONG: dict[str, tuple[Attempt, str]] = {
         lambda f: f.on().malformed("short"),
         (
             "on(…).malformed.how: Input should be 'length', 'refusal', 'content_filter', "
-            "'tool_calls', 'null', 'empty', 'truncated_json' or 'wrong_types'; it was 'short'."
+            "'tool_calls', 'null', 'empty', 'truncated_json', 'wrong_types', 'split' or "
+            "'reversed'; it was 'short'."
         ),
     ),
     "an unknown corruption": (
