@@ -253,7 +253,8 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
     files = {file.kind for file in result_files(batch)}
     for index, outcome in enumerate(batch.outcomes.by_line):
         line = batch.lines.request(index)
-        how, answers, in_output = _UNFINISHED.get(batch.end.status, "never ran"), [], False
+        how, answers = _UNFINISHED.get(batch.end.status, "never ran"), list[Any]()
+        in_output = False
         if index in finished:
             how, answers, in_output = _outcome(batch, service, line, outcome)
         in_output = in_output or "errors" not in files
