@@ -116,7 +116,8 @@ def result_files(batch: Batch) -> list[ResultFile]:
     """The result files that a batch has when it ends.
 
     There is an output file if a line of it is written there, an error file if a line failed or
-    never ran.
+    never ran. A server that names both files early has both in the end (aibrix, storage/adapter.py:
+    "Both files are ALWAYS created upfront").
     """
     end, outcomes = batch.end, batch.outcomes
     total, completed, failed = batch.counts(end.at)
@@ -124,7 +125,9 @@ def result_files(batch: Batch) -> list[ResultFile]:
     misfiled = bisect_left(outcomes.misfiled, finished)
     unfinished = end.status in UNFINISHED_CODES and total > finished
     conflicts = outcomes.has_conflict and finished
-    always = batch.dialect.always_written_files if end.status is Status.COMPLETED else ()
+    always = batch.dialect.always_written_files if end.status is Status.COMPLETED else frozenset()
+    if batch.overrides.override.early_files and end.status is not Status.FAILED:
+        always = frozenset({"output", "errors"})
     files: list[ResultFile] = []
     if completed + misfiled or "output" in always:
         files.append(ResultFile(batch, "output"))

@@ -52,7 +52,7 @@ def _sections(incident: KnownIncident) -> Iterable[tuple[str, str]]:
     yield "Affected clients", _indented(incident.breaks)
     yield "Robust clients", _indented(incident.client)
     parameters = [
-        f"  {name} = {_toml(parameter.default)}\n{indent(_indented(parameter.what), '  ')}"
+        f"  {name} = {_toml(parameter.default)}\n{indent(prose(parameter.what, 6), '  ')}"
         for name, parameter in incident.parameters.items()
     ]
     yield "Parameters", "\n".join(parameters) or "  none"

@@ -146,6 +146,11 @@ ROWS = [
         {"override": {"statuses": {"completed": "DONE"}, "without": ["metadata"]}},
     ),
     Written(
+        "on_batch().override(unless_null={'output_file_id': 'file-x'}, clock_behind='1h')",
+        "on_batch",
+        {"override": {"unless_null": {"output_file_id": "file-x"}, "clock_behind": "1h"}},
+    ),
+    Written(
         "on_batch(endpoint='/v1/chat/completions').result_files(order='reversed', bom=True)",
         "on_batch",
         {"endpoint": "/v1/chat/completions", "result_files": {"order": "reversed", "bom": True}},
@@ -233,6 +238,14 @@ ROWS = [
         "on_call('files.content').headers({'x-mine': 'a'})",
         "on_call",
         {"operation": "files.content", "headers": {"headers": {"x-mine": "a"}}},
+    ),
+    Written(
+        "on_call('batches.list').override(fields={'has_more': True}, ignores=['after'])",
+        "on_call",
+        {
+            "operation": "batches.list",
+            "override": {"fields": {"has_more": True}, "ignores": ["after"]},
+        },
     ),
     Written(
         "on_call('batches.retrieve').rate_limit(2, per='1h')",

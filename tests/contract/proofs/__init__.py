@@ -42,18 +42,21 @@ Proof = Callable[[Trial], bool]
 def trial(id_: str, *, happens: bool, **options: Any) -> Iterator[Trial]:
     """A service at which an incident happens, or the same without it.
 
-    An incident is its rules; one without rules is its requests, its dialect, or the death of the
-    client.
+    An incident is its rules; one without rules is its requests, the death of the client, or else
+    its dialect.
     """
     incident = named(id_)
-    in_dialect = bool(incident.dialects) and (happens or bool(incident.toml))
-    dialect = choose(incident.dialects[0]) if in_dialect else OPENAI
+    conditions = incident.gauntlet
+    has_dialect = incident.toml or conditions.requests or conditions.prompts or conditions.kill
+    dialect = OPENAI
+    if incident.dialects and (happens or has_dialect):
+        dialect = choose(incident.dialects[0])
     scenario = id_ if happens else ()
     with FakeBatch(incident=scenario, dialect=dialect, unused_rules="ignore", **options) as fake:
         base_url = None if dialect is OPENAI else fake.base_url
         do = Driver(openai.OpenAI(base_url=base_url, api_key="sk-test"), dialect)
-        requests = _requests(incident.gauntlet) if happens or incident.toml else TEN
-        yield Trial(fake, do, requests, tuple(incident.gauntlet.kill) if happens else ())
+        requests = _requests(conditions) if happens or incident.toml else TEN
+        yield Trial(fake, do, requests, tuple(conditions.kill) if happens else ())
 
 
 def _requests(conditions: Conditions) -> Sequence[dict[str, Any]]:

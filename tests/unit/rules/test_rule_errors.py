@@ -167,6 +167,10 @@ WRONG: dict[str, tuple[Attempt, str]] = {
             "strings; it was {'x': 'a\\nb'}."
         ),
     ),
+    "another response that is the same": (
+        lambda f: f.on_call("batches.list").override(),
+        "override() changes nothing.",
+    ),
     "slow, but not slow": (
         lambda f: f.on_call().slow(gap="1m", pieces=1),
         "slow() needs first_byte, or a gap and at least two pieces.",
