@@ -146,8 +146,10 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
     "one whose cause is the input": (
         lambda fake: fake.incident("create/mixed-model-in-file"),
         [
-            "fakebatch: Incident 'create/mixed-model-in-file' has no rules, so nothing would "
-            "happen.",
+            (
+                "fakebatch: Incident 'create/mixed-model-in-file' has no rules, so nothing would "
+                "happen."
+            ),
             "Its cause is what the client sends.",
             "`fakebatch incidents create/mixed-model-in-file` shows how to make it happen.",
         ],
@@ -155,8 +157,10 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
     "one of a dialect": (
         lambda fake: fake.incident(("wrong-purpose-or-extension",)),
         [
-            "fakebatch: Incident 'upload/wrong-purpose-or-extension' has no rules, so nothing "
-            "would happen.",
+            (
+                "fakebatch: Incident 'upload/wrong-purpose-or-extension' has no rules, so nothing "
+                "would happen."
+            ),
             "It is how groq and moonshot differ from OpenAI.",
             "`fakebatch incidents upload/wrong-purpose-or-extension` shows how to make it happen.",
         ],
