@@ -295,6 +295,17 @@ def embeddings_quirks(trial: Trial) -> bool:
     return orders == {(2, 1, 0), (1, 0)} and kinds == {list: 4, str: 1}
 
 
+def embedding_request_refused(trial: Trial) -> bool:
+    """A line with three inputs, of which one is empty, fails as a whole; three lines do not."""
+    endpoint = trial.requests[0]["url"]
+    output, errors = _both(trial, trial.do.run(trial.requests, endpoint=endpoint))
+    return (
+        len(output) == 3
+        and [line["response"]["status_code"] for line in errors] == [400]
+        and "'$.input' is invalid" in _body(errors[0])["error"]["message"]
+    )
+
+
 def error_beside_null_body(trial: Trial) -> bool:
     """A line of the output file has a status, an `error`, and a body that is null."""
     batch = trial.do.run(trial.requests)
