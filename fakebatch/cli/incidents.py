@@ -61,7 +61,7 @@ def _sections(incident: KnownIncident) -> Iterable[tuple[str, str]]:
         _indented(
             f"{', '.join(incident.verdicts)}.",
             "" if incident.recoverable else UNRECOVERABLE,
-            "Only the provider's own API does this." if incident.api == "openai" else "",
+            "Only the provider's own API does this." if incident.api != "any" else "",
             f"Dialects: {', '.join(incident.dialects)}." if incident.dialects else "",
         ),
     )

@@ -89,7 +89,7 @@ def _parts(incident: KnownIncident) -> Iterator[str]:
     points = [f"Breaks: {incident.breaks}", f"A robust client: {incident.client}"]
     if not incident.recoverable:
         points.append(UNRECOVERABLE)
-    if incident.api == "openai":
+    if incident.api != "any":
         points.append("Only the provider's own API does this.")
     if incident.dialects:
         points.append(f"Dialects: {', '.join(f'`{name}`' for name in incident.dialects)}.")
