@@ -126,6 +126,17 @@ def output_404_after_completed(trial: Trial) -> bool:
     return False
 
 
+def download_5xx(trial: Trial) -> bool:
+    """A download raises after its retries, with a page of HTML; the next one is whole."""
+    batch = trial.do.run(trial.requests)
+    try:
+        trial.do(trial.do.client.files.content, batch.output_file_id)
+    except openai.InternalServerError as error:
+        is_html = error.response.headers["content-type"].startswith("text/html")
+        return is_html and len(trial.do.results(batch.output_file_id)) == 10
+    return False
+
+
 def malformed_output_line(trial: Trial) -> bool:
     """Nine lines can be parsed; of one nothing but its beginning is there, with its custom_id."""
     batch = trial.do.run(trial.requests)
