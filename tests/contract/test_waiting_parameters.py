@@ -211,10 +211,7 @@ CASES: dict[str, tuple[str, dict[str, Any], Look, object]] = {
     "two that disappear": (
         "batch-disappears",
         {"times": 2},
-        lambda do, fakebatch: (
-            (three(0, lambda _: 0)(do, fakebatch), do.sleep(HOUR))
-            and len(do.all(do.client.batches.list))
-        ),
+        left_of_three,
         1,
     ),
     "a refused connection, at first": (
