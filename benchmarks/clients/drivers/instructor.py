@@ -1,0 +1,40 @@
+"""instructor: `BatchProcessor.create_batch_from_messages`, `submit_batch`, `get_batch_status`, `get_results`.
+
+As in its docs (Batch Processing): structured output, so that an answer is the JSON of the parsed model.
+Its custom_ids are request-0, request-1 … An answer is a `BatchSuccess`, an error a `BatchError`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from instructor.batch import BatchProcessor
+from pydantic import BaseModel
+
+
+class Answer(BaseModel):
+    """What the model shall give."""
+
+    answer: str
+
+
+def run(requests: list[dict[str, Any]]) -> dict[str, object]:
+    """The parsed answer of each success, the error of each other."""
+    processor = BatchProcessor(f"openai/{requests[0]['body']['model']}", Answer)
+    processor.create_batch_from_messages(
+        [request["body"]["messages"] for request in requests], file_path="batch.jsonl"
+    )
+    batch_id = processor.submit_batch("batch.jsonl")
+    while True:
+        status = processor.get_batch_status(batch_id)["status"]
+        if status in {"completed", "failed", "expired", "cancelled"}:
+            break
+        time.sleep(0.02)
+    ids = {f"request-{number}": request["custom_id"] for number, request in enumerate(requests)}
+    return {
+        ids.get(result.custom_id, result.custom_id): result.result.model_dump_json()
+        if result.success
+        else RuntimeError(f"{result.error_type}: {result.error_message}")
+        for result in processor.get_results(batch_id)
+    }
