@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest_plugin import failures, randomly, report
+from conftest_plugin import failures, gauntlet, randomly, report
 
 if TYPE_CHECKING:
     from fakebatch import FakeBatch, Remote
@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     config.addinivalue_line("markers", SERVER_MARKER)
     config.pluginmanager.register(report, "fakebatch-report")
+    config.pluginmanager.register(gauntlet, "fakebatch-gauntlet")
     config.pluginmanager.register(failures, "fakebatch-failures")
     config.pluginmanager.register(randomly, "fakebatch-randomly")
     failures.clean_up_after_groups()

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from fakebatch.emulator import Emulator
     from fakebatch.errors import FakeBatchError, FakeBatchWarning, RefusedRequest, UsageError
     from fakebatch.fake import FakeBatch
+    from fakebatch.in_process import run_gauntlet
     from fakebatch.inspection.journal import Journal
     from fakebatch.inspection.objects import BatchView as Batch
     from fakebatch.inspection.objects import FileView as File
@@ -35,6 +36,7 @@ __all__ = [
     "UsageError",
     "connect",
     "request_line",
+    "run_gauntlet",
 ]
 
 _HOMES = {
@@ -53,6 +55,7 @@ _HOMES = {
     "UsageError": "errors:UsageError",
     "connect": "server.remote:connect",
     "request_line": "batch.input_file:request_line",
+    "run_gauntlet": "in_process:run_gauntlet",
 }
 
 

@@ -7,7 +7,7 @@ work as on a FakeBatch, which adds a clock of its own, interception and the deli
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -19,8 +19,8 @@ from fakebatch.inspection.journal import Journal, Recorder, Recording
 from fakebatch.inspection.planned import PlannedCalls, When
 from fakebatch.report.events import history
 from fakebatch.report.text import timeline
+from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.fluent import Rules
-from fakebatch.rules.loading import Incident
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.service import Service, State
 from fakebatch.vtime import moments
@@ -192,6 +192,10 @@ class Emulator(Checks, Rules):
         """Call a function with every request from now on, once it was handled."""
         self._observers.append(observer)
 
+    def before_calls(self, prepare: Callable[[int], object]) -> None:
+        """Call a function with the time of every request from now on, before it is handled."""
+        self._before.append(prepare)
+
     def note_refused(self, request: Request, reply: Reply) -> None:
         """Record a request that was refused; the reply is what the client gets instead."""
         operation, id_ = None, ""
@@ -202,6 +206,11 @@ class Emulator(Checks, Rules):
         handled = Handled(request, operation, id_, reply, None, False, now, reply.status)
         for observe in self._observers:
             observe(handled)
+
+    @property
+    def services(self) -> Sequence[Service]:
+        """The services that it emulates, each with its state."""
+        return self._services
 
     @property
     def scenario(self) -> Scenario:

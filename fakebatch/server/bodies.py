@@ -144,6 +144,41 @@ class Saved(Body):
     snapshot: Count
 
 
+@dataclass(frozen=True, slots=True)
+class WantedCases(Body):
+    """The incidents to make worlds for: ids, names, groups or globs; by default all."""
+
+    example = '{"only": ["results/*"]}'
+
+    _: KW_ONLY
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Body):
+    """What a client got for a request: an answer (a text or a response body), or an error."""
+
+    example = '{"custom_id": "row-1", "answer": "Ottawa"}'
+
+    custom_id: str
+    _: KW_ONLY
+    answer: Any = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Results(Body):
+    """What a client got in a case, and the error with which it gave up, if it did."""
+
+    example = '{"results": [{"custom_id": "row-1", "answer": "Ottawa"}]}'
+
+    _: KW_ONLY
+    results: tuple[Result, ...] = ()
+    raised: str | None = None
+    leftovers: bool = False
+    """Whether files that it left behind are unclean."""
+
+
 AnyCheck = CheckName | Literal["used_rules", "refusals"]
 
 
@@ -342,6 +377,48 @@ class FindingList:
     """What the checks object to; empty: nothing."""
 
     findings: tuple[FindingState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseState:
+    """A case of the gauntlet, in a world of its own."""
+
+    id: str
+    """Of the incident."""
+    world: str
+    path: str
+    """Of its base URL: `/w/gauntlet.results.shuffled-order/v1`."""
+    key: str
+    """A key that is accepted."""
+    environment: tuple[str, ...]
+    """The variables from which clients read their key."""
+    kill: tuple[str, ...]
+    """The operations after which calls fail, until the client is started again: `restart`."""
+    requests: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseList:
+    """Cases, in the order of the catalogue."""
+
+    cases: tuple[CaseState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictState:
+    """The verdict on a client in one case."""
+
+    id: str
+    outcome: Literal["pass", "unclean", "info", "fail", "not run"]
+    findings: tuple[FindingState, ...]
+    """What it objects to; the first is where the client went wrong first."""
+    reason: str
+    elapsed: float
+    """In virtual seconds."""
+    batches: int
+    lines: int
+    polls: int
+    calls: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,16 @@ from typing import Any
 
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import UsageError
+from fakebatch.gauntlet.case import cases
 from fakebatch.inspection.checks import Finding
 from fakebatch.inspection.journal import moment_text
 from fakebatch.inspection.objects import BatchView, FileView
-from fakebatch.rules import loading
+from fakebatch.rules import catalogue, loading
 from fakebatch.rules.scenario import Scenario
 from fakebatch.server import bodies
 from fakebatch.server.openapi import document
 from fakebatch.server.routing import ROUTES, NotFoundError, route
+from fakebatch.server.trials import Trial, open_trial, reported, trials
 from fakebatch.server.worlds import World, Worlds
 from fakebatch.vtime import moments
 
@@ -80,7 +82,7 @@ def add_world(worlds: Worlds, body: bodies.NewWorld) -> bodies.WorldState:
         names = options["incident"]
         names = (names,) if isinstance(names, str) else names
         # by name only: a path would make the server read a file
-        options["incident"] = tuple(loading.named(name).with_parameters({}) for name in names)
+        options["incident"] = tuple(catalogue.named(name).with_parameters({}) for name in names)
     return _world(worlds.add(**options))
 
 
@@ -92,6 +94,18 @@ def remove_world(worlds: Worlds, id: str) -> bodies.Deleted:  # noqa: A002
     except KeyError:
         raise NotFoundError(f"fakebatch: There is no world {id!r}.") from None
     return bodies.Deleted(id, deleted=True)
+
+
+@route("POST", "gauntlet", status=201)
+def open_gauntlet(worlds: Worlds, body: bodies.WantedCases) -> bodies.CaseList:
+    """Make a world for each case of the gauntlet; those of an earlier call are replaced."""
+    opened = list[bodies.CaseState]()
+    for case in cases(body.only):
+        name = f"gauntlet.{case.id.replace('/', '.')}"
+        if name in worlds:
+            worlds.remove(name)
+        opened.append(_case(open_trial(worlds, case, name)))
+    return bodies.CaseList(tuple(opened))
 
 
 # --- a world
@@ -158,7 +172,7 @@ def add_incident(world: World, body: bodies.Incident) -> bodies.RuleList:
     if body.scenario is not None:
         scenario = scenario_of(body.scenario, "incident")
     else:
-        scenario = loading.named(body.name).with_parameters(body.parameters)
+        scenario = catalogue.named(body.name).with_parameters(body.parameters)
     world.emulator.incident(scenario)
     return _rules(world, without=before)
 
@@ -304,11 +318,38 @@ def check(world: World, body: bodies.WantedChecks) -> bodies.FindingList:
                 findings += world.refusals
             case _:
                 findings += emulator.findings(name, min_interval=body.min_interval)
-    return bodies.FindingList(
-        tuple(
-            bodies.FindingState(each.check, each.objects, moment_text(each.since), each.message)
-            for each in findings
-        )
+    return bodies.FindingList(tuple(map(_finding, findings)))
+
+
+@route("GET", "case")
+def get_case(world: World) -> bodies.CaseState:
+    """The case of the gauntlet that the world was made for."""
+    return _case(_trial(world))
+
+
+@route("POST", "restart")
+def restart(world: World) -> bodies.CaseState:
+    """Let calls through again, after the client was killed: it is started again."""
+    trial = _trial(world)
+    trial.watch.revive()
+    return _case(trial)
+
+
+@route("POST", "results")
+def judge_results(world: World, body: bodies.Results) -> bodies.VerdictState:
+    """Judge a client that has ended, by what it got and by what it did."""
+    sent = ({k: v for k, v in asdict(each).items() if v is not None} for each in body.results)
+    verdict = _trial(world).verdict(reported(sent, body.raised), leftovers=body.leftovers)
+    return bodies.VerdictState(
+        verdict.id,
+        verdict.outcome,
+        tuple(map(_finding, verdict.findings)),
+        verdict.reason,
+        verdict.elapsed,
+        verdict.batches,
+        verdict.lines,
+        verdict.polls,
+        verdict.calls,
     )
 
 
@@ -349,6 +390,30 @@ def _rules(world: World, without: Any = ()) -> bodies.RuleList:
             for place, rule, n in uses
             if place not in without
         )
+    )
+
+
+def _finding(finding: Finding) -> bodies.FindingState:
+    since = moment_text(finding.since)
+    return bodies.FindingState(finding.check, finding.objects, since, finding.message)
+
+
+def _trial(world: World) -> Trial:
+    if world not in trials:
+        raise NotFoundError(f"fakebatch: World {world.name!r} is not a case of the gauntlet.")
+    return trials[world]
+
+
+def _case(trial: Trial) -> bodies.CaseState:
+    world = trial.world
+    return bodies.CaseState(
+        trial.case.id,
+        world.name,
+        world.path,
+        world.key,
+        trial.case.dialect.environment,
+        trial.case.kills,
+        tuple({**request} for request in trial.case.requests),
     )
 
 

@@ -1,0 +1,269 @@
+"""`fakebatch gauntlet`: runs a command, in any language, through the known incidents."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Annotated, Any
+
+import typer
+
+from fakebatch.cli.screen import console, error_console, fail, reported
+from fakebatch.errors import UsageError
+from fakebatch.gauntlet.card import Card
+from fakebatch.gauntlet.case import Case, cases
+from fakebatch.gauntlet.known import known_failures
+from fakebatch.gauntlet.verdicts import Report, Verdict
+from fakebatch.server import trials
+from fakebatch.server.handler import Handler
+from fakebatch.server.worlds import Worlds
+
+STYLES = {"fail": "red", "unclean": "yellow", "info": "cyan", "pass": "green", "not run": "dim"}
+
+MISSING = """\
+fakebatch: The gauntlet runs commands against a server, which needs h11. It is not installed.
+fakebatch.run_gauntlet works without it.
+Run: pip install 'fakebatch[server]'"""
+
+
+class Format(StrEnum):
+    """How the verdicts are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+
+
+@reported()
+def gauntlet(
+    command: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="COMMAND",
+            help="The client; {input}, {output} and {state} in it stand for paths.",
+        ),
+    ],
+    *,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="An incident, a group or a glob: results/*; may be repeated."),
+    ] = None,
+    known: Annotated[
+        Path | None, typer.Option(help="A TOML file of known failures, with a reason for each.")
+    ] = None,
+    shard: Annotated[
+        str, typer.Option(metavar="N/COUNT", help="A part of the incidents: 1/4.")
+    ] = "1/1",
+    timeout: Annotated[
+        float, typer.Option(help="The real seconds after which a client has no end.")
+    ] = 60,
+    jobs: Annotated[int, typer.Option(min=1, help="How many clients run at the same time.")] = 1,
+    leftovers: Annotated[
+        bool, typer.Option("--leftovers", help="A client that leaves files behind is unclean.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="unclean and info are failures too.")
+    ] = False,
+    dryrun: Annotated[
+        bool, typer.Option("--dryrun", help="List the incidents, and run nothing.")
+    ] = False,
+    format_: Annotated[
+        Format, typer.Option("--format", help="How to print the verdicts.")
+    ] = Format.TEXT,
+) -> None:
+    """Run a client through the known incidents: `fakebatch gauntlet -- my_client {input} {output}`.
+
+    The client gets request lines as JSONL in {input}, and OPENAI_BASE_URL and OPENAI_API_KEY. It
+    writes one JSON object per request to {output}: {"custom_id": …, "answer": …} with the text or
+    the response body, or {"custom_id": …, "error": "…"}. Other exit statuses than 0 stand for all
+    requests that it does not report. The directory {state} is still there when a client that was
+    killed is started again.
+    """
+    failures = known_failures(known)
+    chosen = cases(tuple(only or ()), _shard(shard))
+    if dryrun:
+        for case in chosen:
+            kill = f", killed after {', '.join(case.kills)}" if case.kills else ""
+            console.print(f"{case.id}: {len(case.requests)} requests{kill}")
+        return
+    alone = ["fakebatch", "gauntlet", "--only", "ID", "--", *command]
+    with _worlds() as (url, worlds), TemporaryDirectory(prefix="gauntlet-") as folder:
+        run = Runs(command, url, worlds, Path(folder), timeout, is_shown=len(chosen) == 1)
+
+        def verdict(case: Case) -> Verdict:
+            why = failures.skipped(case.id)
+            if why is not None:
+                return Verdict(case.id, "not run", reason=why)
+            made = run.verdict(case, leftovers=leftovers)
+            error_console.print(f"{made.id}: {made.outcome}", style=STYLES[made.outcome])
+            return made
+
+        with ThreadPoolExecutor(jobs) as pool:
+            verdicts = tuple(pool.map(verdict, chosen))
+    template = shlex.join(alone).replace("{", "{{").replace("}", "}}").replace("ID", "{id}", 1)
+    card = Card(verdicts, failures, strict, template)
+    match format_:
+        case Format.JSON:
+            typer.echo(card.as_json())
+        case Format.JUNIT:
+            typer.echo(card.junit())
+        case Format.TEXT:
+            for row, outcome in card.rows():
+                console.print(row, style=STYLES.get(outcome, "bold"))
+            console.print("", *(f"{each}\n" for each in card.problems), card.summary(), sep="\n")
+    if card.problems:
+        raise typer.Exit(1)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    if number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
+        return int(number), int(count)
+    raise UsageError(
+        f"--shard {text} is no part of the incidents.",
+        "It takes the number of the part, from 1, and how many there are.",
+        "Write for example --shard 1/4.",
+    )
+
+
+@contextmanager
+def _worlds() -> Generator[tuple[str, Worlds]]:
+    """A server on a free port of this machine: its URL and its worlds."""
+    try:
+        from fakebatch.server.connection import Limits  # noqa: PLC0415  # needs the extra
+        from fakebatch.server.server import Server  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "h11":
+            raise
+        fail(MISSING)
+    worlds = Worlds()
+    with Server(Handler(worlds), limits=Limits(silence_seconds=1, time_scale=0.001)) as server:
+        yield server.url, worlds
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs a command through cases."""
+
+    command: Sequence[str]
+    url: str
+    worlds: Worlds
+    folder: Path
+    """Where the files of the cases are."""
+    timeout: float
+    is_shown: bool
+    """Whether the command prints where this process does."""
+
+    def verdict(self, case: Case, *, leftovers: bool) -> Verdict:
+        """Run the command through one case, in a world of its own."""
+        name = case.id.replace("/", ".")
+        process = Process(self, case, self.folder / name)
+        trial = trials.open_trial(self.worlds, case, name, process.kill)
+        try:
+            return trial.verdict(process.run(trial), leftovers=leftovers)
+        finally:
+            self.worlds.remove(name)
+
+
+@dataclass(slots=True)
+class Process:
+    """The command in one case: a process, or several if it is killed and started again."""
+
+    runs: Runs
+    case: Case
+    folder: Path
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def kill(self, reason: str) -> BaseException:
+        """Kill the process and its children. Returns what ends its connection."""
+        if self._process is not None:
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
+        return trials.aborted(reason)
+
+    def run(self, trial: trials.Trial) -> Report:
+        """Run it until it ends without having been killed. What it says that it got."""
+        paths = {name: self.folder / name for name in ("input", "output", "state", "log")}
+        paths["state"].mkdir(parents=True)
+        lines = (json.dumps(request) + "\n" for request in self.case.requests)
+        paths["input"].write_text("".join(lines))
+        until = time.monotonic() + self.runs.timeout
+        while True:
+            paths["output"].unlink(missing_ok=True)
+            with paths["log"].open("wb") as log:
+                self._process = self._started(trial, paths, None if self.runs.is_shown else log)
+                try:
+                    status = self._process.wait(max(until - time.monotonic(), 0))
+                except subprocess.TimeoutExpired:
+                    self.kill("It runs for too long.")
+                    status = self._process.wait()
+                    trial.watch.endless = (
+                        f"The client still ran after {self.runs.timeout:g} s.",
+                        trial.watch.last_call,
+                        "End each loop at a deadline, or give it more time: --timeout.",
+                    )
+            if trial.watch.endless or not trial.watch.is_dead:
+                return _report(paths["output"], _raised(status, paths["log"]))
+            trial.watch.revive()
+
+    def _started(
+        self, trial: trials.Trial, paths: Mapping[str, Path], log: IO[bytes] | None
+    ) -> subprocess.Popen[bytes]:
+        words = [
+            word.replace("{input}", str(paths["input"]))
+            .replace("{output}", str(paths["output"]))
+            .replace("{state}", str(paths["state"]))
+            for word in self.runs.command
+        ]
+        world = trial.world
+        names = ("OPENAI_API_KEY", *trial.case.dialect.environment)
+        env = {
+            **os.environ,
+            **dict.fromkeys(names, world.key),
+            "OPENAI_BASE_URL": self.runs.url + world.path,
+        }
+        program = shutil.which(words[0]) or words[0]  # Windows finds npm.cmd only so
+        return subprocess.Popen(  # noqa: S603  # the user's own
+            [program, *words[1:]],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _raised(status: int, log: Path) -> str | None:
+    """The exit status of a client that gave up, and the last line that it printed."""
+    if status == 0:
+        return None
+    lines = log.read_text("utf-8", "replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f"exit status {status}" + (f": {last[:300]}" if last else "")
+
+
+def _report(output: Path, raised: str | None) -> Report:
+    results = list[dict[str, Any]]()
+    content = output.read_bytes() if output.exists() else b""
+    for number, row in enumerate(content.split(b"\n"), 1):
+        try:
+            result = json.loads(row) if row.strip() else None
+            results += [result] if result and result["custom_id"] else []
+        except (ValueError, LookupError, TypeError) as error:
+            raised = (
+                raised or f"line {number} of its output has no custom_id or is no JSON: {error}"
+            )
+    return trials.reported(results, raised)

@@ -1,0 +1,1 @@
+"""The gauntlet: any client is run through all known incidents, and each run is judged."""

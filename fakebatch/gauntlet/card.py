@@ -1,0 +1,175 @@
+"""The card of a client: all verdicts, and what they mean beside the failures that are known."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from fakebatch.gauntlet.known import KnownFailures
+from fakebatch.gauntlet.verdicts import Verdict
+from fakebatch.inspection.journal import moment_text
+
+COLUMNS = {
+    "no loss": "loss",
+    "no lie": "lie",
+    "no double spend": "spend",
+    "terminates": "ends",
+    "clean": "clean",
+}
+"""The verdicts, and the heads of their columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a run of the gauntlet has found.
+
+    Attributes:
+        verdicts: one for each incident, in the order of the catalogue.
+        problems: why the run has failed; empty: it has passed.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    known: KnownFailures = field(default_factory=KnownFailures)
+    strict: bool = False
+    """Whether `unclean` and `info` are failures."""
+    command: str = "fakebatch.run_gauntlet(run, only={id!r})"
+    """What runs one case alone."""
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter(self.verdicts)
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    def __getitem__(self, id_: str) -> Verdict:
+        for verdict in self.verdicts:
+            if id_ in (verdict.id, verdict.id.partition("/")[2]):
+                return verdict
+        raise KeyError(id_)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def fails(self, verdict: Verdict) -> bool:
+        """Whether a verdict is a failure."""
+        strict = ("unclean", "info") if self.strict else ()
+        return verdict.outcome in ("fail", *strict)
+
+    @property
+    def new(self) -> list[Verdict]:
+        """The failures that are not known."""
+        return [each for each in self if self.fails(each) and each.id not in self.known.fails]
+
+    @property
+    def mended(self) -> list[Verdict]:
+        """The known failures that did not fail."""
+        return [
+            each
+            for each in self
+            if each.id in self.known.fails and each.outcome != "not run" and not self.fails(each)
+        ]
+
+    @property
+    def problems(self) -> list[str]:
+        """Why the run has failed; empty: it has passed."""
+        return [
+            *(self.story(verdict) for verdict in self.new),
+            *(
+                f"{each.id}: {each.outcome}, and still listed as failing "
+                f"({self.known.fails[each.id]})."
+                for each in self.mended
+            ),
+        ]
+
+    def summary(self) -> str:
+        """`61 pass, 2 info, 1 fail (1 known)`."""
+        counts = Counter(each.outcome for each in self)
+        parts = [f"{count} {outcome}" for outcome, count in counts.items()]
+        known = sum(1 for each in self if self.fails(each) and each.id in self.known.fails)
+        return ", ".join(parts) + (f" ({known} known)" if known else "")
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """The matrix: each row, and the outcome that it shows."""
+        width = max((len(each.id) for each in self), default=0)
+        yield f"{'':{width}}  {'  '.join(COLUMNS.values())}", ""
+        for each in self:
+            bad = {finding.check for finding in each.findings}
+            run = each.outcome != "not run"
+            marks = (
+                f"{('x' if name in bad else '.') if run else ' ':^{len(head)}}"
+                for name, head in COLUMNS.items()
+            )
+            known = " (known)" if each.id in self.known.fails else ""
+            yield f"{each.id:{width}}  {'  '.join(marks)}  {each.outcome}{known}", each.outcome
+
+    def story(self, verdict: Verdict) -> str:
+        """A failure in words, and how to see it alone."""
+        lines = [f"{verdict.id}: {verdict.outcome}"]
+        for finding in verdict.findings:
+            what, known, advice = finding.message
+            lines += [f"  {finding.check}: {what}", f"    {known}", f"    {advice}"]
+        if verdict.reason:
+            lines.append(f"  {verdict.reason}")
+        return "\n".join([*lines, f"  Alone: {self.command.format(id=verdict.id)}"])
+
+    def text(self) -> str:
+        """The matrix, the problems, and a summary."""
+        rows = (row for row, _ in self.rows())
+        return "\n".join([*rows, "", *(f"{each}\n" for each in self.problems), self.summary()])
+
+    def as_json(self) -> str:
+        """All verdicts as JSON."""
+        return json.dumps(
+            {"summary": self.summary(), "cases": [*map(verdict_data, self)]}, indent=2
+        )
+
+    def junit(self) -> str:
+        """All verdicts as JUnit XML, a test case for each incident."""
+        new, mended = {each.id for each in self.new}, {each.id for each in self.mended}
+        skipped = sum(1 for each in self if each.outcome == "not run")
+        suite = ET.Element(
+            "testsuite",
+            name="fakebatch gauntlet",
+            tests=str(len(self)),
+            failures=str(len(new) + len(mended)),
+            skipped=str(skipped),
+        )
+        for each in self:
+            group, _, name = each.id.partition("/")
+            case = ET.SubElement(suite, "testcase", classname=group, name=name)
+            if each.id in new | mended:
+                message = each.outcome if each.id in new else "mended, and still listed"
+                ET.SubElement(case, "failure", message=message).text = self.story(each)
+            elif each.outcome == "not run":
+                ET.SubElement(case, "skipped", message=each.reason)
+            else:
+                ET.SubElement(case, "system-out").text = self.story(each)
+        ET.indent(suite)
+        return ET.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def verdict_data(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON data."""
+    return {
+        "id": verdict.id,
+        "outcome": verdict.outcome,
+        "findings": [
+            {
+                "verdict": each.check,
+                "objects": [*each.objects],
+                "since": moment_text(each.since),
+                "message": [*each.message],
+            }
+            for each in verdict.findings
+        ],
+        "reason": verdict.reason,
+        "elapsed": verdict.elapsed,
+        "batches": verdict.batches,
+        "lines": verdict.lines,
+        "polls": verdict.polls,
+        "calls": verdict.calls,
+    }

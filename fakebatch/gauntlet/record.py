@@ -1,0 +1,288 @@
+"""The record of a case: what the client did, and what became of each line, as plain data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from fakebatch.batch.batch import Batch
+from fakebatch.batch.lifecycle import TERMINAL, Status
+from fakebatch.batch.output_file import CONFLICTS, UNFINISHED_CODES, result_files
+from fakebatch.batch.responding import LineResponse, respond
+from fakebatch.emulator import Emulator
+from fakebatch.gauntlet.answers import Requests
+from fakebatch.inspection.checks import Finding
+from fakebatch.replies.request import members
+from fakebatch.rules.lines import ChangeCustomId, Corrupt, Drop, Duplicate, Fail
+from fakebatch.service import Service
+from fakebatch.service.view import errors
+from fakebatch.wire.app import Handled
+from fakebatch.wire.messages import Broken
+
+MAX_CALLS = 20_000
+"""A client that has made so many calls in one case is stopped."""
+POLITE = "5s"
+"""The least time between two polls of a batch, where the sleeps of the client are virtual."""
+
+
+class Killed(BaseException):
+    """Ends a client in the middle of its work. It is no Exception: clients catch those."""
+
+
+Fate = Literal["answered", "failed", "pending"]
+
+
+class LineRecord(NamedTuple):
+    """What becomes of one request line of a batch."""
+
+    custom_id: str | None
+    """Of the request that it is; None: it is none of the case."""
+    fate: Fate
+    """Whether its batch ends with an answer to it, with a failure of it, or with neither."""
+    how: str
+    """The same in words: `failed with 400`."""
+    answers: tuple[Any, ...] = ()
+    """The response bodies that answer it."""
+    file_id: str | None = None
+    """The result file that has it."""
+    is_readable: bool = True
+    """Whether its result line is there, can be parsed and has its custom_id."""
+
+
+class BatchRecord(NamedTuple):
+    """A batch, and how it ends, even if that is after the client has left."""
+
+    id: str
+    created: int
+    ends: int | None
+    """When it ends; None: never."""
+    status: str
+    """The one with which it ends."""
+    fails: bool
+    """Whether it fails validation, so that no line of it runs."""
+    lines: tuple[LineRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a client did in a case. Moments are in microseconds since 1970."""
+
+    began: int
+    ended: int
+    batches: tuple[BatchRecord, ...]
+    kinds: Mapping[str, str]
+    """Of each result file: `error file of batch_…`."""
+    written: Mapping[str, int]
+    """When each result file was written."""
+    shown: Mapping[str, int]
+    """The result files of which the client has seen the ids, and since when."""
+    downloads: Mapping[str, int]
+    """The files that it downloaded whole, and when first."""
+    direct: tuple[tuple[str | None, Any], ...]
+    """The requests that it made without a batch, and the bodies that answered them."""
+    polls: int
+    calls: int
+    last_call: str
+    endless: tuple[str, str, str] | None = None
+    """Why its wait was ended, if it had no end."""
+    impolite: tuple[Finding, ...] = ()
+    leftovers: tuple[Finding, ...] = ()
+
+
+@dataclass(eq=False)
+class Watch:
+    """Watches the calls of one client, and kills it where its case says so.
+
+    Args:
+        emulator: what the client talks to.
+        requests: the requests of the case.
+        kills: the operations after which it is killed: at the first call that follows one. At a
+            download it is killed before that arrives.
+        has_clock: whether sleeps of the client move the clock, so that intervals mean something.
+    """
+
+    emulator: Emulator
+    requests: Requests
+    kills: Sequence[str] = ()
+    has_clock: bool = True
+    end: Callable[[str], BaseException] = Killed
+    """Ends the client, for a reason; returns what to raise in its call."""
+    is_dead: bool = False
+    """Whether the client has been ended, and not been started again."""
+    endless: tuple[str, str, str] | None = None
+    """Why it had to be ended, if it would have gone on without end."""
+    _calls: int = 0
+    _polls: int = 0
+    last_call: str = "The client made no call."
+    """In words."""
+    _is_due: bool = False
+    _looks: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])
+    _downloads: dict[str, int] = field(default_factory=dict[str, int])
+    _direct: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+
+    def __post_init__(self) -> None:
+        self.began = self.emulator.now()
+        self._left = [*self.kills]
+        self.emulator.before_calls(self._before)
+        self.emulator.observe(self._note)
+
+    def revive(self) -> None:
+        """Let calls through again: the client is started anew."""
+        self.is_dead = False
+
+    def _before(self, _: int) -> None:
+        if self._is_due:
+            self._is_due, self.is_dead = False, True
+        if self.is_dead:  # it may have caught the first
+            raise self.end("The gauntlet kills the client here, and starts it again.")
+
+    def _note(self, handled: Handled) -> None:
+        request, operation, id_, reply, hit, _, at, status = handled
+        name = operation.name if operation else f"{request.method} {request.path}"
+        self._calls += 1
+        injected = f", injected: {hit.rule}" if hit else ""
+        answer = f"{status or 'no response'}{injected}"
+        self.last_call = f"Its last call was {name}{id_ and f' of {id_}'}: {answer}."
+        if self._calls >= MAX_CALLS:
+            self.is_dead = True
+            made = f"The client has made {self._calls:,} calls."
+            self.endless = (
+                made,
+                self.last_call,
+                "End each loop at a deadline, and sleep between polls.",
+            )
+            raise self.end(made)
+        if operation is not None and operation.is_direct and status == 200:
+            self._direct.append((request.body, reply.body))
+        elif name == "batches.retrieve":
+            self._polls += 1
+        if name.startswith("batches.") and status == 200:
+            self._looks[f"{name} {id_}"] = at, reply.body
+        if self._left and name == self._left[0] and (status == 200 or hit):
+            del self._left[0]
+            if name == "files.content":
+                self.is_dead = True
+                raise self.end("The gauntlet kills the client in the middle of a download.")
+            self._is_due = True
+        steps = reply.script.body if reply.script else None
+        if name == "files.content" and status == 200 and not _is_cut(steps):
+            self._downloads.setdefault(id_, at)
+
+    def record(self) -> Record:
+        """What it did, once it has ended."""
+        emulator = self.emulator
+        ended = emulator.now()
+        batches, kinds, written = list[BatchRecord](), dict[str, str](), dict[str, int]()
+        for service in emulator.services:
+            for batch in service.state.batches.all():
+                batches.append(_batch(batch, service, self.requests))
+                for file in result_files(batch) if batch.end.status in TERMINAL else ():
+                    is_output = file.kind == "output"
+                    file_id = batch.output_file_id if is_output else batch.error_file_id
+                    kinds[file_id] = f"{'output' if is_output else 'error'} file of {batch.id}"
+                    written[file_id] = batch.end.at
+        polite = self.has_clock and self.endless is None
+        return Record(
+            self.began,
+            ended,
+            tuple(batches),
+            kinds,
+            written,
+            {file_id: at for file_id, at in self._shown() if file_id in kinds},
+            self._downloads,
+            tuple(self._direct_answers()),
+            self._polls,
+            self._calls,
+            self.last_call,
+            self.endless,
+            tuple(emulator.findings("min_poll_interval", min_interval=POLITE)) if polite else (),
+            tuple(emulator.findings("no_leftover_files")),
+        )
+
+    def _shown(self) -> Iterator[tuple[str, int]]:
+        """The ids of result files in the last replies that the client got about its batches."""
+        for at, body in self._looks.values():
+            shown = members(_parsed(body))
+            for batch in [shown, *(shown.get("data") or ())]:
+                for name in ("output_file_id", "error_file_id"):
+                    if isinstance(id_ := members(batch).get(name), str):
+                        yield id_, at
+
+    def _direct_answers(self) -> Iterator[tuple[str | None, Any]]:
+        for request, reply in self._direct:
+            yield self.requests.find(None, members(_parsed(request))), _parsed(reply)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:  # the page of a proxy
+        return None
+
+
+def _is_cut(steps: Sequence[Any] | None) -> bool:
+    return any(isinstance(step, Broken) for step in steps or ())
+
+
+# --- what becomes of the lines
+
+
+def _batch(batch: Batch, service: Service, requests: Requests) -> BatchRecord:
+    ends = batch.end.at if batch.end.status in TERMINAL else None
+    status = batch.end.status.value
+    lines = tuple(_lines(batch, service, requests))
+    return BatchRecord(batch.id, batch.created, ends, status, batch.fails, lines)
+
+
+def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineRecord]:
+    if batch.fails or batch.end.status not in TERMINAL:
+        how = f"its batch stays {batch.end.status.value!r}"
+        if batch.fails:
+            codes = dict.fromkeys(str(entry.get("code")) for entry in errors(batch, Status.FAILED))
+            how = f"its batch failed: {', '.join(codes) or 'without errors'}"
+        for line in batch.readable_lines:
+            yield LineRecord(requests.find(line.custom_id, line.body), "pending", how)
+        return
+    outcomes, files = batch.outcomes, {file.kind for file in result_files(batch)}
+    _, completed, failed = batch.counts(batch.end.at)
+    finished = {*outcomes.order[: completed + failed]}
+    for index, outcome in enumerate(outcomes.by_line):
+        line = batch.lines.request(index)
+        id_ = requests.find(line.custom_id, line.body)
+        result, in_output = outcome.result, False
+        broken = [c for c in outcome.corruptions if isinstance(c, Drop | Corrupt | ChangeCustomId)]
+        answers = list[Any]()
+        if index in finished:
+            reply = respond(line, result, service.dialect, batch.id_factory, batch.written)
+            in_output = reply.succeeded or (isinstance(result, Fail) and result.file == "output")
+            answers = [reply.body] if reply.succeeded else []
+            for corruption in outcome.corruptions:
+                if isinstance(corruption, Duplicate) and corruption.conflict == "success":
+                    second = CONFLICTS["success"]
+                    answers.append(
+                        respond(line, second, service.dialect, batch.id_factory, batch.written).body
+                    )
+            how = "was answered" if reply.succeeded else f"failed with {_why(reply)}"
+        else:
+            how = f"never ran: {UNFINISHED_CODES.get(batch.end.status, batch.end.status.value)}"
+        in_output = in_output or (not answers and "errors" not in files)
+        file_id = batch.output_file_id if in_output else batch.error_file_id
+        if broken:
+            how += f", and its result line was {_DAMAGES[type(broken[0])]}"
+        elif batch.overrides.result_files.empty:
+            how += ", and its result file is empty"
+        readable = not (broken or batch.overrides.result_files.empty)
+        fate: Fate = "answered" if answers else "failed"
+        yield LineRecord(id_, fate, how, tuple(answers), file_id, readable)
+
+
+_DAMAGES = {Drop: "left out", Corrupt: "broken", ChangeCustomId: "given another custom_id"}
+
+
+def _why(reply: LineResponse) -> str:
+    if reply.status is not None:
+        return str(reply.status)
+    error = reply.error if reply.error is not None else reply.body
+    return str(members(error).get("code") or error)

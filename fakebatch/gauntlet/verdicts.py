@@ -1,0 +1,320 @@
+"""The verdict on a case: a pure function of the case, its record, and what the client reported."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, Literal, NamedTuple
+
+from fakebatch.gauntlet.answers import Requests, cut_off, is_body, is_text_of, is_usable, texts
+from fakebatch.gauntlet.case import Case
+from fakebatch.gauntlet.record import BatchRecord, LineRecord, Record
+from fakebatch.inspection.checks import Finding
+from fakebatch.inspection.journal import moment_text
+
+Outcome = Literal["pass", "unclean", "info", "fail", "not run"]
+
+SHOWN = 3
+"""How many ids a sentence names at most."""
+
+
+class Failure(NamedTuple):
+    """What a client reports of a request that it has no answer to."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a client says that it got."""
+
+    results: tuple[tuple[str, Any], ...] = ()
+    """Each custom_id with its answer, which is a text or a response body, or with a Failure."""
+    raised: str | None = None
+    """The exception with which it gave up, in words; None: it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gauntlet found in one case."""
+
+    id: str
+    """Of the incident."""
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    """What it objects to; the first is where the client went wrong first."""
+    reason: str = ""
+    """Why it was not run, or how the client gave up."""
+    elapsed: float = 0
+    """In virtual seconds."""
+    batches: int = 0
+    lines: int = 0
+    polls: int = 0
+    calls: int = 0
+
+
+def judge(case: Case, record: Record, report: Report, *, leftovers: bool = False) -> Verdict:
+    """The verdict on a client.
+
+    Args:
+        case: the incident and the requests.
+        record: what the client did.
+        report: what it says that it got.
+        leftovers: whether files that it left behind are unclean.
+    """
+    trial = _Trial(case, record, report)
+    wrong = sorted(
+        [*trial.lies(), *trial.losses(), *trial.double_spends(), *trial.endless()],
+        key=lambda finding: finding.since,
+    )
+    unclean = [*trial.uncleanness(leftovers=leftovers)]
+    gave_up = report.raised or trial.reason_of_giving_up
+    outcome: Outcome = "unclean" if unclean else "pass"
+    if wrong:
+        outcome = "fail"
+    elif gave_up:
+        outcome = "info"
+    return Verdict(
+        case.id,
+        outcome,
+        tuple(wrong or (() if gave_up else unclean)),
+        gave_up if outcome == "info" else "",
+        (record.ended - record.began) / 1_000_000,
+        len(record.batches),
+        trial.billed,
+        record.polls,
+        record.calls,
+    )
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A case, with what is needed to judge it."""
+
+    case: Case
+    record: Record
+    report: Report
+
+    @cached_property
+    def requested(self) -> Requests:
+        return Requests(self.case.requests)
+
+    @cached_property
+    def lines(self) -> Mapping[str, Sequence[tuple[BatchRecord, LineRecord]]]:
+        """The lines of each request, in the order in which they were submitted."""
+        found = defaultdict[str, list[tuple[BatchRecord, LineRecord]]](list)
+        for batch in self.record.batches:
+            for line in batch.lines:
+                if line.custom_id is not None:
+                    found[line.custom_id].append((batch, line))
+        return found
+
+    @cached_property
+    def reported(self) -> Mapping[str, Sequence[Any]]:
+        found = defaultdict[str, list[Any]](list)
+        for id_, answer in self.report.results:
+            found[id_].append(answer)
+        return found
+
+    @property
+    def billed(self) -> int:
+        """How many lines were submitted in batches that run."""
+        return sum(len(batch.lines) for batch in self.record.batches if not batch.fails) + len(
+            self.record.direct
+        )
+
+    def bodies(self, id_: str) -> Iterator[Any]:
+        """The response bodies that answer a request."""
+        for _, line in self.lines.get(id_, ()):
+            yield from line.answers
+        yield from (body for owner, body in self.record.direct if owner == id_)
+
+    # --- no lie
+
+    def lies(self) -> Iterator[Finding]:
+        """Answers that the service never gave to these requests."""
+        by_kind = defaultdict[str, list[str]](list)
+        for id_, answers in self.reported.items():
+            for answer in answers:
+                if not isinstance(answer, Failure) and answer is not None:
+                    wrong = self.wrong(id_, answer)
+                    if wrong:
+                        by_kind[wrong].append(id_)
+        for wrong, ids in by_kind.items():
+            advice = "Take an answer from a line of status 2xx with its own custom_id alone."
+            yield self.finding("no lie", ids, f"{_named(ids)} {wrong}.", advice)
+
+    def wrong(self, id_: str, answer: object) -> str:
+        """What is wrong with an answer; empty: nothing."""
+        bodies = [*self.bodies(id_)]
+        if any(is_body(answer, body) for body in bodies):
+            return ""
+        cut = next((cut_off(body) for body in bodies if is_text_of(answer, body)), None)
+        if cut is not None:
+            return cut and f"was cut off ({cut}), and its text was reported as the answer"
+        if id_ not in self.requested.ids:
+            return "was reported, and there is no such request"
+        for other in self.lines:
+            for body in self.bodies(other) if other != id_ else ():
+                if is_body(answer, body) or is_text_of(answer, body):
+                    return f"was given the answer to {other}"
+        if not bodies:
+            how = self.fate(id_)
+            return f"{how}; {_short(answer)} was reported as its answer"
+        return f"got {_short(answer)} as its answer, and the service answered {_text(bodies[0])}"
+
+    # --- no loss
+
+    def losses(self) -> Iterator[Finding]:
+        """Requests that were neither answered nor reported as failed, though they could be."""
+        by_kind = defaultdict[str, list[str]](list)
+        for id_, times in self.requested.ids.items():
+            answers, least = self.reported.get(id_, ()), self.requested.distinct[id_]
+            if len(answers) > times:
+                by_kind[f"was reported {len(answers)} times"].append(id_)
+            elif 0 < len(answers) < least:
+                by_kind[f"was reported once, for {least} requests that have this id"].append(id_)
+            elif not answers:
+                if self.report.raised is None:
+                    by_kind[f"is missing from the results: it {self.fate(id_)}"].append(id_)
+                elif self.case.incident.recoverable and not self.record.endless:
+                    by_kind[f"was given up with {self.report.raised}"].append(id_)
+            elif answers[0] is None:
+                by_kind["was reported as None, neither an answer nor a failure"].append(id_)
+            elif isinstance(answers[0], Failure) and (why := self.thrown_away(id_, answers[0])):
+                by_kind[why].append(id_)
+        for what, ids in by_kind.items():
+            known_facts = f"{_named(ids)} {what}."
+            yield self.finding("no loss", ids, known_facts, self.case.incident.client)
+
+    def thrown_away(self, id_: str, failure: Failure) -> str:
+        """Why a failure is a loss; empty: it is true."""
+        recoverable = self.case.incident.recoverable
+        reported = f"was reported as failed ({_short(failure.message)})"
+        for _, line in self.lines.get(id_, ()):
+            could = recoverable or line.file_id in self.record.downloads
+            if line.is_readable and could and any(map(is_usable, line.answers)):
+                return f"{reported}, and it {self.fate(id_)}"
+        if recoverable and self.never_ran(id_):
+            return f"{reported}, and could be answered: it {self.fate(id_)}"
+        return ""
+
+    def never_ran(self, id_: str) -> bool:
+        """Whether no line of a request has run, or ever will."""
+        return all(line.fate == "pending" for _, line in self.lines.get(id_, ()))
+
+    @property
+    def reason_of_giving_up(self) -> str:
+        """The failure that the client reported for requests of which no line has run, if any."""
+        for id_, answers in self.reported.items():
+            for answer in answers:
+                if isinstance(answer, Failure) and self.never_ran(id_):
+                    return answer.message
+        return ""
+
+    def fate(self, id_: str) -> str:
+        """What became of a request, and where the client could have seen it: a predicate."""
+        lines = self.lines.get(id_, ())
+        if not lines:
+            return "was never submitted in a batch"
+        best = next((pair for pair in lines if pair[1].fate == "answered"), lines[-1])
+        line = best[1]
+        if line.file_id is None or line.file_id not in self.record.kinds:
+            return line.how
+        where = f"in the {self.record.kinds[line.file_id]}"
+        at = self.record.downloads.get(line.file_id)
+        if at is None:
+            return f"{line.how} {where}, which the client never downloaded"
+        return f"{line.how} {where}, which the client downloaded at {moment_text(at)}"
+
+    # --- no double spend, terminates, clean
+
+    def double_spends(self) -> Iterator[Finding]:
+        """More batches or lines than the incident makes necessary."""
+        incident, batches = self.case.incident, self.record.batches
+        most_batches, most_lines = incident.max_batches, incident.max_lines
+        if len(batches) <= most_batches and self.billed <= most_lines:
+            return
+        runs = accumulate(0 if batch.fails else len(batch.lines) for batch in batches)
+        too_many = [
+            batch
+            for number, (batch, lines) in enumerate(zip(batches, runs, strict=True), 1)
+            if number > most_batches or lines > most_lines
+        ]
+        made = f"{_number(len(batches), 'batch')} with {_number(self.billed, 'line')} in all"
+        need = f"{_number(most_batches, 'batch')} with {_number(most_lines, 'line')} would do"
+        advice = "Before you repeat a create, look in the list of batches for the first one."
+        since = too_many[0].created if too_many else self.record.ended
+        ids = [batch.id for batch in too_many]
+        yield self.finding("no double spend", ids, f"{made} were submitted; {need}.", advice, since)
+
+    def endless(self) -> Iterator[Finding]:
+        """A wait without end."""
+        if self.record.endless is not None:
+            what, known, advice = self.record.endless
+            yield Finding("terminates", (), self.record.ended, (what, known, advice))
+
+    def uncleanness(self, *, leftovers: bool) -> Iterator[Finding]:
+        """Polls too often, and result files that the client saw and did not download."""
+        yield from (replace(finding, check="clean") for finding in self.record.impolite)
+        most = self.case.incident.max_polls
+        if self.record.polls > most:
+            what = f"{self.record.polls} polls were made; {most} would do."
+            yield self.finding("clean", [], what, "Poll less often the longer a batch takes.")
+        left = [id_ for id_ in self.record.shown if id_ not in self.record.downloads]
+        if left:
+            files = (f"{id_} ({self.record.kinds[id_]})" for id_ in left)
+            what = f"{', '.join(files)}: never downloaded."
+            advice = "Download output_file_id and error_file_id of every batch that has ended."
+            yield self.finding("clean", left, what, advice, self.record.ended)
+        if leftovers:
+            yield from (replace(finding, check="clean") for finding in self.record.leftovers)
+
+    def finding(
+        self, verdict: str, objects: Sequence[str], what: str, advice: str, since: int | None = None
+    ) -> Finding:
+        """A finding; by default it begins where the client could have known better."""
+        if since is None:
+            files = [line.file_id for id_ in objects for _, line in self.lines.get(id_, ())]
+            moments = [
+                self.record.downloads.get(id_, self.record.written[id_])
+                for id_ in files
+                if id_ is not None and id_ in self.record.written
+            ]
+            since = min([*moments, self.record.ended])
+        known = f"At {moment_text(since)}. {self.record.last_call}"
+        return Finding(verdict, tuple(objects), since, (what, known, advice))
+
+
+# --- words
+
+
+def _named(ids: Sequence[str]) -> str:
+    names = [*dict.fromkeys(ids)]
+    if len(names) == 1:
+        return names[0]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"each of {', '.join(names[:SHOWN])}{more}"
+
+
+def _number(count: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{count} {noun if count == 1 else plural}"
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    text = " ".join(text.split())
+    return f"{text[:57]}..." if len(text) > 60 else text
+
+
+def _text(body: Any) -> str:
+    return repr(_short(next(iter(texts(body)), "")))
+
+
+def first(findings: Iterable[Finding]) -> str:
+    """The first moment at which a client went wrong, in plain words; empty: it did not."""
+    return next((finding.message[0] for finding in findings), "")

@@ -1,0 +1,69 @@
+"""Cases of the gauntlet on a server: a world for each, and the watch on the client that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from fakebatch.gauntlet.answers import Requests
+from fakebatch.gauntlet.case import Case
+from fakebatch.gauntlet.record import Watch
+from fakebatch.gauntlet.verdicts import Failure, Report, Verdict, judge
+from fakebatch.server.worlds import World, Worlds
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A case, its world, and the watch on its client."""
+
+    case: Case
+    world: World
+    watch: Watch
+
+    def verdict(self, report: Report, *, leftovers: bool = False) -> Verdict:
+        """The verdict on a client that has ended."""
+        return judge(self.case, self.watch.record(), report, leftovers=leftovers)
+
+
+trials: WeakKeyDictionary[World, Trial] = WeakKeyDictionary()
+"""The trials by their worlds."""
+
+
+def aborted(reason: str) -> BaseException:
+    """What ends the connection of a client that is to be killed."""
+    return ConnectionAbortedError(reason)
+
+
+def open_trial(
+    worlds: Worlds, case: Case, name: str, end: Callable[[str], BaseException] = aborted
+) -> Trial:
+    """Make the world of a case.
+
+    Args:
+        worlds: those of the server.
+        case: the incident and the requests.
+        name: the name of the world.
+        end: ends the client where its case says so; returns what to raise in its connection.
+
+    Raises:
+        UsageError: there is a world of that name.
+    """
+    world = worlds.add(name, clock="polls", **case.options)
+    # time moves with the polls, whatever a client sleeps between them
+    watch = Watch(world.emulator, Requests(case.requests), case.kills, has_clock=False, end=end)
+    trials[world] = trial = Trial(case, world, watch)
+    return trial
+
+
+def reported(results: Iterable[Mapping[str, Any]], raised: str | None = None) -> Report:
+    """What a client says that it got, from objects with a custom_id and an answer or an error."""
+    return Report(
+        tuple(
+            (str(each["custom_id"]), Failure(str(each["error"])) if "error" in each else answer)
+            for each in results
+            for answer in [each.get("answer")]
+        ),
+        raised,
+    )
