@@ -185,12 +185,13 @@ def reported(results: object) -> Report:
             "It returns by custom_id the answer, a text or a response body, or an exception.",
             "Write for example return {'row-1': 'text', 'row-2': ValueError('400')}.",
         )
-    pairs = list[tuple[str, Any]]()
-    answer: object
-    for id_, answer in results.items():  # pyright: ignore[reportUnknownVariableType]
-        is_failure = isinstance(answer, BaseException)
-        pairs.append((str(id_), Failure(in_words(answer)) if is_failure else answer))  # pyright: ignore[reportUnknownArgumentType]
-    return Report(tuple(pairs))
+    pairs: Any = results.items()  # pyright: ignore[reportUnknownMemberType]
+    return Report(
+        tuple(
+            (str(id_), Failure(in_words(answer)) if isinstance(answer, BaseException) else answer)
+            for id_, answer in pairs
+        )
+    )
 
 
 def in_words(error: BaseException) -> str:

@@ -36,7 +36,7 @@ def incidents(
         for line in f"{incident.id}\n\n{sections}".split("\n"):
             console.print(f"# {line}".rstrip())
         if incident.toml:
-            console.print(f"\n{_with_defaults(incident).rstrip()}")
+            console.print(f"\n{with_defaults(incident).rstrip()}")
 
 
 def _list(group: str, before: str = "") -> None:
@@ -48,16 +48,16 @@ def _list(group: str, before: str = "") -> None:
 
 def _sections(incident: KnownIncident) -> Iterable[tuple[str, str]]:
     """What is known of an incident, and how it is used: headings and indented texts."""
-    yield "What happens", _indented(incident.what, incident.inferred)
-    yield "Whom it breaks", _indented(incident.breaks)
-    yield "What a robust client does", _indented(incident.client)
+    yield "Description", _indented(incident.what, incident.inferred)
+    yield "Affected clients", _indented(incident.breaks)
+    yield "Robust clients", _indented(incident.client)
     parameters = [
-        f"  {name} = {_toml(parameter.default)}\n{indent(_indented(parameter.what), '  ')}"
+        f"  {name} = {_toml(parameter.default)}\n{indent(prose(parameter.what, 6), '  ')}"
         for name, parameter in incident.parameters.items()
     ]
     yield "Parameters", "\n".join(parameters) or "  none"
     yield (
-        "What it puts to the test",
+        "Verdicts",
         _indented(
             f"{', '.join(incident.verdicts)}.",
             "" if incident.recoverable else UNRECOVERABLE,
@@ -67,21 +67,40 @@ def _sections(incident: KnownIncident) -> Iterable[tuple[str, str]]:
     )
     grades = " and ".join(GRADES[grade] for grade in incident.grade.split("+"))
     yield "Evidence", _indented(f"{incident.grade}: {grades}.", *incident.evidence)
-    changed = [f", {name}={each.default!r}" for name, each in incident.parameters.items()]
-    usage = (
-        f'@pytest.mark.fakebatch(incident="{incident.id}")',
-        f'fakebatch.incident("{incident.id}"{"".join(changed[:1])})',
-        f"fakebatch serve --incident {incident.id}",
-        f"fakebatch incidents {incident.id} > scenario.toml",
-    )
-    yield "Usage", indent("\n".join(usage), "  ")
+    if demands := _demands(incident):
+        yield "Conditions", indent("\n".join(demands), "  ")
+    yield "Usage", indent("\n".join(_usage(incident)), "  ")
+
+
+def _demands(incident: KnownIncident) -> list[str]:
+    """What the gauntlet does so that it happens, beside the scenario."""
+    conditions = incident.gauntlet
+    return [
+        *(f"prompt: {json.dumps(prompt)}" for prompt in conditions.prompts),
+        *(json.dumps(dict(request)) for request in conditions.requests),
+        *(f"killed after {operation}, and started again" for operation in conditions.kill),
+    ]
+
+
+def _usage(incident: KnownIncident) -> Iterable[str]:
+    id_ = incident.id
+    if incident.toml:
+        changed = [f", {name}={each.default!r}" for name, each in incident.parameters.items()]
+        yield f'@pytest.mark.fakebatch(incident="{id_}")'
+        yield f'fakebatch.incident("{id_}"{"".join(changed[:1])})'
+        yield f"fakebatch serve --incident {id_}"
+        yield f"fakebatch incidents {id_} > scenario.toml"
+    elif incident.dialects:
+        yield f'@pytest.mark.fakebatch(dialect="{incident.dialects[0]}")'
+        yield f"fakebatch serve --dialect {incident.dialects[0]}"
+    yield f"fakebatch gauntlet --only {id_} -- python my_client.py {{input}} {{output}}"
 
 
 def _indented(*paragraphs: str) -> str:
     return "\n".join(prose(text, 4) for text in paragraphs if text)
 
 
-def _with_defaults(incident: KnownIncident) -> str:
+def with_defaults(incident: KnownIncident) -> str:
     """The scenario as written, with the default values of its parameters."""
     parameters = incident.parameters
     return re.sub(r'"\$(\w+)"', lambda match: _toml(parameters[match[1]].default), incident.toml)

@@ -176,7 +176,7 @@ def named(name: object) -> KnownIncident:
         near = ", ".join(_near(text))
         raise UsageError(
             f"There is no incident {name!r}.",
-            f"Near to that: {near}." if near else f"The groups are {', '.join(GROUPS)}.",
+            f"Similar names: {near}." if near else f"The groups are {', '.join(GROUPS)}.",
             "`fakebatch incidents` lists all; a scenario file is a path that ends in .toml or "
             ".json.",
         )
@@ -237,6 +237,8 @@ def _read(path: Path) -> KnownIncident:
 def _near(text: str) -> Iterable[str]:
     """Ids of incidents that may have been meant, the nearest first."""
     paths = _paths()
+    if text in GROUPS:
+        return [_id(path) for path in paths.values() if path.parent.name == text]
     close = get_close_matches(text.rpartition("/")[2], paths, n=3)
     holding = [] if len(text) < 3 else [name for name, path in paths.items() if text in _id(path)]
     return dict.fromkeys(_id(paths[name]) for name in (*close, *holding))

@@ -6,6 +6,7 @@ its place in the scenario.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from fakebatch.rules.calls import (
     Disconnect,
     Fail,
     Headers,
+    Override,
     RateLimit,
     Reply,
     Reset,
@@ -91,6 +93,12 @@ class Attempt(NamedTuple):
         """Whether the service carries the operation out, also if the client gets an error."""
         # verbs that replace the reply have the parameter `applied`
         return bool(getattr(self.outcome, "applied", not isinstance(self.outcome, ConnectError)))
+
+    def seen(self, request: Request) -> Request:
+        """The request as the service takes it: without the parameters that a rule ignores."""
+        ignored = self.outcome.ignores if isinstance(self.outcome, Override) else ()
+        query = {name: value for name, value in request.query.items() if name not in ignored}
+        return request._replace(query=query)
 
 
 @dataclass(eq=False, slots=True)
@@ -296,8 +304,20 @@ def altered(
             return _slowed(reply, slow)
         case Headers(headers):
             return reply._replace(headers={**reply.headers, **headers})
+        case Override() as override:
+            return _overridden(reply, override)
         case _:
             return reply
+
+
+def _overridden(reply: messages.Reply, override: Override) -> messages.Reply:
+    is_json = reply.headers.get("content-type") == "application/json"
+    wire = json.loads(reply.body) if is_json and reply.status < 400 else None
+    if not isinstance(wire, dict):
+        return reply
+    wire |= dict(override.fields) | dict.fromkeys(override.blanks)
+    shown = {name: value for name, value in wire.items() if name not in override.without}
+    return reply._replace(body=json.dumps(shown, indent=2).encode())
 
 
 def _slowed(reply: messages.Reply, slow: Slow) -> messages.Reply:

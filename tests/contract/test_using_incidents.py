@@ -64,13 +64,13 @@ def test_parameters_change_an_incident(
     assert look(careful(do, TWENTY)) == expected
 
 
-@pytest.mark.fakebatch(incident="enqueued-token-limit")
+@pytest.mark.fakebatch(incident="limits/enqueued-token-limit")
 def test_the_marker_takes_a_name(do: Driver) -> None:
     """The first batch fails."""
     assert reasons(do.run(TWENTY)) == [("token_limit_exceeded", None)]
 
 
-@pytest.mark.fakebatch(incident=("shuffled-order", "counts-lie-status-zero", BAD_NIGHT))
+@pytest.mark.fakebatch(incident=("shuffled-order", "results/counts-lie-status-zero", BAD_NIGHT))
 def test_the_marker_takes_several(do: Driver, fakebatch: FakeBatch) -> None:
     """From left to right; all hold at once, and of what two say of the same the later holds."""
     found = careful(do, TWENTY)
@@ -123,7 +123,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.incident("download-truncate"),
         [
             "fakebatch: There is no incident 'download-truncate'.",
-            "Near to that: results/download-truncated.",
+            "Similar names: results/download-truncated.",
             LISTED,
         ],
     ),
@@ -131,7 +131,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.incident("wait/shuffled-order"),
         [
             "fakebatch: There is no incident 'wait/shuffled-order'.",
-            "Near to that: results/shuffled-order.",
+            "Similar names: results/shuffled-order.",
             LISTED,
         ],
     ),
@@ -139,7 +139,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.incident("limits"),
         [
             "fakebatch: There is no incident 'limits'.",
-            f"Near to that: {', '.join(sorted(each.id for each in of_group('limits')))}.",
+            f"Similar names: {', '.join(sorted(each.id for each in of_group('limits')))}.",
             LISTED,
         ],
     ),

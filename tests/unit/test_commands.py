@@ -318,14 +318,14 @@ def test_the_incidents_of_a_group_are_listed() -> None:
 DOWNLOAD_TRUNCATED = """\
 # results/download-truncated
 #
-# What happens
+# Description
 #   The download of a result file breaks off. With a content-length, the SDK
 #   retries and then raises an error; without one, the body is silently short.
 #
-# Whom it breaks
+# Affected clients
 #   Clients that mistake half a file for a whole one.
 #
-# What a robust client does
+# Robust clients
 #   Compares the size with `bytes` of the file object, the lines with the
 #   requests, and downloads again.
 #
@@ -338,7 +338,7 @@ DOWNLOAD_TRUNCATED = """\
 #   times = 1
 #     How many downloads break off.
 #
-# What it puts to the test
+# Verdicts
 #   no loss, no lie, no double spend.
 #
 # Evidence
@@ -354,6 +354,7 @@ DOWNLOAD_TRUNCATED = """\
 #   fakebatch.incident("results/download-truncated", fraction=0.3)
 #   fakebatch serve --incident results/download-truncated
 #   fakebatch incidents results/download-truncated > scenario.toml
+#   fakebatch gauntlet --only results/download-truncated -- python my_client.py {input} {output}
 
 [[on_call]]
 operation = "files.content"
@@ -371,12 +372,12 @@ def test_one_incident_is_shown_in_full(name: str) -> None:
 
 def test_an_unknown_incident_is_an_error() -> None:
     """In three lines, with exit status 1; names near to it are in them."""
-    result = CliRunner().invoke(app, ["incidents", "download"])
+    result = CliRunner().invoke(app, ["incidents", "download-truncate"])
 
     assert result.exit_code == 1
     assert result.output.splitlines() == [
-        "fakebatch: There is no incident 'download'.",
-        "Near to that: results/download-truncated.",
+        "fakebatch: There is no incident 'download-truncate'.",
+        "Similar names: results/download-truncated.",
         "`fakebatch incidents` lists all; a scenario file is a path that ends in .toml or .json.",
     ]
 
@@ -387,9 +388,9 @@ def test_what_is_printed_of_an_incident_can_be_pasted(id_: str) -> None:
     result = CliRunner().invoke(app, ["incidents", id_])
 
     assert result.exit_code == 0
-    assert f'\n#   @pytest.mark.fakebatch(incident="{id_}")\n' in result.output
+    assert f"\n#   fakebatch gauntlet --only {id_} -- " in result.output
     assert read(tomllib.loads(result.output)) == named(id_).with_parameters({})
-    prose = result.output.split("# Evidence")[0]
+    prose = re.sub(r"^#   \w+ = .*$", "", result.output.split("# Evidence")[0], flags=re.MULTILINE)
     assert max(map(len, prose.splitlines())) <= 80
 
 

@@ -17,7 +17,7 @@ import openai
 
 from fakebatch import FakeBatch
 from fakebatch.dialects import OPENAI, choose
-from fakebatch.rules.catalogue import GROUPS, KnownIncident, named
+from fakebatch.rules.catalogue import GROUPS, Conditions, named
 from support.client import Driver, chat
 
 TEN = [chat(f"row-{number}", f"question {number}") for number in range(10)]
@@ -40,24 +40,28 @@ Proof = Callable[[Trial], bool]
 
 @contextmanager
 def trial(id_: str, *, happens: bool, **options: Any) -> Iterator[Trial]:
-    """A service at which an incident happens, or the same without it."""
+    """A service at which an incident happens, or the same without it.
+
+    An incident is its rules; one without rules is its requests, the death of the client, or else
+    its dialect.
+    """
     incident = named(id_)
-    # an incident without rules or conditions of its own is what a dialect does
-    in_dialect = bool(incident.dialects) and (happens or bool(incident.toml))
-    dialect = choose(incident.dialects[0]) if in_dialect else OPENAI
+    conditions = incident.gauntlet
+    has_dialect = incident.toml or conditions.requests or conditions.prompts or conditions.kill
+    dialect = OPENAI
+    if incident.dialects and (happens or has_dialect):
+        dialect = choose(incident.dialects[0])
     scenario = id_ if happens else ()
     with FakeBatch(incident=scenario, dialect=dialect, unused_rules="ignore", **options) as fake:
         base_url = None if dialect is OPENAI else fake.base_url
         do = Driver(openai.OpenAI(base_url=base_url, api_key="sk-test"), dialect)
-        requests, kill = _conditions(incident) if happens else (TEN, ())
-        yield Trial(fake, do, requests, kill)
+        requests = _requests(conditions) if happens or incident.toml else TEN
+        yield Trial(fake, do, requests, tuple(conditions.kill) if happens else ())
 
 
-def _conditions(incident: KnownIncident) -> tuple[Sequence[dict[str, Any]], tuple[str, ...]]:
-    conditions = incident.gauntlet
+def _requests(conditions: Conditions) -> Sequence[dict[str, Any]]:
     prompts = [chat(f"row-{number}", text) for number, text in enumerate(conditions.prompts)]
-    requests = [*map(dict, conditions.requests)]
-    return requests or prompts or TEN, tuple(conditions.kill)
+    return [*map(dict, conditions.requests)] or prompts or TEN
 
 
 def proofs() -> dict[str, Proof]:
