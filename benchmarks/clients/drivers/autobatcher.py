@@ -1,7 +1,6 @@
-"""autobatcher: `BatchOpenAI(completion_window="24h")` and concurrent `chat.completions.create`.
+"""`BatchOpenAI(completion_window="24h")` and concurrent `chat.completions.create`, as in its README.
 
-Its README: passing `completion_window="24h"` puts text generation on the batch lifecycle.
-The key is passed: 0.12.0 does not send a key from the environment with downloads, and loses every result.
+The key is passed: 0.12.0 sends none from the environment with downloads, and loses every result.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 from autobatcher import BatchOpenAI
 
 
-async def run(requests: list[dict[str, Any]]) -> dict[str, object]:
+async def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The body of each response, or the exception that its call raised."""
     client = BatchOpenAI(
         api_key=os.environ["OPENAI_API_KEY"],
@@ -26,7 +25,10 @@ async def run(requests: list[dict[str, Any]]) -> dict[str, object]:
     calls = [client.chat.completions.create(**request["body"]) for request in requests]
     results = await asyncio.gather(*calls, return_exceptions=True)
     await client.close()
-    return {
-        request["custom_id"]: result if isinstance(result, BaseException) else result.model_dump()
+    return [
+        (
+            request["custom_id"],
+            result if isinstance(result, BaseException) else result.model_dump(),
+        )
         for request, result in zip(requests, results, strict=True)
-    }
+    ]

@@ -1,4 +1,4 @@
-"""batchlane: `run(rows, checkpoint=…)` gives each row beside its result, as in its README.
+"""`batchlane.run(rows, checkpoint=…)`, which gives each row beside its result, as in its README.
 
 Its adapters have the provider's address in the code: the driver replaces OpenAI's.
 """
@@ -17,7 +17,7 @@ openai_shaped.ROWS["openai"] = dataclasses.replace(
 )
 
 
-def run(requests: list[dict[str, Any]]) -> dict[str, object]:
+def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The body of each response, or the error of its result."""
     rows = [
         batchlane.BatchLine(
@@ -27,7 +27,7 @@ def run(requests: list[dict[str, Any]]) -> dict[str, object]:
         )
         for request in requests
     ]
-    return {
-        line.custom_id: result.response if result.ok else RuntimeError(str(result.error))
+    return [
+        (line.custom_id, result.response if result.ok else RuntimeError(str(result.error)))
         for line, result in batchlane.run(rows, checkpoint="job.jsonl", poll_interval=0.02)
-    }
+    ]

@@ -1,4 +1,4 @@
-"""batchwork-ai: `Batchwork.batch`, `job.wait` and `job.collect`, as in its README."""
+"""`Batchwork.batch`, `job.wait` and `job.collect`, as in its README."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from batchwork import BatchRequest, Batchwork
 
 
-async def run(requests: list[dict[str, Any]]) -> dict[str, object]:
+async def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The text of each succeeded result, an error for each other."""
     async with Batchwork() as client:
         job = await client.batch(
@@ -21,9 +21,12 @@ async def run(requests: list[dict[str, Any]]) -> dict[str, object]:
             ],
         )
         await job.wait(poll_interval=0.02)
-        return {
-            result.custom_id: result.text
-            if result.status == "succeeded"
-            else RuntimeError(f"{result.status}: {result.error}")
+        return [
+            (
+                result.custom_id,
+                result.text
+                if result.status == "succeeded"
+                else RuntimeError(f"{result.status}: {result.error}"),
+            )
             for result in await job.collect()
-        }
+        ]

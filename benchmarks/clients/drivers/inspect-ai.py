@@ -1,4 +1,4 @@
-"""inspect-ai: `eval(task, model=…, batch=BatchConfig(…))`, its batch mode, with one sample for each request.
+"""`eval(task, batch=BatchConfig(…))`, its batch mode, with one sample for each request.
 
 `fail_on_error=False` keeps the other samples when one fails. An answer is the sample's completion.
 """
@@ -13,11 +13,11 @@ from inspect_ai.model import BatchConfig
 from inspect_ai.solver import generate
 
 
-def run(requests: list[dict[str, Any]]) -> dict[str, object]:
+def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The completion of each sample, or its error."""
     samples = [
-        Sample(input=request["body"]["messages"][-1]["content"], id=request["custom_id"])
-        for request in requests
+        Sample(input=request["body"]["messages"][-1]["content"], id=number)
+        for number, request in enumerate(requests)
     ]
     [log] = eval(
         Task(dataset=samples, solver=generate()),
@@ -28,9 +28,10 @@ def run(requests: list[dict[str, Any]]) -> dict[str, object]:
         fail_on_error=False,
         display="none",
     )
-    return {
-        str(sample.id): RuntimeError(sample.error.message)
-        if sample.error
-        else sample.output.completion
+    return [
+        (
+            requests[int(sample.id)]["custom_id"],
+            RuntimeError(sample.error.message) if sample.error else sample.output.completion,
+        )
         for sample in log.samples or []
-    }
+    ]

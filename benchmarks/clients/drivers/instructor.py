@@ -1,7 +1,6 @@
-"""instructor: `BatchProcessor.create_batch_from_messages`, `submit_batch`, `get_batch_status`, `get_results`.
+"""`BatchProcessor`: `create_batch_from_messages`, `submit_batch`, `get_batch_status`, `get_results`, as in its docs.
 
-As in its docs (Batch Processing): structured output, so that an answer is the JSON of the parsed model.
-Its custom_ids are request-0, request-1 … An answer is a `BatchSuccess`, an error a `BatchError`.
+Its custom_ids are request-0, request-1 … An answer is the JSON of the model in a `BatchSuccess`.
 """
 
 from __future__ import annotations
@@ -19,22 +18,27 @@ class Answer(BaseModel):
     answer: str
 
 
-def run(requests: list[dict[str, Any]]) -> dict[str, object]:
+def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The parsed answer of each success, the error of each other."""
     processor = BatchProcessor(f"openai/{requests[0]['body']['model']}", Answer)
     processor.create_batch_from_messages(
         [request["body"]["messages"] for request in requests], file_path="batch.jsonl"
     )
     batch_id = processor.submit_batch("batch.jsonl")
-    while True:
-        status = processor.get_batch_status(batch_id)["status"]
-        if status in {"completed", "failed", "expired", "cancelled"}:
-            break
+    while processor.get_batch_status(batch_id)["status"] not in {
+        "completed",
+        "failed",
+        "expired",
+        "cancelled",
+    }:
         time.sleep(0.02)
     ids = {f"request-{number}": request["custom_id"] for number, request in enumerate(requests)}
-    return {
-        ids.get(result.custom_id, result.custom_id): result.result.model_dump_json()
-        if result.success
-        else RuntimeError(f"{result.error_type}: {result.error_message}")
+    return [
+        (
+            ids.get(result.custom_id, result.custom_id),
+            result.result.model_dump_json()
+            if result.success
+            else RuntimeError(f"{result.error_type}: {result.error_message}"),
+        )
         for result in processor.get_results(batch_id)
-    }
+    ]

@@ -1,4 +1,4 @@
-"""langasync: `batch_chain(model).submit`, then `BatchPoller().wait_all`, as in its README.
+"""`batch_chain(model).submit`, then `BatchPoller().wait_all`, as in its README; after a restart the latter alone.
 
 Results come as a list in the order of the inputs, without ids. A list of another length cannot be
 paired: that is an error.
@@ -7,6 +7,7 @@ paired: that is an error.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 os.environ["LANGASYNC_BATCH_POLL_INTERVAL"] = "0.02"  # read when langasync is imported
@@ -16,18 +17,18 @@ from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 
 
-async def run(requests: list[dict[str, Any]]) -> dict[str, object]:
+async def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The content of each message, or the LangAsyncError in its place."""
-    model = ChatOpenAI(model=requests[0]["body"]["model"])
-    job = await batch_chain(model).submit(
-        [[HumanMessage(request["body"]["messages"][-1]["content"])] for request in requests]
-    )
+    if not Path("langasync_jobs").exists():
+        model = ChatOpenAI(model=requests[0]["body"]["model"])
+        await batch_chain(model).submit(
+            [[HumanMessage(request["body"]["messages"][-1]["content"])] for request in requests]
+        )
     async for done in BatchPoller().wait_all():
-        if done.job_id == job.job_id:
-            if done.results is None:
-                raise RuntimeError(f"no results: {done.status_info.status}")
-            return {
-                request["custom_id"]: result if isinstance(result, Exception) else result.content
-                for request, result in zip(requests, done.results, strict=True)
-            }
-    raise RuntimeError("the poller ended without the job")
+        if done.results is None:
+            raise RuntimeError(f"no results: {done.status_info.status}")
+        return [
+            (request["custom_id"], result if isinstance(result, Exception) else result.content)
+            for request, result in zip(requests, done.results, strict=True)
+        ]
+    raise RuntimeError("no pending job")

@@ -1,13 +1,15 @@
-"""openai-batch: `Batch(file).submit_wait_download`, as its command `openai_batch.run` uses it.
+"""`Batch.submit`, `status` and `download`, the step-by-step workflow of its README.
 
-With requests added by `add_to_batch`, as in its README, 0.3.4 reads a closed file. It downloads two files;
-a line with the status 200 is an answer. Provider: the documented way to another base URL.
+The id is kept, and `Batch(batch_id=…)` goes on after a restart, as in the README. Requests come from a
+file, as its command gives them: with those of `add_to_batch`, 0.3.4 reads a closed file. Provider: the
+documented way to another base URL. A line with the status 200 is an answer.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +17,31 @@ from openai_batch import Batch
 from openai_batch.providers import Provider
 
 
-def run(requests: list[dict[str, Any]]) -> dict[str, object]:
+def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The body of each response, the line itself as an error for each other."""
-    path = Path("batch_input.jsonl")
-    with path.open("w") as file:
-        for request in requests:
-            file.write(json.dumps(request) + "\n")
-    provider = Provider(
-        base_url=os.environ["OPENAI_BASE_URL"], api_key=os.environ["OPENAI_API_KEY"]
-    )
-    with Batch(submission_input_file=str(path), provider=provider) as batch:
-        done, *paths = batch.submit_wait_download(interval=0.02)
+    base_url, api_key = os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"]
+    provider = Provider(base_url=base_url, api_key=api_key)
+    known = Path("batch_id")
+    if known.exists():
+        batch = Batch(batch_id=known.read_text(), provider=provider)
+    else:
+        with Path("batch_input.jsonl").open("w") as file:
+            for request in requests:
+                file.write(json.dumps(request) + "\n")
+        batch = Batch(submission_input_file="batch_input.jsonl", provider=provider)
+        known.write_text(batch.submit())
+    while (status := batch.status().status) not in {"completed", "failed", "expired", "cancelled"}:
+        time.sleep(0.02)
+    paths = batch.download()
     if not any(paths):
-        raise RuntimeError(f"Batch completed with status {done.status}")
-    results: dict[str, object] = {}
-    for name in filter(None, paths):
-        with Path(name).open() as lines:
+        raise RuntimeError(f"Batch status: {status}")
+    results: list[tuple[str, object]] = []
+    for path in filter(None, paths):
+        with Path(path).open() as lines:
             for line in lines:
                 result = json.loads(line)
                 response = result["response"]
                 answered = response and response["status_code"] == 200
-                results[result["custom_id"]] = response["body"] if answered else RuntimeError(line)
+                outcome = response["body"] if answered else RuntimeError(line)
+                results.append((result["custom_id"], outcome))
     return results

@@ -1,5 +1,4 @@
-// openai-node: upload, create, poll until a terminal status, download both files. The loop of the
-// example of openai-python (`examples/responses/batch.py`), since openai-node's has none, in forty lines.
+// The loop of openai-python's `examples/responses/batch.py` in forty lines: openai-node has no example.
 // No file at all is an error, a line with the status 200 an answer.
 import { createReadStream, readFileSync, writeFileSync } from "node:fs";
 import OpenAI from "openai";
@@ -21,15 +20,13 @@ while (!["completed", "failed", "expired", "cancelled"].includes(batch.status)) 
 const files = [batch.output_file_id, batch.error_file_id].filter(Boolean);
 if (!files.length) throw new Error(`Batch finished with status: ${batch.status}`);
 
-const results = new Map();
+const results = [];
 for (const id of files) {
   const content = await client.files.content(id);
   for (const { custom_id, response, error } of lines(await content.text())) {
-    const outcome =
-      response?.status_code === 200
-        ? { answer: response.body }
-        : { error: JSON.stringify(error ?? response) };
-    results.set(custom_id, { custom_id, ...outcome });
+    const answered = response?.status_code === 200;
+    const outcome = answered ? { answer: response.body } : { error: error ?? response };
+    results.push({ custom_id, ...outcome });
   }
 }
-writeFileSync(target, [...results.values()].map((result) => `${JSON.stringify(result)}\n`).join(""));
+writeFileSync(target, results.map((result) => `${JSON.stringify(result)}\n`).join(""));

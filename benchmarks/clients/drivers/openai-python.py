@@ -1,7 +1,7 @@
-"""openai: the loop of `examples/responses/batch.py` of openai-python, which prints the status and both files.
+"""The loop of openai-python's `examples/responses/batch.py`, which prints the status and both files.
 
-No file at all is an error. Lines are read as in OpenAI's cookbook (`examples/batch_processing.ipynb`): the download is saved, and
-the file read line by line. A line with the status 200 is an answer.
+No file at all is an error. Lines are read as in OpenAI's cookbook (`examples/batch_processing.ipynb`):
+the download is saved, and the file read line by line. A line with the status 200 is an answer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from openai import OpenAI
 
 
-def run(requests: list[dict[str, Any]]) -> dict[str, object]:
+def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The body of each response, the line itself as an error for each other."""
     client = OpenAI()
     path = Path("batch_input.jsonl")
@@ -30,7 +30,7 @@ def run(requests: list[dict[str, Any]]) -> dict[str, object]:
         batch = client.batches.retrieve(batch.id)
     if not (batch.output_file_id or batch.error_file_id):
         raise RuntimeError(f"Batch finished with status: {batch.status}")
-    results: dict[str, object] = {}
+    results: list[tuple[str, object]] = []
     for file_id in filter(None, [batch.output_file_id, batch.error_file_id]):
         Path("results.jsonl").write_bytes(client.files.content(file_id).read())
         with Path("results.jsonl").open() as lines:
@@ -38,5 +38,6 @@ def run(requests: list[dict[str, Any]]) -> dict[str, object]:
                 result = json.loads(line)
                 response = result["response"]
                 answered = response and response["status_code"] == 200
-                results[result["custom_id"]] = response["body"] if answered else RuntimeError(line)
+                outcome = response["body"] if answered else RuntimeError(line)
+                results.append((result["custom_id"], outcome))
     return results

@@ -1,6 +1,6 @@
-"""pydantic-ai: `pydantic_ai.direct.model_request_batch` sends a list of requests as one batch.
+"""`pydantic_ai.direct.model_request_batch` with all requests.
 
-It returns a response or an error for each, in the order of the requests.
+It returns a response or an error for each, in their order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic_ai.models.batch import BatchRequest
 INTERVAL = timedelta(seconds=0.02)
 
 
-async def run(requests: list[dict[str, Any]]) -> dict[str, object]:
+async def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The text of each response, or its ModelAPIError."""
     batch = [
         BatchRequest(
@@ -30,7 +30,7 @@ async def run(requests: list[dict[str, Any]]) -> dict[str, object]:
         poll_interval=INTERVAL,
         max_poll_interval=INTERVAL,
     )
-    return {
-        request.custom_id: response if isinstance(response, Exception) else response.text
+    return [
+        (request.custom_id, response if isinstance(response, Exception) else response.text)
         for request, response in zip(batch, responses, strict=True)
-    }
+    ]

@@ -1,6 +1,6 @@
-"""steadybatch: `Runner(OpenAIBatch(), …).run(requests)` with a checkpoint, as in its README.
+"""`Runner(OpenAIBatch(), …).run(requests)` with a schema and a checkpoint, as in its README.
 
-It asks for JSON that follows a schema. An answer is that text, an outcome other than `ok` an error.
+An answer is the JSON text of an outcome `ok`; any other outcome is an error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SCHEMA = {
 }
 
 
-def run(requests: list[dict[str, Any]]) -> dict[str, object]:
+def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The text of each result, or its error."""
     runner = Runner(
         OpenAIBatch(),
@@ -31,9 +31,12 @@ def run(requests: list[dict[str, Any]]) -> dict[str, object]:
         Request(key=request["custom_id"], messages=request["body"]["messages"])
         for request in requests
     )
-    return {
-        result.key: result.text
-        if result.outcome.value == "ok"
-        else RuntimeError(f"{result.outcome.value}: {result.error}")
+    return [
+        (
+            result.key,
+            result.text
+            if result.outcome.value == "ok"
+            else RuntimeError(f"{result.outcome.value}: {result.error}"),
+        )
         for result in report.results
-    }
+    ]
