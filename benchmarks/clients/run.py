@@ -4,7 +4,8 @@
 
 Installs the clients of clients.toml (kept in the folder for temporary files), runs `fakebatch gauntlet`
 over each by its driver, adds the verdicts to results/NAME.json and writes docs/clients.md from all of
-them. Incidents that known/NAME.toml lists under [not_run] are out of the client's scope. batchata needs
+them. Incidents that known/NAME.toml lists under [not_run] are out of the client's scope, and so are those
+with requests that its call does not take. batchata needs
 Python 3.12, openai-node needs node and npm. All of it takes an hour of one core.
 """
 
@@ -27,6 +28,8 @@ from typing import Any
 
 from page import page
 
+from fakebatch.gauntlet.case import Case, cases
+
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = Path(tempfile.gettempdir()) / "fakebatch-clients"
 CLIENTS: dict[str, dict[str, Any]] = tomllib.loads((HERE / "clients.toml").read_text("utf-8"))
@@ -47,20 +50,25 @@ def main() -> None:
     parser.add_argument("--timeout", default="60")
     parser.add_argument("--page", action="store_true", help="write the page, and run nothing")
     options = parser.parse_args()
-    patterns = [word for pattern in options.only for word in ("--only", pattern)]
-    listed = _output([*FAKEBATCH, "gauntlet", "--dryrun", *patterns, "--", "none"])
-    incidents = [line.partition(": ")[0] for line in listed.splitlines() if ": " in line]
+    chosen = cases(options.only)
     for name in () if options.page else options.names or CLIENTS:
-        verdicts, started = dict[str, Any](), time.monotonic()
+        started = time.monotonic()
         folder = install(name)
+        reasons = {case.id: out_of_scope(name, case) for case in chosen}
+        verdicts: dict[str, Any] = {
+            id_: {"outcome": "not run", "findings": [], "reason": reason}
+            for id_, reason in reasons.items()
+            if reason
+        }
+        run = [case for case in chosen if case.id not in verdicts]
         # who kills a client has to kill the process itself
-        killed = [each for each in incidents if each.startswith("resume/")]
-        others = [each for each in incidents if each not in killed]
+        killed = [case.id for case in run if case.kills]
+        others = [case.id for case in run if not case.kills]
         flags = ["--jobs", options.jobs, "--timeout", options.timeout]
         with warmed(name, folder) as command:
             verdicts |= gauntlet(name, command, others, flags)
         verdicts |= gauntlet(name, cold(name, folder), killed, flags)
-        save(name, folder, verdicts, incidents if not patterns else [])
+        save(name, folder, verdicts, [] if options.only else [*reasons])
         print(f"{name}: {len(verdicts)} incidents in {time.monotonic() - started:.0f} s", flush=True)
     target = HERE.parents[1] / "docs" / "clients.md"
     target.write_text(page(), "utf-8")
@@ -99,6 +107,20 @@ def python_for(name: str) -> str:
 def is_node(name: str) -> bool:
     """Whether a client is one of npm."""
     return (HERE / "drivers" / f"{name}.mjs").exists()
+
+
+def out_of_scope(name: str, case: Case) -> str:
+    """Why a client cannot send the requests of a case; empty: it can."""
+    sends = CLIENTS[name].get("sends")
+    urls = {str(request["url"]) for request in case.requests}
+    models = {request["body"].get("model") for request in case.requests}
+    if sends and sends not in case.dialect.endpoints:
+        return f"The driver's call sends {sends}, which the provider of this incident does not have."
+    if sends and not all("messages" in request["body"] for request in case.requests):
+        return f"The driver's call sends {sends}, and the requests are for {', '.join(sorted(urls))}."
+    if CLIENTS[name].get("one_model") and len(models) > 1:
+        return "The driver's call takes one model for all requests, and these have several."
+    return ""
 
 
 def cold(name: str, folder: Path) -> list[str]:

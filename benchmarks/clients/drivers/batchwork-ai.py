@@ -1,30 +1,40 @@
-"""`Batchwork.batch`, `job.wait` and `job.collect`, as in its README."""
+"""`Batchwork.batch`, `job.wait` and `job.collect`, as in its README.
+
+The id is kept, and `get_batch(BatchRef(…))` goes on after a restart. An answer is the response of a result
+that has succeeded.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from batchwork import BatchRequest, Batchwork
+from batchwork import BatchRef, BatchRequest, Batchwork
 
 
 async def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
-    """The text of each succeeded result, an error for each other."""
+    """The response of each succeeded result, an error for each other."""
+    known = Path("batch_id")
     async with Batchwork() as client:
-        job = await client.batch(
-            model=f"openai/{requests[0]['body']['model']}",
-            requests=[
-                BatchRequest(
-                    custom_id=request["custom_id"],
-                    prompt=request["body"]["messages"][-1]["content"],
-                )
-                for request in requests
-            ],
-        )
+        if known.exists():
+            job = await client.get_batch(BatchRef(provider="openai", id=known.read_text()))
+        else:
+            job = await client.batch(
+                model=f"openai/{requests[0]['body']['model']}",
+                requests=[
+                    BatchRequest(
+                        custom_id=request["custom_id"],
+                        prompt=request["body"]["messages"][-1]["content"],
+                    )
+                    for request in requests
+                ],
+            )
+            known.write_text(job.id)
         await job.wait(poll_interval=0.02)
         return [
             (
                 result.custom_id,
-                result.text
+                result.response
                 if result.status == "succeeded"
                 else RuntimeError(f"{result.status}: {result.error}"),
             )

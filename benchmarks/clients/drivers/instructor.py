@@ -1,11 +1,12 @@
 """`BatchProcessor`: `create_batch_from_messages`, `submit_batch`, `get_batch_status`, `get_results`, as in its docs.
 
-Its custom_ids are request-0, request-1 … An answer is the JSON of the model in a `BatchSuccess`.
+The id is kept for after a restart. Its custom_ids are request-0, request-1 … An answer is the JSON of the model in a `BatchSuccess`.
 """
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from instructor.batch import BatchProcessor
@@ -21,10 +22,13 @@ class Answer(BaseModel):
 def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The parsed answer of each success, the error of each other."""
     processor = BatchProcessor(f"openai/{requests[0]['body']['model']}", Answer)
-    processor.create_batch_from_messages(
-        [request["body"]["messages"] for request in requests], file_path="batch.jsonl"
-    )
-    batch_id = processor.submit_batch("batch.jsonl")
+    known = Path("batch_id")
+    if not known.exists():
+        processor.create_batch_from_messages(
+            [request["body"]["messages"] for request in requests], file_path="batch.jsonl"
+        )
+        known.write_text(processor.submit_batch("batch.jsonl"))
+    batch_id = known.read_text()
     while processor.get_batch_status(batch_id)["status"] not in {
         "completed",
         "failed",

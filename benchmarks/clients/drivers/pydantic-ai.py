@@ -1,6 +1,7 @@
 """`pydantic_ai.direct.model_request_batch` with all requests.
 
-It returns a response or an error for each, in their order.
+It returns a response or an error for each, in their order. A response without text, or with a
+`finish_reason` other than `stop`, counts as an error.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from pydantic_ai import ModelRequest
+from pydantic_ai import ModelRequest, ModelResponse
 from pydantic_ai.direct import model_request_batch
 from pydantic_ai.models.batch import BatchRequest
 
@@ -16,7 +17,7 @@ INTERVAL = timedelta(seconds=0.02)
 
 
 async def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
-    """The text of each response, or its ModelAPIError."""
+    """The text of each response, or its error."""
     batch = [
         BatchRequest(
             custom_id=request["custom_id"],
@@ -31,6 +32,15 @@ async def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
         max_poll_interval=INTERVAL,
     )
     return [
-        (request.custom_id, response if isinstance(response, Exception) else response.text)
+        (request.custom_id, outcome(response))
         for request, response in zip(batch, responses, strict=True)
     ]
+
+
+def outcome(response: ModelResponse | Exception) -> object:
+    """The text of a response, or an error."""
+    if isinstance(response, Exception):
+        return response
+    if not response.text or response.finish_reason != "stop":
+        return RuntimeError(f"text {response.text!r}, finish_reason {response.finish_reason!r}")
+    return response.text
