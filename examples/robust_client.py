@@ -48,7 +48,7 @@ async def run_async(requests, state="."):
 
 
 class Work:
-    """The requests, what is known of them on disk, and a way to make a call or a pause."""
+    """The requests, what is known of them on disk, and `do`, which makes a call or a pause."""
 
     def __init__(self, requests, directory, do):
         self.by_id, self.do = {request["custom_id"]: request for request in requests}, do
@@ -56,9 +56,9 @@ class Work:
             raise ValueError("Two requests have the same custom_id: results would be mixed up.")
         text = json.dumps(requests, allow_nan=False).encode()  # NaN would fail a whole batch
         self.name = hashlib.sha256(text).hexdigest()[:16]
-        path = self.path = Path(directory, f"batches-{self.name}.json").absolute()
-        new = {"jobs": {}, "results": {}}
-        self.state = json.loads(path.read_text()) if path.exists() else new
+        self.path = Path(directory, f"batches-{self.name}.json").absolute()
+        known = self.path.read_text() if self.path.exists() else '{"jobs": {}, "results": {}}'
+        self.state = json.loads(known)
 
     def save(self):
         part = self.path.with_suffix(".part")
@@ -77,51 +77,35 @@ class Work:
                 await self.do(300.0 * 2**attempt)
             for number, ids in enumerate(groups.values()):
                 await self.batch(f"{self.name}-{attempt}-{number}", ids)
-        values = {id_: result.get("answer") for id_, result in done.items()}
-        return {id_: values[id_] or RuntimeError(done[id_]["error"]) for id_ in self.by_id}
+        done = {id_: done.get(id_, {"error": "There was no room."}) for id_ in self.by_id}
+        return {i: r.get("answer") or RuntimeError(r["error"]) for i, r in done.items()}
 
     async def batch(self, key, ids):
         """Take a batch of these requests through its life, and note their results."""
-        job = self.state["jobs"].setdefault(key, {"ids": ids})
-        if "done" in job:  # before it was started again
+        job = self.state["jobs"].setdefault(key, {"ids": ids, "begun": []})
+        if "done" in job:  # before the client was started again
             return
-        ids, is_new, mark = job["ids"], len(job) == 1, {"job": key}
-        lines = "".join(json.dumps(self.by_id[id_]) + "\n" for id_ in ids).encode()
-        job["begun"] = True
-        self.save()  # from here on there may be a file, and then a batch
-        try:
-            job["file"] = job.get("file") or await self.created(
-                lambda client: client.files.create(
-                    file=(f"{key}.jsonl", lines, "application/jsonl"), purpose="batch"
-                ),
-                lambda client, **page: client.files.list(purpose="batch", **page),
-                lambda each: (each.filename, each.bytes) == (f"{key}.jsonl", len(lines)),
-                is_new,
-            )
-        except openai.APIStatusError as error:
-            if len(ids) == 1 or not is_too_large(error):
-                raise
-            await self.batch(f"{key}a", ids[: len(ids) // 2])
-            await self.batch(f"{key}b", ids[len(ids) // 2 :])
-            return
-        self.save()
+        lines = "".join(json.dumps(self.by_id[id_]) + "\n" for id_ in job["ids"]).encode()
+        file = f"{key}.jsonl", lines, "application/jsonl"
         params = {"endpoint": self.by_id[ids[0]]["url"], "completion_window": "24h"}
-        params |= {"input_file_id": job["file"], "metadata": mark}
-        job["batch"] = job.get("batch") or await self.created(
-            lambda client: client.batches.create(**params),
-            lambda client, **page: client.batches.list(**page),
-            lambda each: job["file"] == each.input_file_id or mark == each.metadata,
-            is_new,
-        )
-        self.save()
-        for id_, result in (await self.read(await self.ended(job["batch"]), ids)).items():
-            tries = self.state["results"].get(id_, {"tries": 0})["tries"] + result["ran"]
-            again = result["again"] and tries < 2  # no line is paid for three times
-            self.state["results"][id_] = {**result, "again": again, "tries": tries}
+        try:
+            await self.create(job, "files", file=file, purpose="batch")
+        except openai.APIStatusError as error:
+            if len(ids) == 1 or not (error.status_code == 413 or "too large" in str(error)):
+                raise
+            for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
+                await self.batch(f"{key}-{half[0]}", half)
+            return
+        file_id = job["files"]
+        await self.create(job, "batches", **params, input_file_id=file_id, metadata={"job": key})
+        results = await self.read(await self.ended(job["batches"]), job["ids"])
+        for id_ in results.keys() & self.state["results"].keys():
+            results[id_]["again"] = False  # no line is paid for three times
+        self.state["results"].update(results)
         job["done"] = True
         self.save()
         with suppress(openai.APIError):
-            await self.do(lambda client: client.files.delete(job["file"]))
+            await self.do(lambda client: client.files.delete(file_id))
 
     async def ended(self, id_):
         """A batch after its end; None if it is no longer found."""
@@ -149,10 +133,11 @@ class Work:
         errors = [*((batch and batch.errors and batch.errors.data) or ())]
         failed = batch is not None and str(batch.status).lower() == "failed"
         why = "; ".join(f"{e.code}, line {e.line}: {e.message}" for e in errors)
-        why = f"The batch failed: {why}" if failed else "There is no result line."
-        busy = any(error.code in BUSY for error in errors)
-        again = busy or not failed or "file" in why.partition("The batch failed")[2]
-        results = {id_: {"error": why, "again": again, "ran": not busy} for id_ in ids}
+        if any(error.code in BUSY for error in errors):
+            return {}  # none of them has run: later
+        lost = {"again": not failed or "file" in why}
+        lost["error"] = f"The batch failed: {why}" if failed else "There is no result line."
+        results = {id_: {**lost} for id_ in ids}
         names = {id_.strip().lower(): id_ for id_ in ids}
         for file_id in (batch.output_file_id, batch.error_file_id) if batch else ():
             is_id = isinstance(file_id, str) and file_id.strip()  # some have "" or {} for none
@@ -164,7 +149,7 @@ class Work:
                 except (ValueError, LookupError, TypeError):
                     continue  # a blank or a broken line: some request will have no result
                 if "answer" not in results[id_]:  # of two results the success counts
-                    results[id_] = {**result_of(line), "ran": True}
+                    results[id_] = result_of(line)
         return results
 
     async def downloaded(self, file_id):
@@ -177,28 +162,35 @@ class Work:
             await self.do(60.0)
         return response.content
 
-    async def created(self, call, listing, is_mine, is_new):
-        """The id of what a call makes. It is looked for before the call is made a second time."""
+    async def create(self, job, kind, **params):
+        """Note the id of a new file or batch, which must not be made twice."""
+        if kind in job:
+            return
 
         async def look():
             seen, after = {}, openai.omit
             while True:
-                page = await self.do(lambda client: listing(client, limit=100, after=after))
+                page = await self.do(lambda c: getattr(c, kind).list(limit=100, after=after))
                 new = {each.id: each for each in page.data if each.id not in seen}
                 seen |= new
-                if not new or not page.has_more:  # some send the same page for ever
-                    return next(filter(is_mine, seen.values()), None)
+                if not new or not page.has_more:  # some servers send the same page for ever
+                    return next((each for each in seen.values() if is_made_by(params, each)), None)
                 after = page.data[-1].id
 
-        return (await self.repeated(call, look, is_new)).id
+        looks = kind in job["begun"]  # it may be there, if the client died within the call
+        job["begun"].append(kind)
+        self.save()
+        made = await self.repeated(lambda c: getattr(c, kind).create(**params), look, looks)
+        job[kind] = made.id
+        self.save()
 
-    async def repeated(self, call, look=None, is_new=True):
-        """The result of a call. Errors that pass are waited out, for six hours."""
+    async def repeated(self, call, look=None, looks=False):
+        """The result of a call, or what it made before. Errors that pass are waited out."""
         waited, pause, problem = 0.0, 5.0, TimeoutError("Only pages of a proxy came.")
         while waited < 6 * HOUR:
             wait = pause
             try:
-                result = (None if is_new else await look()) or await self.do(call)
+                result = (await look() if looks else None) or await self.do(call)
                 if not isinstance(result, str) and getattr(result, "id", "") is not None:
                     return result
             except openai.APIError as error:
@@ -206,12 +198,12 @@ class Work:
                 passes = status in (0, 408, 409, 429) or (status >= 500 and status != 501)
                 about_file = status == 404 or (status == 400 and "file" in str(error))
                 passes |= about_file and waited < HOUR / 2  # it is perhaps not visible yet
-                if not passes or error.code == "insufficient_quota" or is_too_large(error):
+                if not passes or error.code == "insufficient_quota" or "too large" in str(error):
                     raise
                 after = error.response.headers.get("retry-after", "") if status else ""
                 wait = max(pause, float(after) if after.isdigit() else 0.0)
             await self.do(wait)
-            waited, pause, is_new = waited + wait, min(2 * pause, 600.0), look is None
+            waited, pause, looks = waited + wait, min(2 * pause, 600.0), look is not None
         raise problem
 
 
@@ -220,14 +212,15 @@ def result_of(line):
     response = a_dict(line.get("response"))
     body, status = a_dict(response.get("body")), response.get("status_code")
     error = line.get("error") or response.get("error") or body.get("error")
-    if body and not error and 200 <= (200 if status is None else status) < 300:
+    is_answer = body.keys() & {"choices", "output", "data"} and not error
+    if is_answer and 200 <= (200 if status is None else status) < 300:
         answer = body if "data" in body else text_of(body)
         failure = {"error": f"There is no whole text: {json.dumps(body)}", "again": False}
         return failure if answer is None else {"answer": answer, "again": False}
     code = a_dict(error).get("code") or a_dict(error).get("type")
-    passes = status in (0, 408, 409, 429) or (status or 0) >= 500 or not (error or body)
-    passes |= code in ("batch_expired", "request_timeout", *BUSY)
-    again = passes and code != "insufficient_quota"
+    again = status in (0, 408, 409, 429) or (status or 0) >= 500 or not error
+    again |= code in {"batch_expired", "request_timeout", *BUSY}
+    again &= code != "insufficient_quota"
     return {"error": f"status {status}: {json.dumps(error)}", "again": again}
 
 
@@ -243,12 +236,16 @@ def text_of(body):
     return None if is_cut or not text.strip() else text  # of several, the last is whole
 
 
+def is_made_by(params, each):
+    if "file" in params:
+        return (each.filename, each.bytes) == (params["file"][0], len(params["file"][1]))
+    return each.input_file_id == params["input_file_id"] or each.metadata == params["metadata"]
+
+
 def a_dict(value):
+    with suppress(ValueError):  # a body may be a string that holds JSON
+        value = json.loads(value) if isinstance(value, str) else value
     return value if isinstance(value, dict) else {}
-
-
-def is_too_large(error):
-    return getattr(error, "status_code", 0) == 413 or "too large" in str(error)
 
 
 if __name__ == "__main__":

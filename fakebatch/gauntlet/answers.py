@@ -73,22 +73,28 @@ def _parts(body: Mapping[str, Any]) -> Iterator[str]:
                 yield part["text"]
 
 
+def is_response(body: Any) -> bool:
+    """Whether the body of a success is one of a model: not if it is {}, or repeats the request."""
+    return bool({"choices", "output", "data", "results"} & members(body).keys())
+
+
 def is_usable(body: Any) -> bool:
     """Whether a success answers its request: not if it was cut off, refused, or has no text."""
     if not {"choices", "output"} & members(body).keys():
-        return True
+        return is_response(body)
     return not cut_off(body) and any(text.strip() and not _is_cut(text) for text in texts(body))
 
 
 def _is_cut(text: str) -> bool:
     """Whether a text is the beginning of a JSON object."""
-    if not text.lstrip().startswith("{"):
-        return False
+    return text.lstrip().startswith("{") and _parsed(text) is None
+
+
+def _parsed(text: str) -> Any:
     try:
-        json.loads(text)
+        return json.loads(text)
     except ValueError:
-        return True
-    return False
+        return None
 
 
 def cut_off(body: Any) -> str:
@@ -109,7 +115,7 @@ def is_body(answer: object, body: Any) -> bool:
 
     Such a client adds fields that are null, and leaves out those that it does not know.
     """
-    mine, theirs = members(answer), members(body)
+    mine, theirs = members(_parsed(answer) if isinstance(answer, str) else answer), members(body)
     if not mine or mine == theirs:
         return bool(mine)
     for name, same in (("id", texts(mine) == texts(theirs)), ("data", True)):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import TERMINAL, Status
+from fakebatch.batch.matching import LineOutcome
 from fakebatch.batch.output_file import CONFLICTS, UNFINISHED_CODES, result_files
 from fakebatch.batch.responding import LineResponse, respond
 from fakebatch.emulator import Emulator
-from fakebatch.gauntlet.answers import Requests
+from fakebatch.gauntlet.answers import Requests, is_response
 from fakebatch.inspection.checks import Finding
 from fakebatch.replies.request import members
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import ChangeCustomId, Corrupt, Drop, Duplicate, Fail
 from fakebatch.service import Service
 from fakebatch.service.view import errors
@@ -245,40 +248,56 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
         for line in batch.readable_lines:
             yield LineRecord(requests.find(line.custom_id, line.body), "pending", how)
         return
-    outcomes, files = batch.outcomes, {file.kind for file in result_files(batch)}
     _, completed, failed = batch.counts(batch.end.at)
-    finished = {*outcomes.order[: completed + failed]}
-    for index, outcome in enumerate(outcomes.by_line):
+    finished = {*batch.outcomes.order[: completed + failed]}
+    files = {file.kind for file in result_files(batch)}
+    for index, outcome in enumerate(batch.outcomes.by_line):
         line = batch.lines.request(index)
-        id_ = requests.find(line.custom_id, line.body)
-        result, in_output = outcome.result, False
-        broken = [c for c in outcome.corruptions if isinstance(c, Drop | Corrupt | ChangeCustomId)]
-        answers = list[Any]()
+        how, answers, in_output = _UNFINISHED.get(batch.end.status, "never ran"), [], False
         if index in finished:
-            reply = respond(line, result, service.dialect, batch.id_factory, batch.written)
-            in_output = reply.succeeded or (isinstance(result, Fail) and result.file == "output")
-            answers = [reply.body] if reply.succeeded else []
-            for corruption in outcome.corruptions:
-                if isinstance(corruption, Duplicate) and corruption.conflict == "success":
-                    second = CONFLICTS["success"]
-                    answers.append(
-                        respond(line, second, service.dialect, batch.id_factory, batch.written).body
-                    )
-            how = "was answered" if reply.succeeded else f"failed with {_why(reply)}"
-        else:
-            how = f"never ran: {UNFINISHED_CODES.get(batch.end.status, batch.end.status.value)}"
-        in_output = in_output or (not answers and "errors" not in files)
-        file_id = batch.output_file_id if in_output else batch.error_file_id
-        if broken:
-            how += f", and its result line was {_DAMAGES[type(broken[0])]}"
-        elif batch.overrides.result_files.empty:
-            how += ", and its result file is empty"
-        readable = not (broken or batch.overrides.result_files.empty)
-        fate: Fate = "answered" if answers else "failed"
-        yield LineRecord(id_, fate, how, tuple(answers), file_id, readable)
+            how, answers, in_output = _outcome(batch, service, line, outcome)
+        in_output = in_output or "errors" not in files
+        damage = next(filter(None, (_DAMAGES.get(type(c)) for c in outcome.corruptions)), None)
+        if damage is None and batch.overrides.result_files.empty:
+            damage = "is in a file that is empty"
+        yield LineRecord(
+            requests.find(line.custom_id, line.body),
+            "answered" if answers else "failed",
+            how if damage is None else f"{how}, and its result line {damage}",
+            tuple(answers),
+            batch.output_file_id if in_output else batch.error_file_id,
+            damage is None,
+        )
 
 
-_DAMAGES = {Drop: "left out", Corrupt: "broken", ChangeCustomId: "given another custom_id"}
+def _outcome(
+    batch: Batch, service: Service, line: RequestLine, outcome: LineOutcome
+) -> tuple[str, list[Any], bool]:
+    """How a line that ran ended, its answers, and whether it is in the output file."""
+    result, how = (
+        outcome.result,
+        partial(respond, dialect=service.dialect, id_factory=batch.id_factory, now=batch.written),
+    )
+    reply = how(line, result)
+    if not reply.succeeded:
+        in_output = isinstance(result, Fail) and result.file == "output"
+        return f"failed with {_why(reply)}", [], in_output
+    if not is_response(reply.body):
+        return "got a body without an answer", [], True
+    has_second = any(
+        isinstance(each, Duplicate) and each.conflict == "success" for each in outcome.corruptions
+    )
+    second = [how(line, CONFLICTS["success"]).body] if has_second else []
+    return "was answered", [reply.body, *second], True
+
+
+_UNFINISHED = {status: f"never ran: {code}" for status, code in UNFINISHED_CODES.items()}
+_DAMAGES: Mapping[type, str] = {
+    Drop: "was left out",
+    Corrupt: "is broken",
+    ChangeCustomId: "has another custom_id",
+}
+"""What the verbs that corrupt a result line do to it, where it cannot be read any more."""
 
 
 def _why(reply: LineResponse) -> str:

@@ -86,10 +86,9 @@ def unknown_status(trial: Trial) -> bool:
     """Another name for each status, from the reply to the create call on."""
     batch = trial.do.create(trial.requests)
     seen = [batch, *(_later(trial, batch, hours) for hours in (0.5, 0.5))]
-    return (
-        [each.status for each in seen] == ["VALIDATING", "PROGRESS", "COMPLETED"]
-        and len(trial.do.results(seen[-1].output_file_id)) == 10
-    )
+    return [each.status for each in seen] == ["VALIDATING", "PROGRESS", "COMPLETED"] and len(
+        trial.do.results(seen[-1].output_file_id)
+    ) == 10
 
 
 def missing_or_null_required_fields(trial: Trial) -> bool:
@@ -176,8 +175,7 @@ def ids_exposed_early(trial: Trial) -> bool:
     last = trial.do.poll(batch, every=600)[-1]
     return (
         early == 2
-        and (last.output_file_id, last.error_file_id)
-        == (batch.output_file_id, batch.error_file_id)
+        and (last.output_file_id, last.error_file_id) == (batch.output_file_id, batch.error_file_id)
         and len(trial.do.results(last.output_file_id)) == 10
         and trial.do(trial.do.client.files.content, last.error_file_id).content == b""
     )

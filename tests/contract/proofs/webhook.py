@@ -43,7 +43,6 @@ def webhook_before_output(trial: Trial) -> bool:
 
     trial.fake.webhooks.deliver_to(handle)
     last = trial.do.run(trial.requests)
-    return (
-        [(each.status, each.output_file_id) for each in seen] == [("finalizing", None)]
-        and len(trial.do.results(last.output_file_id)) == 10
-    )
+    return [(each.status, each.output_file_id) for each in seen] == [("finalizing", None)] and len(
+        trial.do.results(last.output_file_id)
+    ) == 10
