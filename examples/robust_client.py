@@ -168,14 +168,14 @@ class Work:
             return
 
         async def look():
-            seen, after = {}, openai.omit
+            seen, after = {}, {}
             while True:
-                page = await self.do(lambda c: getattr(c, kind).list(limit=100, after=after))
+                page = await self.do(lambda c: getattr(c, kind).list(limit=100, **after))
                 new = {each.id: each for each in page.data if each.id not in seen}
                 seen |= new
                 if not new or not page.has_more:  # some servers send the same page for ever
                     return next((each for each in seen.values() if is_made_by(params, each)), None)
-                after = page.data[-1].id
+                after = {"after": page.data[-1].id}
 
         looks = kind in job["begun"]  # it may be there, if the client died within the call
         job["begun"].append(kind)

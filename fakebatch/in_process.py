@@ -185,11 +185,11 @@ def reported(results: object) -> Report:
             "It returns by custom_id the answer, a text or a response body, or an exception.",
             "Write for example return {'row-1': 'text', 'row-2': ValueError('400')}.",
         )
-    pairs: Any = results.items()  # pyright: ignore[reportUnknownMemberType]
+    pairs = dict[Any, Any](results)  # pyright: ignore[reportUnknownArgumentType]
     return Report(
         tuple(
             (str(id_), Failure(in_words(answer)) if isinstance(answer, BaseException) else answer)
-            for id_, answer in pairs
+            for id_, answer in pairs.items()
         )
     )
 

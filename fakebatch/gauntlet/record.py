@@ -78,9 +78,9 @@ class Record:
     kinds: Mapping[str, str]
     """Of each result file: `error file of batch_…`."""
     written: Mapping[str, int]
-    """When each result file was written."""
+    """When each result file was written that has any lines."""
     shown: Mapping[str, int]
-    """The result files of which the client has seen the ids, and since when."""
+    """Those of which the client has seen the ids, and since when."""
     downloads: Mapping[str, int]
     """The files that it downloaded whole, and when first."""
     direct: tuple[tuple[str | None, Any], ...]
@@ -185,7 +185,8 @@ class Watch:
                     is_output = file.kind == "output"
                     file_id = batch.output_file_id if is_output else batch.error_file_id
                     kinds[file_id] = f"{'output' if is_output else 'error'} file of {batch.id}"
-                    written[file_id] = batch.end.at
+                    if len(file):
+                        written[file_id] = batch.end.at
         polite = self.has_clock and self.endless is None
         return Record(
             self.began,
@@ -193,7 +194,7 @@ class Watch:
             tuple(batches),
             kinds,
             written,
-            {file_id: at for file_id, at in self._shown() if file_id in kinds},
+            {file_id: at for file_id, at in self._shown() if file_id in written},
             self._downloads,
             tuple(self._direct_answers()),
             self._polls,
@@ -253,17 +254,18 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
     files = {file.kind for file in result_files(batch)}
     for index, outcome in enumerate(batch.outcomes.by_line):
         line = batch.lines.request(index)
-        how, answers, in_output = _UNFINISHED.get(batch.end.status, "never ran"), [], False
+        how, answers = _UNFINISHED.get(batch.end.status, "never ran"), list[Any]()
+        in_output = False
         if index in finished:
             how, answers, in_output = _outcome(batch, service, line, outcome)
         in_output = in_output or "errors" not in files
         damage = next(filter(None, (_DAMAGES.get(type(c)) for c in outcome.corruptions)), None)
         if damage is None and batch.overrides.result_files.empty:
-            damage = "is in a file that is empty"
+            damage = "is missing: the file is empty"
         yield LineRecord(
             requests.find(line.custom_id, line.body),
             "answered" if answers else "failed",
-            how if damage is None else f"{how}, and its result line {damage}",
+            how if damage is None else f"{how} (its result line {damage})",
             tuple(answers),
             batch.output_file_id if in_output else batch.error_file_id,
             damage is None,

@@ -11,7 +11,7 @@ from fakebatch.gauntlet.answers import Requests
 from fakebatch.gauntlet.case import Case
 from fakebatch.gauntlet.record import Watch
 from fakebatch.gauntlet.verdicts import Failure, Report, Verdict, judge
-from fakebatch.server.worlds import World, Worlds
+from fakebatch.server.worlds import NEVER_ENDS, World, Worlds
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,14 @@ class Trial:
 
     def verdict(self, report: Report, *, leftovers: bool = False) -> Verdict:
         """The verdict on a client that has ended."""
+        ends = (each.message for each in self.world.refusals if each.message[0] == NEVER_ENDS)
+        self.watch.endless = self.watch.endless or next(ends, None)
         return judge(self.case, self.watch.record(), report, leftovers=leftovers)
 
+
+MAX_IDLE = "300h"
+"""Where nothing is scheduled, each poll takes an hour: so a client that has counted its polls, or
+the time that it meant to sleep, comes to its deadline."""
 
 trials: WeakKeyDictionary[World, Trial] = WeakKeyDictionary()
 """The trials by their worlds."""
@@ -50,7 +56,7 @@ def open_trial(
     Raises:
         UsageError: there is a world of that name.
     """
-    world = worlds.add(name, clock="polls", **case.options)
+    world = worlds.add(name, clock="polls", max_idle=MAX_IDLE, **case.options)
     # time moves with the polls, whatever a client sleeps between them
     watch = Watch(world.emulator, Requests(case.requests), case.kills, has_clock=False, end=end)
     trials[world] = trial = Trial(case, world, watch)

@@ -31,6 +31,7 @@ MAX_WORLDS = 1_000
 MAX_SNAPSHOTS = 100
 MAX_REFUSALS = 1_000
 """So many of the last refusals are kept."""
+NEVER_ENDS = "This wait never ends."
 HOUR = 3_600 * SECOND
 """How far a poll moves time if nothing is scheduled for what it shows."""
 DUMMY_KEY = "sk-fakebatch-this-is-not-a-real-key"
@@ -154,7 +155,7 @@ class World:
         since = self._idle_since = self._idle_since or now
         if now - since >= self._max_idle:
             raise FakeBatchError(
-                "This wait never ends.",
+                NEVER_ENDS,
                 f"The client has polled since {moment_text(since)}, and nothing is scheduled.",
                 f"Give it a deadline, or the world a longer max_idle than {text(self._max_idle)}.",
             )
@@ -170,12 +171,23 @@ class World:
             wait = round(float(value) * SECOND)
         elif value:
             wait = moments.microseconds(parsedate_to_datetime(value)) - handled.at
+        name = "" if handled.operation is None else handled.operation.name
+        if name == "batches.create" and handled.hit is None and handled.reply.status >= 400:
+            wait = max(wait, self._until_files_change(handled.at))
         if handled.hit is not None and handled.hit.rule.between is not None:
             # an outage ends for a client that tries again, whatever it sleeps itself
             since, until = handled.hit.rule.span
             wait = max(wait, 0 if until is None else (until - since) // TRIES)
         with self._lock:
             self._wait = max(self._wait, wait)
+
+    def _until_files_change(self, now: int) -> int:
+        """How long a client waits whose create was refused, perhaps as its file is not ready."""
+        changes = (
+            next_change(service, [file.id for file in service.state.files.all()], now)
+            for service in self.emulator.services
+        )
+        return min((at - now for at in changes if at is not None and at < NEVER), default=0)
 
 
 TRIES = 8
