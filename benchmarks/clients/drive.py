@@ -1,15 +1,15 @@
-"""Run one client as a command of the gauntlet: request lines in, what it says of each custom_id out.
+"""Run one client as a command of the gauntlet: request lines in, what it says of each id out.
 
     python drive.py NAME INPUT OUTPUT STATE
 
-Calls `run(requests)` of drivers/NAME.py, in the folder STATE. It gives (custom_id, result) pairs: a result
-is an exception, or the answer as text or as response body. This runs in the client's environment,
-without fakebatch.
+Calls `run(requests)` of drivers/NAME.py, in the folder STATE. It gives (custom_id, result) pairs:
+a result is an exception, or the answer as text or as response body. This runs in the client's
+environment, without fakebatch.
 
     python drive.py --warm SOCKET MODULE ...
 
-imports the modules once, and forks for each `python warm.py SOCKET NAME INPUT OUTPUT STATE`: some clients
-take seconds to import.
+imports the modules once, and forks for each `python warm.py SOCKET NAME INPUT OUTPUT STATE`: some
+clients take seconds to import.
 """
 
 from __future__ import annotations

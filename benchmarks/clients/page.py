@@ -10,29 +10,36 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
-MARKS = {"pass": "·", "unclean": "u", "info": "i", "fail": "**F**", "not run": "–", "": " "}
+MARKS = {"pass": "·", "unclean": "u", "info": "i", "fail": "**F**", "not run": "-", "": " "}
 
 INTRO = """\
 # Real clients in the gauntlet
 
 Batch clients from PyPI and npm, each run through the known incidents by `fakebatch gauntlet`
-([gauntlet.md](gauntlet.md)). `benchmarks/clients/run.py` installs them, runs them and writes this page; a
-driver of some thirty lines for each is in `benchmarks/clients/drivers`. It uses what the client documents,
-with short intervals. What a client documents as out of scope is not run.
+([gauntlet.md](gauntlet.md)). `benchmarks/clients/run.py` installs them, runs them and writes this
+page. `benchmarks/clients/drivers` has a driver of some forty lines for each. It uses what the
+client documents, with short intervals. What a client documents as out of scope is not run, and
+neither are requests that the call cannot send.
 
-The column *with* has the SDK that was installed beside the client. `·` pass, `u` unclean (all answers, but
-too many polls, or a result file that was not read), `i` info (the client gave up loudly and truthfully where
-not all answers can be had), **F** fail, `–` not run. An incident happens to few users; a client with many
-failures here can serve well for years. A failure says what the client would have to do on that day.
+openai-python, openai-node and litellm are calls of the API: their rows are about the loop that
+openai-python has as an example.
+
+`·` pass, `u` unclean (all answers, but too many polls, or a result file that was not read), `i`
+info (the client gave up loudly and truthfully where not all answers can be had), **F** fail, `-`
+not run. The column *with* has the SDK that was installed beside the client. Each incident happens
+to few users: a client with many failures here can serve well for years. A failure says what the
+client would have to do on that day.
 """
 
 NOTES = """\
-## How to read a failure
+How to read a failure:
 
-- *was given up with …*: the client raised an error, and all answers were there or could still be had.
+- *was given up with …*: the client raised an error, and all answers were there, or could be had.
 - *is missing from the results*: the client returned without a word on it.
-- *was given the answer to …*, *was reported as its answer*: the client said something that is not true.
-- Lists without ids are paired by position, in the client's favour: a list of another length counts as an error.
+- *was given the answer to …*, *was reported as its answer*: what the client said is not true.
+- *2 batches with 20 lines in all were submitted*: the user pays twice.
+- Lists without ids are paired by position, in the client's favour: one of another length is an
+  error.
 """
 
 
@@ -53,7 +60,7 @@ class Client(NamedTuple):
     def sdk(self) -> str:
         """The SDK that it uses."""
         other = list(self.versions.items())[1:]
-        return ", ".join(f"{name} {version}" for name, version in other) or "–"
+        return ", ".join(f"{name} {version}" for name, version in other) or "-"
 
     def count(self, outcome: str) -> int:
         """How many incidents had an outcome."""

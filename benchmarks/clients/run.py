@@ -2,10 +2,10 @@
 
     python benchmarks/clients/run.py [NAME ...] [--only INCIDENT ...] [--jobs N]
 
-Installs the clients of clients.toml (kept in the folder for temporary files), runs `fakebatch gauntlet`
-over each by its driver, adds the verdicts to results/NAME.json and writes docs/clients.md from all of
-them. Incidents that known/NAME.toml lists under [not_run] are out of the client's scope, and so are those
-with requests that its call does not take. batchata needs
+Installs the clients of clients.toml (kept in the folder for temporary files), runs `fakebatch
+gauntlet` over each by its driver, adds the verdicts to results/NAME.json and writes
+docs/clients.md from all of them. Incidents that known/NAME.toml lists under [not_run] are out of
+the client's scope, and so are those with requests that its call does not take. batchata needs
 Python 3.12, openai-node needs node and npm. All of it takes an hour of one core.
 """
 
@@ -69,7 +69,8 @@ def main() -> None:
             verdicts |= gauntlet(name, command, others, flags)
         verdicts |= gauntlet(name, cold(name, folder), killed, flags)
         save(name, folder, verdicts, [] if options.only else [*reasons])
-        print(f"{name}: {len(verdicts)} incidents in {time.monotonic() - started:.0f} s", flush=True)
+        took = time.monotonic() - started
+        print(f"{name}: {len(verdicts)} incidents in {took:.0f} s", flush=True)
     target = HERE.parents[1] / "docs" / "clients.md"
     target.write_text(page(), "utf-8")
 
@@ -115,9 +116,9 @@ def out_of_scope(name: str, case: Case) -> str:
     urls = {str(request["url"]) for request in case.requests}
     models = {request["body"].get("model") for request in case.requests}
     if sends and sends not in case.dialect.endpoints:
-        return f"The driver's call sends {sends}, which the provider of this incident does not have."
-    if sends and not all("messages" in request["body"] for request in case.requests):
-        return f"The driver's call sends {sends}, and the requests are for {', '.join(sorted(urls))}."
+        return f"The driver's call sends {sends}, which this incident's provider does not have."
+    if sends and urls not in ({sends}, {"/v1/chat/completions"}):
+        return f"The driver's call sends {sends}; the requests are for {', '.join(sorted(urls))}."
     if CLIENTS[name].get("one_model") and len(models) > 1:
         return "The driver's call takes one model for all requests, and these have several."
     return ""

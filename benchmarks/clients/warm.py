@@ -1,7 +1,4 @@
-"""What `drive.py NAME INPUT OUTPUT STATE` does, in a fork of `drive.py --warm SOCKET`.
-
-    python warm.py SOCKET NAME INPUT OUTPUT STATE
-"""
+"""`warm.py SOCKET NAME INPUT OUTPUT STATE`: what drive.py does, in a fork of a warm process."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`BatchOpenAI(completion_window="24h")` and concurrent `chat.completions.create`, as in its README.
+"""`BatchOpenAI(completion_window="24h")`, concurrent `chat.completions.create`, as in its README.
 
 The key is passed: 0.12.0 sends none from the environment with downloads, and loses every result.
 """

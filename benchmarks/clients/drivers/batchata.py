@@ -1,7 +1,7 @@
-"""`Batch.add_job` and `batch.run()` with a state file, as in its README; `run.results()` has the jobs by outcome.
+"""`Batch.add_job` and `batch.run()` with a state file, then `run.results()`, as in its README.
 
-Jobs have ids of their own, in the order in which they were added. The interval of 5 s cannot be set: the
-driver replaces it. batchata knows five models of OpenAI by name; it gets one of them.
+Jobs have ids of their own, in the order in which they were added. The interval of 5 s cannot be
+set: the driver replaces it. batchata knows five models of OpenAI by name; it gets one of them.
 """
 
 from __future__ import annotations

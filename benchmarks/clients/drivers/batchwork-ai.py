@@ -1,7 +1,7 @@
 """`Batchwork.batch`, `job.wait` and `job.collect`, as in its README.
 
-The id is kept, and `get_batch(BatchRef(…))` goes on after a restart. An answer is the response of a result
-that has succeeded.
+The id is kept, and `get_batch(BatchRef(…))` goes on after a restart. An answer is the response of
+a result that has succeeded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ async def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
                 requests=[
                     BatchRequest(
                         custom_id=request["custom_id"],
-                        prompt=request["body"]["messages"][-1]["content"],
+                        prompt=prompt(request["body"]),
                     )
                     for request in requests
                 ],
@@ -40,3 +40,8 @@ async def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
             )
             for result in await job.collect()
         ]
+
+
+def prompt(body: dict[str, Any]) -> str:
+    """The text of a request for a response, or of the user in one for a chat completion."""
+    return body["input"] if "input" in body else body["messages"][-1]["content"]

@@ -1,6 +1,6 @@
-"""A `curator.LLM` with `batch=True`, `prompt` and `parse`, as in its README: parse keeps the id of each row.
+"""A `curator.LLM` with `batch=True`, `prompt` and `parse`, as in its README.
 
-The least interval that it takes is 1 s.
+`parse` keeps the id of each row. The least interval that it takes is 1 s.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`eval(task, batch=BatchConfig(…))`, its batch mode, with one sample for each request.
 
-`fail_on_error=False` keeps the other samples when one fails. An answer is the sample's completion; none, or
-another `stop_reason` than `stop`, counts as an error.
+`fail_on_error=False` keeps the other samples when one fails. An answer is the sample's completion;
+none, or another `stop_reason` than `stop`, counts as an error.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""`BatchProcessor`: `create_batch_from_messages`, `submit_batch`, `get_batch_status`, `get_results`, as in its docs.
+"""`BatchProcessor.submit_batch`, `get_batch_status` and `get_results`, as in its docs.
 
-The id is kept for after a restart. Its custom_ids are request-0, request-1 … An answer is the JSON of the model in a `BatchSuccess`.
+The id is kept for after a restart. Its custom_ids are request-0, request-1 … An answer is the JSON
+of the model in a `BatchSuccess`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`batch_chain(model).submit`, then `BatchPoller().wait_all`, as in its README; after a restart the latter alone.
+"""`batch_chain(model).submit`, then `BatchPoller().wait_all`, as in its README.
 
-Results come as a list in the order of the inputs, without ids. A list of another length cannot be
-paired: that is an error.
+After a restart, the latter alone. Results come as a list in the order of the inputs, without ids.
+A list of another length cannot be paired: that is an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`create_file`, `create_batch`, `retrieve_batch` and `file_content`, as in docs.litellm.ai/docs/batches.
+"""`create_file`, `create_batch`, `retrieve_batch`, `file_content`: docs.litellm.ai/docs/batches.
 
-These are calls of the API. The loop around them is the one of openai-python's example: see
-openai-python.py.
+These are calls of the API. The loop around them is the one of openai-python's example: see openai-
+python.py.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`Batch.submit`, `status` and `download`, the step-by-step workflow of its README.
 
-The id is kept, and `Batch(batch_id=…)` goes on after a restart, as in the README. Requests come from a
-file, as its command gives them: with those of `add_to_batch`, 0.3.4 reads a closed file. Provider: the
-documented way to another base URL. A line with the status 200 is an answer.
+The id is kept, and `Batch(batch_id=…)` goes on after a restart, as in the README. Requests come
+from a file, as its command gives them: with those of `add_to_batch`, 0.3.4 reads a closed file.
+Provider: the documented way to another base URL. A line with the status 200 is an answer.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
         batch = Batch(batch_id=known.read_text(), provider=provider)
     else:
         with Path("batch_input.jsonl").open("w") as file:
-            for request in requests:
-                file.write(json.dumps(request) + "\n")
+            file.writelines(json.dumps(request) + "\n" for request in requests)
         batch = Batch(submission_input_file="batch_input.jsonl", provider=provider)
         known.write_text(batch.submit())
     while (status := batch.status().status) not in {"completed", "failed", "expired", "cancelled"}:

@@ -1,7 +1,8 @@
-"""The loop of openai-python's `examples/responses/batch.py`, which prints the status and both files.
+"""The loop of openai-python's `examples/responses/batch.py`: it prints the status and both files.
 
-No file at all is an error. Lines are read as in OpenAI's cookbook (`examples/batch_processing.ipynb`):
-the download is saved, and the file read line by line. A line with the status 200 is an answer.
+No file at all is an error. Lines are read as in OpenAI's cookbook
+(`examples/batch_processing.ipynb`): the download is saved, and the file read line by line. A line
+with the status 200 is an answer.
 """
 
 from __future__ import annotations

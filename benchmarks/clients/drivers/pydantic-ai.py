@@ -21,7 +21,7 @@ async def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     batch = [
         BatchRequest(
             custom_id=request["custom_id"],
-            messages=[ModelRequest.user_text_prompt(request["body"]["messages"][-1]["content"])],
+            messages=[ModelRequest.user_text_prompt(prompt(request["body"]))],
         )
         for request in requests
     ]
@@ -44,3 +44,8 @@ def outcome(response: ModelResponse | Exception) -> object:
     if not response.text or response.finish_reason != "stop":
         return RuntimeError(f"text {response.text!r}, finish_reason {response.finish_reason!r}")
     return response.text
+
+
+def prompt(body: dict[str, Any]) -> str:
+    """The text of a request for a response, or of the user in one for a chat completion."""
+    return body["input"] if "input" in body else body["messages"][-1]["content"]
