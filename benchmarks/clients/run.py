@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -165,7 +166,8 @@ def gauntlet(
     words = [*FAKEBATCH, "gauntlet", "--format", "json", *flags]
     words += ["--known", str(known)] if known.exists() else []
     words += [word for incident in incidents for word in ("--only", incident)]
-    cases = json.loads(_output([*words, "--", *command]))["cases"]
+    printed = _output([*words, "--", *command])
+    cases = json.loads(re.sub(r"http://127\.0\.0\.1:\d+/w/[^/]+", "", printed))["cases"]
     return {case.pop("id"): case for case in cases}
 
 
