@@ -1,0 +1,99 @@
+"""The gauntlet with the two example clients: its verdicts fail no correct client, and no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import fakebatch
+from support.examples import example
+
+pytestmark = [pytest.mark.sync, pytest.mark.untyped]
+
+naive, robust = example("naive_client"), example("robust_client")
+
+SMOKE = (
+    "create-retried-duplicate-batch",
+    "poll-5xx-kills-loop",
+    "missing-or-null-required-fields",
+    "stuck-in-progress",
+    "error-file-ignored",
+    "download-truncated",
+    "missing-custom-ids",
+    "unicode-line-separators",
+    "expired-with-partial-output",
+    "cancel-partial-and-slow",
+    "enqueued-token-limit",
+    "restart-resubmits",
+)
+"""Twelve incidents, of nearly every group and of every verdict."""
+
+
+@pytest.mark.parametrize("run", [robust.run, robust.run_async], ids=["sync", "async"])
+def test_the_robust_client_passes(run: Any) -> None:
+    """A client that does what the catalogue advises gets a pass in each incident."""
+    card = fakebatch.run_gauntlet(run, only=SMOKE)
+    assert {each.id: each.outcome for each in card if each.outcome != "pass"} == {}
+    assert len(card) == len(SMOKE)
+
+
+NAIVE = {
+    # the incident, the outcome, the verdict that it is about, and what is said of it
+    "shuffled-order": ("pass", "", ""),
+    "completed-null-output": ("info", "", ""),
+    "create-retried-duplicate-batch": (
+        "fail",
+        "no double spend",
+        "2 batches with 20 lines in all were submitted; 1 batch with 10 lines would do.",
+    ),
+    "counts-lie-status-zero": (
+        "fail",
+        "no loss",
+        "_6955b900a0c48190a7711bcd6d8a12bb, which the client never downloaded.",
+    ),
+    "length-refusal-null-content": (
+        "fail",
+        "no lie",
+        "row-8 was cut off (finish_reason is 'length'), and its text was reported as the answer.",
+    ),
+    "poll-5xx-kills-loop": (
+        "fail",
+        "no loss",
+        "row-3 and 7 more was given up with InternalServerError: Error code: 502.",
+    ),
+    "restart-resubmits": (
+        "fail",
+        "no double spend",
+        "2 batches with 20 lines in all were submitted; 1 batch with 10 lines would do.",
+    ),
+    "duplicate-output-lines": ("unclean", "clean", "never downloaded."),
+}
+
+
+@pytest.mark.parametrize("incident", NAIVE)
+def test_the_naive_client(incident: str) -> None:
+    """The loop that everybody writes first fails where the catalogue says, in plain words."""
+    outcome, verdict, words = NAIVE[incident]
+    [found] = fakebatch.run_gauntlet(naive.run, only=incident, check=False)
+    assert found.outcome == outcome
+    assert [verdict] == [each.check for each in found.findings[:1]] or not verdict
+    assert not words or found.findings[0].message[0].endswith(words)
+
+
+def test_a_wait_without_end() -> None:
+    """A client whose wait has no end does not terminate; the run goes on with the next case."""
+    only = ("create-ok-then-failed", "new-fields")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POLL_INTERVAL", "3600")
+        card = fakebatch.run_gauntlet(naive.run, only=only, check=False)
+    assert [(each.outcome, [*{f.check for f in each.findings}]) for each in card] == [
+        ("fail", ["terminates"]),
+        ("pass", []),
+    ]
+
+
+def test_every_incident_is_a_case() -> None:
+    """The robust client gets a pass in every incident, or gives up truthfully where it must."""
+    card = fakebatch.run_gauntlet(robust.run, shard=(1, 3))  # .ci/run has two cores and no day
+    assert {each.outcome for each in card} <= {"pass", "info"}
