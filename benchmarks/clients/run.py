@@ -39,6 +39,7 @@ ENV = os.environ | {
     "FAKEBATCH_ONLY": "",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it asks GitHub for one when it is imported
     "LITELLM_MODE": "PRODUCTION",  # else it reads .env files
+    "TELEMETRY_ENABLED": "0",  # of bespokelabs-curator
 }
 
 

@@ -6,25 +6,23 @@ A list of another length cannot be paired: that is an error.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-os.environ["LANGASYNC_BATCH_POLL_INTERVAL"] = "0.02"  # read when langasync is imported
-
-from langasync import BatchPoller, batch_chain
+from langasync import BatchPoller, LangasyncSettings, batch_chain
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 
 
 async def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """The content of each message, or the LangAsyncError in its place."""
+    settings = LangasyncSettings(batch_poll_interval=0.02)
     if not Path("langasync_jobs").exists():
         model = ChatOpenAI(model=requests[0]["body"]["model"])
-        await batch_chain(model).submit(
+        await batch_chain(model, settings).submit(
             [[HumanMessage(request["body"]["messages"][-1]["content"])] for request in requests]
         )
-    async for done in BatchPoller().wait_all():
+    async for done in BatchPoller(settings).wait_all():
         if done.results is None:
             raise RuntimeError(f"no results: {done.status_info.status}")
         return [
