@@ -5,12 +5,27 @@ from __future__ import annotations
 import ast
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
-MARKS = {"pass": "·", "unclean": "u", "info": "i", "fail": "**F**", "not run": "-", "": " "}
+LONGEST = 240
+"""The characters of a message in a table."""
+MARKS = {
+    "pass": "·",
+    "unclean": "u",
+    "info": "i",
+    "loud fail": "f",
+    "fail": "**F**",
+    "not run": "-",
+    "": " ",
+}
+"""How the matrix shows outcomes; `""`: the client has not met the incident."""
+LOUD = ("was given up with", "was reported as failed (")
+"""What is said of requests for which a client has reported an error."""
 
 INTRO = """\
 # Real clients in the gauntlet
@@ -25,7 +40,9 @@ openai-python, openai-node and litellm are calls of the API: their rows are abou
 openai-python has as an example.
 
 `·` pass, `u` unclean (all answers, but too many polls, or a result file that was not read), `i`
-info (the client gave up loudly and truthfully where not all answers can be had), **F** fail, `-`
+info (the client gave up loudly and truthfully where not all answers can be had), `f` fail with an
+error for each request that has no answer, though it could have one, **F** any other fail: answers
+that are missing without a word or not true, requests submitted again without need, no end. `-` is
 not run. The column *with* has the SDK that was installed beside the client. Each incident happens
 to few users: a client with many failures here can serve well for years. A failure says what the
 client would have to do on that day.
@@ -64,9 +81,25 @@ class Client(NamedTuple):
         other = list(self.versions.items())[1:]
         return ", ".join(f"{name} {version}" for name, version in other) or "-"
 
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """The outcome of each incident; a fail that the user has been told of is a loud one."""
+        return {id_: outcome(case) for id_, case in self.cases.items()}
+
     def count(self, outcome: str) -> int:
         """How many incidents had an outcome."""
-        return sum(case["outcome"] == outcome for case in self.cases.values())
+        return [*self.outcomes.values()].count(outcome)
+
+
+def outcome(case: dict[str, Any]) -> str:
+    """The outcome of a case."""
+    if case["outcome"] != "fail":
+        return case["outcome"]
+    is_loud = all(
+        each["verdict"] == "no loss" and any(words in each["message"][0] for words in LOUD)
+        for each in case["findings"]
+    )
+    return "loud fail" if is_loud else "fail"
 
 
 def page() -> str:
@@ -79,21 +112,30 @@ def page() -> str:
         if path.exists()
         for data in [json.loads(path.read_text("utf-8"))]
     ]
-    blocks = [INTRO, *_summary(clients), NOTES, *_matrix(clients)]
+    blocks = [INTRO, *_summary(clients), NOTES, *_most_failed(clients), *_matrix(clients)]
     for client in clients:
         blocks += _details(client, configured[client.name]["packages"])
     return "\n".join(blocks)
 
 
 def _summary(clients: list[Client]) -> Iterator[str]:
-    yield "| | client | version | with | pass | unclean | info | fail | not run | date |"
-    yield "|--:|---|---|---|--:|--:|--:|--:|--:|---|"
+    yield "| | client | version | with | `·` | `u` | `i` | `f` | **F** | `-` | date |"
+    yield "|--:|---|---|---|--:|--:|--:|--:|--:|--:|---|"
     for number, client in enumerate(clients, 1):
-        counts = " | ".join(
-            str(client.count(outcome)) for outcome in ("pass", "unclean", "info", "fail", "not run")
-        )
+        counts = " | ".join(str(client.count(outcome)) for outcome in MARKS if outcome)
         name = f"[{client.name}](#{client.name})"
         yield f"| {number} | {name} | {client.version} | {client.sdk} | {counts} | {client.date} |"
+    yield ""
+
+
+def _most_failed(clients: list[Client]) -> Iterator[str]:
+    failed, run = Counter[str](), Counter[str]()
+    for client in clients:
+        for id_, case in client.cases.items():
+            run[id_] += case["outcome"] != "not run"
+            failed[id_] += case["outcome"] == "fail"
+    yield "The incidents that most clients fail:\n"
+    yield from (f"- {id_}: {count} of {run[id_]}" for id_, count in failed.most_common(12))
     yield ""
 
 
@@ -105,8 +147,7 @@ def _matrix(clients: list[Client]) -> Iterator[str]:
         yield f"|---|{':-:|' * len(clients)}"
         for id_ in ids:
             if id_.startswith(f"{group}/"):
-                outcomes = [client.cases.get(id_, {}).get("outcome", "") for client in clients]
-                cells = " | ".join(MARKS[outcome] for outcome in outcomes)
+                cells = " | ".join(MARKS[client.outcomes.get(id_, "")] for client in clients)
                 yield f"| {id_.partition('/')[2]} | {cells} |"
         yield ""
 
@@ -136,11 +177,19 @@ def _details(client: Client, packages: list[str]) -> Iterator[str]:
         yield f"| {id_} | *{verdicts}*: {_cell(what)} | {_cell(advice)} |"
     if failed:
         yield ""
-    for id_, case in client.cases.items():
-        if case["outcome"] == "not run":
-            yield f"- `{id_}` was not run: {' '.join(case['reason'].split())}"
+    for reason, ids in _skipped(client).items():
+        yield f"- Not run: {', '.join(ids)}. {reason}"
     if client.count("not run"):
         yield ""
+
+
+def _skipped(client: Client) -> dict[str, list[str]]:
+    """The incidents that were not run, by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for id_, case in client.cases.items():
+        if case["outcome"] == "not run":
+            reasons.setdefault(" ".join(case["reason"].split()), []).append(id_)
+    return reasons
 
 
 def _how(name: str) -> str:
@@ -154,5 +203,5 @@ def _how(name: str) -> str:
 
 def _cell(text: str) -> str:
     """Text in a cell of a table."""
-    words = " ".join(text.split())
+    words = shorten(text.replace("exit status 1: ", ""), LONGEST, placeholder=" …")
     return words.replace("|", "\\|").replace("<", "&lt;").replace("{", "&#123;")
