@@ -165,7 +165,7 @@ class Runs:
     """Where the files of the cases are."""
     timeout: float
     is_shown: bool
-    """Whether the command prints where this process does."""
+    """Whether to show what the command printed."""
 
     def verdict(self, case: Case, *, leftovers: bool) -> Verdict:
         """Run the command through one case, in a world of its own."""
@@ -207,7 +207,7 @@ class Process:
         while True:
             paths["output"].unlink(missing_ok=True)
             with paths["log"].open("wb") as log:
-                self._process = self._started(trial, paths, None if self.runs.is_shown else log)
+                self._process = self._started(trial, paths, log)
                 try:
                     status = self._process.wait(max(until - time.monotonic(), 0))
                 except subprocess.TimeoutExpired:
@@ -218,12 +218,14 @@ class Process:
                         trial.watch.last_call,
                         "End each loop at a deadline, or give it more time: --timeout.",
                     )
+            if self.runs.is_shown:
+                error_console.print(paths["log"].read_text("utf-8", "replace"), end="")
             if trial.watch.endless or not trial.watch.is_dead:
                 return _report(paths["output"], _raised(status, paths["log"]))
             trial.watch.revive()
 
     def _started(
-        self, trial: trials.Trial, paths: Mapping[str, Path], log: IO[bytes] | None
+        self, trial: trials.Trial, paths: Mapping[str, Path], log: IO[bytes]
     ) -> subprocess.Popen[bytes]:
         words = [
             word.replace("{input}", str(paths["input"]))

@@ -1,0 +1,177 @@
+"""`fakebatch gauntlet`: what it gives to a command, what it takes from it, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fakebatch.cli.commands import app
+from support.processes import CLIENT
+
+RUN = """
+source, target, state = sys.argv[1:4]
+requests = [json.loads(line) for line in open(source, "rb")]
+
+def submitted():
+    file = upload(b"".join(json.dumps(each).encode() + b"\\n" for each in requests))
+    params = {"input_file_id": file, "completion_window": "24h", "endpoint": requests[0]["url"]}
+    return json.loads(call("/batches", json.dumps(params).encode()))
+
+def answers(batch):
+    for row in download(ended(batch)).split(b"\\n") if row_count(batch) else ():
+        if row:
+            line = json.loads(row)
+            yield {"custom_id": line["custom_id"], "answer": line["response"]["body"]}
+
+def row_count(batch):
+    return ended(batch)["output_file_id"] is not None
+
+def write(results):
+    with open(target, "w") as out:
+        out.writelines(json.dumps(each) + "\\n" for each in results)
+"""
+"""What the clients below have in common."""
+
+
+def gauntlet(code: str, *options: str, state: str = "{state}") -> Result:
+    """`fakebatch gauntlet` with code of a client after RUN as the command."""
+    command = [sys.executable, "-c", CLIENT + RUN + code, "{input}", "{output}", state]
+    return CliRunner().invoke(app, ["gauntlet", *options, "--", *command])
+
+
+ONLY = ("--only", "results/shuffled-order")
+
+
+def test_a_client_that_passes() -> None:
+    """Request lines in {input}, results in {output}, the server in the environment."""
+    result = gauntlet("write(answers(submitted()))", *ONLY)
+    assert result.exit_code == 0, result.output
+    assert "results/shuffled-order   .     .     .     .      .    pass" in result.stdout
+    assert result.stdout.rstrip().endswith("1 pass")
+
+
+OUTCOMES = {
+    "an exit status stands for all requests": (
+        "sys.exit('no luck')",
+        "given up with exit status 1: no luck.",
+    ),
+    "no output is no result": ("", "is missing from the results: it was never submitted"),
+    "an error is a failure": (
+        (
+            "batch = submitted(); ended(batch)\n"
+            "write({'custom_id': r['custom_id'], 'error': 'lost'} for r in requests)"
+        ),
+        "was reported as failed (lost), and it was answered in the output file",
+    ),
+    "a line without custom_id": (
+        "write([{'answer': 1}])",
+        "line 1 of its output has no custom_id or is no JSON: 'custom_id'.",
+    ),
+    "answers before it failed count": (
+        "done = list(answers(submitted()))\nwrite(done[1:])\nsys.exit(3)",
+        "was given up with exit status 3.",
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", OUTCOMES)
+def test_a_client_that_fails(sentence: str) -> None:
+    """The exit status is 1, and the first moment at which the client went wrong is printed."""
+    code, words = OUTCOMES[sentence]
+    result = gauntlet(code, *ONLY)
+    assert result.exit_code == 1
+    assert words in result.stdout
+
+
+def test_how_to_see_it_alone() -> None:
+    """The line that is printed runs this case alone."""
+    result = gauntlet("", *ONLY)
+    assert f"Alone: fakebatch gauntlet --only results/shuffled-order -- {sys.executable} -c" in (
+        result.stdout
+    )
+    assert result.stdout.count("'{input}' '{output}' '{state}'") == 1
+
+
+def test_a_client_without_end() -> None:
+    """A client that still runs after the timeout is killed, and does not terminate."""
+    result = gauntlet("import time; time.sleep(600)", *ONLY, "--timeout", "1")
+    assert result.exit_code == 1
+    assert "terminates: The client still ran after 1 s." in result.stdout
+
+
+def test_polls_without_end() -> None:
+    """A client that polls a stuck batch three hundred times in vain has no deadline."""
+    code = "batch = submitted()\nwhile True: call('/batches/' + batch['id'])"
+    result = gauntlet(code, "--only", "stuck-in-progress")
+    assert result.exit_code == 1
+    assert "terminates: This wait never ends." in result.stdout
+
+
+RESUMING = """
+import pathlib
+id_ = pathlib.Path(state, "id")
+if id_.exists():
+    batch = {"id": id_.read_text(), "status": ""}
+    batch = json.loads(call("/batches/" + batch["id"]))
+else:
+    batch = submitted()
+    id_.write_text(batch["id"])
+print("started", file=open(pathlib.Path(state, "starts"), "a"))
+write(answers(batch))
+"""
+
+
+def test_a_client_that_is_killed(tmp_path: Path) -> None:
+    """In the group `resume` it is killed and started again; {state} is still there."""
+    result = gauntlet(RESUMING, "--only", "restart-resubmits")
+    assert result.exit_code == 0, result.output
+    forgetful = gauntlet(RESUMING, "--only", "restart-resubmits", state=str(tmp_path / "none"))
+    assert forgetful.exit_code == 1  # its directory does not exist
+
+
+def test_a_client_that_forgets() -> None:
+    """A client that submits again after it was killed pays twice."""
+    result = gauntlet("write(answers(submitted()))", "--only", "restart-resubmits")
+    assert result.exit_code == 1
+    assert "2 batches with 20 lines in all were submitted" in result.stdout
+
+
+def test_known_failures(tmp_path: Path) -> None:
+    """A known failure does not fail the run, a mended one does, and some are not run."""
+    known = tmp_path / "known.toml"
+    known.write_text('[fails]\n"results/shuffled-order" = "12"\n[not_run]\n"webhook/*" = "README"')
+    run = "write(answers(submitted()))"
+    assert gauntlet("", *ONLY, "--only", "webhook", "--known", str(known)).exit_code == 0
+    mended = gauntlet(run, *ONLY, "--known", str(known))
+    assert mended.exit_code == 1
+    assert "pass, and still listed as failing (12)." in mended.stdout
+
+
+def test_formats() -> None:
+    """JSON and JUnit XML on the standard output, and nothing else there."""
+    options = ("--only", "results/shuffled-order", "--only", "stuck-finalizing", "--jobs", "2")
+    code = "write(answers(submitted()))"
+    data = json.loads(gauntlet(code, *options, "--format", "json").stdout)
+    assert [each["outcome"] for each in data["cases"]] == ["pass", "pass"]
+    suite = ET.fromstring(gauntlet(code, *options, "--format", "junit").stdout)  # noqa: S314
+    assert [case.attrib["classname"] for case in suite] == ["wait", "results"]
+
+
+def test_a_dry_run() -> None:
+    """It lists the incidents, and where the client is killed; nothing runs."""
+    result = gauntlet("", "--only", "resume", "--dryrun")
+    assert result.exit_code == 0
+    assert "resume/restart-resubmits: 10 requests, killed after batches.create" in result.stdout
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "x", "1"])
+def test_a_shard_that_is_none(shard: str) -> None:
+    """--shard takes a part and a count."""
+    result = gauntlet("", "--shard", shard)
+    assert result.exit_code == 1
+    assert "is no part of the incidents" in result.stderr
