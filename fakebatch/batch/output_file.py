@@ -125,9 +125,11 @@ def result_files(batch: Batch) -> list[ResultFile]:
     misfiled = bisect_left(outcomes.misfiled, finished)
     unfinished = end.status in UNFINISHED_CODES and total > finished
     conflicts = outcomes.has_conflict and finished
-    always = batch.dialect.always_written_files if end.status is Status.COMPLETED else frozenset()
+    always = frozenset[str]()
     if batch.overrides.override.early_files and end.status is not Status.FAILED:
         always = frozenset({"output", "errors"})
+    elif end.status is Status.COMPLETED:
+        always = batch.dialect.always_written_files
     files: list[ResultFile] = []
     if completed + misfiled or "output" in always:
         files.append(ResultFile(batch, "output"))

@@ -50,7 +50,7 @@ def _sections(incident: KnownIncident) -> Iterable[tuple[str, str]]:
     """What is known of an incident, and how it is used: headings and indented texts."""
     yield "Description", _indented(incident.what, incident.inferred)
     yield "Affected clients", _indented(incident.breaks)
-    yield "Robust clients", _indented(incident.client)
+    yield "A robust client", _indented(incident.client)
     parameters = [
         f"  {name} = {_toml(parameter.default)}\n{indent(prose(parameter.what, 6), '  ')}"
         for name, parameter in incident.parameters.items()
@@ -61,7 +61,7 @@ def _sections(incident: KnownIncident) -> Iterable[tuple[str, str]]:
         _indented(
             f"{', '.join(incident.verdicts)}.",
             "" if incident.recoverable else UNRECOVERABLE,
-            "Only the provider's own API does this." if incident.api == "openai" else "",
+            "Only the provider's own API does this." if incident.api != "any" else "",
             f"Dialects: {', '.join(incident.dialects)}." if incident.dialects else "",
         ),
     )

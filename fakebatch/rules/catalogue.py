@@ -183,6 +183,27 @@ def named(name: object) -> KnownIncident:
     return _read(path)
 
 
+def by_name(name: object, /, **parameters: Any) -> Scenario:
+    """The scenario of an incident of the catalogue. It never reads another file.
+
+    Raises:
+        UsageError: there is no such incident or parameter, or it has no rules.
+    """
+    incident = named(name)
+    if not incident.toml:
+        conditions = incident.gauntlet
+        raise UsageError(
+            f"Incident {incident.id!r} has no rules, so nothing would happen.",
+            "Its cause is what the client sends."
+            if conditions.requests or conditions.prompts
+            else "Its cause is the death of the client."
+            if conditions.kill
+            else f"It is how {' and '.join(incident.dialects)} differ from OpenAI.",
+            f"`fakebatch incidents {incident.id}` shows how to make it happen.",
+        )
+    return incident.with_parameters(parameters)
+
+
 def scenario(incident: Incident, **parameters: Any) -> Scenario:
     """The scenario of an incident.
 
@@ -191,7 +212,7 @@ def scenario(incident: Incident, **parameters: Any) -> Scenario:
             other.
     """
     if isinstance(incident, str) and not incident.endswith((".toml", ".json")):
-        return named(incident).with_parameters(parameters)
+        return by_name(incident, **parameters)
     if parameters:
         values = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
         raise UsageError(
@@ -207,7 +228,7 @@ def scenario(incident: Incident, **parameters: Any) -> Scenario:
         case tuple():
             return reduce(Scenario.__or__, map(scenario, incident), Scenario())
         case _:
-            return named(incident).with_parameters({})
+            return by_name(incident)
 
 
 # --- files

@@ -82,7 +82,7 @@ def add_world(worlds: Worlds, body: bodies.NewWorld) -> bodies.WorldState:
         names = options["incident"]
         names = (names,) if isinstance(names, str) else names
         # by name only: a path would make the server read a file
-        options["incident"] = tuple(catalogue.named(name).with_parameters({}) for name in names)
+        options["incident"] = tuple(map(catalogue.by_name, names))
     return _world(worlds.add(**options))
 
 
@@ -172,7 +172,7 @@ def add_incident(world: World, body: bodies.Incident) -> bodies.RuleList:
     if body.scenario is not None:
         scenario = scenario_of(body.scenario, "incident")
     else:
-        scenario = catalogue.named(body.name).with_parameters(body.parameters)
+        scenario = catalogue.by_name(body.name, **body.parameters)
     world.emulator.incident(scenario)
     return _rules(world, without=before)
 

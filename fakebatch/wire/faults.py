@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.rules.calls import (
@@ -302,21 +302,21 @@ def altered(
             return whole._replace(script=script._replace(body=(arrived, Broken("incomplete"))))
         case Slow() as slow:
             return _slowed(reply, slow)
-        case Headers(headers):
-            return reply._replace(headers={**reply.headers, **headers})
-        case Override() as override:
-            return _overridden(reply, override)
+        case Headers() | Override() as verb:
+            return _changed(reply, verb)
         case _:
             return reply
 
 
-def _overridden(reply: messages.Reply, override: Override) -> messages.Reply:
+def _changed(reply: messages.Reply, verb: Headers | Override) -> messages.Reply:
+    """The reply with other headers, or with other fields if it is a JSON object and no error."""
+    if isinstance(verb, Headers):
+        return reply._replace(headers={**reply.headers, **verb.headers})
     is_json = reply.headers.get("content-type") == "application/json"
-    wire = json.loads(reply.body) if is_json and reply.status < 400 else None
-    if not isinstance(wire, dict):
+    if not (is_json and reply.status < 400 and reply.body.startswith(b"{")):
         return reply
-    wire |= dict(override.fields) | dict.fromkeys(override.blanks)
-    shown = {name: value for name, value in wire.items() if name not in override.without}
+    wire: dict[str, Any] = {**json.loads(reply.body), **verb.fields, **dict.fromkeys(verb.blanks)}
+    shown = {name: value for name, value in wire.items() if name not in verb.without}
     return reply._replace(body=json.dumps(shown, indent=2).encode())
 
 

@@ -143,6 +143,36 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
             LISTED,
         ],
     ),
+    "one whose cause is the input": (
+        lambda fake: fake.incident("create/mixed-model-in-file"),
+        [
+            (
+                "fakebatch: Incident 'create/mixed-model-in-file' has no rules, so nothing would "
+                "happen."
+            ),
+            "Its cause is what the client sends.",
+            "`fakebatch incidents create/mixed-model-in-file` shows how to make it happen.",
+        ],
+    ),
+    "one of a dialect": (
+        lambda fake: fake.incident(("wrong-purpose-or-extension",)),
+        [
+            (
+                "fakebatch: Incident 'upload/wrong-purpose-or-extension' has no rules, so nothing "
+                "would happen."
+            ),
+            "It is how groq and moonshot differ from OpenAI.",
+            "`fakebatch incidents upload/wrong-purpose-or-extension` shows how to make it happen.",
+        ],
+    ),
+    "one of a dead client": (
+        lambda fake: fake.incident("restart-resubmits"),
+        [
+            "fakebatch: Incident 'resume/restart-resubmits' has no rules, so nothing would happen.",
+            "Its cause is the death of the client.",
+            "`fakebatch incidents resume/restart-resubmits` shows how to make it happen.",
+        ],
+    ),
     "something else": (
         lambda fake: fake.incident(5),  # type: ignore[arg-type]
         [

@@ -41,6 +41,10 @@ The group may be left out. `fakebatch incidents` lists all, `fakebatch incidents
 group, and `fakebatch incidents NAME` prints one as a scenario file. The server takes
 `--incident NAME`; so does `fakebatch run`. See [scenarios.md](scenarios.md) for rules of your own.
 
+Some incidents have no rules: their cause is what the client sends, its death, or the provider. Such
+a name is an error in a test; its section has the requests or the dialect. `fakebatch gauntlet` runs
+any client through all of them.
+
 *Frequency* is how often an incident hits an average client, from 1 to 5, as an estimate.
 *Severity* 5 is wrong or lost data, or twice the cost, unnoticed; 3 is a run that fails loudly. The
 grades of *evidence*:
@@ -85,7 +89,7 @@ def _parts(incident: KnownIncident) -> Iterator[str]:
     points = [f"Breaks: {incident.breaks}", f"A robust client: {incident.client}"]
     if not incident.recoverable:
         points.append(UNRECOVERABLE)
-    if incident.api == "openai":
+    if incident.api != "any":
         points.append("Only the provider's own API does this.")
     if incident.dialects:
         points.append(f"Dialects: {', '.join(f'`{name}`' for name in incident.dialects)}.")

@@ -325,7 +325,7 @@ DOWNLOAD_TRUNCATED = """\
 # Affected clients
 #   Clients that mistake half a file for a whole one.
 #
-# Robust clients
+# A robust client
 #   Compares the size with `bytes` of the file object, the lines with the
 #   requests, and downloads again.
 #

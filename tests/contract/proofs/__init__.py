@@ -51,7 +51,7 @@ def trial(id_: str, *, happens: bool, **options: Any) -> Iterator[Trial]:
     dialect = OPENAI
     if incident.dialects and (happens or has_dialect):
         dialect = choose(incident.dialects[0])
-    scenario = id_ if happens else ()
+    scenario = incident.with_parameters({}) if happens else ()
     with FakeBatch(incident=scenario, dialect=dialect, unused_rules="ignore", **options) as fake:
         base_url = None if dialect is OPENAI else fake.base_url
         do = Driver(openai.OpenAI(base_url=base_url, api_key="sk-test"), dialect)

@@ -78,3 +78,26 @@ def too_many_batches(trial: Trial) -> bool:
     trial.do.sleep(3600)
     assert trial.do(create, input_file_id=uploaded.id, **trial.do.usual).id
     return refused == 1
+
+
+def batch_only_deployment(trial: Trial) -> bool:
+    """One line fails, and works in the next batch; its request is refused as a direct call."""
+    do, chat = trial.do, trial.do.client.chat.completions
+    first = do.run(trial.requests)
+    failed = (
+        [line["custom_id"] for line in do.results(first.error_file_id)]
+        if first.error_file_id
+        else []
+    )
+    again = [line for line in trial.requests if line["custom_id"] in failed]
+    for line in again:
+        try:
+            do(chat.create, **line["body"])
+        except openai.BadRequestError as error:
+            second = do.run(again)
+            return (
+                (error.code, len(again)) == ("OperationNotSupported", 1)
+                and "gpt-4o-mini" in str(error)
+                and len(do.results(second.output_file_id)) == 1
+            )
+    return False

@@ -126,6 +126,17 @@ def output_404_after_completed(trial: Trial) -> bool:
     return False
 
 
+def download_5xx(trial: Trial) -> bool:
+    """A download raises after its retries, with a page of HTML; the next one is whole."""
+    batch = trial.do.run(trial.requests)
+    try:
+        trial.do(trial.do.client.files.content, batch.output_file_id)
+    except openai.InternalServerError as error:
+        is_html = error.response.headers["content-type"].startswith("text/html")
+        return is_html and len(trial.do.results(batch.output_file_id)) == 10
+    return False
+
+
 def malformed_output_line(trial: Trial) -> bool:
     """Nine lines can be parsed; of one nothing but its beginning is there, with its custom_id."""
     batch = trial.do.run(trial.requests)
@@ -293,6 +304,17 @@ def embeddings_quirks(trial: Trial) -> bool:
     orders = {tuple(item["index"] for item in _body(line)["data"]) for line in lines}
     kinds = Counter(type(_body(line)["data"][0]["embedding"]) for line in lines)
     return orders == {(2, 1, 0), (1, 0)} and kinds == {list: 4, str: 1}
+
+
+def embedding_request_refused(trial: Trial) -> bool:
+    """A line with three inputs, of which one is empty, fails as a whole; three lines do not."""
+    endpoint = trial.requests[0]["url"]
+    output, errors = _both(trial, trial.do.run(trial.requests, endpoint=endpoint))
+    return (
+        len(output) == 3
+        and [line["response"]["status_code"] for line in errors] == [400]
+        and "'$.input' is invalid" in _body(errors[0])["error"]["message"]
+    )
 
 
 def error_beside_null_body(trial: Trial) -> bool:

@@ -370,6 +370,7 @@ def test_a_thread_of_anyio_from_before_the_clock_takes_its_next_job_in_virtual_t
         real_task_done(jobs)
 
     async def main() -> None:
+        job: asyncio.Task[Any]
         if begun_before == "runs":
             job = asyncio.create_task(anyio.to_thread.run_sync(is_begun.wait))
             await asyncio.sleep(0.01)
