@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -196,7 +197,9 @@ class Process:
 
     def run(self, trial: trials.Trial) -> Report:
         """Run it until it ends without having been killed. What it says that it got."""
-        paths = {name: self.folder / name for name in ("input", "output", "state", "log")}
+        # the service looks at the name of an upload
+        names = {"input": "input.jsonl", "output": "output.jsonl", "state": "state", "log": "log"}
+        paths = {name: self.folder / file for name, file in names.items()}
         paths["state"].mkdir(parents=True)
         lines = (json.dumps(request) + "\n" for request in self.case.requests)
         paths["input"].write_text("".join(lines))
@@ -248,12 +251,18 @@ class Process:
         )
 
 
+_EXCEPTION = re.compile(r"(Uncaught )?[\w.]*(Error|Exception)\b")
+
+
 def _raised(status: int, log: Path) -> str | None:
-    """The exit status of a client that gave up, and the last line that it printed."""
+    """The exit status of a client that gave up, with its exception or the last line of its log."""
     if status == 0:
         return None
     lines = log.read_text("utf-8", "replace").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    printed = [line.strip() for line in reversed(lines) if line.strip()]
+    # Node prints the stack and its version after the message, pydantic what was wrong
+    exceptions = (line for line in printed if _EXCEPTION.match(line))
+    last = next(exceptions, printed[0] if printed else "")
     return f"exit status {status}" + (f": {last[:300]}" if last else "")
 
 

@@ -242,10 +242,10 @@ def _batch(batch: Batch, service: Service, requests: Requests) -> BatchRecord:
 
 def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineRecord]:
     if batch.fails or batch.end.status not in TERMINAL:
-        how = f"its batch stays {batch.end.status.value!r}"
+        how = f"is in a batch that stays {batch.end.status.value!r}"
         if batch.fails:
             codes = dict.fromkeys(str(entry.get("code")) for entry in errors(batch, Status.FAILED))
-            how = f"its batch failed: {', '.join(codes) or 'without errors'}"
+            how = f"was in a batch that failed: {', '.join(codes) or 'without errors'}"
         for line in batch.readable_lines:
             yield LineRecord(requests.find(line.custom_id, line.body), "pending", how)
         return

@@ -64,11 +64,13 @@ ENDPOINTS: Mapping[str, Endpoint] = {
 def echo(request: ModelRequest, then: str = "") -> Body:
     """The default reply: every text in it is the user's last, followed by `then`.
 
+    Where the request requires JSON, `then` is part of a string in it.
+
     Raises:
         UsageError: the endpoint has no default reply, or no value is valid for the schema.
     """
     body = _endpoint(request).echo(request)
-    return malformed.append_text(body, then) if then else body
+    return malformed.append_text(request, body, then) if then else body
 
 
 def malform(request: ModelRequest, how: str) -> Body:

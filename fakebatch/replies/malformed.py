@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fakebatch.replies.request import ModelRequest, elements, is_object, members
+from fakebatch.replies.structured import json_echo
 
 REFUSAL = "I'm sorry, but I can't assist with that request."
 CUT = '{"answer": "half of an obj'
@@ -92,9 +93,14 @@ def with_items_reversed(body: Body) -> Body:
     return body | {name: body[name][::-1] for name in names if "index" in members(body[name][0])}
 
 
-def append_text(body: Body, text: str) -> Body:
-    """The reply with `text` appended to every text in it."""
-    return _with_texts(body, lambda before: None if before is None else f"{before}{text}")
+def append_text(request: ModelRequest, body: Body, text: str) -> Body:
+    """The reply with `text` appended to every text in it; JSON that is required stays valid."""
+    required = json_echo(request, text)
+
+    def followed(before: str | None) -> str | None:
+        return None if before is None else required or f"{before}{text}"
+
+    return _with_texts(body, followed)
 
 
 def _with_texts(body: Body, change: Callable[[Any], Any]) -> Body:

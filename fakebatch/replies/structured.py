@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fakebatch.errors import UsageError
 from fakebatch.replies.pattern import Unsatisfiable
-from fakebatch.replies.request import ModelRequest, elements, members
+from fakebatch.replies.request import ModelRequest, elements, members, read_conversation
 from fakebatch.replies.schema import instance
 
 
@@ -34,6 +34,22 @@ def formatted(request: ModelRequest, text_format: Any, text: str) -> str:
         schema = members(format_.get("json_schema", format_)).get("schema")
         return _valid_json(request, schema, text)
     return text
+
+
+def json_echo(request: ModelRequest, then: str) -> str | None:
+    """The JSON that a request requires, of the user's last text and `then`; None: it requires none.
+
+    Raises:
+        UsageError: no value was found that is valid for the schema.
+    """
+    if "messages" in request.body:
+        conversation, text_format = request.body["messages"], request.body.get("response_format")
+    else:
+        conversation = request.body.get("input")
+        text_format = members(request.body.get("text")).get("format")
+    if members(text_format).get("type") not in ("json_object", "json_schema"):
+        return None
+    return formatted(request, text_format, read_conversation(conversation)[0] + then)
 
 
 def forced_call(request: ModelRequest, text: str) -> Call | None:

@@ -51,6 +51,23 @@ def test_a_format_is_kept(chat_format: Any, format_: Any, expected: Any) -> None
     assert json.loads(item["content"][0]["text"]) == expected
 
 
+@pytest.mark.parametrize(("chat_format", "format_", "plain"), FORMATS.values(), ids=FORMATS)
+def test_what_follows_a_text_is_part_of_required_json(
+    chat_format: Any, format_: Any, plain: Any
+) -> None:
+    """Where a request demands JSON, what follows its text is inside a string of that JSON."""
+    expected = {name: f"{text}\u2028\u0085" for name, text in plain.items()}
+    body = {"messages": [{"role": "user", "content": "Ann"}], "response_format": chat_format}
+    request = ModelRequest("/v1/chat/completions", body, b"key", 0, "gpt")
+    [choice] = echo(request, then="\u2028\u0085")["choices"]
+    assert json.loads(choice["message"]["content"]) == expected
+    request = ModelRequest(
+        "/v1/responses", {"input": "Ann", "text": {"format": format_}}, b"key", 0, "gpt"
+    )
+    [item] = echo(request, then="\u2028\u0085")["output"]
+    assert json.loads(item["content"][0]["text"]) == expected
+
+
 CALLS = {
     "by its name": (
         {"type": "function", "function": {"name": "greet"}},
