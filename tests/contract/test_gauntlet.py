@@ -60,7 +60,7 @@ NAIVE = {
     "poll-5xx-kills-loop": (
         "fail",
         "no loss",
-        "7 more had no answer when the client gave up: InternalServerError: Error code: 502.",
+        "7 more was given up with InternalServerError: Error code: 502.",
     ),
     "restart-resubmits": (
         "fail",

@@ -58,7 +58,7 @@ def test_a_client_that_passes() -> None:
 OUTCOMES = {
     "an exit status stands for all requests": (
         "sys.exit('no luck')",
-        "had no answer when the client gave up: exit status 1: no luck.",
+        "given up with exit status 1: no luck.",
     ),
     "no output is no result": ("", "is missing from the results: it was never submitted"),
     "an error is a failure": (
@@ -74,7 +74,7 @@ OUTCOMES = {
     ),
     "answers before it failed count": (
         "done = list(answers(submitted()))\nwrite(done[1:])\nsys.exit(3)",
-        "had no answer when the client gave up: exit status 3.",
+        "was given up with exit status 3.",
     ),
 }
 
