@@ -9,7 +9,7 @@ field() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" reply.json | head -n 1; }
 
 call -o reply.json "$OPENAI_BASE_URL/files" -F purpose=batch -F "file=@$1"
 body='{"input_file_id": "'$(field id)'", "endpoint": "/v1/chat/completions", "completion_window": "24h"}'
-call -o reply.json "$OPENAI_BASE_URL/batches" --json "$body"
+call -o reply.json "$OPENAI_BASE_URL/batches" -H "content-type: application/json" -d "$body"
 batch=$(field id)
 until [ "$(field status)" = completed ]; do
   call -o reply.json "$OPENAI_BASE_URL/batches/$batch"
