@@ -3,8 +3,8 @@
     python benchmarks/server.py                     # ten minutes
     python benchmarks/server.py --only retrieve     # also: connections, uploads, beside
 
-Installs uvicorn and llmock into virtual environments and aimock by npm into a folder, all temporary.
-Each server is a process of its own, and so is each load on it. The floor, uvicorn's default h11 on
+Installs uvicorn and llmock into virtual environments and aimock by npm into a folder, temporary
+unless it is --folder. Each server is a process of its own, and so is each load on it. The floor, uvicorn's default h11 on
 asyncio, sends the bytes of our own reply. Memory and processor time are those of the server, as
 Linux counts them. A value of `least` is that of several interleaved rounds.
 """
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,54 +125,36 @@ def fakebatch(port: int) -> list[str]:
     return [sys.executable, "-m", "fakebatch", "serve", "--port", str(port)]
 
 
-def environment(folder: str, name: str, *packages: str) -> str:
-    """The interpreter of a virtual environment with these packages."""
-    python = f"{folder}/{name}/bin/python"
-    subprocess.run([sys.executable, "-m", "venv", f"{folder}/{name}"], check=True)  # noqa: S603
-    install = [python, "-m", "pip", "install", "-qq", *packages]
-    subprocess.run(install, check=True, capture_output=True)  # noqa: S603
-    return python
-
-
-@dataclass(frozen=True)
-class Others:
-    """How the other servers are started."""
-
-    uvicorn: str
-    fast: str
-    """With httptools and uvloop."""
-    llmock: str
-    aimock: list[str]
-
-    @classmethod
-    def installed(cls, folder: str) -> Others:
-        """All of them, in a folder."""
+def commands_of(folder: str, body: str) -> dict[str, Callable[[int], list[str]]]:
+    """Every server by its name; the others are installed in a folder, unless they are there."""
+    rule = '{"fixtures": [{"match": {"endpoint": "chat"}, "response": {"content": "ok"}}]}'
+    Path(folder, "all.json").write_text(rule)
+    if not Path(folder, "node_modules").exists():
         npm = [shutil.which("npm") or "npm", "install", "--silent", "--prefix", folder]
         subprocess.run([*npm, "@copilotkit/aimock@1.43.0"], check=True)  # noqa: S603
-        rule = '{"fixtures": [{"match": {"endpoint": "chat"}, "response": {"content": "ok"}}]}'
-        Path(folder, "all.json").write_text(rule)
-        cli = f"{folder}/node_modules/@copilotkit/aimock/dist/cli.js"
-        options = ["--fixtures", f"{folder}/all.json", "--log-level", "silent"]
-        return cls(
-            environment(folder, "plain", "uvicorn"),
-            environment(folder, "standard", "uvicorn[standard]"),
-            environment(folder, "llmock", "llmock==0.2.2"),
-            [shutil.which("node") or "node", cli, *options],
-        )
+    cli = f"{folder}/node_modules/@copilotkit/aimock/dist/cli.js"
+    options = ["--fixtures", f"{folder}/all.json", "--log-level", "silent"]
+    aimock = [shutil.which("node") or "node", cli, *options]
+    plain = environment(folder, "plain", "uvicorn")
+    fast = environment(folder, "standard", "uvicorn[standard]")
+    llmock = environment(folder, "llmock", "llmock==0.2.2")
+    return {
+        "uvicorn, constant app": lambda port: [plain, "-c", CONSTANT, str(port), body],
+        "fakebatch serve": fakebatch,
+        "uvicorn[standard], constant app": lambda port: [fast, "-c", CONSTANT, str(port), body],
+        "aimock 1.43.0": lambda port: [*aimock, "--port", str(port)],
+        "llmock 0.2.2": lambda port: [llmock, "-c", LLMOCK, str(port)],
+    }
 
-    def constant(self, python: str, body: str) -> Callable[[int], list[str]]:
-        """Uvicorn with an app that always sends this file."""
-        return lambda port: [python, "-c", CONSTANT, str(port), body]
 
-    def commands(self, body: str) -> dict[str, Callable[[int], list[str]]]:
-        """Every server by its name."""
-        return {
-            "uvicorn, constant app": self.constant(self.uvicorn, body),
-            "fakebatch serve": fakebatch,
-            "uvicorn[standard], constant app": self.constant(self.fast, body),
-            "aimock 1.43.0": lambda port: [*self.aimock, "--port", str(port)],
-            "llmock 0.2.2": lambda port: [self.llmock, "-c", LLMOCK, str(port)],
-        }
+def environment(folder: str, name: str, *packages: str) -> str:
+    """The interpreter of a virtual environment with these packages."""
+    python = Path(folder, name, "bin", "python")
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)  # noqa: S603
+        install = [str(python), "-m", "pip", "install", "-qq", *packages]
+        subprocess.run(install, check=True, capture_output=True)  # noqa: S603
+    return str(python)
 
 
 # --- clients
@@ -239,10 +221,13 @@ def load(address: tuple[str, int], request: bytes, connections: int, seconds: fl
 def created(client: openai.OpenAI, content: bytes, endpoint: Any = CHAT) -> str:
     """The id of a batch of this input."""
     file = client.files.create(file=("in.jsonl", content), purpose="batch")
-    batch = client.batches.create(
-        input_file_id=file.id, endpoint=endpoint, completion_window="24h"
-    )
+    batch = client.batches.create(input_file_id=file.id, endpoint=endpoint, completion_window="24h")
     return batch.id
+
+
+def finished(client: openai.OpenAI) -> str:
+    """The id of a batch that has ended."""
+    return str(ended(client, created(client, requests(10, 300))).id)
 
 
 def ended(client: openai.OpenAI, id_: str) -> Any:
@@ -255,18 +240,15 @@ def ended(client: openai.OpenAI, id_: str) -> Any:
 # --- what is measured
 
 
-def retrieves(commands: Mapping[str, Any], body: Path, times: int, rounds: int) -> None:
+def retrieves(commands: Mapping[str, Any], times: int, rounds: int) -> None:
     """Processor time and wall time of a retrieve, on one connection."""
     processor: dict[str, list[float]] = {name: [] for name in commands}
     wall: dict[str, list[float]] = {name: [] for name in commands}
     with ExitStack() as stack:
         pollers = list[tuple[str, Served, Poller]]()
-        for name, command in sorted(commands.items(), key=lambda each: "constant" in each[0]):
+        for name, command in commands.items():
             served = stack.enter_context(serving(command))
-            path = "/batches/constant"
-            if "constant" not in name:
-                path = f"/batches/{created(served.client, requests(10, 300))}"
-                ended(served.client, path.rpartition("/")[2])
+            path = f"/batches/{'constant' if 'constant' in name else finished(served.client)}"
             pollers.append((name, served, Poller(served, path)))
         for _ in range(rounds):
             for name, served, poll in pollers:
@@ -282,13 +264,10 @@ def retrieves(commands: Mapping[str, Any], body: Path, times: int, rounds: int) 
 
 def connections(commands: Mapping[str, Any], count: int, seconds: float) -> None:
     """Requests a second, processor time and memory under many connections."""
-    print(f"\n{count} connections for {seconds:.0f} s{'':21} requests/s   cpu us  memory, MiB, over time")
+    print(f"\n{count} connections for {seconds:.0f} s{'':21} requests/s   cpu us  MiB over time")
     for name, command in commands.items():
         with serving(command) as served:
-            path = "/batches/constant"
-            if "constant" not in name:
-                path = f"/batches/{created(served.client, requests(10, 300))}"
-                ended(served.client, path.rpartition("/")[2])
+            path = f"/batches/{'constant' if 'constant' in name else finished(served.client)}"
             host, port = served.address
             arguments = [host, str(port), served.request(path).hex(), str(count), str(seconds)]
             began = served.cpu()
@@ -316,15 +295,15 @@ def uploads(commands: Mapping[str, Any], size: int) -> None:
         for name, command in commands.items():
             if "constant" in name:
                 continue
-            for way in (by_curl, by_sdk):
+            for kind, upload in (("curl", upload_by_curl), ("the SDK", upload_by_sdk)):
                 with serving(command) as served:
-                    served.client.files.list()
+                    created(served.client, requests(10, 300))
                     before = served.memory()
                     served.forget_peak()
-                    label = f"{name}, {way.__doc__}"
+                    label = f"{name}, {kind}"
                     try:
-                        id_ = way(served, file.name)
-                    except (openai.APIError, KeyError) as error:
+                        id_ = upload(served, file.name)
+                    except (openai.APIError, ValueError) as error:
                         print(f"{label:44} refused: {str(error)[:70]}")
                         continue
                     peak = (served.memory("VmHWM") - before) / len(content)
@@ -333,57 +312,59 @@ def uploads(commands: Mapping[str, Any], size: int) -> None:
                     print(f"{label:44} {peak:7.2f} {left:18.2f}", flush=True)
 
 
-def by_curl(served: Served, path: str) -> str:
-    """curl"""  # noqa: D400, D403, D415
-    key = f"authorization: {served.headers['authorization']}"
-    command = ["curl", "-s", f"{served.url}/files", "-H", key, "-F", "purpose=batch"]
-    done = subprocess.run([*command, "-F", f"file=@{path}"], check=False, stdout=subprocess.PIPE)  # noqa: S603
-    return str(json.loads(done.stdout or b"{}")["id"])
+def by_curl(served: Served, path: str, *options: str, times: int = 1) -> bytes:
+    """What curl gets, at the last of several times; without options it is thrown away."""
+    command = ["curl", "-s", served.url + path, "-H", f"authorization: Bearer {KEY}"]
+    command += options or ("-o", "/dev/null")
+    for _ in range(times - 1):
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout  # noqa: S603
 
 
-def by_sdk(served: Served, path: str) -> str:
-    """the SDK"""  # noqa: D400, D403, D415
+def upload_by_curl(served: Served, path: str, times: int = 1) -> str:
+    """The id of the new file."""
+    options = ("-F", "purpose=batch", "-F", f"file=@{path}")
+    answer = json.loads(by_curl(served, "/files", *options, times=times))
+    if "error" in answer:
+        raise ValueError(answer["error"]["message"])
+    return str(answer["id"])
+
+
+def upload_by_sdk(served: Served, path: str) -> str:
+    """The same."""
     return served.client.files.create(file=Path(path), purpose="batch").id
 
 
 def beside(seconds: float) -> None:
     """Latency of polls of a batch while the server works for another client."""
-    with serving(fakebatch) as served:
+    with serving(fakebatch) as served, tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
         client = served.client
-        poll = Poller(served, f"/batches/{created(client, requests(10, 300))}")
-        ended(client, client.batches.list().data[0].id)
-        for _ in range(1_000):
-            poll()
-        print(f"\nlatency of a poll, ms{'':27} median      99%    worst    ratio of medians, of 99%")
+        poll = Poller(served, f"/batches/{finished(client)}")
+        print(
+            f"\nlatency of a poll, ms{'':27} median      99%    worst    ratio of medians, of 99%"
+        )
         idle = latencies(poll, lambda: time.sleep(seconds))
         report("idle", idle, idle)
-        big = ended(client, created(client, embeddings(10_000), EMBEDDINGS))
-        held = client.files.create(file=("a.jsonl", requests(50_000, 2_000)), purpose="batch").id
-        for label, file_id in (("results", big.output_file_id), ("an input file", held)):
-            length, taken = 0, latencies(poll, lambda: None)
-            download = ["curl", "-s", f"{served.url}/files/{file_id}/content", "-o", "/dev/null"]
-            download += ["-H", f"authorization: Bearer {KEY}", "-w", "%{size_download}"]
-            with tempfile.TemporaryFile() as out:
-                command = lambda: subprocess.run(download, check=True, stdout=out)  # noqa: E731, S603
-                taken = latencies(poll, command)
-                out.seek(0)
-                length = int(out.read())
-            report(f"beside a download of {label}, {length / MIB:.0f} MiB", taken, idle)
-        other = created(client, requests(50_000, 2_000))
-        report(
-            "while 50,000 lines are judged",
-            latencies(poll, lambda: client.batches.retrieve(other)),
-            idle,
-        )
-        report(
-            "while 50,000 lines are answered", latencies(poll, lambda: ended(client, other)), idle
-        )
+        results = ended(client, created(client, embeddings(10_000), EMBEDDINGS)).output_file_id
         content = requests(50_000, 2_000)
-        report(
-            "while 100 MB are uploaded",
-            latencies(poll, lambda: client.files.create(file=content, purpose="batch")),
-            idle,
-        )
+        file.write(content)
+        file.flush()
+        held = client.files.create(file=Path(file.name), purpose="batch").id
+        other = created(client, content)
+        size = f"{len(content) / MIB:.0f} MiB"
+        work: dict[str, Callable[[], object]] = {
+            "a download of results, 328 MiB, five times": lambda: by_curl(
+                served, f"/files/{results}/content", times=5
+            ),
+            f"a download of an input file, {size}, 20 times": lambda: by_curl(
+                served, f"/files/{held}/content", times=20
+            ),
+            f"an upload of {size}, five times": lambda: upload_by_curl(served, file.name, times=5),
+            "50,000 lines are judged": lambda: client.batches.retrieve(other),
+            "50,000 lines are answered": lambda: ended(client, other),
+        }
+        for name, do in work.items():
+            report(name, latencies(poll, do), idle)
 
 
 def embeddings(lines: int) -> bytes:
@@ -415,9 +396,7 @@ def report(name: str, taken: list[float], idle: list[float]) -> None:
 
 def reply(served: Served) -> bytes:
     """The body of a retrieve, which the constant apps send."""
-    id_ = created(served.client, requests(10, 300))
-    ended(served.client, id_)
-    return served.client.batches.with_raw_response.retrieve(id_).content
+    return served.client.batches.with_raw_response.retrieve(finished(served.client)).content
 
 
 def main() -> None:
@@ -429,16 +408,18 @@ def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--only", choices=["retrieve", "connections", "uploads", "beside"])
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--seconds", type=float, default=20, help="of each load of 64 connections")
+    parser.add_argument("--folder", help="where the other servers are installed, and stay")
     given = parser.parse_args()
     about()
-    with tempfile.TemporaryDirectory() as folder:
-        body = Path(folder, "body.json")
+    with tempfile.TemporaryDirectory() as temporary:
+        body = Path(temporary, "body.json")
         with serving(fakebatch) as served:
             body.write_bytes(reply(served))
-        commands = Others.installed(folder).commands(str(body)) if given.only != "beside" else {}
+        others = given.only != "beside"
+        commands = commands_of(given.folder or temporary, str(body)) if others else {}
         if given.only in (None, "retrieve"):
-            retrieves(commands, body, times=1_000, rounds=10)
+            retrieves(commands, times=1_000, rounds=10)
         if given.only in (None, "connections"):
             connections(commands, 64, given.seconds)
         if given.only in (None, "uploads"):
