@@ -4,9 +4,9 @@
     python benchmarks/server.py --only retrieve     # also: connections, uploads, beside
 
 Installs uvicorn and llmock into virtual environments and aimock by npm into a folder, temporary
-unless it is --folder. Each server is a process of its own, and so is each load on it. The floor, uvicorn's default h11 on
-asyncio, sends the bytes of our own reply. Memory and processor time are those of the server, as
-Linux counts them. A value of `least` is that of several interleaved rounds.
+unless it is --folder. Each server is a process of its own, and so is each load on it. The floor,
+uvicorn's default h11 on asyncio, sends the bytes of our own reply. Memory and processor time are
+those of the server, as Linux counts them. The least is that of several interleaved rounds.
 """
 
 from __future__ import annotations
