@@ -298,7 +298,7 @@ def test_an_upload_is_held_once() -> None:
 
 
 def test_the_server_ends_with_open_connections(capfd: pytest.CaptureFixture[str]) -> None:
-    """Idle, or within an upload, a pause or a download: without a traceback."""
+    """Idle, or within an upload, a pause or a download: at once, without a traceback."""
 
     def endless(_: Request) -> Iterator[bytes]:
         while True:
