@@ -31,7 +31,6 @@ PROGRAMS = {
 }
 """Each uploads a file, creates a batch, polls until its end and prints the results."""
 NEEDS = {"curl": ("curl",), "java": ("javac",)}
-INSTALL = "npm install --prefix tests/clients"
 PATIENCE = "60"
 """After so many seconds a client gives up; a test that waits for this says less."""
 
@@ -80,7 +79,7 @@ def run(request: pytest.FixtureRequest, fakebatch_server: Remote, tmp_path: Path
             pytest.skip(f"needs {needed}")
     command = [interpreter, str(HERE / file)]
     if request.param == "openai-node" and not (HERE / "node_modules" / "openai").exists():
-        pytest.skip(f"needs openai of npm: {INSTALL}")
+        pytest.skip("needs openai of npm: npm install --prefix tests/clients")
     if request.param == "java":
         command = ["java", "-cp", request.getfixturevalue("java"), "Client"]
     return Program(request.param, command, fakebatch_server, tmp_path)
@@ -103,7 +102,7 @@ def test_a_batch_from_upload_to_download(
     """
     sent = write(tmp_path / "größe 1.jsonl", lines, content)
     done = run("größe 1.jsonl")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     ids = [int(json.loads(line)["custom_id"]) for line in done.stdout.splitlines()]
     assert sorted(ids) == [*range(lines)]
     fakebatch_server.assert_all_downloaded()
@@ -231,7 +230,7 @@ def test_retries_of_openai_node(run: Program, fakebatch_server: Remote, tmp_path
     fakebatch_server.on_call("batches.retrieve", nth=1).reset()
     fakebatch_server.on_call("batches.create", nth=1).reset(applied=True)
     done = run("in.jsonl", "2")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
     with pytest.raises(AssertionError, match="2 batches"):
         fakebatch_server.assert_single_batch()
