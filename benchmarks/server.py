@@ -125,8 +125,8 @@ def fakebatch(port: int) -> list[str]:
     return [sys.executable, "-m", "fakebatch", "serve", "--port", str(port)]
 
 
-def commands_of(folder: str, body: str) -> dict[str, Callable[[int], list[str]]]:
-    """Every server by its name; the others are installed in a folder, unless they are there."""
+def aimock(folder: str) -> Callable[[int], list[str]]:
+    """The npm package, in a folder, where it is installed unless it is there."""
     rule = '{"fixtures": [{"match": {"endpoint": "chat"}, "response": {"content": "ok"}}]}'
     Path(folder, "all.json").write_text(rule)
     if not Path(folder, "node_modules").exists():
@@ -134,7 +134,11 @@ def commands_of(folder: str, body: str) -> dict[str, Callable[[int], list[str]]]
         subprocess.run([*npm, "@copilotkit/aimock@1.43.0"], check=True)  # noqa: S603
     cli = f"{folder}/node_modules/@copilotkit/aimock/dist/cli.js"
     options = ["--fixtures", f"{folder}/all.json", "--log-level", "silent"]
-    aimock = [shutil.which("node") or "node", cli, *options]
+    return lambda port: [shutil.which("node") or "node", cli, *options, "--port", str(port)]
+
+
+def commands_of(folder: str, body: str) -> dict[str, Callable[[int], list[str]]]:
+    """Every server by its name; the others are installed in a folder, unless they are there."""
     plain = environment(folder, "plain", "uvicorn")
     fast = environment(folder, "standard", "uvicorn[standard]")
     llmock = environment(folder, "llmock", "llmock==0.2.2")
@@ -142,7 +146,7 @@ def commands_of(folder: str, body: str) -> dict[str, Callable[[int], list[str]]]
         "uvicorn, constant app": lambda port: [plain, "-c", CONSTANT, str(port), body],
         "fakebatch serve": fakebatch,
         "uvicorn[standard], constant app": lambda port: [fast, "-c", CONSTANT, str(port), body],
-        "aimock 1.43.0": lambda port: [*aimock, "--port", str(port)],
+        "aimock 1.43.0": aimock(folder),
         "llmock 0.2.2": lambda port: [llmock, "-c", LLMOCK, str(port)],
     }
 
@@ -350,12 +354,7 @@ def beside(seconds: float) -> None:
         file.write(content)
         file.flush()
         held = client.files.create(file=Path(file.name), purpose="batch").id
-        judged = list[str]()
-
-        def judge() -> None:
-            judged.append(created(client, content))
-            client.batches.retrieve(judged[-1])
-
+        others = [created(client, content) for _ in range(5)]
         size = f"{len(content) / MIB:.0f} MiB"
         work: dict[str, Callable[[], object]] = {
             "a download of results, 328 MiB, five times": lambda: by_curl(
@@ -365,8 +364,8 @@ def beside(seconds: float) -> None:
                 served, f"/files/{held}/content", times=20
             ),
             f"an upload of {size}, five times": lambda: upload_by_curl(served, file.name, times=5),
-            "50,000 lines are judged, five times": lambda: [judge() for _ in range(5)],
-            "50,000 lines are answered, five times": lambda: [ended(client, id_) for id_ in judged],
+            "50,000 lines are judged, five times": lambda: [*map(client.batches.retrieve, others)],
+            "50,000 lines are answered, five times": lambda: [ended(client, id_) for id_ in others],
         }
         for name, do in work.items():
             report(name, latencies(poll, do), idle)
