@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,7 +67,6 @@ class Served:
     url: str
     """The base URL for clients."""
     pid: int
-    headers: dict[str, str] = field(default_factory=lambda: {"authorization": f"Bearer {KEY}"})
 
     @property
     def client(self) -> openai.OpenAI:
@@ -96,14 +95,17 @@ class Served:
 
     def request(self, path: str) -> bytes:
         """A GET on a connection that stays open."""
-        prefix = urlsplit(self.url).path
-        head = [f"GET {prefix}{path} HTTP/1.1", f"Host: {self.address[0]}:{self.address[1]}"]
-        head += [f"{name}: {value}" for name, value in self.headers.items()]
+        parts = urlsplit(self.url + path)
+        head = (
+            f"GET {parts.path} HTTP/1.1",
+            f"Host: {parts.netloc}",
+            f"Authorization: Bearer {KEY}",
+        )
         return "\r\n".join([*head, "", ""]).encode()
 
 
 @contextmanager
-def serving(command: Callable[[int], list[str]], path: str = "/v1") -> Generator[Served]:
+def serving(command: Callable[[int], list[str]]) -> Generator[Served]:
     """A server that listens on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -114,7 +116,7 @@ def serving(command: Callable[[int], list[str]], path: str = "/v1") -> Generator
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             time.sleep(0.1)
-        yield Served(f"http://127.0.0.1:{port}{path}", process.pid)
+        yield Served(f"http://127.0.0.1:{port}/v1", process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -249,14 +251,14 @@ def retrieves(commands: Mapping[str, Any], times: int, rounds: int) -> None:
     processor: dict[str, list[float]] = {name: [] for name in commands}
     wall: dict[str, list[float]] = {name: [] for name in commands}
     with ExitStack() as stack:
-        pollers = list[tuple[str, Served, Poller]]()
+        servers = list[tuple[str, Served, str]]()
         for name, command in commands.items():
             served = stack.enter_context(serving(command))
             path = f"/batches/{'constant' if 'constant' in name else finished(served.client)}"
-            pollers.append((name, served, Poller(served, path)))
+            servers.append((name, served, path))
         for _ in range(rounds):
-            for name, served, poll in pollers:
-                began = served.cpu()
+            for name, served, path in servers:
+                poll, began = Poller(served, path), served.cpu()
                 wall[name].append(statistics.median(poll() for _ in range(times)) * 1e6)
                 processor[name].append((served.cpu() - began) / times * 1e6)
     floor = next(iter(commands))
@@ -364,8 +366,12 @@ def beside(seconds: float) -> None:
                 served, f"/files/{held}/content", times=20
             ),
             f"an upload of {size}, five times": lambda: upload_by_curl(served, file.name, times=5),
-            "50,000 lines are judged, five times": lambda: [*map(client.batches.retrieve, others)],
-            "50,000 lines are answered, five times": lambda: [ended(client, id_) for id_ in others],
+            "five batches of 50,000 lines are judged": lambda: [
+                *map(client.batches.retrieve, others)
+            ],
+            "five batches of 50,000 lines are answered": lambda: [
+                ended(client, id_) for id_ in others
+            ],
         }
         for name, do in work.items():
             report(name, latencies(poll, do), idle)
@@ -420,10 +426,10 @@ def main() -> None:
         body = Path(temporary, "body.json")
         with serving(fakebatch) as served:
             body.write_bytes(reply(served))
-        others = given.only != "beside"
-        commands = commands_of(given.folder or temporary, str(body)) if others else {}
+        needed = given.only != "beside"
+        commands = commands_of(given.folder or temporary, str(body)) if needed else {}
         if given.only in (None, "retrieve"):
-            retrieves(commands, times=1_000, rounds=10)
+            retrieves(commands, times=5_000, rounds=5)
         if given.only in (None, "connections"):
             connections(commands, 64, given.seconds)
         if given.only in (None, "uploads"):
