@@ -230,7 +230,7 @@ class State:
         with self.lock:
             self._copy_from(saved)
             self.revision += 1
-            self.unsent_events = dict.fromkeys(self.unsent_events, 0)  # `early` may differ now
+            self.check_events()
 
     def _copy_from(self, other: State) -> None:
         for name, value in vars(other).items():
@@ -269,6 +269,7 @@ class State:
             self.hits = Counter({place: self.hits[place] for place in kept & self.hits.keys()})
             self.incidental &= kept
             self._scenario = scenario
+            self.check_events()
             self.dialect = replace(self.native, limits=replace(self.native.limits, **limits))
             self.revision += 1
 
@@ -314,7 +315,14 @@ class State:
             self.unsettled_from = min(self.unsettled_from, look)
             if batch.id not in self.sent_events:
                 self.unsent_events[batch.id] = 0
+            if self.scenario.on_webhook:  # which select by the order in which batches end
+                self.check_events()
             return True
+
+    def check_events(self) -> None:
+        """Compute anew when each webhook is due: `early` may differ now."""
+        with self.lock:
+            self.unsent_events = dict.fromkeys(self.unsent_events, 0)
 
     def drop_content(self, id_: str, deleted: int) -> None:
         """Delete a file and its content. Its batches follow when they do not need it.
