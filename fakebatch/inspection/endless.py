@@ -24,7 +24,7 @@ from weakref import WeakKeyDictionary
 from fakebatch.durations import SECOND, Duration, microseconds, text
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.inspection.journal import moment_text
-from fakebatch.rules.calls import Headers, Slow
+from fakebatch.rules.calls import Headers, Reply, Slow
 from fakebatch.service import Service, view
 from fakebatch.vtime import callsite
 from fakebatch.vtime.clock import Sleep
@@ -47,6 +47,9 @@ CLOSING = 100
 """How many sleeps and calls a thread may make after its error, to clean up."""
 SWALLOWED = 1_000
 """After so many errors in one thread, its code is assumed to swallow them."""
+
+_WHOLE = Headers | Reply | Slow
+"""The verbs after which a client has a whole page."""
 
 Page = tuple["Query", bytes, int]
 """The query of a page, the page, and how often it came in a row."""
@@ -223,11 +226,17 @@ class Endless:
         if self._repeats(handled, name, query):
             # If a page has no `has_more`, the SDK requests the next page as long as there are
             # objects.
+            after, hit = request.query["after"], handled.hit
+            known = f"This provider ignores after={after!r} and sends no has_more."
+            advice = f"Use only the first page: client.{name}().data."
+            if hit is not None and hit.rule.reply is not None:
+                known = f"It came for after={after!r} by a rule, {hit.rule}."
+                advice = "End the loop at a page without new objects, whatever has_more says."
             error = FakeBatchError(
                 f"the loop at {callsite.of_this_thread()} never ends: {PAGES} calls of {name} got "
                 "the same page.",
-                f"This provider ignores after={request.query['after']!r} and sends no has_more.",
-                f"Use only the first page: client.{name}().data.",
+                known,
+                advice,
             )
         elif count >= (limit := CALLS * waiter.tasks):
             error = FakeBatchError(
@@ -245,7 +254,7 @@ class Endless:
         return self._raised(waiter, error)
 
     def _repeats(self, handled: Handled, name: str, query: Query) -> bool:
-        """Whether a page of a list came often in a row, though it has what it should begin after.
+        """Whether a page of a list came often in a row, and does not go on from `after`.
 
         Calls in between do not matter, unless one lists from the beginning: a loop over all pages
         may look at each object.
@@ -258,11 +267,17 @@ class Endless:
         *before, count = pages.get(name, (0,))
         count = count + 1 if before == [query, body] else 1
         pages[name] = (query, body, count)
-        if count < PAGES or handled.status != 200:
+        rule = None if handled.hit is None else handled.hit.rule.outcome
+        if count < PAGES or handled.status != 200 or not isinstance(rule, _WHOLE | None):
             return False
-        if handled.hit is not None and not isinstance(handled.hit.rule.outcome, Slow | Headers):
+        if isinstance(rule, Reply) and self._faults_settle(handled.at) > handled.at:
+            return False  # the rule may end
+        try:
+            page = json.loads(body)
+            ids = [item["id"] for item in page["data"] or ()]
+        except (ValueError, TypeError, KeyError):
             return False
-        return any(item.get("id") == after for item in json.loads(body).get("data") or ())
+        return after in ids or (not ids and page.get("has_more") is True)
 
     def _idle(self, waiter: _Waiter, now: int) -> FakeBatchError | None:
         """The error for a loop of calls when nothing has changed for too long, nor will."""

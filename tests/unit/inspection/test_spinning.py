@@ -17,7 +17,7 @@ from fakebatch import FakeBatchError
 from fakebatch.dialects import DIALECTS
 from fakebatch.inspection import endless
 from fakebatch.rules.batches import Schedule
-from fakebatch.rules.calls import CallRule, Fail, Slow
+from fakebatch.rules.calls import CallRule, Fail, Reply, Slow, Truncate
 from fakebatch.rules.scenario import Scenario
 from support.waiting import STALLS, Run, message
 
@@ -226,6 +226,51 @@ def test_the_same_page_is_a_loop_whatever_happens_meanwhile(
         meanwhile(run, path)
     with pytest.raises(FakeBatchError, match=r"100 calls of batches\.list got the same page"):
         run.call(listing(run, path[9:]))
+
+
+TRAPS = {
+    "the page has the object": [{"id": "batch_x"}],
+    "the page is empty": [],
+}
+
+
+@pytest.mark.parametrize("data", TRAPS.values(), ids=TRAPS)
+def test_a_rule_may_send_the_same_page(data: list[Any]) -> None:
+    """The trap of docs/scenarios.md: `has_more`, and nothing new."""
+    trap = CallRule("batches.list", reply=Reply({"data": data, "has_more": True}))
+    run = Run(Scenario(on_call=(trap,)))
+    with pytest.raises(FakeBatchError) as caught:
+        for number in count(1):  # noqa: B007
+            run.call(listing(run, "batch_x"))
+            run.advance(60)
+    assert number == 100
+    assert message(caught.value)[1:] == [
+        f"It came for after='batch_x' by a rule, {trap}.",
+        "End the loop at a page without new objects, whatever has_more says.",
+    ]
+
+
+NO_LOOPS: dict[str, dict[str, Any]] = {
+    "other objects": {"reply": Reply({"data": [{"id": "batch_y"}], "has_more": True})},
+    "nothing, and no more": {"reply": Reply({"data": [], "has_more": False})},
+    "no page": {"reply": Reply("<html>")},
+    "no page, but JSON": {"reply": Reply([{"id": "batch_x"}])},
+    "an error": {"fail": Fail(503)},
+    "a page that is cut": {"truncate": Truncate(0.5)},
+    "until a rule ends": {
+        "reply": Reply({"data": [{"id": "batch_x"}]}),
+        "between": ("0s", "3h"),
+    },
+}
+
+
+@pytest.mark.parametrize("rule", NO_LOOPS.values(), ids=NO_LOOPS)
+def test_other_answers_again_and_again_are_no_loop(rule: dict[str, Any]) -> None:
+    """A client waits until it gets the page, or for something to come after it."""
+    run = Run(Scenario(on_call=(CallRule("batches.list", **rule),)))
+    for _ in range(150):
+        run.call(listing(run, "batch_x"))
+        run.advance(60)
 
 
 def test_a_page_that_changes_is_no_loop() -> None:
