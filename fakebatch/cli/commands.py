@@ -94,9 +94,7 @@ def run(
     seed: Annotated[
         str, typer.Option(help="Seed of the ids and of the order of result lines.")
     ] = "0",
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite existing result files.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing result files.")] = False,
 ) -> None:
     """Run the requests of an input file as a batch, and write its output and error files."""
     path = Path(file)
@@ -121,6 +119,7 @@ def run(
         )
         fail(UsageError(what_came, what_was_known, advice))
     _report_errors(batch, file, content)
+    outdated = set[Path]() if to_stdout else {*paths.values()}
     for kind, key in (("output", "output_file_id"), ("errors", "error_file_id")):
         if batch[key] is None:
             continue
@@ -130,7 +129,12 @@ def run(
         else:
             directory.mkdir(parents=True, exist_ok=True)
             lines = _write(paths[kind], pieces, screen, total)
+            outdated.remove(paths[kind])
             screen.print(f"wrote {paths[kind]} ({lines} lines)")
+    for each in sorted(outdated):
+        if each.is_symlink() or each.exists():
+            each.unlink()
+            screen.print(f"removed {each}, which was there before this run")
 
 
 def _start(current: Run, file: str, content: bytes) -> Batch:
