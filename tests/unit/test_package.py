@@ -68,7 +68,8 @@ def test_constraints_pin_what_the_tests_install() -> None:
         canonicalize_name(line.partition("==")[0])
         for line in (root / "constraints.txt").read_text().splitlines()
     }
-    installed, waiting = set[str](), [("fakebatch", ("cli", "server", "dev"))]
+    installed = set[str]()
+    waiting: list[tuple[str, tuple[str, ...]]] = [("fakebatch", ("cli", "server", "dev"))]
     while waiting:
         name, extras = waiting.pop()
         for requirement in map(Requirement, metadata.requires(name) or ()):

@@ -254,7 +254,7 @@ NO_LOOPS: dict[str, dict[str, Any]] = {
     "other objects": {"reply": Reply({"data": [{"id": "batch_y"}], "has_more": True})},
     "nothing, and no more": {"reply": Reply({"data": [], "has_more": False})},
     "no page": {"reply": Reply("<html>")},
-    "no page, but JSON": {"reply": Reply([{"id": "batch_x"}])},
+    "no page, but JSON": {"reply": Reply({"data": {"id": "batch_x"}})},
     "an error": {"fail": Fail(503)},
     "a page that is cut": {"truncate": Truncate(0.5)},
     "until a rule ends": {
@@ -300,10 +300,10 @@ def test_two_tasks_page_without_end_side_by_side() -> None:
             await asyncio.sleep(0)
         return 0
 
-    async def main() -> list[int]:
+    async def main() -> tuple[int, int]:
         return await asyncio.gather(read(), read())
 
-    assert asyncio.run(main()) == [100, 100]
+    assert [*asyncio.run(main())] == [100, 100]
 
 
 def page_with_keys_by_turns(run: Run, path: str, number: int) -> None:
