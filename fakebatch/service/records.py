@@ -40,6 +40,15 @@ class FileRecord:
         ends = (at for at in (self.expires, self.deleted) if at is not None)
         return self.created + self.overrides.found_after <= now < min(ends, default=NEVER)
 
+    @property
+    def is_freed(self) -> bool:
+        """Whether its content need not be kept: a call has deleted it.
+
+        What time takes away keeps its content, so that looking later changes nothing: a file that
+        expires, or that the provider deletes at the end of its batch.
+        """
+        return self.deleted is not None and not (isinstance(self.content, bytes) and self.content)
+
     def earlier(self, duration: int) -> FileRecord:
         """The same file, created and expiring earlier by a duration in microseconds."""
         expires = None if self.expires is None else self.expires - duration

@@ -278,13 +278,6 @@ class State:
         with self.lock:
             self.hits.update((family, index) for index in indices)
 
-    @property
-    def batch_models(self) -> frozenset[str] | None:
-        """The models that batches may name; None: every plausible name."""
-        if self.models is not None:
-            return self.models
-        return frozenset(self.dialect.batch_models) or None
-
     # --- changes
 
     def next_number(self) -> int:
@@ -324,25 +317,6 @@ class State:
         with self.lock:
             self.unsent_events = dict.fromkeys(self.unsent_events, 0)
 
-    def drop_content(self, id_: str, deleted: int) -> None:
-        """Delete a file and its content. Its batches follow when they do not need it.
-
-        What expires keeps its content: time decides that, and looking later changes nothing.
-        """
-        with self.lock:
-            file = self.files.current(id_)
-            if file is None:
-                return
-            batches = [*self.batches_by_input.get(id_, ())]
-            content: bytes | ResultFile = b""
-            if isinstance(file.content, ResultFile):  # its bytes are those of the batch
-                content = file.content
-                batches.append(content.batch.id)
-            self.files.put(replace(file, content=content, deleted=deleted))
-            for batch_id in batches:
-                if batch_id not in self.unsettled:
-                    self.unsettled[batch_id] = self.unsettled_from = 0
-
     def settle(self, now: int) -> None:
         """Store the result files of the batches that have ended by now.
 
@@ -378,28 +352,21 @@ class State:
                 if input_file is not None:
                     self.files.put(replace(input_file, deleted=batch.end.at))
         if ended:
-            self._lighten(batch, now)
+            self._lighten(batch)
 
-    def _lighten(self, batch: Batch, now: int) -> None:
-        """Replace a batch that has ended by one without the content of files that were deleted."""
-        params = batch.params
-        ids = {"input": params.input_file_id, "output": batch.output_file_id}
+    def _lighten(self, batch: Batch) -> None:
+        """Replace a batch that has ended by one without the content of files that are freed."""
+        ids = {"input": batch.params.input_file_id, "output": batch.output_file_id}
         ids["errors"] = batch.error_file_id
         files = {kind: self.files.current(id_) for kind, id_ in ids.items()}
-        gone = {
-            kind
-            for kind, file in files.items()
-            if file is not None and file.deleted is not None and file.deleted <= now
-        }
-        if not gone:
-            return
-        light = without_files(batch, gone)
+        gone = {kind for kind, file in files.items() if file is not None and file.is_freed}
+        light = without_files(batch, gone) if gone else batch
         with self.lock:
             if light is None:
                 self.unsettled[batch.id] = 0
             elif light is not batch and self.batches.current(batch.id) is batch:
                 self.batches.put(light)
-                for file in files.values():
+                for file in (files["output"], files["errors"]):
                     if file is not None and isinstance(file.content, ResultFile):
                         self.files.put(replace(file, content=replace(file.content, batch=light)))
 
