@@ -19,7 +19,7 @@ from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.errors import RefusedRequest, UsageError
 from fakebatch.service import Service, view
 from fakebatch.service.view import Wire
-from fakebatch.wire import params
+from fakebatch.wire import forms, params
 from fakebatch.wire.messages import Reply, Request, json_reply, text_reply
 
 
@@ -153,7 +153,7 @@ def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
 @operation("files.create", "POST", "/files")
 def create_file(service: Service, request: Request, _: str, now: int) -> Created:
     """A form: `file`, `purpose`, and `expires_after[anchor]` with `expires_after[seconds]`."""
-    form = params.form(request)
+    form = forms.form(request)
     if "file" not in form:
         raise APIError(ErrorKind.MISSING, name="file")
     texts = {
@@ -244,7 +244,7 @@ def create_upload(service: Service, request: Request, _: str, now: int) -> Wire:
 @operation("uploads.parts.create", "POST", "/uploads/{id}/parts")
 def create_part(service: Service, request: Request, id_: str, now: int) -> Wire:
     """A form: `data`."""
-    form = params.form(request)
+    form = forms.form(request)
     if "data" not in form:
         raise APIError(ErrorKind.MISSING, name="data")
     part_id = service.uploads.add_part(id_, form["data"].content, now)
