@@ -118,7 +118,10 @@ def run(
             'Give the reply in a scenario file to --scenario: [[on]], reply = { answer = "…" }.'
         )
         fail(UsageError(what_came, what_was_known, advice))
-    _report_errors(batch, file, content)
+    problems = problems_of(batch["errors"]["data"] if batch["errors"] else [], content)
+    show(file, problems)
+    if batch["status"] == "failed":
+        fail(*([] if problems else [f"{file}: the batch failed, without errors"]))
     outdated = set[Path]() if to_stdout else {*paths.values()}
     for kind, key in (("output", "output_file_id"), ("errors", "error_file_id")):
         if batch[key] is None:
@@ -144,14 +147,6 @@ def _start(current: Run, file: str, content: bytes) -> Batch:
     except Refused as refusal:
         problem = jsonl_problem(content)
         fail(f"{file}: {refusal}", *([f"{file}: {problem}"] if problem else []))
-
-
-def _report_errors(batch: Batch, file: str, content: bytes) -> None:
-    """Print the errors of a batch; if it has failed, exit."""
-    problems = problems_of(batch["errors"]["data"] if batch["errors"] else [], content)
-    show(file, problems)
-    if batch["status"] == "failed":
-        fail(*([] if problems else [f"{file}: the batch failed, without errors"]))
 
 
 def _bar(screen: Console) -> Progress:

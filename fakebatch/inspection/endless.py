@@ -222,10 +222,11 @@ class Endless:
         query = (request.method, request.path, tuple(request.query.items()), key)
         count = waiter.counts[query] = waiter.counts.get(query, 0) + 1
         if count >= CALLS:
-            waiter.tasks = max(waiter.tasks, _tasks())
+            with suppress(RuntimeError):  # no event loop runs here
+                # each task of this thread may be a client of its own
+                waiter.tasks = max(waiter.tasks, len(asyncio.all_tasks()))
         if self._repeats(handled, name, query):
-            # If a page has no `has_more`, the SDK requests the next page as long as there are
-            # objects.
+            # without `has_more` the SDK requests the next page as long as there are objects
             after, hit = request.query["after"], handled.hit
             known = f"This provider ignores after={after!r} and sends no has_more."
             advice = f"Use only the first page: client.{name}().data."
@@ -259,8 +260,13 @@ class Endless:
         Calls in between do not matter, unless one lists from the beginning: a loop over all pages
         may look at each object.
         """
-        pages = self._pages.setdefault(_reader(), {})
         after, body = handled.request.query.get("after"), handled.reply.body
+        if after is None and not name.endswith(".list"):
+            return False
+        reader: object = current_thread()  # several may read the same pages
+        with suppress(RuntimeError):  # no event loop runs here
+            reader = asyncio.current_task() or reader
+        pages = self._pages.setdefault(reader, {})
         if after is None:
             pages.pop(name, None)
             return False
@@ -383,20 +389,6 @@ def _never_ends(site: str, known: str, limit: str) -> FakeBatchError:
         "End the loop at completed, failed, expired and cancelled, and at a deadline. To let it "
         f"wait longer: @pytest.mark.fakebatch({limit}) or FakeBatch({limit}).",
     )
-
-
-def _reader() -> object:
-    """The running task or thread: pages are read by one, and others may read the same ones."""
-    with suppress(RuntimeError):  # no event loop runs here
-        return asyncio.current_task() or current_thread()
-    return current_thread()
-
-
-def _tasks() -> int:
-    """How many tasks share this thread: each may be a client of its own."""
-    with suppress(RuntimeError):
-        return len(asyncio.all_tasks())
-    return 1
 
 
 def _positive(name: str, limit: object, amount: int, example: str) -> int:

@@ -129,7 +129,9 @@ class _Maker(NamedTuple):
         for inner in nested:
             self.collect(inner, parts, unions, refs)
         parts.append({word: rule for word, rule in rules.items() if word not in _COLLECTED})
-        unions += _unions(rules)
+        unions += [elements(rules[word]) for word in rules if word in ("anyOf", "oneOf")]
+        if is_list(rules.get("type")) and not _listed(rules):
+            unions.append([{"type": kind} for kind in rules["type"]])
 
     def candidate(self, parts: list[Rules]) -> Any:
         """The first candidate that is valid for all parts, or the one after `turn` others."""
@@ -325,13 +327,13 @@ def _kinds_of(value: Any) -> tuple[str, ...]:
 
 def _identity(value: Any) -> str:
     """The same text for equal values: 1 equals 1.0 but not true, and keys have no order."""
-    plain = json.loads(json.dumps(value), parse_float=_number)
+
+    def plainest(text: str) -> int | float:
+        number = float(text)
+        return int(number) if number.is_integer() else number
+
+    plain = json.loads(json.dumps(value), parse_float=plainest)
     return json.dumps(plain, sort_keys=True)
-
-
-def _number(text: str) -> int | float:
-    number = float(text)
-    return int(number) if number.is_integer() else number
 
 
 def _modern(rules: Rules) -> Rules:
@@ -364,13 +366,6 @@ def _resolve(root: Any, ref: str) -> Any:
 
 def _unsatisfiable(parts: Sequence[Rules]) -> Unsatisfiable:
     return Unsatisfiable(f"No value was found for {' and '.join(map(json.dumps, parts))[:300]}.")
-
-
-def _unions(rules: Rules) -> list[list[Any]]:
-    unions = [elements(rules[word]) for word in rules if word in ("anyOf", "oneOf")]
-    if is_list(rules.get("type")) and not _listed(rules):
-        unions.append([{"type": kind} for kind in rules["type"]])
-    return unions
 
 
 def _listed(rules: Rules) -> list[Any]:
