@@ -210,7 +210,9 @@ class Batch:
         Raises:
             UsageError: a predicate of the test raised, or a recording lacks a custom_id.
         """
-        lines, bad = (NO_LINES, {}) if self.fails else (self.lines, self.validation.bad_bodies)
+        lines, bad = self.lines, self.validation.bad_bodies
+        if self.fails:
+            lines, bad = NO_LINES, {}
         return outcomes_of(lines, self.scenario, self.id_factory, self.earlier, bad)
 
     @property
