@@ -210,10 +210,10 @@ class Batch:
         Raises:
             UsageError: a predicate of the test raised, or a recording lacks a custom_id.
         """
-        lines, bad = self.lines, self.validation.bad_bodies
+        how = self.scenario, self.id_factory, self.earlier
         if self.fails:
-            lines, bad = NO_LINES, {}
-        return outcomes_of(lines, self.scenario, self.id_factory, self.earlier, bad)
+            return outcomes_of(NO_LINES, *how, {})
+        return outcomes_of(self.lines, *how, self.validation.bad_bodies)
 
     @property
     def readable_lines(self) -> Iterator[RequestLine]:
