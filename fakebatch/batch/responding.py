@@ -72,7 +72,14 @@ def respond(
     """
     if isinstance(result, Fail | Hang):
         return _error_response(NO_RESPONSE if isinstance(result, Hang) else result, dialect)
-    request = model_request(line, dialect, id_factory, now)
+    request = ModelRequest(
+        endpoint=canonical(dialect.aliases.get(line.url, line.url)),
+        body=dict(line.body),
+        key=id_factory.line(line.index)[32:],
+        created=now // SECOND,
+        model=dialect.snapshots.get(line.model, line.model),
+        name=label(line),
+    )
     added = dict[str, Any]()  # to the body of a default reply; one of the test is left alone
     if dialect.shapes.added:
         request_id = format_id(dialect.ids.request, id_factory.line(line.index), now)
@@ -111,20 +118,6 @@ def replied(reply: Reply, line: RequestLine) -> str | Mapping[str, Any]:
                 "A reply is a string or a whole response body (a dict).",
                 "Return one of these from the callable. It must not be an async function.",
             )
-
-
-def model_request(
-    line: RequestLine, dialect: Dialect, id_factory: IdFactory, now: int
-) -> replies.ModelRequest:
-    """The request as the default replies take it, answered at `now`."""
-    return replies.ModelRequest(
-        endpoint=canonical(dialect.aliases.get(line.url, line.url)),
-        body=dict(line.body),
-        key=id_factory.line(line.index)[32:],
-        created=now // SECOND,
-        model=dialect.snapshots.get(line.model, line.model),
-        name=label(line),
-    )
 
 
 def _error_response(fail: Fail, dialect: Dialect) -> LineResponse:

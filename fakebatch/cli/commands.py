@@ -109,7 +109,12 @@ def run(
         fail(f"{' and '.join(existing)} would be overwritten.", "Use --force or another --out.")
     content = read(file)
     current = Run(seed=seed, dialect=dialect, incident=[*(incident or ()), *(scenario or ())])
-    created = _start(current, file, content)
+    name = "stdin" if file == "-" else Path(file).name
+    try:
+        created = current.start(name, content, current.endpoint(content))
+    except Refused as refusal:
+        problem = jsonl_problem(content)
+        fail(f"{file}: {refusal}", *([f"{file}: {problem}"] if problem else []))
     try:
         batch = _watch(screen, current.polls(created))
     except UsageError as error:
@@ -138,15 +143,6 @@ def run(
         if each.is_symlink() or each.exists():
             each.unlink()
             screen.print(f"removed {each}, which was there before this run")
-
-
-def _start(current: Run, file: str, content: bytes) -> Batch:
-    try:
-        name = "stdin" if file == "-" else Path(file).name
-        return current.start(name, content, current.endpoint(content))
-    except Refused as refusal:
-        problem = jsonl_problem(content)
-        fail(f"{file}: {refusal}", *([f"{file}: {problem}"] if problem else []))
 
 
 def _bar(screen: Console) -> Progress:

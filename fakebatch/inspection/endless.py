@@ -222,8 +222,7 @@ class Endless:
         query = (request.method, request.path, tuple(request.query.items()), key)
         count = waiter.counts[query] = waiter.counts.get(query, 0) + 1
         if count >= CALLS:
-            with suppress(RuntimeError):  # no event loop runs here
-                # each task of this thread may be a client of its own
+            with suppress(RuntimeError):  # no event loop; else each task may be a client of its own
                 waiter.tasks = max(waiter.tasks, len(asyncio.all_tasks()))
         if self._repeats(handled, name, query):
             # without `has_more` the SDK requests the next page as long as there are objects

@@ -136,7 +136,13 @@ class _Maker(NamedTuple):
     def candidate(self, parts: list[Rules]) -> Any:
         """The first candidate that is valid for all parts, or the one after `turn` others."""
         failure: Unsatisfiable | None = None
-        for kind in _kinds(parts):
+        if any(map(_listed, parts)):
+            kinds = ["enum"]
+        elif not (kinds := [p["type"] for p in parts if isinstance(p.get("type"), str)]):
+            words = {word for part in parts for word in part}
+            kinds = [kind for kind, keywords in _IMPLIED.items() if words & {*keywords}]
+            kinds += _KINDS
+        for kind in dict.fromkeys(kinds):
             turns = 1 if kind in ("array", "object") else self.turn + 1
             try:
                 values = self.candidates(kind, parts)
@@ -370,16 +376,6 @@ def _unsatisfiable(parts: Sequence[Rules]) -> Unsatisfiable:
 
 def _listed(rules: Rules) -> list[Any]:
     return [rules["const"]] if "const" in rules else elements(rules.get("enum"))
-
-
-def _kinds(parts: list[Rules]) -> Iterable[str]:
-    if any(map(_listed, parts)):
-        return ("enum",)
-    if declared := [part["type"] for part in parts if isinstance(part.get("type"), str)]:
-        return dict.fromkeys(declared)
-    words = {word for part in parts for word in part}
-    implied = [kind for kind, keywords in _IMPLIED.items() if not words.isdisjoint(keywords)]
-    return dict.fromkeys([*implied, *_KINDS])
 
 
 def _values(parts: list[Rules], keyword: str) -> list[int | float]:
