@@ -12,14 +12,13 @@ from contextlib import suppress
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, SupportsIndex
-from urllib.parse import unquote
 
 import httpx
 from respx.models import Call, CallList
 
 from fakebatch.interception.driver import Step, native_error
 from fakebatch.interception.network_errors import play
-from fakebatch.wire.messages import Reply, Request
+from fakebatch.wire.messages import Reply, Request, decoded_path
 
 KEPT_BYTES = 64 * 1024
 """The limit for bodies that are recorded, and for forms that are read at once."""
@@ -39,8 +38,7 @@ def request_from(request: Any) -> Request:
     url, pieces = request.url, long_form(request)
     path = url.path
     if b"%2" in url.raw_path:  # an encoded slash or percent sign, which stays so
-        segments = url.raw_path.partition(b"?")[0].decode("ascii").split("/")
-        path = "/".join(unquote(each).replace("%", "%25").replace("/", "%2F") for each in segments)
+        path = decoded_path(url.raw_path.partition(b"?")[0].decode("ascii"))
     return Request(
         request.method,
         path,

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import responses
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import h11
 
 from fakebatch.durations import SECOND
-from fakebatch.wire.messages import Broken, Pause, Reply, Request, Step
+from fakebatch.wire.messages import Broken, Pause, Reply, Request, Step, decoded_path
 
 BLOCK = 64 * 1024
 """How many bytes are read at once; smaller pieces of a reply are joined up to this size."""
@@ -131,8 +131,8 @@ class Connection:
         is_whole = 0 <= length <= WHOLE or not is_form
         return Request(
             event.method.decode(),
-            unquote(path),
-            dict(parse_qsl(query, keep_blank_values=True)),
+            decoded_path(path),
+            {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()},
             headers,
             b"".join(self._body()) if is_whole else b"",
             None if is_whole else self._body(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
+from urllib.parse import unquote
 
 Framing = Literal["content-length", "chunked", "close"]
 """How a client learns where a body ends: its length, an end mark, or the end of the connection."""
@@ -83,6 +84,12 @@ class Request(NamedTuple):
         """The API key that it carries; empty: none."""
         key = self.headers.get("authorization", "").partition(" ")[2].strip()
         return key or self.headers.get("api-key", "")
+
+
+def decoded_path(path: str) -> str:
+    """A path as it was sent, as a Request has it: a slash or percent sign in a segment stays."""
+    segments = map(unquote, path.split("/"))
+    return "/".join(each.replace("%", "%25").replace("/", "%2F") for each in segments)
 
 
 class Reply(NamedTuple):

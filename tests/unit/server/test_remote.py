@@ -11,7 +11,7 @@ import pytest
 import requests
 
 import fakebatch
-from fakebatch import RefusedRequest, Remote, Scenario, UsageError
+from fakebatch import FakeBatchWarning, RefusedRequest, Remote, Scenario, UsageError
 from fakebatch.server.handler import Handler
 from fakebatch.server.server import Server
 from fakebatch.server.worlds import Worlds
@@ -221,6 +221,28 @@ def test_rules_that_were_never_used_are_an_error_at_the_end(world: Remote) -> No
     world.on_batch(nth=1)
     with pytest.raises(UsageError, match="on_batch\\(nth=1\\) has no verb"):
         world.check_rules()
+
+
+@pytest.mark.parametrize("has_verb", [True, False])
+def test_unused_rules_are_what_the_world_says(server: Server, has_verb: bool) -> None:
+    """An error, a warning or nothing, as with the fixture; the test may change it, too."""
+
+    def world(unused_rules: str) -> Remote:
+        server._answer.worlds.add(unused_rules, unused_rules=unused_rules)  # type: ignore[attr-defined]
+        made = fakebatch.connect(f"{server.url}/w/{unused_rules}")
+        selection = made.on_call("models.list")
+        if has_verb:
+            selection.fail(500)
+        return made
+
+    message = "was never used" if has_verb else "has no verb"
+    world("ignore").check_rules()
+    with pytest.warns(FakeBatchWarning, match=message):
+        world("warn").check_rules()
+    with pytest.raises(UsageError, match=message):
+        (strict := world("error")).check_rules()
+    strict.unused_rules = "ignore"
+    strict.check_rules()
 
 
 NOT_THERE = {
