@@ -112,8 +112,10 @@ class Files:
             has_extension = not extensions or filename.endswith(extensions)
             if not has_extension or not looks_like_jsonl(content):
                 raise APIError(ErrorKind.NOT_JSONL)
+        limit = dialect.limits.batch_files
+        if limit is not None or dialect.files.renames:  # other files matter
+            state.settle(created)
         with state.lock:
-            limit = dialect.limits.batch_files
             if is_input and limit is not None:
                 inputs = [f for f in state.files.existing(created) if f.purpose == INPUT_PURPOSE]
                 if len(inputs) >= limit:
@@ -172,6 +174,7 @@ class Files:
             APIError: there is no such file.
         """
         state = self._state
+        state.settle_file(id_, now)
         with state.lock:
             state.files.retrieve(id_, now)
             state.drop_content(id_, now)
@@ -180,7 +183,7 @@ class Files:
                 batch = state.batches.current(batch_id)
                 if batch is not None and batch.is_validating(now):
                     state.batches.put(batch.without_input())
-        state.settle(now)
+        state.settle_file(id_, now)
 
 
 class Uploads:

@@ -93,7 +93,7 @@ class App:
         state, now = self.service.state, self._clock()
         for prepare in self._before:
             prepare(now)
-        number, has_faults = state.begin_call(now), bool(state.scenario.on_call)
+        number, has_faults = state.begin_call(), bool(state.scenario.on_call)
         digest = state.id_factory.digest("call", number, size=64)
         request_id = format_id(state.dialect.ids.call, digest, now)
         call = Call(request, operation, id_, now, request_id)

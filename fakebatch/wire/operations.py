@@ -171,6 +171,7 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
         raise APIError(ErrorKind.BAD_ORDER)
     limit, after = params.page(query, listing)
     purpose = query.get("purpose")
+    service.state.settle(now)
     files, has_more = service.state.files.page(
         now,
         after=after,
@@ -185,7 +186,7 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
 @operation("files.retrieve", "GET", "/files/{id}")
 def retrieve_file(service: Service, _: Request, id_: str, now: int) -> Wire:
     """The File object; its bytes are at `/content`."""
-    return view.file_object(service.state.files.retrieve(id_, now), service.state.dialect, now)
+    return view.file_object(service.state.file(id_, now), service.state.dialect, now)
 
 
 @operation("files.delete", "DELETE", "/files/{id}")
@@ -198,7 +199,7 @@ def delete_file(service: Service, _: Request, id_: str, now: int) -> Wire:
 @operation("files.content", "GET", "/files/{id}/content")
 def file_content(service: Service, request: Request, id_: str, now: int) -> Reply:
     """The bytes, the same at every download, or those of a `Range`."""
-    file = service.state.files.retrieve(id_, now)
+    file = service.state.file(id_, now)
     if file.purpose in service.state.dialect.private_purposes:
         raise APIError(ErrorKind.NOT_DOWNLOADABLE, purpose=file.purpose)
     # headers are ASCII: RFC 6266 encodes other names, and has a fallback for older clients
@@ -286,7 +287,9 @@ def list_batches(service: Service, request: Request, _: str, now: int) -> Wire:
 @operation("batches.retrieve", "GET", "/batches/{id}")
 def retrieve_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
     """The Batch object as it is now."""
-    return view.batch_object(service.state.batches.retrieve(id_, now), now)
+    batch = view.batch_object(service.state.batches.retrieve(id_, now), now)
+    service.state.settle(now, [id_])  # what was judged for it takes no time, and may free memory
+    return batch
 
 
 @operation("batches.cancel", "POST", "/batches/{id}/cancel")
