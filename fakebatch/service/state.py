@@ -338,6 +338,10 @@ class State:
                 if batch_id not in self.unsettled:
                     self.unsettled[batch_id] = self.unsettled_from = 0
 
+    def has_file(self, id_: str) -> bool:
+        """Whether a file has this id, or a batch may write one."""
+        return id_ in self.files or id_ in self.writers
+
     def file(self, id_: str, now: int) -> FileRecord:
         """The file with this id, which may be a result file that is due by now.
 

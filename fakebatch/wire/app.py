@@ -132,9 +132,8 @@ class App:
 
     def _check_key(self, request: Request, id_: str) -> None:
         dialect, key = self.service.state.dialect, ""
-        is_signed = dialect.results_url and request.query.get("signature") == signature(id_)
-        if is_signed and request.path == f"/files/{id_}/content":
-            return  # a signed URL needs no key
+        if self.is_signed(request, request.path, id_):
+            return
         for name, scheme in dialect.auth.items():
             value = request.headers.get(name.lower(), "")
             if scheme:
@@ -145,6 +144,14 @@ class App:
             raise APIError(ErrorKind.NO_KEY)
         if self._api_keys is not None and key not in self._api_keys:
             raise APIError(ErrorKind.WRONG_KEY, key=masked(key))
+
+    def is_signed(self, request: Request, path: str, id_: str) -> bool:
+        """Whether a request for a path below the base URL is the download of a signed URL.
+
+        It needs no key: the signature is that of the file.
+        """
+        is_download = path == f"/files/{id_}/content" and bool(self.service.dialect.results_url)
+        return is_download and request.query.get("signature") == signature(id_)
 
     def _usual_error(self, call: Call, status: int) -> Reply:
         """The error that the provider usually sends with a status."""
@@ -224,6 +231,8 @@ class Target(NamedTuple):
     """None: no operation has this method and path."""
     id: str
     """The id in the path."""
+    base_url: str = ""
+    """Where the client has reached the app, if that is not an address of its provider."""
 
     def handle(self, request: Request) -> Reply:
         """The app's reply to the request.
@@ -240,7 +249,8 @@ class Target(NamedTuple):
             )
         _calls.depth = depth + 1
         try:
-            return self.app.handle(request._replace(path=self.path), self.operation, self.id)
+            request = request._replace(path=self.path, base_url=self.base_url)
+            return self.app.handle(request, self.operation, self.id)
         finally:
             _calls.depth = depth
 
@@ -324,14 +334,26 @@ class Sites:
         for base, app in self._apps.items():
             path = base.path_below(request)
             if path is not None:
-                if self._own and (own := self._own.get(request.key)):
-                    app = own[app]  # noqa: PLW2901
                 direct_paths = app.service.state.dialect.direct_paths
                 operation, id_ = route(request.method, path, direct_paths)
+                if self._own:
+                    app = self._owner(app, request, path, id_)  # noqa: PLW2901
                 if operation is not None and operation.is_direct:
                     path = operation.path  # without the model
-                return Target(app, path, operation, id_)
+                url = ""
+                if not base.host:
+                    port = "" if request.port is None else f":{request.port}"
+                    url = f"{request.scheme}://{request.host}{port}{base.path}"
+                return Target(app, path, operation, id_, url)
         return None
+
+    def _owner(self, app: App, request: Request, path: str, id_: str) -> App:
+        """The app of the organization that a request belongs to, in the place of that of nobody."""
+        apps = {own[app]: None for own in self._own.values()}
+        if app.is_signed(request, path, id_):  # whoever has the URL: the file says whose it is
+            return next((each for each in apps if each.service.state.has_file(id_)), app)
+        own = self._own.get(request.key)
+        return app if own is None else own[app]
 
 
 def _shared(address: str) -> UsageError:

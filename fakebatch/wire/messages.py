@@ -75,6 +75,8 @@ class Request(NamedTuple):
     host: str = ""
     port: int | None = None
     """None: the default port of the scheme."""
+    base_url: str = ""
+    """Where the client has reached the provider; an app gets it, if that is not its own address."""
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"  # without keys, for reports of tests

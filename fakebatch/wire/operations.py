@@ -272,7 +272,7 @@ def create_batch(service: Service, request: Request, _: str, now: int) -> Create
         key = body.get(name) or request.headers.get(name.lower())
         batch_params = replace(batch_params, idempotency_key=key)
     batch = service.batches.create(batch_params, now)
-    return Created(view.batch_object(batch, now), batch.id)
+    return Created(view.batch_object(batch, now, request.base_url), batch.id)
 
 
 @operation("batches.list", "GET", "/batches")
@@ -281,21 +281,22 @@ def list_batches(service: Service, request: Request, _: str, now: int) -> Wire:
     listing = service.state.dialect.batches_list
     limit, after = params.page(request.query, listing)
     batches, has_more = service.state.batches.page(now, after=after, limit=limit)
-    return view.page([view.batch_object(b, now) for b in batches], listing, has_more=has_more)
+    data = [view.batch_object(batch, now, request.base_url) for batch in batches]
+    return view.page(data, listing, has_more=has_more)
 
 
 @operation("batches.retrieve", "GET", "/batches/{id}")
-def retrieve_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
+def retrieve_batch(service: Service, request: Request, id_: str, now: int) -> Wire:
     """The Batch object as it is now."""
-    batch = view.batch_object(service.state.batches.retrieve(id_, now), now)
+    batch = view.batch_object(service.state.batches.retrieve(id_, now), now, request.base_url)
     service.state.settle(now, [id_])  # what was judged for it takes no time, and may free memory
     return batch
 
 
 @operation("batches.cancel", "POST", "/batches/{id}/cancel")
-def cancel_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
+def cancel_batch(service: Service, request: Request, id_: str, now: int) -> Wire:
     """The Batch object, which is `cancelling` for a while."""
-    return view.batch_object(service.batches.cancel(id_, now), now)
+    return view.batch_object(service.batches.cancel(id_, now), now, request.base_url)
 
 
 # --- models

@@ -39,7 +39,7 @@ class Client:
 
     def __init__(self, world: Remote) -> None:
         self.url, self.session = world.url, requests.Session()
-        self.session.headers["authorization"] = f"Bearer {world.env['OPENAI_API_KEY']}"
+        self.session.headers["authorization"] = f"Bearer {[*world.env.values()][-1]}"
 
     def get(self, path: str) -> requests.Response:
         return self.session.get(self.url + path, timeout=10)
@@ -256,6 +256,19 @@ def test_without_a_server_there_is_nothing_to_connect_to(url: str, message: str)
     """The message says what to start."""
     with pytest.raises(UsageError, match=message):
         fakebatch.connect(url)
+
+
+def test_signed_urls_of_result_files_lead_to_the_world(server: Server) -> None:
+    """Under the name by which the client knows the server, not to the provider."""
+    server._answer.worlds.add("signed", dialect="siliconflow")  # type: ignore[attr-defined]
+    for host in ("127.0.0.1", "localhost"):
+        world = fakebatch.connect(f"http://{host}:{server.port}/w/signed")
+        client = Client(world)
+        id_ = world.batches.add(lines(1)).id
+        url = client.get(f"/batches/{id_}").json()["output_file_id"]
+        assert url.startswith(f"{world.url}/files/")
+        assert world.url.startswith(f"http://{host}:")
+        assert requests.get(url, timeout=10).text.count("\n") == 1
 
 
 def test_an_unknown_world_is_an_error(server: Server) -> None:

@@ -16,9 +16,9 @@ CALLS: dict[str, Callable[[Client, str], object]] = {
     "a cancel": lambda client, batch: client.send(f"/batches/{batch}/cancel", "POST"),
     "its input file": lambda client, batch: client.json(f"/files/{of(client, batch, 'input')}"),
     "its output file": lambda client, batch: client.json(f"/files/{of(client, batch, 'output')}"),
-    "a download": lambda client, batch: client.send(
-        f"/files/{of(client, batch, 'output')}/content"
-    ).pieces,
+    "a download": lambda client, batch: (
+        client.send(f"/files/{of(client, batch, 'output')}/content").pieces
+    ),
     "a deletion": lambda client, batch: client.json(
         f"/files/{of(client, batch, 'output')}", "DELETE"
     ),
