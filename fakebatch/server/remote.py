@@ -61,7 +61,7 @@ class Remote(Rules):
         key: str = state["key"]
         self.env: dict[str, str] = {
             "OPENAI_BASE_URL": self.url,
-            **dict.fromkeys(state["environment"], key),
+            **dict.fromkeys(["OPENAI_API_KEY", *state["environment"]], key),
         }
         """The environment variables of a client that shall use it."""
         self.unused_rules: UnusedRules = state["unused_rules"]

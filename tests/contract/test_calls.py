@@ -186,7 +186,7 @@ def test_a_streamed_download_raises_what_the_http_stack_raises(
     do: Driver, fakebatch: FakeBatch
 ) -> None:
     """No retry, and no error of the SDK: `except openai.OpenAIError` misses it."""
-    client = do.client
+    client: Any = do.client
     id_ = client.files.create(file=b"{}", purpose="batch").id
     fault = fakebatch.on_call("files.content").truncate(0.5)
     with (

@@ -89,7 +89,7 @@ def test_a_download_can_be_taken_in_any_way(
 @pytest.mark.sync
 def test_a_download_can_be_streamed(do: Driver) -> None:
     """`with_streaming_response` hands out the bytes as they come."""
-    client = do.client
+    client: Any = do.client
     uploaded = client.files.create(file=CONTENT, purpose="batch")
     with client.files.with_streaming_response.content(uploaded.id) as streamed:
         pieces = [*streamed.iter_bytes(100)]
@@ -213,7 +213,7 @@ def test_a_bad_upload_is_refused(do: Driver, content: bytes, purpose: Any, messa
 @pytest.mark.sync
 def test_waiting_for_processing_ends_at_once(do: Driver, fakebatch: FakeBatch) -> None:
     """The SDK's helper finds the file processed."""
-    client = do.client
+    client: Any = do.client
     uploaded = client.files.create(file=CONTENT, purpose="batch")
 
     assert client.files.wait_for_processing(uploaded.id).status == "processed"

@@ -143,7 +143,7 @@ def test_result_files_live_as_long_as_the_batch_asked(do: Driver, fakebatch: Fak
 @pytest.mark.sync
 def test_clients_in_threads_get_batches_of_their_own(do: Driver, fakebatch: FakeBatch) -> None:
     """Nothing is lost or counted twice when sixteen threads create."""
-    client = do.client
+    client: Any = do.client
     uploaded = client.files.create(file=jsonl([chat("a")]), purpose="batch")
 
     def create(_: int) -> str:

@@ -169,7 +169,7 @@ def test_the_order_of_part_ids_decides(do: Driver) -> None:
 @pytest.mark.sync
 def test_parts_can_come_at_the_same_time(do: Driver) -> None:
     """From many threads: each part has an id of its own."""
-    client = do.client
+    client: Any = do.client
     pieces = [bytes([65 + number]) * 10 for number in range(20)]
     upload = client.uploads.create(
         bytes=200, filename="f", mime_type="text/plain", purpose="vision"
@@ -323,7 +323,7 @@ SIZES = {"64 kB": 65_536, "more than a block of the network": 300_000, "32 MB": 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_a_part_may_be_long(do: Driver, size: int) -> None:
     """A part of any size arrives to the byte, from bytes and from an open file."""
-    client = do.client
+    client: Any = do.client
     content = b"{}\n" + bytes(size - 3)
     for data in (content, ("part", BytesIO(content))):
         upload = client.uploads.create(

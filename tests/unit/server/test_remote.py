@@ -39,7 +39,7 @@ class Client:
 
     def __init__(self, world: Remote) -> None:
         self.url, self.session = world.url, requests.Session()
-        self.session.headers["authorization"] = f"Bearer {[*world.env.values()][-1]}"
+        self.session.headers["authorization"] = f"Bearer {world.env['OPENAI_API_KEY']}"
 
     def get(self, path: str) -> requests.Response:
         return self.session.get(self.url + path, timeout=10)

@@ -39,7 +39,7 @@ def test_a_call_about_one_batch_leaves_the_lines_of_others_alone(
     """Though these have ended, too: to judge fifty thousand lines takes a while."""
     client, judged = Client(clock="manual"), list[str]()
     mine = client.create(lines=1)
-    client.world.emulator.on(lambda line: bool(judged.append(line.custom_id or ""))).fail(500)
+    client.world.emulator.on(lambda line: judged.append(str(line.custom_id)) is not None).fail(500)
     client.create(lines=2)
     client.world.clock.move_to(client.world.clock.read() + 2 * HOUR)
     call(client, mine)
