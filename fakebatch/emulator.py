@@ -140,6 +140,7 @@ class Emulator(Checks, Rules):
                 faults=self.faults,
                 before=self._before,
                 observers=self._observers,
+                left=self._recorder.note_left,
             )
             for service in self._services
         ]

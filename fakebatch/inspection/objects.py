@@ -179,8 +179,7 @@ class FileView(ObjectView):
     @property
     def downloads(self) -> tuple[datetime, ...]:
         """When its content was downloaded completely."""
-        calls = self._journal.calls("files.content", id=self.id, status=200)
-        return tuple(call.at for call in calls if call.injected is None)
+        return self._journal.downloads(self.id)
 
 
 class UploadView(ObjectView):

@@ -58,6 +58,7 @@ class App:
         faults: the rules of `on_call`; several apps may share them.
         before: they are called with the time of every request before it is handled.
         observers: they are called with every request; their errors are raised in the client.
+        left: is called with a request if the client leaves before it has the whole reply.
     """
 
     def __init__(
@@ -69,13 +70,14 @@ class App:
         faults: Faults | None = None,
         before: Sequence[Callable[[int], object]] = (),
         observers: Sequence[Callable[[Handled], object]] = (),
+        left: Callable[[Handled], object] = lambda _: None,
     ) -> None:
         began = clock()
         self.service = service
         self.faults = faults or Faults(service.state, lambda now: now - began)
         self._clock = clock
         self._api_keys = api_keys
-        self._before, self._observers = before, observers
+        self._before, self._observers, self._left = before, observers, left
 
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
         """The reply to a request.
@@ -116,7 +118,10 @@ class App:
             observe(handled)
         values = {"request_id": request_id, "milliseconds": 20 + digest[-1]}
         headers = {name: value.format_map(values) for name, value in state.dialect.headers.items()}
-        return reply._replace(headers={**headers, **reply.headers, **_framing_header(reply)})
+        reply = reply._replace(headers={**headers, **reply.headers, **_framing_header(reply)})
+        if operation is not None and operation.name == "files.content":
+            return reply._replace(left=partial(self._left, handled))
+        return reply
 
     def _answer(self, call: Call) -> tuple[Reply, str, bool]:
         """The reply without faults, the id that it is about, and whether the call succeeded."""

@@ -7,7 +7,7 @@ client plays it as exceptions and pauses, a server as bytes and silence.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -108,6 +108,8 @@ class Reply(NamedTuple):
     """What a fault lets the client see; None: the whole reply, at once."""
     size: int | None = None
     """The size of a body in pieces; None: it is not known before its end."""
+    left: Callable[[], object] | None = None
+    """What a transport calls if the client leaves before it has the whole body."""
 
     def scripted(self, script: Script) -> Reply:
         """The reply with a script; a body in pieces is joined, so that its length is known."""

@@ -14,6 +14,7 @@ import pytest
 
 from conftest_plugin import _options as options_of
 from fakebatch import FakeBatch, RefusedRequest, Remote, UsageError
+from fakebatch.server.fixture import TestServer, serving
 from support.client import Driver
 from support.doors import DOORS, Refused
 from support.live import client, wanted
@@ -59,11 +60,18 @@ def door(request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture(scope="module")
+def _fakebatch_server() -> Generator[TestServer]:
+    # for a session as in the plugin its threads would be alive in tests of the virtual clock
+    with serving() as server:
+        yield server
+
+
 @pytest.fixture
 def fakebatch(
     request: pytest.FixtureRequest, door: str, monkeypatch: pytest.MonkeyPatch
 ) -> Generator[FakeBatch | Remote]:
-    """The emulator: in this process, or a world of the server that the tests of a worker share."""
+    """The emulator: in this process, or a world of the server that the tests of a module share."""
     options = options_of(request)
     if door != "socket":
         with FakeBatch(**options) as fake:

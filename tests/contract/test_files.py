@@ -113,6 +113,24 @@ def test_an_async_download_can_be_streamed_to_a_file(
     assert (tmp_path / "saved").read_bytes() == CONTENT
 
 
+@pytest.mark.sync
+def test_a_download_that_the_client_leaves_is_not_complete(
+    do: Driver, fakebatch: FakeBatch
+) -> None:
+    """Though all of it may be on its way; one to the end is."""
+    client: Any = do.client
+    id_ = do.run([chat(f"r{n}", "x" * 900_000) for n in range(8)]).output_file_id
+    with client.files.with_streaming_response.content(id_) as streamed:
+        next(streamed.iter_bytes(100))
+    # a server learns a moment later that a client has left
+    assert any(fakebatch.files[id_].downloads == () for _ in range(500))
+    with pytest.raises(AssertionError, match="; the client left before the end of a download"):
+        fakebatch.assert_all_downloaded()
+    assert len(client.files.content(id_).read()) > 8 * 900_000
+    assert len(fakebatch.files[id_].downloads) == 1
+    fakebatch.assert_all_downloaded()
+
+
 def test_a_second_download_is_the_same(do: Driver) -> None:
     """Result files are made once."""
     done = do.run([chat(f"r{i}") for i in range(5)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import openai
 import pytest
@@ -147,9 +148,10 @@ def test_clients_in_threads_get_batches_of_their_own(do: Driver, fakebatch: Fake
     uploaded = client.files.create(file=jsonl([chat("a")]), purpose="batch")
 
     def create(_: int) -> str:
-        return client.batches.create(
+        batch = client.batches.create(
             input_file_id=uploaded.id, endpoint="/v1/chat/completions", completion_window="24h"
-        ).id
+        )
+        return str(batch.id)
 
     with ThreadPoolExecutor(16) as pool:
         ids = {*pool.map(create, range(100))}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from fakebatch import RequestLine
 from fakebatch.durations import SECOND
 from support.worlds import Client
 
@@ -39,7 +40,12 @@ def test_a_call_about_one_batch_leaves_the_lines_of_others_alone(
     """Though these have ended, too: to judge fifty thousand lines takes a while."""
     client, judged = Client(clock="manual"), list[str]()
     mine = client.create(lines=1)
-    client.world.emulator.on(lambda line: judged.append(str(line.custom_id)) is not None).fail(500)
+
+    def judge(line: RequestLine) -> bool:
+        judged.append(line.custom_id or "")
+        return False
+
+    client.world.emulator.on(judge).fail(500)
     client.create(lines=2)
     client.world.clock.move_to(client.world.clock.read() + 2 * HOUR)
     call(client, mine)
