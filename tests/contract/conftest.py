@@ -14,6 +14,7 @@ import pytest
 
 from conftest_plugin import _options as options_of
 from fakebatch import FakeBatch, RefusedRequest, Remote, UsageError
+from fakebatch.interception.environment import shared_tls_context
 from fakebatch.server.fixture import TestServer, serving
 from support.client import Driver
 from support.doors import DOORS, Refused
@@ -93,7 +94,8 @@ def fakebatch(
         monkeypatch.setattr(module, "sleep", sleep)
     for name, value in world.env.items():
         monkeypatch.setenv(name, value)
-    yield world
+    with shared_tls_context():  # to make one for each client takes longer than a test
+        yield world
 
 
 @pytest.fixture(params=KINDS)
