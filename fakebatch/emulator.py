@@ -19,8 +19,8 @@ from fakebatch.inspection.journal import Journal, Recorder, Recording
 from fakebatch.inspection.planned import PlannedCalls, When
 from fakebatch.report.events import history
 from fakebatch.report.text import timeline
+from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.fluent import Rules
-from fakebatch.rules.loading import Incident
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.service import Service, State
 from fakebatch.vtime import moments

@@ -30,7 +30,7 @@ from fakebatch.interception.environment import (
 from fakebatch.interception.lost_errors import LostErrors
 from fakebatch.interception.mockers import installed
 from fakebatch.interception.router import EmulatedRouter
-from fakebatch.rules.loading import Incident
+from fakebatch.rules.catalogue import Incident
 from fakebatch.vtime import Clock
 from fakebatch.vtime.clock import Mode, Sleep
 from fakebatch.vtime.scheduler import for_this_thread

@@ -25,7 +25,7 @@ from fakebatch.batch.lifecycle import (
 from fakebatch.batch.matching import Outcomes, outcomes_of
 from fakebatch.batch.once import Once, computed_once, computed_once_shared
 from fakebatch.dialects import Dialect, ErrorCode
-from fakebatch.durations import microseconds
+from fakebatch.durations import SECOND, microseconds
 from fakebatch.ids import IdFactory
 from fakebatch.request_lines import RequestLine
 from fakebatch.rules.batches import NO_OVERRIDES, BatchOverrides, BatchRule, Durations, Schedule
@@ -407,6 +407,14 @@ class Batch:
         """How long after its end the result files appear."""
         late = self.overrides.result_files.late
         return microseconds(late) if late else 0
+
+    @property
+    def files_life(self) -> int | None:
+        """How long after its end the result files expire; None: they do not."""
+        expire, seconds = self.overrides.result_files.expire, self.params.output_expires_after
+        if expire is not None:
+            return microseconds(expire)
+        return self.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
 
     @property
     def written(self) -> int:

@@ -116,7 +116,8 @@ def result_files(batch: Batch) -> list[ResultFile]:
     """The result files that a batch has when it ends.
 
     There is an output file if a line of it is written there, an error file if a line failed or
-    never ran.
+    never ran. A server that names both files early has both in the end (aibrix, storage/adapter.py:
+    "Both files are ALWAYS created upfront").
     """
     end, outcomes = batch.end, batch.outcomes
     total, completed, failed = batch.counts(end.at)
@@ -124,7 +125,11 @@ def result_files(batch: Batch) -> list[ResultFile]:
     misfiled = bisect_left(outcomes.misfiled, finished)
     unfinished = end.status in UNFINISHED_CODES and total > finished
     conflicts = outcomes.has_conflict and finished
-    always = batch.dialect.always_written_files if end.status is Status.COMPLETED else ()
+    always = frozenset[str]()
+    if batch.overrides.override.early_files and end.status is not Status.FAILED:
+        always = frozenset({"output", "errors"})
+    elif end.status is Status.COMPLETED:
+        always = batch.dialect.always_written_files
     files: list[ResultFile] = []
     if completed + misfiled or "output" in always:
         files.append(ResultFile(batch, "output"))
@@ -258,7 +263,8 @@ class _Writer:
         """The file with these lines, in the form that the rules give it."""
         how = self.batch.overrides.result_files
         bom, end = b"\xef\xbb\xbf", LINE_ENDS[how.newline]
-        return b"" if how.empty else bom * how.bom + content.getvalue() + end * how.trailing
+        lines = b"" if how.empty else content.getvalue()
+        return bom * how.bom + lines + end * how.trailing
 
     def write(self, index: int, *, measured: bool = False) -> ResultLines:
         """What a request adds to the two files; if it is only measured, perhaps without vectors."""
@@ -271,7 +277,7 @@ class _Writer:
         result = self.replies.get(index, result)
         if self.bulk is not None and not corruptions:
             text = result.answer if isinstance(result, Reply) else None
-            if isinstance(text, str) or (isinstance(result, Echo) and not result.then):
+            if isinstance(text, str) or (isinstance(result, Echo) and result.is_default):
                 plain = self.bulk(index, text, measured)  # type: ignore[arg-type]
                 if plain is not None:
                     return plain

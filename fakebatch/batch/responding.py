@@ -37,6 +37,7 @@ from fakebatch.rules.lines import (
     Fail,
     Hang,
     Malformed,
+    Override,
     Reply,
 )
 
@@ -76,8 +77,9 @@ def respond(
     added = _added(line, dialect, id_factory, now)
     if isinstance(result, Echo):
         trial = dialect.trial_replies.get(line.url)
-        body = replies.with_text(request, trial) if trial else replies.echo(request, result.then)
-        return LineResponse(200, body | added)
+        then = result.then * result.repeat
+        body = replies.with_text(request, trial) if trial else replies.echo(request, then)
+        return LineResponse(200, body | added | dict(result.fields))
     if isinstance(result, Malformed):
         return LineResponse(200, replies.malform(request, result.how) | added)
     answer = replied(result, line)
@@ -269,7 +271,7 @@ def not_json(request: str, error: Exception) -> UsageError:
 
 
 def _corrupt_object(result: dict[str, Any], corruption: Corruption, index: int) -> None:
-    """Change the custom_id of a result object, or remove a part of it."""
+    """Change fields of a result object, or remove them."""
     custom_id = result.get("custom_id")
     match corruption:
         case Corrupt("no_custom_id"):
@@ -280,6 +282,10 @@ def _corrupt_object(result: dict[str, Any], corruption: Corruption, index: int) 
             result["response"]["body"] = None
         case ChangeCustomId(how) if isinstance(custom_id, str):
             result["custom_id"] = _CHANGED_IDS[how](custom_id, index)
+        case Override():
+            result |= dict(corruption.fields) | dict.fromkeys(corruption.blanks)
+            for name in corruption.without:
+                result.pop(name, None)
         case _:
             pass
 

@@ -1,15 +1,13 @@
-"""The command `fakebatch`, and its subcommands `run`, `dialects`, `incidents` and `schema`."""
+"""The command `fakebatch`, and its subcommands `run`, `dialects` and `schema`."""
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from textwrap import fill, indent
 from typing import Annotated, BinaryIO
 
 import typer
@@ -25,6 +23,7 @@ from rich.progress import (
 
 from fakebatch.cli import serve
 from fakebatch.cli.check import check, problems_of, show
+from fakebatch.cli.incidents import incidents
 from fakebatch.cli.run import Batch, Refused, Run
 from fakebatch.cli.screen import (
     DialectOption,
@@ -33,13 +32,13 @@ from fakebatch.cli.screen import (
     console,
     error_console,
     fail,
+    prose,
     read,
     reported,
 )
 from fakebatch.data_files import jsonl_problem
 from fakebatch.dialects import DIALECTS, choose
 from fakebatch.errors import UsageError
-from fakebatch.rules import loading
 from fakebatch.rules.loading import schema as scenario_schema
 
 app = typer.Typer(
@@ -47,6 +46,7 @@ app = typer.Typer(
     epilog="Exit status: 0 if all went well, 1 if a file or a batch failed, 2 for wrong arguments.",
 )
 app.command()(check)
+app.command()(incidents)
 for _command in (serve.serve, serve.exec_):
     app.command(_command.__name__.rstrip("_"), context_settings=serve.SETTINGS)(_command)
 
@@ -205,7 +205,7 @@ def _copy(pieces: Iterable[bytes], file: BinaryIO, screen: Console, total: int) 
     return lines
 
 
-# --- dialects, incidents and scenarios
+# --- dialects and scenarios
 
 
 @app.command()
@@ -223,41 +223,8 @@ def dialects(
     for url in dialect.base_urls:
         console.print(f"  {url}")
     for fact in dialect.facts:
-        console.print(f"\n{_prose(fact.what)}")
+        console.print(f"\n{prose(fact.what)}")
         console.print(f"  {fact.evidence}: {fact.source}")
-
-
-@app.command()
-@reported()
-def incidents(
-    name: Annotated[str | None, typer.Argument(help="The incident to show in full.")] = None,
-) -> None:
-    """List the known incidents, or show one of them."""
-    if name is None:
-        for incident in loading.known().values():
-            console.print(incident.name, style="bold")
-            console.print(_prose(incident.what))
-        return
-    incident = loading.named(name)
-    values = incident.parameters
-    scenario = re.sub(r'"\$(\w+)"', lambda match: json.dumps(values[match[1]]), incident.toml)
-    parameters = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
-    sections = {
-        "Description": _prose(incident.what, 4),
-        "Affected clients": _prose(incident.breaks, 4),
-        "Parameters": indent("\n".join(parameters) or "none", "  "),
-        "Evidence": indent("\n".join(incident.evidence), "  "),
-        "Usage": f'  @pytest.mark.fakebatch(incident="{incident.name}")',
-    }
-    about = "\n\n".join(f"{heading}\n{text}" for heading, text in sections.items())
-    # comments and TOML: the whole is a scenario file
-    for line in f"{incident.name}\n\n{about}".split("\n"):
-        console.print(f"# {line}".rstrip())
-    console.print(f"\n{scenario.rstrip()}")
-
-
-def _prose(text: str, margin: int = 2) -> str:
-    return indent(fill(text, console.width - margin, break_long_words=False), "  ")
 
 
 @app.command()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill, indent
 from typing import Annotated, NoReturn
 
 import typer
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from fakebatch.dialects import DIALECTS
 from fakebatch.errors import FakeBatchError
-from fakebatch.rules import loading
+from fakebatch.rules import catalogue
 
 console = Console(highlight=False, markup=False, soft_wrap=True)
 error_console = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
@@ -49,12 +50,19 @@ def read(file: str) -> bytes:
     return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
 
 
+def prose(text: str, margin: int = 2) -> str:
+    """A paragraph, indented and filled to the width of the terminal."""
+    width = console.width - margin
+    return indent(fill(text, width, break_long_words=False, break_on_hyphens=False), "  ")
+
+
 def _dialects(incomplete: str) -> list[str]:
     return [name for name in DIALECTS if name.startswith(incomplete)]
 
 
 def _incidents(incomplete: str) -> list[str]:
-    return [name for name in loading.known() if name.startswith(incomplete)]
+    by_name = [each.name for each in catalogue.known().values()]
+    return [name for name in (*catalogue.known(), *by_name) if name.startswith(incomplete)]
 
 
 DialectOption = Annotated[

@@ -75,10 +75,19 @@ def malform(request: ModelRequest, how: str) -> Body:
     """The default reply, malformed: `how` is `length`, `refusal`, `null` or another.
 
     Raises:
-        UsageError: as for `echo`.
+        UsageError: as for `echo`, or replies of the endpoint cannot be split.
     """
     endpoint = _endpoint(request)
-    return endpoint.malformed(request, endpoint.echo(request), how)
+    body = endpoint.echo(request)
+    if how == "reversed":
+        return malformed.with_items_reversed(body)
+    if how == "split" and request.endpoint != "/v1/responses":
+        raise UsageError(
+            f"The reply to {request.name} cannot be split.",
+            f"Replies of {request.endpoint} do not consist of items; those of /v1/responses do.",
+            'Select them: fakebatch.on(endpoint="/v1/responses").malformed("split").',
+        )
+    return endpoint.malformed(request, body, how)
 
 
 def with_text(request: ModelRequest, text: str) -> Body:

@@ -1,4 +1,4 @@
-"""Malformed replies: successes that a client cannot use, made of the default replies."""
+"""Malformed replies: successes that are hard to use or of no use, made of the default replies."""
 
 from __future__ import annotations
 
@@ -42,32 +42,37 @@ def completions(_: ModelRequest, body: Body, how: str) -> Body:
 
 def responses(request: ModelRequest, body: Body, how: str) -> Body:
     """A malformed response."""
+    output: list[Body] = []
     match how:
         case "length":
             # observed: only the reasoning from before the limit
-            id_ = "rs_" + request.digits()[:48]
-            output = [Body(id=id_, type="reasoning", summary=[])]
-            return body | _incomplete("max_output_tokens") | {"output": output}
-        case "content_filter":
-            return body | _incomplete(how) | {"output": []}
+            output = [Body(id="rs_" + request.digits()[:48], type="reasoning", summary=[])]
         case "tool_calls":
             call = _tool_call(request)
             id_ = "fc_" + request.digits()[:50]
             item = {"id": id_, "type": "function_call", "status": "completed"}
-            return body | {"output": [{**item, "call_id": call["id"], **call["function"]}]}
+            output = [{**item, "call_id": call["id"], **call["function"]}]
         case "refusal":
             content = [{"type": "refusal", "refusal": REFUSAL}]
-            items = [i | {"content": content} if "content" in i else i for i in body["output"]]
-            return body | {"output": items}
-        case "null":
-            return body | {"output": []}
+            output = [i | {"content": content} if "content" in i else i for i in body["output"]]
+        case "split":
+            output = [each for item in body["output"] for each in _split(request, item)]
+        case "content_filter" | "null":
+            pass
         case _:
             usage = None if how == "wrong_types" else body["usage"]
             return _with_texts(body, lambda _: _TEXTS[how]) | {"usage": usage}
+    reason = {"length": "max_output_tokens", "content_filter": how}.get(how)
+    incomplete = {"status": "incomplete", "incomplete_details": {"reason": reason}}
+    return body | (incomplete if reason else {}) | {"output": output}
 
 
-def _incomplete(reason: str) -> Body:
-    return {"status": "incomplete", "incomplete_details": {"reason": reason}}
+def _split(request: ModelRequest, item: Body) -> list[Body]:
+    """An item; a message comes after another with the first half of its text."""
+    if item["type"] != "message":
+        return [item]
+    half = [part | {"text": part["text"][: len(part["text"]) // 2]} for part in item["content"]]
+    return [item | {"id": "msg_" + request.digits()[78:], "content": half}, item]
 
 
 def _tool_call(request: ModelRequest) -> Body:
@@ -79,6 +84,12 @@ def data(_: ModelRequest, body: Body, how: str) -> Body:
     """A malformed reply of an endpoint that returns a list: the list is null or empty."""
     name = "results" if "results" in body else "data"
     return body | {name: None if how in ("null", "wrong_types") else []}
+
+
+def with_items_reversed(body: Body) -> Body:
+    """The reply with its choices or embeddings in reverse order, each with its index."""
+    names = [name for name in ("choices", "data") if name in body]
+    return body | {name: body[name][::-1] for name in names if "index" in members(body[name][0])}
 
 
 def append_text(body: Body, text: str) -> Body:

@@ -193,14 +193,20 @@ class Override:
     """Values by field, which may be a new field."""
     nulls: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Values by field, used where the field is null."""
+    unless_null: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Values by field, used where the field is not null."""
     blanks: Names = ()
     """Fields that are null; for TOML, which has no null for `fields`."""
     without: Names = ()
     """Fields that are left out."""
     moments: Literal["milliseconds", "float", "iso", "null"] | None = None
     """The format of times, in place of whole seconds."""
+    clock_ahead: Span = 0
+    """How far the clock of the service is ahead of the client's: times are that much later."""
+    clock_behind: Span = 0
+    """How far it is behind: times are that much earlier."""
     early_files: bool = False
-    """Show the ids of the result files from creation on."""
+    """Show the ids of both result files from creation on; after the end both files exist."""
 
     def __post_init__(self) -> None:
         for status, names in self.statuses.items():
@@ -227,9 +233,11 @@ class ResultFiles:
     raw: bool = False
     """Write non-ASCII characters unescaped, including U+2028 and U+0085."""
     empty: bool = False
-    """The files exist but are empty."""
+    """The files exist but have no lines."""
     late: Span | None = None
     """How long after the end of the batch the files appear."""
+    expire: Span | None = None
+    """How long after the end of the batch the files expire, whatever its `output_expires_after`."""
     listed: bool = True
     """Whether `files.list` has them; they are found by their ids in any case."""
 

@@ -16,6 +16,7 @@ from fakebatch.durations import microseconds
 from fakebatch.errors import UsageError
 from fakebatch.rules.rule import (
     Count,
+    Names,
     PositiveRatio,
     Predicate,
     Rule,
@@ -160,6 +161,32 @@ class Headers:
     headers: HeaderMap
 
 
+@verb("override(fields={'has_more': True})")
+class Override:
+    """The response, a JSON object, has other fields; or parameters of the query have no effect.
+
+    Errors, and responses that are no JSON object, stay as they are.
+    """
+
+    _: KW_ONLY
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Values by field, which may be a new field."""
+    blanks: Names = ()
+    """Fields that are null; for TOML, which has no null for `fields`."""
+    without: Names = ()
+    """Fields that are left out."""
+    ignores: Names = ()
+    """Parameters of the query that the service does not look at, such as `after`."""
+
+    def __post_init__(self) -> None:
+        if not (self.fields or self.blanks or self.without or self.ignores):
+            raise UsageError(
+                "override() changes nothing.",
+                "It takes fields, blanks, without and ignores.",
+                "Write for example .override(fields={'has_more': True}, ignores=['after']).",
+            )
+
+
 @verb("rate_limit(3, per='1m')")
 class RateLimit:
     """Of the requests in any period of length `per`, those beyond `most` get a 429."""
@@ -200,7 +227,7 @@ Between = Annotated[
 BrokenConnection = Timeout | Reset | Disconnect | ConnectError
 """The verbs after which no response arrives."""
 
-CallOutcome = Fail | Reply | BrokenConnection | Truncate | Slow | Headers | RateLimit
+CallOutcome = Fail | Reply | BrokenConnection | Truncate | Slow | Headers | Override | RateLimit
 """All verbs of requests."""
 
 
@@ -308,6 +335,7 @@ class CallRule(CallSelector, Rule):
     truncate: Truncate | None = None
     slow: Slow | None = None
     headers: Headers | None = None
+    override: Override | None = None
     rate_limit: RateLimit | None = None
 
     def __post_init__(self) -> None:
@@ -334,4 +362,5 @@ class OnCall(Selection[CallRule]):
     truncate = method(Truncate)
     slow = method(Slow)
     headers = method(Headers)
+    override = method(Override)
     rate_limit = method(RateLimit)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from fakebatch.dialects.dialect import OperationName
 from fakebatch.durations import Duration
 from fakebatch.request_lines import RequestLine
-from fakebatch.rules import loading
+from fakebatch.rules import catalogue
 from fakebatch.rules.batches import OnBatch, Schedule
 from fakebatch.rules.calls import OnCall, OperationPattern
+from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.files import OnFile, Upload
 from fakebatch.rules.lines import LineRule, On
-from fakebatch.rules.loading import Incident
 from fakebatch.rules.rule import Handle, Selection, merged, validated
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.rules.webhooks import OnWebhook
@@ -53,7 +53,7 @@ class Rules:
         Raises:
             UsageError: there is no such incident, or it has no such parameter.
         """
-        self.scenario = self.scenario | loading.scenario(which, **parameters)
+        self.scenario = self.scenario | catalogue.scenario(which, **parameters)
 
     def schedule(
         self,

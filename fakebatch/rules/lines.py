@@ -1,4 +1,4 @@
-"""Request lines: the selector `on`, and its verbs, which answer lines or corrupt result lines."""
+"""Request lines: the selector `on`, and its verbs, which answer lines or change result lines."""
 
 from __future__ import annotations
 
@@ -81,11 +81,25 @@ class Echo:
     """The lines succeed with the text of the last user message, followed by `then`."""
 
     then: str = ""
+    _: KW_ONLY
+    repeat: Count = 1
+    """How often `then` follows; many times make a huge line."""
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """Values by field of the response body, which may be a new field."""
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the reply is the default one."""
+        return not self.then and not self.fields
 
 
 @verb("malformed('length')")
 class Malformed:
-    """The lines succeed with a reply that a client cannot use."""
+    """The lines succeed with a reply that is hard to use, or of no use.
+
+    "split" is a response with half of the message in an item before the whole one (mira #70),
+    "reversed" has its choices or embeddings in reverse order, each with its index.
+    """
 
     how: Literal[
         "length",
@@ -96,6 +110,8 @@ class Malformed:
         "empty",
         "truncated_json",
         "wrong_types",
+        "split",
+        "reversed",
     ]
 
 
@@ -163,10 +179,23 @@ class ChangeCustomId:
     how: Literal["int", "trim", "upper", "lower", "null"]
 
 
+@verb("override(without=['error'])")
+class Override:
+    """The result lines have other fields than they should."""
+
+    _: KW_ONLY
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Values by field, which may be a new field."""
+    blanks: Names = ()
+    """Fields that are null; for TOML, which has no null for `fields`."""
+    without: Names = ()
+    """Fields that are left out."""
+
+
 Outcome = Reply | Fail | Echo | Malformed | Hang | Replay
 """The verbs that decide the outcome of a line."""
 
-Corruption = Drop | Duplicate | Corrupt | ChangeCustomId
+Corruption = Drop | Duplicate | Corrupt | ChangeCustomId | Override
 """The verbs that change a result line after it was made."""
 
 
@@ -227,6 +256,7 @@ class LineRule(LineSelector, Rule):
     duplicate: Duplicate | None = None
     corrupt: Corrupt | None = None
     change_custom_id: ChangeCustomId | None = None
+    override: Override | None = None
 
 
 class On(Selection[LineRule]):
@@ -243,6 +273,7 @@ class On(Selection[LineRule]):
     duplicate = method(Duplicate)
     corrupt = method(Corrupt)
     change_custom_id = method(ChangeCustomId)
+    override = method(Override)
 
 
 def contains(value: JsonValue | Mapping[str, Any], text: str) -> bool:

@@ -11,7 +11,7 @@ from fakebatch.errors import UsageError
 from fakebatch.rules.batches import BatchOverrides, BatchRule, Schedule, overrides
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.files import FileRule
-from fakebatch.rules.lines import ChangeCustomId, Corrupt, Drop, Duplicate, Echo, LineRule
+from fakebatch.rules.lines import Corruption, Echo, LineRule
 from fakebatch.rules.rule import CONFIG, merged
 from fakebatch.rules.webhooks import WebhookRule
 
@@ -55,7 +55,7 @@ class Scenario:
                     f"The limits are {', '.join(Limits.__dataclass_fields__)}.",
                     "Write for example FakeBatch(limits={'batch_lines': 10}).",
                 )
-        if isinstance(self.otherwise.outcome, Drop | Duplicate | Corrupt | ChangeCustomId):
+        if isinstance(self.otherwise.outcome, Corruption):
             raise UsageError(
                 f"otherwise cannot be {self.otherwise}.",
                 "It decides how lines end, by reply, fail, echo, malformed, hang or replay.",

@@ -11,9 +11,9 @@ from fakebatch.durations import microseconds as span
 from fakebatch.emulator import UnusedRules
 from fakebatch.errors import FakeBatchError, FakeBatchWarning, RefusedRequest, UsageError
 from fakebatch.inspection.checks import CheckName
-from fakebatch.rules import loading
+from fakebatch.rules import catalogue, loading
+from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.fluent import Rules
-from fakebatch.rules.loading import Incident
 from fakebatch.rules.rule import Handle
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
 from fakebatch.server.plane import Plane
@@ -105,7 +105,7 @@ class Remote(Rules):
         Raises:
             UsageError: there is no such incident, or it has no such parameter.
         """
-        scenario = loading.scenario(which, **parameters)
+        scenario = catalogue.scenario(which, **parameters)
         self._plane.post("incident", scenario=loading.dump(scenario))
 
     def _add_rule(self, rule: AnyRule) -> Handle[Any]:

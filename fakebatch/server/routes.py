@@ -15,7 +15,7 @@ from fakebatch.errors import UsageError
 from fakebatch.inspection.checks import Finding
 from fakebatch.inspection.journal import moment_text
 from fakebatch.inspection.objects import BatchView, FileView
-from fakebatch.rules import loading
+from fakebatch.rules import catalogue, loading
 from fakebatch.rules.scenario import Scenario
 from fakebatch.server import bodies
 from fakebatch.server.openapi import document
@@ -80,7 +80,7 @@ def add_world(worlds: Worlds, body: bodies.NewWorld) -> bodies.WorldState:
         names = options["incident"]
         names = (names,) if isinstance(names, str) else names
         # by name only: a path would make the server read a file
-        options["incident"] = tuple(loading.named(name).with_parameters({}) for name in names)
+        options["incident"] = tuple(map(catalogue.by_name, names))
     return _world(worlds.add(**options))
 
 
@@ -158,7 +158,7 @@ def add_incident(world: World, body: bodies.Incident) -> bodies.RuleList:
     if body.scenario is not None:
         scenario = scenario_of(body.scenario, "incident")
     else:
-        scenario = loading.named(body.name).with_parameters(body.parameters)
+        scenario = catalogue.by_name(body.name, **body.parameters)
     world.emulator.incident(scenario)
     return _rules(world, without=before)
 

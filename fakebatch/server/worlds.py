@@ -18,8 +18,8 @@ from fakebatch.emulator import Emulator, Snapshot
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.inspection.checks import Finding
 from fakebatch.inspection.journal import moment_text
-from fakebatch.rules import loading
-from fakebatch.rules.loading import Incident
+from fakebatch.rules import catalogue
+from fakebatch.rules.catalogue import Incident
 from fakebatch.server.clock import WorldClock, next_change
 from fakebatch.server.events import Events
 from fakebatch.vtime import moments
@@ -75,7 +75,7 @@ class World:
         self.clock = WorldClock(clock, start)
         self.emulator = Emulator(clock=self.clock.read, prefix=self.prefix or "/", **options)
         self.emulator.schedule(**(schedule or {}))
-        self.emulator.scenario |= loading.scenario(scenario)
+        self.emulator.scenario |= catalogue.scenario(scenario)
         keys = [*(options.get("api_keys") or ()), DUMMY_KEY]
         self.key: str = keys[0]
         """A key that is accepted."""

@@ -31,8 +31,8 @@ class Batches:
         """Create a batch, whose whole future is decided now. A missing input file fails it later.
 
         Raises:
-            APIError: the file has another purpose, an idempotency key was used with other
-                parameters, or too many batches were created within an hour.
+            APIError: the file has another purpose or cannot be found yet, an idempotency key was
+                used with other parameters, or too many batches were created within an hour.
         """
         state = self._state
         if (key := params.idempotency_key) is not None:
@@ -99,7 +99,9 @@ class Batches:
         if file is None:
             if dialect.input_file_ids and not re.fullmatch(dialect.input_file_ids, file_id):
                 raise APIError(ErrorKind.BAD_INPUT_ID, id=file_id)
-            if dialect.refuses_missing_input:
+            uploaded = self._state.files.current(file_id)
+            is_hidden = uploaded is not None and uploaded.is_hidden(now)  # curator#116
+            if dialect.refuses_missing_input or is_hidden:
                 raise APIError(ErrorKind.NO_SUCH_INPUT, id=file_id)
             return None
         if file.purpose != INPUT_PURPOSE:

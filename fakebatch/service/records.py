@@ -38,7 +38,11 @@ class FileRecord:
     def exists(self, now: int) -> bool:
         """Whether a client can see the file at `now`."""
         ends = (at for at in (self.expires, self.deleted) if at is not None)
-        return self.created + self.overrides.found_after <= now < min(ends, default=NEVER)
+        return not self.is_hidden(now) and now < min(ends, default=NEVER)
+
+    def is_hidden(self, now: int) -> bool:
+        """Whether a rule hides the file still at `now`."""
+        return now < self.created + self.overrides.found_after
 
     def earlier(self, duration: int) -> FileRecord:
         """The same file, created and expiring earlier by a duration in microseconds."""

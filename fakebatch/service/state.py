@@ -425,9 +425,7 @@ class State:
 
 def _result_records(batch: Batch) -> list[FileRecord]:
     """The result files of a batch that has ended."""
-    seconds = batch.params.output_expires_after
-    lives = batch.dialect.pace.keeps_batch_files if seconds is None else seconds * SECOND
-    end = batch.end.at
+    lives, end = batch.files_life, batch.end.at
     return [
         FileRecord(
             id=batch.output_file_id if content.kind == "output" else batch.error_file_id,

@@ -12,7 +12,7 @@ from fakebatch.batch.batch import Batch, Counts
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.batch.output_file import result_files, results
 from fakebatch.dialects import Dialect, Listing, render
-from fakebatch.durations import SECOND
+from fakebatch.durations import SECOND, microseconds
 from fakebatch.ids import signature
 from fakebatch.rules.batches import NO_OVERRIDES
 from fakebatch.service.records import FileRecord, UploadRecord
@@ -122,7 +122,7 @@ def batch_object(batch: Batch, now: int, base_url: str = "") -> Wire:
     left = status in LEAVES_FILES
     usage = results(batch).usage if left and "usage" in dialect.shapes.batch else replies.Usage()
     files = {file.kind for file in result_files(batch)} if left else set[str]()
-    if batch.overrides.override.early_files:
+    if batch.overrides.override.early_files and status is not Status.FAILED:
         files = {"output", "errors"}
     model = None
     if not validating and batch.timeline.starts(Status.IN_PROGRESS) is not None:
@@ -206,7 +206,8 @@ def _usual_message(code: str, batch: Batch) -> str:
 
 # --- what the rules of `on_batch` change
 
-_MOMENTS: dict[str, Callable[[int], Any]] = {
+_MOMENTS: dict[str | None, Callable[[int], Any]] = {
+    None: lambda at: at,
     "milliseconds": lambda at: at * 1_000,
     "float": lambda at: at + 0.25,
     "iso": lambda at: datetime.fromtimestamp(at, UTC).isoformat(),
@@ -223,11 +224,13 @@ def _overridden(wire: Wire, batch: Batch, now: int) -> Wire:
         wire["status"] = _other_status(wire["status"], batch, now)
     if fail is not None and fail.errors == "null":
         wire["errors"] = None
-    if override.moments is not None:
-        convert = _MOMENTS[override.moments]
-        for name, value in wire.items():
-            if name.endswith("_at") and isinstance(value, int):
-                wire[name] = convert(value)
+    ahead = microseconds(override.clock_ahead) - microseconds(override.clock_behind)
+    convert = _MOMENTS[override.moments]
+    for name, value in wire.items():
+        if name.endswith("_at") and isinstance(value, int):
+            wire[name] = convert(value + ahead // SECOND)
+    others = override.unless_null.items()
+    wire |= {name: value for name, value in others if wire.get(name) is not None}
     wire |= {name: value for name, value in override.nulls.items() if wire.get(name) is None}
     wire |= dict(override.fields) | dict.fromkeys(override.blanks)
     return {name: value for name, value in wire.items() if name not in override.without}

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fakebatch.durations import SECOND
-from fakebatch.vtime import callsite, io
+from fakebatch.vtime import callsite, io, threads
 from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.patches import Patch, Real, wrap
@@ -44,7 +44,10 @@ def replacements() -> list[Patch]:
 
 def of_anyio(module: Any) -> list[Patch]:
     """What to patch in anyio, whose processes wait for an event of their own."""
-    return wrap(module.Process, "wait", io.await_child)
+    return [
+        *wrap(module.Process, "wait", io.await_child),
+        *wrap(module.WorkerThread, "_report_result", threads.report_result),
+    ]
 
 
 def loop_time(scheduler: Scheduler, *_: object) -> float:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Generator
 from concurrent.futures import thread as _pools
 from contextlib import contextmanager, suppress
-from functools import partial
 from threading import get_ident
 from typing import Any
 
@@ -206,11 +205,24 @@ def run_job(_: object, real_run: Real, item: Any, *args: Any) -> Any:
 
 
 def adopt_workers(scheduler: Scheduler) -> None:
-    """Let the threads of anyio's pools that wait for work live in virtual time."""
+    """Let the threads of anyio's pools that have no job live in virtual time."""
     for thread in threading.enumerate():
-        jobs: Any = getattr(thread, "queue", None)
-        is_anyios = type(thread).__module__ == "anyio._backends._asyncio"
-        if is_anyios and thread.ident is not None and jobs.not_empty._waiters:
-            scheduler.scope.adopt(thread.ident, thread)
-            waiters = jobs.not_empty._waiters
-            scheduler.parked[thread.ident] = Waiter(None, waits=partial(bool, waiters))
+        if type(thread).__module__ == "anyio._backends._asyncio":
+            _adopt(scheduler, thread)
+
+
+def report_result(scheduler: Scheduler, real_report: Real, worker: Any, *args: Any) -> None:
+    """A thread of anyio's pools is idle; its job may have begun before the clock."""
+    real_report(worker, *args)
+    if worker.ident not in scheduler.scope.native_ids:
+        _adopt(scheduler, worker)
+
+
+def _adopt(scheduler: Scheduler, worker: Any) -> None:
+    # Its queue does not tell: it may be on the way there, with its last result already reported.
+    if worker in worker.idle_workers and worker.ident is not None:
+        with scheduler.mutex:
+            scheduler.parked[worker.ident] = Waiter(
+                None, waits=lambda: worker in worker.idle_workers
+            )
+            scheduler.scope.adopt(worker.ident, worker)

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.lifecycle import NEVER
+from fakebatch.batch.lifecycle import NEVER, TERMINAL
 from fakebatch.durations import SECOND
 from fakebatch.ids import IdFactory
 from fakebatch.service.records import Event, Kind
@@ -74,8 +74,12 @@ class Outbox:
             batch = state.batches.get(id_, now)
             due = now
             if batch is not None:
-                is_validating = batch.is_validating(now)  # its end is not known yet
-                due = batch.validates_until if is_validating else batch.end.at - early(batch)
+                if batch.is_validating(now):  # its end is not known yet
+                    due = batch.validates_until
+                elif batch.end.status in TERMINAL:
+                    due = batch.end.at - early(batch)
+                else:  # it is stuck for ever, unless it is cancelled
+                    due = NEVER
             with state.lock:
                 is_outdated = batch is not None and state.batches.current(id_) is not batch
                 if is_outdated or id_ not in state.unsent_events:

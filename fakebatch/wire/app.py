@@ -108,7 +108,7 @@ class App:
             attempt = self.faults.begin(operation.name, id_, request, now)
             reply, about, done = NO_REPLY, id_, False
             if attempt.is_carried_out:
-                reply, about, done = self._answer(call)
+                reply, about, done = self._answer(call._replace(request=attempt.seen(request)))
             hit, reply = attempt.hit, altered(attempt, reply, now, partial(self._usual_error, call))
             self.faults.end(attempt, reply)
         status = reply.status if reply.script is None or reply.script.sends_head else None

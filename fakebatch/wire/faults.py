@@ -6,13 +6,14 @@ its place in the scenario.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.rules.calls import (
@@ -22,6 +23,7 @@ from fakebatch.rules.calls import (
     Disconnect,
     Fail,
     Headers,
+    Override,
     RateLimit,
     Reply,
     Reset,
@@ -91,6 +93,12 @@ class Attempt(NamedTuple):
         """Whether the service carries the operation out, also if the client gets an error."""
         # verbs that replace the reply have the parameter `applied`
         return bool(getattr(self.outcome, "applied", not isinstance(self.outcome, ConnectError)))
+
+    def seen(self, request: Request) -> Request:
+        """The request as the service takes it: without the parameters that a rule ignores."""
+        ignored = self.outcome.ignores if isinstance(self.outcome, Override) else ()
+        query = {name: value for name, value in request.query.items() if name not in ignored}
+        return request._replace(query=query)
 
 
 @dataclass(eq=False, slots=True)
@@ -294,10 +302,22 @@ def altered(
             return whole._replace(script=script._replace(body=(arrived, Broken("incomplete"))))
         case Slow() as slow:
             return _slowed(reply, slow)
-        case Headers(headers):
-            return reply._replace(headers={**reply.headers, **headers})
+        case Headers() | Override() as verb:
+            return _changed(reply, verb)
         case _:
             return reply
+
+
+def _changed(reply: messages.Reply, verb: Headers | Override) -> messages.Reply:
+    """The reply with other headers, or with other fields if it is a JSON object and no error."""
+    if isinstance(verb, Headers):
+        return reply._replace(headers={**reply.headers, **verb.headers})
+    is_json = reply.headers.get("content-type") == "application/json"
+    if not (is_json and reply.status < 400 and reply.body.startswith(b"{")):
+        return reply
+    wire: dict[str, Any] = {**json.loads(reply.body), **verb.fields, **dict.fromkeys(verb.blanks)}
+    shown = {name: value for name, value in wire.items() if name not in verb.without}
+    return reply._replace(body=json.dumps(shown, indent=2).encode())
 
 
 def _slowed(reply: messages.Reply, slow: Slow) -> messages.Reply:

@@ -261,3 +261,58 @@ def test_a_failure_has_the_providers_usual_words(
 
     assert message in caught.value.message
     assert caught.value.status_code == status
+
+
+OVERRIDDEN: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], bool]]] = {
+    # what is overridden, and what a list of one batch after that batch is then
+    "nothing": ({}, lambda page: page["data"] == [] and page["has_more"] is False),
+    "a field": (
+        {"fields": {"has_more": True, "x_new": 1}},
+        lambda page: (page["data"], page["has_more"], page["x_new"]) == ([], True, 1),
+    ),
+    "a field that is null": ({"blanks": ["data"]}, lambda page: page["data"] is None),
+    "a field that is missing": ({"without": ["data"]}, lambda page: "data" not in page),
+    "a parameter": ({"ignores": ["after"]}, lambda page: len(page["data"]) == 1),
+}
+
+
+@pytest.mark.untyped
+@pytest.mark.parametrize(("verb", "holds"), OVERRIDDEN.values(), ids=OVERRIDDEN)
+def test_a_response_can_be_overridden(
+    do: Driver,
+    fakebatch: FakeBatch,
+    verb: dict[str, Any],
+    holds: Callable[[dict[str, Any]], bool],
+) -> None:
+    """The rest is as it would be; the request is carried out."""
+    if verb:
+        fakebatch.on_call("batches.list").override(**verb)
+    batch = do.create([chat("a")])
+    page = do.wire(do.client.batches.with_raw_response.list, after=batch.id)
+    assert holds(page)
+    assert page.get("object") == "list"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda client: client.files.content, id="a response that is no object"),
+        pytest.param(lambda client: client.batches.retrieve, id="an error"),
+    ],
+)
+def test_what_is_no_object_of_the_api_is_not_overridden(
+    do: Driver, fakebatch: FakeBatch, call: Callable[[Any], Any]
+) -> None:
+    """Files and errors stay as they are."""
+    file_id = fakebatch.files.add(b'{"a": 1}').id
+
+    def reply() -> bytes:
+        try:
+            content: bytes = do(call(do.client), file_id).content
+        except openai.NotFoundError as error:
+            return error.response.content
+        return content
+
+    before = reply()
+    override = fakebatch.on_call().override(fields={"a": 2})
+    assert (reply(), override.hits) == (before, 1)

@@ -15,6 +15,7 @@ from support.client import Driver, chat
 pytestmark = pytest.mark.sync
 TEN = [chat(f"r{number}") for number in range(10)]
 DAY = 86_400
+NEW_YEAR = 1_767_225_600
 
 
 def seen(do: Driver, batch: Any, after: float) -> Any:
@@ -265,6 +266,18 @@ SHOWN: dict[str, tuple[dict[str, Any], Callable[[Any], bool]]] = {
         {"fields": {"output_file_id": None}},
         lambda wire: wire["output_file_id"] is None,
     ),
+    "another id, once there is one": (
+        {"unless_null": {"output_file_id": "file-other", "error_file_id": "file-none"}},
+        lambda wire: (wire["output_file_id"], wire["error_file_id"]) == ("file-other", None),
+    ),
+    "the times of a clock that is ahead": (
+        {"clock_ahead": "1h30m"},
+        lambda wire: (wire["created_at"] - NEW_YEAR, wire["failed_at"]) == (5_400, None),
+    ),
+    "those of a clock that is behind, as texts": (
+        {"clock_behind": "1h", "moments": "iso"},
+        lambda wire: wire["created_at"] == "2025-12-31T23:00:00+00:00",
+    ),
     "a new field": ({"fields": {"x_new": {"a": 1}}}, lambda wire: wire["x_new"] == {"a": 1}),
     "a missing field": ({"without": ["request_counts"]}, lambda wire: "request_counts" not in wire),
     "moments in milliseconds": (
@@ -321,6 +334,30 @@ def test_result_files_can_be_named_early_and_found_late(do: Driver, fakebatch: F
         do(do.client.files.content, done.output_file_id)
     do.sleep(300)
     assert len(do.results(done.output_file_id)) == 10
+    assert do.results(done.error_file_id) == []  # both files were made in advance
+
+
+def test_a_batch_that_fails_has_no_early_files(do: Driver, fakebatch: FakeBatch) -> None:
+    """Neither ids nor files: it never ran."""
+    fakebatch.on_batch().override(early_files=True)
+    done = do.run([chat("a"), chat("a")])
+    assert (done.status, done.output_file_id, done.error_file_id) == ("failed", None, None)
+    assert len(fakebatch.files) == 1
+
+
+@pytest.mark.parametrize("expire", ["5m", 0])
+def test_result_files_can_expire(do: Driver, fakebatch: FakeBatch, expire: Any) -> None:
+    """Soon after the end, or before anybody can look; the batch names them still."""
+    fakebatch.on_batch().result_files(expire=expire)
+    done = do.run(TEN)
+    if expire:
+        assert do(do.client.files.retrieve, done.output_file_id).expires_at == (
+            done.completed_at + 300
+        )
+        do.sleep(300)
+    with pytest.raises(openai.NotFoundError):
+        do(do.client.files.content, done.output_file_id)
+    assert do(do.client.batches.retrieve, done.id).output_file_id == done.output_file_id
 
 
 WRITTEN: dict[str, tuple[dict[str, Any], Callable[[bytes], bool]]] = {
@@ -344,6 +381,7 @@ WRITTEN: dict[str, tuple[dict[str, Any], Callable[[bytes], bool]]] = {
         lambda raw: "\u2028".encode() in raw and len(raw.decode().splitlines()) == 12,
     ),
     "with nothing in it": ({"empty": True}, lambda raw: raw == b""),
+    "with a blank line alone": ({"empty": True, "trailing": 1}, lambda raw: raw == b"\n"),
 }
 
 

@@ -102,6 +102,36 @@ def test_a_response_can_be_of_no_use(
     assert (body["incomplete_details"] is None) == (status == "completed")
 
 
+def test_an_echo_can_be_huge_and_have_other_fields(do: Driver, fakebatch: FakeBatch) -> None:
+    """What follows the text is repeated; the body has the fields, known and new, all else stays."""
+    fakebatch.on(custom_id="b").echo("!", repeat=70_000)
+    fakebatch.on(custom_id="c").echo(fields={"model": "m-2", "x_new": 1})
+    output, _ = both(do, do.run(THREE))
+
+    assert choice(of(output, "b"))["message"]["content"] == "two" + 70_000 * "!"
+    body = of(output, "c")["response"]["body"]
+    assert (body["model"], body["x_new"], body["object"]) == ("m-2", 1, "chat.completion")
+    assert choice(of(output, "c"))["message"]["content"] == "three"
+
+
+def test_a_result_line_can_have_other_fields(do: Driver, fakebatch: FakeBatch) -> None:
+    """Other values, new fields, null or none at all; also of a line that failed."""
+    fakebatch.on(custom_id="b").fail(400)
+    fakebatch.on(custom_id="b").override(without=["response"], fields={"error": {"type": "x"}})
+    fakebatch.on(custom_id="c").override(blanks=["error", "id"], fields={"x_new": 1})
+    output, [failed] = both(do, do.run(THREE))
+
+    assert {**failed, "id": ""} == {"id": "", "custom_id": "b", "error": {"type": "x"}}
+    assert of(output, "a").keys() == {"id", "custom_id", "response", "error"}
+    assert {**of(output, "c"), "response": 0} == {
+        "id": None,
+        "custom_id": "c",
+        "response": 0,
+        "error": None,
+        "x_new": 1,
+    }
+
+
 RATE = {"code": "rate_limit_exceeded", "message": "Rate limit reached. Please try again later."}
 
 

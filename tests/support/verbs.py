@@ -54,6 +54,11 @@ ROWS = [
         {"index": 2, "fail": {"status": 400, "file": "output"}},
     ),
     Written("on().echo('!')", "on", {"echo": {"then": "!"}}),
+    Written(
+        "on(index=1).echo('!', repeat=3, fields={'model': 'm'})",
+        "on",
+        {"index": 1, "echo": {"then": "!", "repeat": 3, "fields": {"model": "m"}}},
+    ),
     Written("on(index=0).malformed('length')", "on", {"index": 0, "malformed": {"how": "length"}}),
     Written("on(index=3).hang()", "on", {"index": 3, "hang": {}}),
     Written("on(custom_id='b').drop()", "on", {"custom_id": "b", "drop": {}}),
@@ -72,6 +77,14 @@ ROWS = [
         "on(custom_id='b').change_custom_id('upper')",
         "on",
         {"custom_id": "b", "change_custom_id": {"how": "upper"}},
+    ),
+    Written(
+        "on(custom_id='b').override(fields={'id': 1}, blanks=['response'], without=['error'])",
+        "on",
+        {
+            "custom_id": "b",
+            "override": {"fields": {"id": 1}, "blanks": ["response"], "without": ["error"]},
+        },
     ),
     Written(
         "on(custom_id=['a', 'b']).fail(409)",
@@ -133,10 +146,16 @@ ROWS = [
         {"override": {"statuses": {"completed": "DONE"}, "without": ["metadata"]}},
     ),
     Written(
+        "on_batch().override(unless_null={'output_file_id': 'file-x'}, clock_behind='1h')",
+        "on_batch",
+        {"override": {"unless_null": {"output_file_id": "file-x"}, "clock_behind": "1h"}},
+    ),
+    Written(
         "on_batch(endpoint='/v1/chat/completions').result_files(order='reversed', bom=True)",
         "on_batch",
         {"endpoint": "/v1/chat/completions", "result_files": {"order": "reversed", "bom": True}},
     ),
+    Written("on_batch().result_files(expire='1h')", "on_batch", {"result_files": {"expire": "1h"}}),
     # files
     Written(
         "on_file().processing('10s', broken=True)",
@@ -219,6 +238,14 @@ ROWS = [
         "on_call('files.content').headers({'x-mine': 'a'})",
         "on_call",
         {"operation": "files.content", "headers": {"headers": {"x-mine": "a"}}},
+    ),
+    Written(
+        "on_call('batches.list').override(fields={'has_more': True}, ignores=['after'])",
+        "on_call",
+        {
+            "operation": "batches.list",
+            "override": {"fields": {"has_more": True}, "ignores": ["after"]},
+        },
     ),
     Written(
         "on_call('batches.retrieve').rate_limit(2, per='1h')",

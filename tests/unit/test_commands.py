@@ -23,7 +23,8 @@ from fakebatch.cli import main
 from fakebatch.cli.commands import app
 from fakebatch.cli.run import Run
 from fakebatch.dialects import DIALECTS
-from fakebatch.rules.loading import known, read, schema
+from fakebatch.rules.catalogue import known, named, of_group
+from fakebatch.rules.loading import read, schema
 from support.client import chat, jsonl
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -232,7 +233,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         "There is no dialect 'x'.\nThe dialects are 'azure'",
     ),
     "no dialect file": (["in.jsonl", "--dialect", "x.toml"], "x.toml': it cannot be read: "),
-    "no incident": (["in.jsonl", "--incident", "x"], "There is no incident 'x'.\nKnown incident"),
+    "no incident": (["in.jsonl", "--incident", "x"], "There is no incident 'x'.\nThe groups are"),
     "no scenario": (["in.jsonl", "--incident", "x.toml"], "'x.toml' cannot be read as a scenario"),
     "a failed batch": (["in.jsonl", "--incident", "enqueued-token-limit"], "token_limit_exceeded"),
     "a failed call": (["in.jsonl", "--incident", "create-retried-duplicate-batch"], "had an error"),
@@ -293,22 +294,29 @@ def test_another_module_that_is_missing_is_not_the_extra(monkeypatch: pytest.Mon
 
 
 def test_the_known_incidents_are_listed() -> None:
-    """Each by its name and by what comes over the wire, in 80 columns."""
+    """Group after group, each by its id and by what comes over the wire, in 80 columns."""
     result = CliRunner().invoke(app, ["incidents"])
     lines = result.output.splitlines()
 
     assert result.exit_code == 0
-    assert [line for line in lines if not line.startswith("  ")] == [*known()]
-    assert lines[:3] == [
-        "completed-null-output",
-        "  Every line fails. The batch is completed all the same, output_file_id is null,",
-        "  and only the error file exists.",
+    assert [line for line in lines if line and line[0] not in " #"] == [*known()]
+    assert [line[2:].partition(":")[0] for line in lines if line.startswith("# ")] == [
+        *dict.fromkeys(incident.group for incident in known().values())
     ]
     assert max(map(len, lines)) <= 80
 
 
+def test_the_incidents_of_a_group_are_listed() -> None:
+    """By its name, in place of that of an incident."""
+    lines = CliRunner().invoke(app, ["incidents", "expiry"]).output.splitlines()
+    assert lines[0] == "# expiry: The end of the completion window."
+    assert [line for line in lines[1:] if not line.startswith("  ")] == [
+        incident.id for incident in of_group("expiry")
+    ]
+
+
 DOWNLOAD_TRUNCATED = """\
-# download-truncated
+# results/download-truncated
 #
 # Description
 #   The download of a result file breaks off. With a content-length, the SDK
@@ -317,17 +325,36 @@ DOWNLOAD_TRUNCATED = """\
 # Affected clients
 #   Clients that mistake half a file for a whole one.
 #
+# A robust client
+#   Compares the size with `bytes` of the file object, the lines with the
+#   requests, and downloads again.
+#
 # Parameters
 #   fraction = 0.3
+#     The fraction of the body that arrives.
 #   framing = "silent"
+#     `content_length` and `chunked` are errors for the HTTP client, `silent` is
+#     none.
 #   times = 1
+#     How many downloads break off.
+#
+# Verdicts
+#   no loss, no lie, no double spend.
 #
 # Evidence
+#   A+E: reports with details of the wire and measurements.
 #   https://github.com/openai/openai-python/issues/2959
 #   https://github.com/openai/openai-java/issues/649
+#   https://github.com/openai/openai-java/issues/650
+#   Measured with openai-python 3.54.0: a body that ends with the connection is
+#   short without an error.
 #
 # Usage
-#   @pytest.mark.fakebatch(incident="download-truncated")
+#   @pytest.mark.fakebatch(incident="results/download-truncated")
+#   fakebatch.incident("results/download-truncated", fraction=0.3)
+#   fakebatch serve --incident results/download-truncated
+#   fakebatch incidents results/download-truncated > scenario.toml
+#   fakebatch gauntlet --only results/download-truncated -- python my_client.py {input} {output}
 
 [[on_call]]
 operation = "files.content"
@@ -336,33 +363,34 @@ truncate = { fraction = 0.3, framing = "silent" }
 """
 
 
-def test_one_incident_is_shown_in_full() -> None:
+@pytest.mark.parametrize("name", ["download-truncated", "results/download-truncated"])
+def test_one_incident_is_shown_in_full(name: str) -> None:
     """What is known of it, and what can be copied to use or to change it."""
-    result = CliRunner().invoke(app, ["incidents", "download-truncated"])
+    result = CliRunner().invoke(app, ["incidents", name])
     assert (result.exit_code, result.output) == (0, DOWNLOAD_TRUNCATED)
 
 
 def test_an_unknown_incident_is_an_error() -> None:
-    """In three lines, with exit status 1."""
-    result = CliRunner().invoke(app, ["incidents", "download"])
+    """In three lines, with exit status 1; names near to it are in them."""
+    result = CliRunner().invoke(app, ["incidents", "download-truncate"])
 
     assert result.exit_code == 1
     assert result.output.splitlines() == [
-        "fakebatch: There is no incident 'download'.",
-        f"Known incidents: {', '.join(known())}.",
-        "Use one of these, or the path of a .toml or .json file.",
+        "fakebatch: There is no incident 'download-truncate'.",
+        "Similar names: results/download-truncated, results/download-5xx.",
+        "`fakebatch incidents` lists all; a scenario file is a path that ends in .toml or .json.",
     ]
 
 
-@pytest.mark.parametrize("name", known())
-def test_what_is_printed_of_an_incident_can_be_pasted(name: str) -> None:
+@pytest.mark.parametrize("id_", known())
+def test_what_is_printed_of_an_incident_can_be_pasted(id_: str) -> None:
     """It is a scenario file that makes the same happen, with comments of at most 80 columns."""
-    result = CliRunner().invoke(app, ["incidents", name])
+    result = CliRunner().invoke(app, ["incidents", id_])
 
     assert result.exit_code == 0
-    assert f'\n#   @pytest.mark.fakebatch(incident="{name}")\n' in result.output
-    assert read(tomllib.loads(result.output)) == known()[name].with_parameters({})
-    prose = result.output.split("# Evidence")[0]
+    assert f"\n#   fakebatch gauntlet --only {id_} -- " in result.output
+    assert read(tomllib.loads(result.output)) == named(id_).with_parameters({})
+    prose = re.sub(r"^#   \w+ = .*$", "", result.output.split("# Evidence")[0], flags=re.MULTILINE)
     assert max(map(len, prose.splitlines())) <= 80
 
 

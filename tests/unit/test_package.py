@@ -6,7 +6,9 @@ import pydoc
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import get_args
+from zipfile import ZipFile
 
 import pytest
 
@@ -30,6 +32,20 @@ def test_a_public_name_is_there(name: str) -> None:
 def test_the_version_is_that_of_the_distribution() -> None:
     """`fakebatch.__version__`, as other packages have it."""
     assert fakebatch.__version__ == metadata.version("fakebatch")
+
+
+def test_the_wheel_has_every_data_file(tmp_path: Path) -> None:
+    """Those of dialects, bodies and incidents, in their folders."""
+    root = Path(fakebatch.__file__).parents[1]
+    build = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, tmp_path], cwd=root, check=True)  # noqa: S603
+    [wheel] = tmp_path.glob("*.whl")
+    files = {str(path.relative_to(root)) for path in (root / "fakebatch").rglob("*.toml")}
+
+    assert files <= {*ZipFile(wheel).namelist()}
+    assert {"fakebatch/incidents/results", "fakebatch/dialects", "fakebatch/bodies"} <= {
+        str(Path(name).parent) for name in files
+    }
 
 
 def test_another_name_is_an_attribute_error() -> None:

@@ -79,6 +79,13 @@ STATUSES = {
     "a rule that was used": (["--scenario", "a.toml"], "try: call('/files')\nexcept: pass", 0, ""),
     "a rule that a failure left unused": (["--scenario", "a.toml"], "sys.exit(3)", 3, "now"),
     "an incident that did not happen": (["--incident", "download-truncated"], RUN, 0, ""),
+    "two incidents, with a group and without": (
+        ["--incident", "results/shuffled-order", "--incident", "create-ok-then-failed"],
+        f"{RUN}assert batch['status'] == 'failed'",
+        0,
+        "",
+    ),
+    "no incident": (["--incident", "shufled-order"], "", 1, "names: results/shuffled-order."),
     "a timeline in any case": (["--timeline", "always"], RUN, 0, "batches.retrieve 200"),
     "no timeline": (["--timeline", "never"], "sys.exit(3)", 3, ""),
     "a delay of ten minutes, in no time": (

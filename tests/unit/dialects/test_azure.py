@@ -145,6 +145,17 @@ def test_a_wrong_key_is_a_code_and_a_message(fakebatch: FakeBatch) -> None:
     assert (caught.value.code, caught.value.type, caught.value.param) == ("401", None, None)
 
 
+@pytest.mark.fakebatch(incident="limits/file-quota-exhausted")
+def test_a_quota_of_files_has_words_of_its_own(client: Any) -> None:
+    """azure-sdk-for-java#47401."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.files.create(file=("in.jsonl", jsonl([LINE])), purpose="batch")
+    assert caught.value.body == {
+        "code": "quotaExceeded",
+        "message": "The quota for files without expiry is reached. The maximum is 0.",
+    }
+
+
 @pytest.mark.parametrize("seconds", [3_600, 1_209_599])
 def test_an_expiry_is_of_two_weeks_at_least(seconds: int, client: Any) -> None:
     """OpenAI takes an hour."""

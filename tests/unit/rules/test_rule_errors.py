@@ -40,7 +40,8 @@ WRONG: dict[str, tuple[Attempt, str]] = {
         lambda f: f.on().malformed("short"),
         (
             "on(…).malformed.how: Input should be 'length', 'refusal', 'content_filter', "
-            "'tool_calls', 'null', 'empty', 'truncated_json' or 'wrong_types'; it was 'short'."
+            "'tool_calls', 'null', 'empty', 'truncated_json', 'wrong_types', 'split' or "
+            "'reversed'; it was 'short'."
         ),
     ),
     "an unknown corruption": (
@@ -165,6 +166,10 @@ WRONG: dict[str, tuple[Attempt, str]] = {
             "on_call(…).headers.headers: the names and values of headers must be printable "
             "strings; it was {'x': 'a\\nb'}."
         ),
+    ),
+    "another response that is the same": (
+        lambda f: f.on_call("batches.list").override(),
+        "override() changes nothing.",
     ),
     "slow, but not slow": (
         lambda f: f.on_call().slow(gap="1m", pieces=1),

@@ -156,10 +156,11 @@ def test_rules_are_data() -> None:
     assert plane("GET", "rules") == {"rules": []}
 
 
-def test_a_known_incident_happens_by_name() -> None:
+@pytest.mark.parametrize("name", ["download-truncated", "results/download-truncated"])
+def test_a_known_incident_happens_by_name(name: str) -> None:
     """With its parameters; its rules need not be used."""
     plane = Plane()
-    body = {"name": "download-truncated", "parameters": {"fraction": 0.25}}
+    body = {"name": name, "parameters": {"fraction": 0.25}}
     [rule] = plane("POST", "incident", body)["rules"]
     assert "0.25" in rule["rule"]
     assert plane("POST", "checks", {"checks": ["used_rules"]}) == {"findings": []}

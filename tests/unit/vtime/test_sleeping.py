@@ -348,3 +348,40 @@ def test_threads_of_anyio_that_have_waited_before_may_end_meanwhile() -> None:
 
     anyio.run(main)
     assert clock.elapsed == 3720.0
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "begun_before",
+    [
+        pytest.param("has just reported the result of", id="the thread of anyio is not idle yet"),
+        pytest.param("runs", id="the thread of anyio has a job from before"),
+    ],
+)
+def test_a_thread_of_anyio_from_before_the_clock_takes_its_next_job_in_virtual_time(
+    begun_before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it did when the clock was started."""
+    clock, is_begun = Clock(), threading.Event()
+    real_task_done = queue.Queue[Any].task_done
+
+    def late_task_done(jobs: queue.Queue[Any]) -> None:
+        is_begun.wait()
+        real_task_done(jobs)
+
+    async def main() -> None:
+        job: asyncio.Task[Any]
+        if begun_before == "runs":
+            job = asyncio.create_task(anyio.to_thread.run_sync(is_begun.wait))
+            await asyncio.sleep(0.01)
+        else:
+            monkeypatch.setattr(queue.Queue, "task_done", late_task_done)
+            await anyio.to_thread.run_sync(int)
+            job = asyncio.create_task(asyncio.sleep(0))
+        with clock:
+            is_begun.set()
+            await job
+            await anyio.to_thread.run_sync(time.sleep, 30)
+
+    asyncio.run(main())
+    assert clock.elapsed == 30.0

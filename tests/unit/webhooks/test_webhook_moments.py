@@ -163,3 +163,19 @@ def test_a_cancel_from_elsewhere_is_noticed(fakebatch: FakeBatch) -> None:
     openai.OpenAI().batches.cancel(id_)
     time.sleep(HOUR)
     assert inbox.received == [(HOUR + 606, "cancelled")]
+
+
+@pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing"])
+def test_a_batch_that_is_stuck_sends_a_webhook_when_it_is_cancelled(
+    fakebatch: FakeBatch, status: Any
+) -> None:
+    """And none before: its last status is no end."""
+    fakebatch.on_batch().stall(status)
+    inbox = Inbox()
+    fakebatch.webhooks.deliver_to(inbox)
+    id_ = create()
+    time.sleep(10 * HOUR)
+    assert inbox.received == []
+    openai.OpenAI().batches.cancel(id_)
+    time.sleep(HOUR)
+    assert inbox.received == [(10 * HOUR + 606, "cancelled")]
