@@ -49,7 +49,7 @@ FAILURES: dict[str, Row] = {
         3,
         40,
     ),
-    "a rate limit with a date": (
+    "a rate limit, with a date": (
         lambda c: c.fail(429, retry_after=20, http_date=True),
         openai.RateLimitError,
         3,
@@ -102,7 +102,7 @@ FAILURES: dict[str, Row] = {
 
 
 @pytest.mark.parametrize("operation", ["batches.list", "files.content"])
-@pytest.mark.parametrize("row", rows(FAILURES, a_rate_limit_with_a_date=TIME))
+@pytest.mark.parametrize("row", rows(FAILURES, {"a rate limit, with a date": TIME}))
 def test_a_fault_is_the_sdks_own_exception(
     do: Driver, fakebatch: FakeBatch, door: str, operation: OperationName, row: Row
 ) -> None:

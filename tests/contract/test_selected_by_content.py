@@ -84,7 +84,7 @@ def three(do: Driver) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("select", rows(SELECTED, parameters=CALLABLE))
+@pytest.mark.parametrize("select", rows(SELECTED, {"parameters": CALLABLE}))
 def test_batches_are_selected_by(
     select: Callable[[FakeBatch], Any], do: Driver, fakebatch: FakeBatch
 ) -> None:
@@ -95,7 +95,7 @@ def test_batches_are_selected_by(
     assert handle.hits == 2
 
 
-@pytest.mark.parametrize("select", rows(SELECTED, parameters=CALLABLE))
+@pytest.mark.parametrize("select", rows(SELECTED, {"parameters": CALLABLE}))
 def test_nth_counts_the_batches_that_match_the_rest(
     select: Callable[[FakeBatch], Selection[Any]], do: Driver, fakebatch: FakeBatch
 ) -> None:
@@ -163,7 +163,7 @@ UPLOADS: dict[str, tuple[Callable[[FakeBatch], Handle[Any]], str]] = {
 }
 
 
-@pytest.mark.parametrize("upload", rows(UPLOADS, a_predicate=CALLABLE))
+@pytest.mark.parametrize("upload", rows(UPLOADS, {"a predicate": CALLABLE}))
 def test_uploads_are_selected_by(
     upload: tuple[Callable[[FakeBatch], Handle[Any]], str], do: Driver, fakebatch: FakeBatch
 ) -> None:

@@ -27,8 +27,7 @@ Refused = Callable[[], AbstractContextManager[list[str]]]
 """Catches what the emulator refuses in its block; afterwards the list has the three lines."""
 
 
-def rows(table: Mapping[str, Any], **marks: pytest.MarkDecorator) -> list[Any]:
-    """The rows of a table as parameters; some have marks, by their names with underscores."""
-    own = {name.replace("_", " "): mark for name, mark in marks.items()}
-    assert own.keys() <= table.keys(), own.keys() - table.keys()
-    return [pytest.param(row, id=name, marks=own.get(name, ())) for name, row in table.items()]
+def rows(table: Mapping[str, Any], marks: Mapping[str, pytest.MarkDecorator]) -> list[Any]:
+    """The rows of a table as parameters; some have a mark."""
+    assert marks.keys() <= table.keys(), marks.keys() - table.keys()
+    return [pytest.param(row, id=name, marks=marks.get(name, ())) for name, row in table.items()]
