@@ -320,10 +320,6 @@ class Journal(Sequence[Call]):
             for at, slept in _each(Slept, self._recorder.runs())
         )
 
-    def downloads(self, file_id: str) -> tuple[datetime, ...]:
-        """When a file was downloaded completely: without a fault, and to the end."""
-        return tuple(map(as_datetime, self._recorder.downloads(file_id)))
-
     def _matcher(
         self, operation: str | None, id_: str | None, status: int | None
     ) -> Callable[[Called], bool]:

@@ -179,7 +179,8 @@ class FileView(ObjectView):
     @property
     def downloads(self) -> tuple[datetime, ...]:
         """When its content was downloaded completely."""
-        return self._journal.downloads(self.id)
+        recorder = self._journal._recorder  # noqa: SLF001
+        return tuple(map(as_datetime, recorder.downloads(self.id)))
 
 
 class UploadView(ObjectView):

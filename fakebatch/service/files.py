@@ -113,8 +113,8 @@ class Files:
             if not has_extension or not looks_like_jsonl(content):
                 raise APIError(ErrorKind.NOT_JSONL)
         limit = dialect.limits.batch_files
-        if limit is not None or dialect.files.renames:  # other files matter
-            state.settle(created)
+        if dialect.files.renames or (limit is not None and dialect.deleting_field):
+            state.settle(created)  # names and places that other batches take or free
         with state.lock:
             if is_input and limit is not None:
                 inputs = [f for f in state.files.existing(created) if f.purpose == INPUT_PURPOSE]
