@@ -61,9 +61,9 @@ def _refusal(message: str) -> Observation:
 
 NOT_COMPARED = {
     *("date", "server", "connection", "content-length", "transfer-encoding"),
-    *("x-fakebatch-time", "x-should-retry"),
+    "x-fakebatch-time",
 }
-"""Headers of the transfer, and those of a server alone."""
+"""Headers of the transfer, and that of a server alone."""
 
 
 class Session:
