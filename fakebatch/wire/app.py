@@ -58,7 +58,7 @@ class App:
         faults: the rules of `on_call`; several apps may share them.
         before: they are called with the time of every request before it is handled.
         observers: they are called with every request; their errors are raised in the client.
-        left: is called with a request if the client leaves before it has the whole reply.
+        left: is called with a download if the client leaves before it has the whole reply.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class App:
         faults: Faults | None = None,
         before: Sequence[Callable[[int], object]] = (),
         observers: Sequence[Callable[[Handled], object]] = (),
-        left: Callable[[Handled], object] = lambda _: None,
+        left: Callable[[Handled], object] | None = None,
     ) -> None:
         began = clock()
         self.service = service
@@ -119,9 +119,9 @@ class App:
         values = {"request_id": request_id, "milliseconds": 20 + digest[-1]}
         headers = {name: value.format_map(values) for name, value in state.dialect.headers.items()}
         reply = reply._replace(headers={**headers, **reply.headers, **_framing_header(reply)})
-        if operation is not None and operation.name == "files.content":
-            return reply._replace(left=partial(self._left, handled))
-        return reply
+        if self._left is None or operation is None or operation.name != "files.content":
+            return reply
+        return reply._replace(left=partial(self._left, handled))
 
     def _answer(self, call: Call) -> tuple[Reply, str, bool]:
         """The reply without faults, the id that it is about, and whether the call succeeded."""
