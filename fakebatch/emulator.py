@@ -142,6 +142,7 @@ class Emulator(Checks, Rules):
                 faults=self.faults,
                 before=self._before,
                 observers=self._observers,
+                left=self._recorder.note_left,
             )
             for service in self._services
         ]
@@ -158,7 +159,7 @@ class Emulator(Checks, Rules):
                 f"It is {' or '.join(map(repr, get_args(UnusedRules)))}.",
                 "Leave it out to make rules that were never used an error.",
             )
-        self.unused_rules = unused_rules
+        self.unused_rules: UnusedRules = unused_rules
         """What happens if a rule of the test was never used: "error", "warn" or "ignore"."""
         self._broke_off = False
         """Whether the test has failed: then it need not have used every rule."""

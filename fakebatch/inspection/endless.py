@@ -24,7 +24,7 @@ from weakref import WeakKeyDictionary
 from fakebatch.durations import SECOND, Duration, microseconds, text
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.inspection.journal import moment_text
-from fakebatch.rules.calls import Headers, Reply, Slow
+from fakebatch.rules.calls import Headers, Override, Reply, Slow
 from fakebatch.service import Service, view
 from fakebatch.vtime import callsite
 from fakebatch.vtime.clock import Sleep
@@ -48,7 +48,7 @@ CLOSING = 100
 SWALLOWED = 1_000
 """After so many errors in one thread, its code is assumed to swallow them."""
 
-_WHOLE = Headers | Reply | Slow
+_WHOLE = Headers | Override | Reply | Slow
 """The verbs after which a client has a whole page."""
 
 Page = tuple["Query", bytes, int]
@@ -229,7 +229,7 @@ class Endless:
             after, hit = request.query["after"], handled.hit
             known = f"This provider ignores after={after!r} and sends no has_more."
             advice = f"Use only the first page: client.{name}().data."
-            if hit is not None and hit.rule.reply is not None:
+            if hit is not None and (hit.rule.reply or hit.rule.override):
                 known = f"It came for after={after!r} by a rule, {hit.rule}."
                 advice = "End the loop at a page without new objects, whatever has_more says."
             error = FakeBatchError(

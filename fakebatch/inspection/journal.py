@@ -67,6 +67,7 @@ class Recording(NamedTuple):
 
     runs: tuple[Run, ...]
     counts: Counter[Called]
+    left: Counter[tuple[str, int]]
 
 
 class Recorder:
@@ -85,6 +86,8 @@ class Recorder:
         self._open: dict[Called | Slept, Run] = {}
         """The runs that may still be extended."""
         self._counts: Counter[Called] = Counter()
+        self._left: Counter[tuple[str, int]] = Counter()
+        """The downloads that a client has left before their end, by the file and the moment."""
         self._number = 0
         self._latest = (0, 0)
         self._sorted: dict[str | None, list[Run]] = {}
@@ -96,6 +99,37 @@ class Recorder:
         name = operation.name if operation else f"{request.method} {request.path}"
         called = Called(name, id_, status, None if hit is None else str(hit.rule))
         self.call(at, called, changes=changes)
+
+    def note_left(self, handled: Handled) -> None:
+        """Record that the client has left a download, noted before, before its end."""
+        if handled.status == 200 and handled.hit is None:  # else it is not complete in any case
+            with self._lock:
+                self._left[handled.id, handled.at] += 1
+
+    def downloads(self, file_id: str) -> list[int]:
+        """When a file was downloaded completely: without a fault, and to the end."""
+        with self._lock:
+            left = self._left.copy()
+        called = Called("files.content", file_id, 200)
+        moments = (
+            at for run in self.runs_about(file_id) if run.what == called for at in run.moments
+        )
+        complete = Counter(moments) - Counter(
+            {at: n for (id_, at), n in left.items() if id_ == file_id}
+        )
+        return sorted(complete.elements())
+
+    def downloaded(self) -> set[str]:
+        """The ids of files that were downloaded completely at least once."""
+        with self._lock:
+            left = Counter[str]()
+            for (id_, _), times in self._left.items():
+                left[id_] += times
+            return {
+                called.id
+                for called, times in self._counts.items()
+                if called == Called("files.content", called.id, 200) and times > left[called.id]
+            }
 
     def call(self, at: int, called: Called, *, changes: bool) -> None:
         """Record a call. If it `changes` something, no earlier run is extended any more."""
@@ -140,13 +174,13 @@ class Recorder:
     def snapshot(self) -> Recording:
         """Everything recorded so far, for `restore`."""
         with self._lock:
-            return Recording(tuple(self._runs.values()), self._counts.copy())
+            return Recording(tuple(self._runs.values()), self._counts.copy(), self._left.copy())
 
     def restore(self, saved: Recording) -> None:
         """Forget what was recorded after the snapshot."""
         with self._lock:
             self._runs = OrderedDict((run.number, run) for run in saved.runs)
-            self._counts = saved.counts.copy()
+            self._counts, self._left = saved.counts.copy(), saved.left.copy()
             self._open.clear()
             self._sorted = {}
 

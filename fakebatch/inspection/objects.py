@@ -180,8 +180,8 @@ class FileView(ObjectView):
     @property
     def downloads(self) -> tuple[datetime, ...]:
         """When its content was downloaded completely."""
-        calls = self._journal.calls("files.content", id=self.id, status=200)
-        return tuple(call.at for call in calls if call.injected is None)
+        recorder = self._journal._recorder  # noqa: SLF001
+        return tuple(map(as_datetime, recorder.downloads(self.id)))
 
 
 class UploadView(ObjectView):

@@ -232,6 +232,8 @@ class WorldState:
     """The variables from which clients read their key."""
     key: str
     """A key that is accepted."""
+    unused_rules: UnusedRules
+    """What a rule that was never used is at the end of a test."""
     clock: ClockState
     calls: int
     refusals: tuple[str, ...]

@@ -355,6 +355,7 @@ def _world(world: World) -> bodies.WorldState:
         tuple(dialect.name for dialect in emulator.dialects),
         tuple(name for dialect in emulator.dialects for name in dialect.environment),
         world.key,
+        emulator.unused_rules,
         _clock(world),
         emulator.journal.count(),
         tuple("\n".join(refusal.message) for refusal in world.refusals),

@@ -96,6 +96,7 @@ class Batches:
     def _input_file(self, file_id: str, now: int) -> FileRecord | None:
         """The input file of a new batch; None: there is no such file, and the batch will fail."""
         dialect = self._state.dialect
+        self._state.settle_file(file_id, now)
         file = self._state.files.get(file_id, now)
         if file is None:
             if dialect.input_file_ids and not re.fullmatch(dialect.input_file_ids, file_id):

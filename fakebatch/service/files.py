@@ -113,8 +113,10 @@ class Files:
             has_extension = not extensions or filename.endswith(extensions)
             if not has_extension or not looks_like_jsonl(content):
                 raise APIError(ErrorKind.NOT_JSONL)
+        limit = dialect.limits.batch_files
+        if dialect.files.renames or (limit is not None and dialect.deleting_field):
+            state.settle(created)  # names and places that other batches take or free
         with state.lock:
-            limit = dialect.limits.batch_files
             if is_input and limit is not None:
                 inputs = [f for f in state.files.existing(created) if f.purpose == INPUT_PURPOSE]
                 if len(inputs) >= limit:
@@ -173,6 +175,7 @@ class Files:
             APIError: there is no such file.
         """
         state = self._state
+        state.settle_file(id_, now)
         with state.lock:
             file, batches = state.files.retrieve(id_, now), state.batches_by_input.get(id_, ())
             if isinstance(file.content, ResultFile):  # its bytes are those of the batch
@@ -187,7 +190,7 @@ class Files:
                     state.batches.put(batch.without_input())
                 state.unsettled.setdefault(batch_id, 0)  # it is made lighter once it has ended
             state.unsettled_from = 0
-        state.settle(now)
+        state.settle(now, batches)
 
 
 class Uploads:

@@ -186,6 +186,8 @@ class State:
         self.batches = Store[Batch](ErrorKind.NO_SUCH_BATCH)
         self.uploads = Store[UploadRecord](ErrorKind.NO_SUCH_UPLOAD)
         self.batches_by_input: dict[str, tuple[str, ...]] = {}
+        self.writers: dict[str, str] = {}
+        """The batch that may write a file, by the id of the file."""
         self.unsettled: dict[str, int] = {}
         """The batches whose result files are not stored yet, or that can be made lighter once their
         results are written; and when to check each again."""
@@ -286,9 +288,8 @@ class State:
             self.numbers += 1
             return self.numbers
 
-    def begin_call(self, now: int) -> int:
-        """Settle, and count a call. Returns its number, from 1."""
-        self.settle(now)
+    def begin_call(self) -> int:
+        """Count a call. Returns its number, from 1."""
         with self.lock:
             self.calls_made += 1
             return self.calls_made
@@ -304,6 +305,8 @@ class State:
             if instead_of is None:
                 file = batch.params.input_file_id
                 self.batches_by_input[file] = (*self.batches_by_input.get(file, ()), batch.id)
+                results = batch.output_file_id, batch.error_file_id
+                self.writers.update(dict.fromkeys(results, batch.id))
             self.unsettled[batch.id] = look
             self.unsettled_from = min(self.unsettled_from, look)
             if batch.id not in self.sent_events:
@@ -317,21 +320,45 @@ class State:
         with self.lock:
             self.unsent_events = dict.fromkeys(self.unsent_events, 0)
 
-    def settle(self, now: int) -> None:
+    def has_file(self, id_: str) -> bool:
+        """Whether a file has this id, or a batch may write one."""
+        return id_ in self.files or id_ in self.writers
+
+    def file(self, id_: str, now: int) -> FileRecord:
+        """The file with this id, which may be a result file that is due by now.
+
+        Raises:
+            APIError: there is none that a client can see at `now`.
+        """
+        self.settle_file(id_, now)
+        return self.files.retrieve(id_, now)
+
+    def settle_file(self, id_: str, now: int) -> None:
+        """Settle the batches that read this file, and the one that writes it."""
+        self.settle(now, [*self.batches_by_input.get(id_, ()), self.writers.get(id_, "")])
+
+    def settle(self, now: int, ids: Iterable[str] | None = None) -> None:
         """Store the result files of the batches that have ended by now.
 
-        It does not matter when this runs: a file has the `created` of the end of its batch.
+        It does not matter when this runs: a file has the `created` of the end of its batch. But it
+        may take long, as the lines of these batches are judged.
+
+        Args:
+            now: microseconds since the epoch.
+            ids: the batches; None: all.
         """
         if now < self.unsettled_from:
             return
         with self.lock:
-            due = [id_ for id_, at in self.unsettled.items() if at <= now]
+            wanted = [*self.unsettled] if ids is None else ids
+            due = [id_ for id_ in wanted if self.unsettled.get(id_, NEVER) <= now]
         for id_ in due:
             batch = self.batches.current(id_)
             if batch is not None and not batch.is_busy:
                 self._settle(batch, now)
-        with self.lock:
-            self.unsettled_from = min(self.unsettled.values(), default=NEVER)
+        if ids is None:
+            with self.lock:
+                self.unsettled_from = min(self.unsettled.values(), default=NEVER)
 
     def _settle(self, batch: Batch, now: int) -> None:
         end = batch.end if batch.exists(now) else None

@@ -107,9 +107,16 @@ def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
     return render(listing.shape, values)
 
 
-def batch_object(batch: Batch, now: int) -> Wire:
-    """A Batch object at `now`, with the fields of the dialect; those that are not set are null."""
+def batch_object(batch: Batch, now: int, base_url: str = "") -> Wire:
+    """A Batch object at `now`, with the fields of the dialect; those that are not set are null.
+
+    Args:
+        batch: the batch.
+        now: microseconds since the epoch.
+        base_url: where URLs of result files lead; empty: to the address of the provider.
+    """
     params, dialect = batch.params, batch.dialect
+    base = base_url or dialect.base_urls[0]
     status = batch.status(now)
     validating = status is Status.VALIDATING
     left = status in LEAVES_FILES
@@ -138,8 +145,8 @@ def batch_object(batch: Batch, now: int) -> Wire:
         "input_file_id": params.input_file_id,
         "completion_window": params.completion_window,
         "status": dialect.statuses.get(status, status.value),
-        "output_file_id": _result(batch, batch.output_file_id) if "output" in files else None,
-        "error_file_id": _result(batch, batch.error_file_id) if "errors" in files else None,
+        "output_file_id": _result(dialect, base, batch.output_file_id, "output" in files),
+        "error_file_id": _result(dialect, base, batch.error_file_id, "errors" in files),
         "created_at": batch.created // SECOND,
         **dict.fromkeys(f"{each.value}_at" for each in Status),
         "expires_at": batch.expires // SECOND,
@@ -160,12 +167,11 @@ def batch_object(batch: Batch, now: int) -> Wire:
     return wire if batch.overrides is NO_OVERRIDES else _overridden(wire, batch, now)
 
 
-def _result(batch: Batch, id_: str) -> str:
-    """How a batch refers to a result file: by its id, or by a URL."""
-    if not batch.dialect.results_url:
-        return id_
-    base = batch.dialect.base_urls[0]
-    return batch.dialect.results_url.format(base=base, id=id_, signature=signature(id_))
+def _result(dialect: Dialect, base: str, id_: str, is_there: bool) -> str | None:
+    """How a batch refers to a result file: by its id, or by a URL; None: it has no such file."""
+    if not (is_there and dialect.results_url):
+        return id_ if is_there else None
+    return dialect.results_url.format(base=base, id=id_, signature=signature(id_))
 
 
 def errors(batch: Batch, status: Status) -> list[Wire]:

@@ -177,6 +177,7 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
         raise APIError(ErrorKind.BAD_ORDER)
     limit, after = params.page(query, listing)
     purpose = query.get("purpose")
+    service.state.settle(now)
     files, has_more = service.state.files.page(
         now,
         after=after,
@@ -191,7 +192,7 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
 @operation("files.retrieve", "GET", "/files/{id}")
 def retrieve_file(service: Service, _: Request, id_: str, now: int) -> Wire:
     """The File object; its bytes are at `/content`."""
-    return view.file_object(service.state.files.retrieve(id_, now), service.state.dialect, now)
+    return view.file_object(service.state.file(id_, now), service.state.dialect, now)
 
 
 @operation("files.delete", "DELETE", "/files/{id}")
@@ -204,7 +205,7 @@ def delete_file(service: Service, _: Request, id_: str, now: int) -> Wire:
 @operation("files.content", "GET", "/files/{id}/content")
 def file_content(service: Service, request: Request, id_: str, now: int) -> Reply:
     """The bytes, the same at every download, or those of a `Range`."""
-    file = service.state.files.retrieve(id_, now)
+    file = service.state.file(id_, now)
     if file.purpose in service.state.dialect.private_purposes:
         raise APIError(ErrorKind.NOT_DOWNLOADABLE, purpose=file.purpose)
     # headers are ASCII: RFC 6266 encodes other names, and has a fallback for older clients
@@ -277,7 +278,7 @@ def create_batch(service: Service, request: Request, _: str, now: int) -> Create
         key = body.get(name) or request.headers.get(name.lower())
         batch_params = replace(batch_params, idempotency_key=key)
     batch = service.batches.create(batch_params, now)
-    return Created(view.batch_object(batch, now), batch.id)
+    return Created(view.batch_object(batch, now, request.base_url), batch.id)
 
 
 @operation("batches.list", "GET", "/batches")
@@ -286,19 +287,22 @@ def list_batches(service: Service, request: Request, _: str, now: int) -> Wire:
     listing = service.state.dialect.batches_list
     limit, after = params.page(request.query, listing)
     batches, has_more = service.state.batches.page(now, after=after, limit=limit)
-    return view.page([view.batch_object(b, now) for b in batches], listing, has_more=has_more)
+    data = [view.batch_object(batch, now, request.base_url) for batch in batches]
+    return view.page(data, listing, has_more=has_more)
 
 
 @operation("batches.retrieve", "GET", "/batches/{id}")
-def retrieve_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
+def retrieve_batch(service: Service, request: Request, id_: str, now: int) -> Wire:
     """The Batch object as it is now."""
-    return view.batch_object(service.state.batches.retrieve(id_, now), now)
+    batch = view.batch_object(service.state.batches.retrieve(id_, now), now, request.base_url)
+    service.state.settle(now, [id_])  # what was judged for it takes no time, and may free memory
+    return batch
 
 
 @operation("batches.cancel", "POST", "/batches/{id}/cancel")
-def cancel_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
+def cancel_batch(service: Service, request: Request, id_: str, now: int) -> Wire:
     """The Batch object, which is `cancelling` for a while."""
-    return view.batch_object(service.batches.cancel(id_, now), now)
+    return view.batch_object(service.batches.cancel(id_, now), now, request.base_url)
 
 
 # --- models

@@ -17,7 +17,7 @@ from fakebatch import FakeBatchError
 from fakebatch.dialects import DIALECTS
 from fakebatch.inspection import endless
 from fakebatch.rules.batches import Schedule
-from fakebatch.rules.calls import CallRule, Fail, Reply, Slow, Truncate
+from fakebatch.rules.calls import CallRule, Fail, Override, Reply, Slow, Truncate
 from fakebatch.rules.scenario import Scenario
 from support.waiting import STALLS, Run, message
 
@@ -228,16 +228,19 @@ def test_the_same_page_is_a_loop_whatever_happens_meanwhile(
         run.call(listing(run, path[9:]))
 
 
-TRAPS = {
-    "the page has the object": [{"id": "batch_x"}],
-    "the page is empty": [],
+TRAPS: dict[str, dict[str, Any]] = {
+    "the page has the object": {"reply": Reply({"data": [{"id": "batch_x"}], "has_more": True})},
+    "the page is empty": {"reply": Reply({"data": [], "has_more": True})},
+    "the real page is overridden": {
+        "override": Override(fields={"has_more": True}, ignores=("after",))
+    },
 }
 
 
-@pytest.mark.parametrize("data", TRAPS.values(), ids=TRAPS)
-def test_a_rule_may_send_the_same_page(data: list[Any]) -> None:
+@pytest.mark.parametrize("verb", TRAPS.values(), ids=TRAPS)
+def test_a_rule_may_send_the_same_page(verb: dict[str, Any]) -> None:
     """The trap of docs/scenarios.md: `has_more`, and nothing new."""
-    trap = CallRule("batches.list", reply=Reply({"data": data, "has_more": True}))
+    trap = CallRule("batches.list", **verb)
     run = Run(Scenario(on_call=(trap,)))
     with pytest.raises(FakeBatchError) as caught:
         for number in count(1):  # noqa: B007
