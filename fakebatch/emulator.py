@@ -131,6 +131,8 @@ class Emulator(Checks, Rules):
         self._planned = PlannedCalls(lambda: self._began)
         self._before: list[Callable[[int], object]] = []
         """They are called with the time of every request before it is handled."""
+        self._after_changes: list[Callable[[], object]] = []
+        """They are called after each change that the test has made without a call."""
         keys = None if api_keys is None else frozenset([*api_keys, *organizations])
         apps = [
             App(
@@ -213,6 +215,7 @@ class Emulator(Checks, Rules):
     def scenario(self, scenario: Scenario) -> None:
         for service in self._services:
             service.state.scenario = scenario
+        self._has_changed()
 
     @property
     def dialect(self) -> Dialect:
@@ -277,7 +280,8 @@ class Emulator(Checks, Rules):
         self._has_changed()
 
     def _has_changed(self) -> None:
-        """Called after a change that the test has made without a call."""
+        for call in self._after_changes:
+            call()
 
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""

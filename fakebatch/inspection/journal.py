@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -241,30 +242,21 @@ class Calls(tuple[Call, ...]):
         return "\n  ".join([f"<{len(self)} calls>", *shown])
 
 
-class Journal(Sequence[Call]):
-    """The calls, oldest first, and the sleeps between them.
+class CallLog(Sequence[Call]):
+    """The calls that were made, oldest first."""
 
-    Any number of polls at even intervals is kept. Of other calls, the oldest are dropped when there
-    are thousands; `count` includes them.
+    @abstractmethod
+    def _calls(self, operation: str | None, id_: str | None, status: int | None) -> Calls: ...
 
-    Args:
-        recorder: records the calls and sleeps.
-        operations: the names of all operations.
-    """
-
-    def __init__(self, recorder: Recorder, operations: Sequence[str]) -> None:
-        self._recorder = recorder
-        self._operations = operations
-        self._listed: tuple[list[Run], Calls] = ([], Calls())
+    @abstractmethod
+    def _count(self, operation: str | None, id_: str | None, status: int | None) -> int: ...
 
     @overload
     def __getitem__(self, at: int) -> Call: ...
     @overload
     def __getitem__(self, at: slice) -> Sequence[Call]: ...
     def __getitem__(self, at: int | slice) -> Call | Sequence[Call]:
-        runs, calls = self._listed
-        if runs is not self._recorder.runs():  # once for a loop over all indices
-            runs, calls = self._listed = self._recorder.runs(), self.calls()
+        calls = self.calls()
         return Calls(calls[at]) if isinstance(at, slice) else calls[at]
 
     def __iter__(self) -> Iterator[Call]:
@@ -274,7 +266,7 @@ class Journal(Sequence[Call]):
         return reversed(self.calls())
 
     def __len__(self) -> int:
-        return sum(run.times for run in self._recorder.runs() if isinstance(run.what, Called))
+        return len(self.calls())
 
     def __repr__(self) -> str:
         dropped = self.count() - len(self)
@@ -292,10 +284,7 @@ class Journal(Sequence[Call]):
         Raises:
             UsageError: there is no such operation.
         """
-        matches = self._matcher(operation, id, status)
-        runs = self._recorder.runs() if id is None else self._recorder.runs_about(id)
-        each = _each(Called, runs)
-        return Calls(Call(as_datetime(at), *called) for at, called in each if matches(called))
+        return self._calls(operation, id, status)
 
     def count(
         self,
@@ -309,7 +298,42 @@ class Journal(Sequence[Call]):
         Raises:
             UsageError: there is no such operation.
         """
-        matches = self._matcher(operation, id, status)
+        return self._count(operation, id, status)
+
+
+class Journal(CallLog):
+    """The calls, oldest first, and the sleeps between them.
+
+    Any number of polls at even intervals is kept. Of other calls, the oldest are dropped when there
+    are thousands; `count` includes them.
+
+    Args:
+        recorder: records the calls and sleeps.
+        operations: the names of all operations.
+    """
+
+    def __init__(self, recorder: Recorder, operations: Sequence[str]) -> None:
+        self._recorder = recorder
+        self._operations = operations
+        self._all: tuple[list[Run], Calls] = ([], Calls())
+
+    def __len__(self) -> int:
+        return sum(run.times for run in self._recorder.runs() if isinstance(run.what, Called))
+
+    def _calls(self, operation: str | None, id_: str | None, status: int | None) -> Calls:
+        matches = self._matcher(operation, id_, status)
+        runs = self._recorder.runs() if id_ is None else self._recorder.runs_about(id_)
+        is_all = operation is None and id_ is None and status is None
+        if is_all and runs is self._all[0]:
+            return self._all[1]  # once for a loop over all indices
+        each = _each(Called, runs)
+        calls = Calls(Call(as_datetime(at), *called) for at, called in each if matches(called))
+        if is_all:
+            self._all = (runs, calls)
+        return calls
+
+    def _count(self, operation: str | None, id_: str | None, status: int | None) -> int:
+        matches = self._matcher(operation, id_, status)
         return sum(n for called, n in self._recorder.counts().items() if matches(called))
 
     @property

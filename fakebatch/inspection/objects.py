@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.matching import Result
@@ -68,7 +68,8 @@ class ObjectView:
             raise KeyError(self.id) from None
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Step:
     """A status of a batch, and when it begins."""
 
     status: str

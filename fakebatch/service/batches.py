@@ -59,7 +59,9 @@ class Batches:
     ) -> Batch:
         """A batch that was created, and perhaps cancelled, at these moments; `keep` stores it."""
         state, dialect = self._state, self._state.dialect
-        number, models = state.next_number(), state.batch_models
+        number, models = state.next_number(), state.models
+        if models is None:
+            models = frozenset(dialect.batch_models) or None
         creation_error = None
         if not (dialect.window.refused or dialect.window.allows(params.completion_window)):
             values = {"value": params.completion_window, "known": dialect.window.known}

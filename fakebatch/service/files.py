@@ -9,6 +9,7 @@ from hashlib import md5
 from itertools import chain, count
 
 from fakebatch.batch.input_file import looks_like_jsonl
+from fakebatch.batch.output_file import ResultFile
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.rules.files import FileOverrides, overrides
@@ -176,13 +177,19 @@ class Files:
         state = self._state
         state.settle_file(id_, now)
         with state.lock:
-            state.files.retrieve(id_, now)
-            state.drop_content(id_, now)
+            file, batches = state.files.retrieve(id_, now), state.batches_by_input.get(id_, ())
+            if isinstance(file.content, ResultFile):  # its bytes are those of the batch
+                state.files.put(replace(file, deleted=now))
+                batches = (*batches, file.content.batch.id)
+            else:
+                state.files.put(replace(file, content=b"", deleted=now))
             state.revision += 1
-            for batch_id in state.batches_by_input.get(id_, ()):
+            for batch_id in batches:
                 batch = state.batches.current(batch_id)
                 if batch is not None and batch.is_validating(now):
                     state.batches.put(batch.without_input())
+                state.unsettled.setdefault(batch_id, 0)  # it is made lighter once it has ended
+            state.unsettled_from = 0
         state.settle_file(id_, now)
 
 

@@ -127,7 +127,10 @@ def batch_object(batch: Batch, now: int, base_url: str = "") -> Wire:
     model = None
     if not validating and batch.timeline.starts(Status.IN_PROGRESS) is not None:
         model = batch.validation.model
-    shows_errors = status is Status.FAILED or (not validating and batch.skips_lines)
+    # bad lines may be left out and listed in `errors`, while the others run
+    lists_errors = status is Status.FAILED or (
+        not validating and bool(batch.errors) and not batch.fails
+    )
     counted = Counts() if validating else batch.counts(now - batch.counts_lag)
     counts = {"total": counted.total, "completed": counted.completed, "failed": counted.failed}
     lost = counted.total - counted.completed if status in TERMINAL else counted.failed
@@ -138,7 +141,7 @@ def batch_object(batch: Batch, now: int, base_url: str = "") -> Wire:
         "endpoint": params.endpoint,
         "endpoint_once_valid": None if validating else params.endpoint,
         "model": dialect.snapshots.get(model or "", model),
-        "errors": {"object": "list", "data": errors(batch, status)} if shows_errors else None,
+        "errors": {"object": "list", "data": errors(batch, status)} if lists_errors else None,
         "input_file_id": params.input_file_id,
         "completion_window": params.completion_window,
         "status": dialect.statuses.get(status, status.value),

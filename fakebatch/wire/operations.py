@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple, NoReturn
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.errors import RefusedRequest, UsageError
 from fakebatch.service import Service, view
 from fakebatch.service.view import Wire
-from fakebatch.wire import params
+from fakebatch.wire import forms, params
 from fakebatch.wire.messages import Reply, Request, json_reply, text_reply
 
 
@@ -60,21 +60,18 @@ class Operation(NamedTuple):
         # newline at the end of the bodies of files routes. These do not escape a name beyond ASCII
         # (openai-dotnet: the recorded object of such a file has 233 bytes, escaped it had 239)
         is_file = self.path.startswith(("/files", "/uploads"))
-        text = _json(answer, indent=None if self.name == "batches.cancel" else 2, raw=is_file)
+        indent = None if self.name == "batches.cancel" else 2
+        text = b""
+        if indent is not None:
+            # to_json needs a tenth of the time. For ASCII without floats both write the same, and
+            # the service's own objects have no floats
+            with suppress(ValueError):
+                text = to_json(answer, indent=indent)
+        if not text or not (is_file or text.isascii()):
+            text = json.dumps(answer, indent=indent).encode()
         if is_file:
             text += b"\n"
         return Reply(status, {"content-type": "application/json"}, text), id_
-
-
-def _json(wire: Wire, indent: int | None, *, raw: bool) -> bytes:
-    # json.dumps takes ten times as long with an indent; both write the same for ASCII without
-    # floats, and the service's own objects have no floats
-    if indent is not None:
-        with suppress(ValueError):
-            text = to_json(wire, indent=indent)
-            if raw or text.isascii():
-                return text
-    return json.dumps(wire, indent=indent).encode()
 
 
 OPERATIONS: list[Operation] = []
@@ -92,6 +89,13 @@ def operation(
     return add
 
 
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    # An id is one segment. The name of a model may have slashes: openai 1.109 sends them as they
+    # are, 2.30 escapes them.
+    return re.compile(re.escape(path).replace(r"\{id\}", "([^/]*)").replace(r"\{model\}", "(.*)"))
+
+
 @lru_cache(maxsize=256)  # pollers repeat the same request
 def route(
     method: str, path: str, direct_paths: tuple[str, ...] = ()
@@ -103,17 +107,18 @@ def route(
         path: the part below the base URL (see Request.path).
         direct_paths: those of the dialect.
     """
-    head, is_below, rest = path[1:].partition("/")
-    id_, slash, tail = rest.partition("/")
-    id_ = id_.replace("%2F", "/").replace("%25", "%")
-    pattern = f"/{head}/{{id}}{slash}{tail}" if is_below else path
-    if pattern in direct_paths:
-        pattern = f"/{tail}"
-    for wanted, id_in_path in ((pattern, id_), (path, "")):
-        for each in OPERATIONS:
-            if (each.method, each.path) == (method, wanted):
-                return each, id_in_path
-    return None, id_
+    for each in OPERATIONS:
+        if each.method == method and (match := _pattern(each.path).fullmatch(path)):
+            return each, _id(match)
+    for direct_path in direct_paths:
+        if match := _pattern(direct_path).fullmatch(path):
+            operation, _ = route(method, direct_path.partition("}")[2])
+            return operation, _id(match)
+    return None, ""
+
+
+def _id(match: re.Match[str]) -> str:
+    return "".join(match.groups()).replace("%2F", "/").replace("%25", "%")
 
 
 def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
@@ -127,9 +132,10 @@ def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
     if any(route(other, path, direct_paths)[0] for other in ("GET", "POST", "DELETE")):
         raise APIError(ErrorKind.WRONG_METHOD, method=method, path=path)
     head, *rest = path[1:].split("/")
+    heads = {head}
     if any(each.startswith(f"/{head}/") for each in direct_paths):
-        head = "/".join(rest[1:2])  # below `/deployments/{id}`
-    if head not in dialect.unimplemented_paths:
+        heads = {*rest[1:]}  # below `/deployments/{model}`
+    if dialect.unimplemented_paths.isdisjoint(heads):
         raise APIError(ErrorKind.NO_SUCH_ROUTE, method=method, path=path)
     raise RefusedRequest(
         f"{method} {path} is not emulated.",
@@ -144,7 +150,7 @@ def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
 @operation("files.create", "POST", "/files")
 def create_file(service: Service, request: Request, _: str, now: int) -> Created:
     """A form: `file`, `purpose`, and `expires_after[anchor]` with `expires_after[seconds]`."""
-    form = params.form(request)
+    form = forms.form(request)
     if "file" not in form:
         raise APIError(ErrorKind.MISSING, name="file")
     texts = {
@@ -236,7 +242,7 @@ def create_upload(service: Service, request: Request, _: str, now: int) -> Wire:
 @operation("uploads.parts.create", "POST", "/uploads/{id}/parts")
 def create_part(service: Service, request: Request, id_: str, now: int) -> Wire:
     """A form: `data`."""
-    form = params.form(request)
+    form = forms.form(request)
     if "data" not in form:
         raise APIError(ErrorKind.MISSING, name="data")
     part_id = service.uploads.add_part(id_, form["data"].content, now)
@@ -344,7 +350,7 @@ def list_models(service: Service, *_: object) -> Wire:
     return {"object": "list", "data": [view.model_object(name) for name in service.models()]}
 
 
-@operation("models.retrieve", "GET", "/models/{id}")
+@operation("models.retrieve", "GET", "/models/{model}")
 def retrieve_model(service: Service, _: Request, id_: str, __: int) -> Wire:
     """Any model that exists."""
     service.check_model(id_)

@@ -181,3 +181,9 @@ def test_the_models_there_are(do: Driver) -> None:
     with pytest.raises(openai.NotFoundError, match="'gpt-4o-mini' does not exist"):
         do(do.client.models.retrieve, "gpt-4o-mini")
     assert do.run([chat("a")]).errors.data[0].code == "model_not_found"
+
+
+def test_a_model_may_have_a_slash(do: Driver, fakebatch: FakeBatch) -> None:
+    """Whether the SDK escapes it, as 3 does, or sends it as it is, as 1 does."""
+    assert do(do.client.models.retrieve, "acme/large").id == "acme/large"
+    assert fakebatch.journal.count("models.retrieve", id="acme/large") == 1

@@ -396,7 +396,7 @@ OPERATIONS: list[tuple[int, Operation]] = [
     (1, lambda it, rng: it.pages("batches.list", limit=rng.choice([1, 3]))),
     (1, lambda it, rng: it.pages("files.list", limit=rng.choice([1, 3]))),
     (1, ask),
-    (1, lambda it, rng: it.call("models.retrieve", rng.choice(["gpt-4o-mini", "é x"]))),
+    (1, lambda it, rng: it.call("models.retrieve", rng.choice(["gpt-4o-mini", "é/x"]))),
     (3, a_fault),
     (1, a_verb),
     (1, place),

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 import fakebatch
 from fakebatch import FakeBatchWarning, RefusedRequest, Remote, Scenario, UsageError
+from fakebatch.inspection import seeding
 from fakebatch.server.handler import Handler
+from fakebatch.server.plane import Plane
+from fakebatch.server.remote_objects import RemoteBatches, RemoteFiles
 from fakebatch.server.server import Server
 from fakebatch.server.worlds import Worlds
 from support.batches import CHAT, request
@@ -130,6 +135,32 @@ def test_the_journal_has_the_calls(world: Remote) -> None:
     assert [call.operation for call in world.journal[:1]] == ["files.create"]
     with pytest.raises(UsageError, match="There is no operation 'x'"):
         world.journal.count("x")  # type: ignore[arg-type]
+
+
+def test_a_loop_over_the_journal_is_one_request(
+    world: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one for each call."""
+    client = Client(world)
+    client.finish(client.create())
+    sent, send = list[str](), Plane.send
+
+    def note(plane: Plane, method: str, path: str, body: object = None) -> object:
+        sent.append(path)
+        return send(plane, method, path, body)
+
+    monkeypatch.setattr(Plane, "send", note)
+    assert sum(1 for _ in world.journal) > 3
+    assert [call.operation for call in reversed(world.journal)][-1] == "files.create"
+    assert sent == ["journal", "journal"]
+
+
+@pytest.mark.parametrize(
+    ("here", "there"), [(seeding.Batches, RemoteBatches), (seeding.Files, RemoteFiles)]
+)
+def test_objects_are_added_by_the_same_words(here: Any, there: Any) -> None:
+    """Names, defaults and annotations of the parameters are those of the fixture."""
+    assert signature(there.add).parameters == signature(here.add).parameters
 
 
 def test_objects_have_the_fields_of_the_api(world: Remote) -> None:
