@@ -190,7 +190,7 @@ class Files:
                     state.batches.put(batch.without_input())
                 state.unsettled.setdefault(batch_id, 0)  # it is made lighter once it has ended
             state.unsettled_from = 0
-        state.settle_file(id_, now)
+        state.settle(now, batches)
 
 
 class Uploads:
