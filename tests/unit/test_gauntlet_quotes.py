@@ -36,7 +36,7 @@ def given_up(code: str, *arguments: str) -> str:
     command = [*words, "--", sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     case, _ = json.loads(done.stdout)["cases"]
-    return case["findings"][0]["message"][0]
+    return str(case["findings"][0]["message"][0])
 
 
 @pytest.mark.parametrize(
