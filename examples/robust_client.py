@@ -132,7 +132,7 @@ class Work:
         """The result of each request, from both files, however the batch ended."""
         errors = [*((batch and batch.errors and batch.errors.data) or ())]
         failed = batch is not None and str(batch.status).lower() == "failed"
-        why = "; ".join(f"{e.code}, line {e.line}: {e.message}" for e in errors)
+        why = "; ".join(f"{e.code}, line {e.line}: {e.message}" for e in errors) or "no reason"
         if any(error.code in BUSY for error in errors):
             return {}  # none of them has run: later
         lost = {"again": not failed or "file" in why}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fakebatch.batch.input_file import Validation, validate
@@ -103,9 +104,10 @@ def check(
 
 def _results(run: Run, files: Sequence[str], endpoint: str | None) -> Iterable[Result]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    is_hidden = not error_console.is_terminal
+    # before 14.3 rich ends a bar that is disabled with a line feed
+    screen = error_console if error_console.is_terminal else Console(quiet=True)
     # the bar has no total: a file is judged in one go
-    with Progress(*columns, console=error_console, transient=True, disable=is_hidden) as progress:
+    with Progress(*columns, console=screen, transient=True) as progress:
         for file in files:
             task = progress.add_task(f"checking {file}", total=None)
             try:

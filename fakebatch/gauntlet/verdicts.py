@@ -181,7 +181,8 @@ class _Trial:
                 if self.report.raised is None:
                     by_kind[f"is missing from the results: it {self.fate(id_)}"].append(id_)
                 elif self.case.incident.recoverable and not self.record.endless:
-                    by_kind[f"was given up with {self.report.raised}"].append(id_)
+                    raised = self.report.raised.rstrip(".")
+                    by_kind[f"was given up with {raised}"].append(id_)
             elif answers[0] is None:
                 by_kind["was reported as None, neither an answer nor a failure"].append(id_)
             elif isinstance(answers[0], Failure) and (why := self.thrown_away(id_, answers[0])):

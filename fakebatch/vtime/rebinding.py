@@ -198,7 +198,13 @@ def _show(*, real: bool) -> None:
 
 
 def _core_schema(_: type, source: Any, handler: Callable[[Any], Any]) -> Any:
-    return handler(_REAL_CLASSES.get(id(source), source))
+    real = _REAL_CLASSES.get(id(source))
+    if real is None:  # a subclass of a fake
+        return handler(source)
+    # Up to 2.11 pydantic compares with what the module datetime has now: it would refuse the real.
+    from pydantic_core import core_schema  # noqa: PLC0415 - who asks for it has it
+
+    return core_schema.date_schema() if real is real_date else core_schema.datetime_schema()
 
 
 for _fake in CLASSES.values():

@@ -56,8 +56,15 @@ def choose(start: int | None) -> WallClock:
     Raises:
         UsageError: a start was given, and a time-machine travels already.
     """
-    if travellers := getattr(sys.modules.get("time_machine"), "traveller_stack", None):
+    time_machine = sys.modules.get("time_machine")
+    if travellers := getattr(time_machine, "traveller_stack", None):
         return _travelling(travellers, start)
+    if getattr(time_machine, "coordinates_stack", None):  # it moves time.monotonic, too
+        raise UsageError(
+            "the clock was started while a time-machine of version 2 travels.",
+            "It can follow one of version 3.0 or later.",
+            "Upgrade time-machine, or leave it out: start='…' of the marker or FakeBatch.",
+        )
     frozen = bool(_api.freeze_factories)
     held: AbstractContextManager[object] = nullcontext()
     if start is not None or not frozen:
@@ -191,7 +198,10 @@ def of_time_machine(module: Any) -> list[Patch]:
 
 
 def _refuse_travel(travel: Any) -> None:
-    moment = moments.as_datetime(getattr(travel, "destination_timestamp_ns", 0) // 1_000)
+    seconds = getattr(travel, "destination_timestamp", 0)  # before version 3.2
+    moment = moments.as_datetime(
+        getattr(travel, "destination_timestamp_ns", round(seconds * 1_000_000_000)) // 1_000
+    )
     raise UsageError(
         "a time-machine was started while fakebatch's own clock is running.",
         "Only one of them can own the wall clock, and fakebatch's was there first.",

@@ -119,7 +119,7 @@ COMPLETIONS = {
         {"run", "check", "serve", "exec", "dialects", "incidents", "schema"},
     ),
     "dialects": ("fakebatch serve --dialect g", {"groq"}),
-    "incidents": ("fakebatch run --incident download-", {"download-truncated"}),
+    "incidents": ("fakebatch run --incident download-", {"download-5xx", "download-truncated"}),
 }
 
 

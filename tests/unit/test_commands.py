@@ -377,7 +377,7 @@ def test_an_unknown_incident_is_an_error() -> None:
     assert result.exit_code == 1
     assert result.output.splitlines() == [
         "fakebatch: There is no incident 'download-truncate'.",
-        "Similar names: results/download-truncated.",
+        "Similar names: results/download-truncated, results/download-5xx.",
         "`fakebatch incidents` lists all; a scenario file is a path that ends in .toml or .json.",
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def given_up(code: str, *arguments: str) -> str:
     words = [sys.executable, "-m", "fakebatch", "gauntlet", *only, "--format", "json"]
     command = [*words, "--", sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    case, _ = json.loads(done.stdout)["cases"]
+    case: Any = json.loads(done.stdout)["cases"][0]
     return str(case["findings"][0]["message"][0])
 
 

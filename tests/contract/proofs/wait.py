@@ -26,7 +26,7 @@ def poll_5xx_kills_loop(trial: Trial) -> bool:
 
 
 def stuck_in_progress(trial: Trial) -> bool:
-    """After the end of its window nine lines are done, and still are; a cancel sets them free."""
+    """Nine lines are done, even after the window has ended; a cancel gives their results."""
     batch = trial.do.create(trial.requests)
     seen = [_later(trial, batch, hours) for hours in (2, 23, 2)]
     if {(each.status, each.request_counts.completed) for each in seen} != {("in_progress", 9)}:
@@ -104,7 +104,7 @@ def missing_or_null_required_fields(trial: Trial) -> bool:
 
 
 def pagination_traps(trial: Trial) -> bool:
-    """The page after the last batch is the first one; the SDK's iterator goes round and round."""
+    """The page after the last batch is the first one again; the SDK's iterator never ends."""
     batch = trial.do.create(trial.requests)
     page = trial.do(trial.do.client.batches.list, after=batch.id)
     pages: Any = trial.do.client.batches.list()

@@ -199,7 +199,7 @@ def test_an_exception_where_answers_can_be_had() -> None:
     """An exception stands for every request; if the incident is recoverable, that is a loss."""
     [verdict] = fakebatch.run_gauntlet(raises, only="shuffled-order", check=False)
     assert [each.check for each in verdict.findings] == ["no loss"]
-    assert verdict.findings[0].message[0].endswith("given up with LookupError: no such thing.")
+    assert verdict.findings[0].message[0].endswith("was given up with LookupError: no such thing.")
 
 
 def test_an_exception_where_no_client_can_do_better() -> None:

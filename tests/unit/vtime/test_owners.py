@@ -168,6 +168,14 @@ class TestTimeMachine:
         with pytest.raises(UsageError, match="followed, not frozen"):
             Clock(start="2031-01-01").__enter__()
 
+    def test_a_journey_of_version_2_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It moves the monotonic clock itself, which would move twice."""
+        monkeypatch.delattr(time_machine, "traveller_stack")
+        monkeypatch.setattr(time_machine, "coordinates_stack", [object()], raising=False)
+
+        with pytest.raises(UsageError, match="Upgrade time-machine"):
+            Clock().__enter__()
+
     def test_a_journey_that_begins_later_is_refused(self, clock: Clock) -> None:
         """The message says what to do instead, and the clock goes on."""
         with pytest.raises(UsageError) as caught, time_machine.travel("2030-05-05"):

@@ -1,0 +1,41 @@
+"""The cards in docs/robust-clients.md are those of the clients in examples/."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from fakebatch.gauntlet.card import Card
+from fakebatch.rules.catalogue import known
+from support.gauntlet_page import PAGE, cards
+
+ROW = re.compile(r"^\| ([a-z]+/[a-z0-9-]+) \| ([a-z ]+) \| (?:([a-z ]+): .*)?", re.MULTILINE)
+"""The incident, the outcome, and the verdict that objects first; the words vary with Python."""
+
+
+def printed(name: str) -> dict[str, tuple[str, str]]:
+    part = PAGE.read_text(encoding="utf-8").partition(f"<!-- {name} -->")[2]
+    rows = ROW.findall(part.partition("<!-- end -->")[0])
+    return {id_: (outcome, verdict) for id_, outcome, verdict in rows}
+
+
+def found(card: Card) -> dict[str, tuple[str, str]]:
+    return {
+        each.id: (each.outcome, each.findings[0].check if each.findings else "") for each in card
+    }
+
+
+@pytest.mark.untyped
+def test_the_cards() -> None:
+    """After a change of an incident or a client: `python tests/support/gauntlet_page.py`.
+
+    The robust client passes every incident, or gives up truthfully where no client can do better.
+    """
+    made = cards()
+    assert printed("naive") == found(made["naive"])
+    robust = found(made["robust"])
+    assert printed("robust") == {i: row for i, row in robust.items() if row[0] != "pass"}
+    assert {outcome for outcome, _ in robust.values()} <= {"pass", "info"}
+    recoverable = {incident.id for incident in known().values() if incident.recoverable}
+    assert not recoverable & printed("robust").keys()
