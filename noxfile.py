@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -29,6 +30,9 @@ def tests(session: nox.Session, sdk: str) -> None:
         session.run(*PYTEST, *(session.posargs or ["tests/contract"]))
     else:
         session.install(*PINNED, "-e", ".[dev]")
+        if shutil.which("npm"):
+            for command in COMMANDS["clients"]:
+                session.run(*command.split(), external=True)
         session.run(*PYTEST, *session.posargs)
 
 

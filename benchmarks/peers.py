@@ -3,21 +3,17 @@
     python benchmarks/peers.py
 
 Installs llmock and openai-responses into virtual environments and aimock by npm into a folder, all
-temporary. Times are by the wall: two of them are servers. The life of a batch is upload, create,
+temporary. Times are by the wall: three of them are servers. The life of a batch is upload, create,
 polls every 10 ms until its end (fakebatch: one hour of virtual time), download.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -119,35 +115,14 @@ def openai_responses() -> None:
         report("openai-responses 0.13.1 (files)", client, time.sleep, batches=False)
 
 
-def aimock(folder: str) -> None:
-    """A server in a process of node."""
-    import openai  # noqa: PLC0415
+def servers(folder: str) -> None:
+    """Our server, and aimock in a process of node."""
+    from server import aimock, fakebatch, serving  # noqa: PLC0415
 
-    with _aimock_server(Path(folder)) as url:
-        client = openai.OpenAI(base_url=url, api_key="sk-dummy")
-        report("aimock 1.43.0 (server)", client, lambda: time.sleep(0.01))
-
-
-@contextmanager
-def _aimock_server(folder: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    rule = '{"fixtures": [{"match": {"endpoint": "chat"}, "response": {"content": "ok"}}]}'
-    (folder / "all.json").write_text(rule)
-    cli = folder / "node_modules/@copilotkit/aimock/dist/cli.js"
-    options = ["--port", str(port), "--fixtures", str(folder / "all.json"), "--log-level", "silent"]
-    command = [shutil.which("node") or "node", str(cli), *options]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
-    try:
-        for _ in range(100):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.terminate()
-        server.wait()
+    commands = {"fakebatch serve": fakebatch, "aimock 1.43.0 (server)": aimock(folder)}
+    for name, command in commands.items():
+        with serving(command) as served:
+            report(name, served.client, lambda: time.sleep(0.01))
 
 
 def in_environment(worker: str, folder: str, *packages: str) -> None:
@@ -171,9 +146,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         in_environment("llmock", folder, "llmock==0.2.2", "openai>=3,<4")
         in_environment("openai_responses", folder, "openai-responses==0.13.1")
-        npm = [shutil.which("npm") or "npm", "install", "--silent", "--prefix", folder]
-        subprocess.run([*npm, "@copilotkit/aimock@1.43.0"], check=True)  # noqa: S603
-        aimock(folder)
+        servers(folder)
 
 
 if __name__ == "__main__":

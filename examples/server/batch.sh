@@ -10,7 +10,8 @@ cat > requests.jsonl <<'END'
 {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "What is a mock?"}]}}
 END
 file=$(call "$OPENAI_BASE_URL/files" -F purpose=batch -F file=@requests.jsonl | field id)
-batch=$(call "$OPENAI_BASE_URL/batches" --json '{"input_file_id": "'"$file"'", "endpoint": "/v1/chat/completions", "completion_window": "24h"}' | field id)
+body='{"input_file_id": "'"$file"'", "endpoint": "/v1/chat/completions", "completion_window": "24h"}'
+batch=$(call "$OPENAI_BASE_URL/batches" -H "content-type: application/json" -d "$body" | field id)
 
 status=
 until [ "$status" = completed ]; do

@@ -91,7 +91,9 @@ class Server:
                 if not isinstance(error, TimeoutError):
                     self._is_closing.wait(0.05)
                 continue
-            thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+            thread = threading.Thread(
+                target=self._serve, args=(sock,), name="fakebatch connection", daemon=True
+            )
             self._open[thread] = sock
             thread.start()
 

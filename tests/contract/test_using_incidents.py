@@ -123,7 +123,7 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
         lambda fake: fake.incident("download-truncate"),
         [
             "fakebatch: There is no incident 'download-truncate'.",
-            "Similar names: results/download-truncated.",
+            "Similar names: results/download-truncated, results/download-5xx.",
             LISTED,
         ],
     ),

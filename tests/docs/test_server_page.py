@@ -1,35 +1,31 @@
-"""The examples of docs/server.md and examples/server, as they are printed."""
+"""The examples of docs/server.md, README.md and examples/server, as they are printed."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-import typer.main
+import requests
+import yaml
 from typer.testing import CliRunner
 
 from fakebatch.cli.commands import app
+from support.processes import serving
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "server.md").read_text()
-
-VITEST = """
-import * as assert from "node:assert";
-export { beforeEach, test } from "node:test";
-export const expect = (value) => ({
-  toBe: (wanted) => assert.strictEqual(value, wanted),
-  toHaveLength: (wanted) => assert.strictEqual(value.length, wanted),
-});
-"""
-"""What the example needs of vitest, by the test runner of Node."""
+README = (ROOT / "README.md").read_text()
+NODE_MODULES = ROOT / "tests" / "clients" / "node_modules"
 
 
-def block(marker: str) -> str:
-    match = re.search(rf"^<!-- {marker} -->\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+def block(marker: str, page: str = PAGE) -> str:
+    match = re.search(rf"^<!-- {marker} -->\n```\w+\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert match
     return match[1]
 
@@ -40,9 +36,20 @@ def needs(program: str) -> pytest.MarkDecorator:
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The examples in the current folder."""
     shutil.copytree(ROOT / "examples" / "server", tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def vitest(files: Path) -> None:
+    """The example for vitest beside them, with `npm test`."""
+    if not (NODE_MODULES / "vitest").exists():
+        pytest.skip("needs vitest of npm: npm install --prefix tests/clients")
+    (files / "node_modules").symlink_to(NODE_MODULES)
+    (files / "package.json").write_text(json.dumps({"scripts": {"test": "vitest run"}}))
+    (files / "client.test.mjs").write_text(block("vitest"))
 
 
 def execute(capfd: pytest.CaptureFixture[str], command: str) -> str:
@@ -52,13 +59,13 @@ def execute(capfd: pytest.CaptureFixture[str], command: str) -> str:
     result = CliRunner().invoke(app, arguments)
     printed = capfd.readouterr().out
     assert result.exit_code == 0, result.stderr + printed
-    return printed
+    return printed + result.stdout
 
 
 @needs("node")
 def test_node(files: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A client of 45 lines without libraries sees every status and the results."""
-    printed = execute(capfd, "fakebatch exec --expect-all-downloaded -- node client.mjs")
+    printed = execute(capfd, block("node").strip())
     assert [line.split(":")[0] for line in printed.splitlines()[:4]] == [
         "in_progress",
         "in_progress",
@@ -68,35 +75,61 @@ def test_node(files: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert len(re.findall('"status_code": 200', printed)) == 2
 
 
-@needs("node")
-def test_vitest(files: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Both of its tests, with what stands in for vitest."""
-    library = files / "node_modules" / "vitest"
-    library.mkdir(parents=True)
-    (library / "package.json").write_text('{"type": "module", "exports": "./index.mjs"}')
-    (library / "index.mjs").write_text(VITEST)
-    (files / "client.test.mjs").write_text(block("vitest"))
-    printed = execute(capfd, "fakebatch exec -- node --test --test-reporter tap client.test.mjs")
-    assert len(re.findall("^ *ok .* - (?:every line|a failed line)", printed, re.MULTILINE)) == 2
+@needs("npx")
+@pytest.mark.usefixtures("vitest")
+def test_vitest(capfd: pytest.CaptureFixture[str]) -> None:
+    """Both of its tests pass."""
+    install, run = block("npx").splitlines()
+    assert install.startswith("npm install ")
+    assert re.search(r"Tests .*2 passed", execute(capfd, run))
 
 
 @needs("curl")
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
 def test_curl(files: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Upload, create, poll, download."""
-    printed = execute(capfd, block("run").strip()).splitlines()
+    printed = execute(capfd, block("curl").strip()).splitlines()
     assert printed[:-1] == ["in_progress", "finalizing", "completed"]
     assert '"custom_id": "a"' in printed[-1]
 
 
-def test_containers_and_workflows_use_what_exists() -> None:
-    """The variables and options that these examples have, which cannot run here."""
-    commands = vars(typer.main.get_command(app))["commands"]
-    names = {name: {each.opts[-1] for each in commands[name].params} for name in commands}
-    variables = re.findall(r"FAKEBATCH_(\w+):", block("compose"))
-    assert len(variables) == 5
-    assert {f"--{each.lower().replace('_', '-')}" for each in variables} <= names["serve"]
-    lines = re.findall(r"run: fakebatch (\w+) (.*)", block("workflow"))
-    assert [command for command, _ in lines] == ["check", "exec"]
-    for command, arguments in lines:
-        assert {*re.findall(r"--\w[\w-]*", arguments)} <= names[command]
+@needs("node")
+@needs("curl")
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_the_words_of_the_readme(files: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each of its lines finishes a batch."""
+    for line in block("exec", README).splitlines():
+        assert "completed" in execute(capfd, line)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_compose(tmp_path: Path) -> None:
+    """The service with its variables is ready as its health check says, and knows its name.
+
+    Only the port and the folder of the ready file are others here.
+    """
+    service = yaml.safe_load(block("compose"))["services"]["openai"]
+    assert service["command"].endswith('exec fakebatch serve"')
+    ready = tmp_path / "ready"
+    env = {name: str(value) for name, value in service["environment"].items()}
+    assert service["healthcheck"]["test"] == f"test -f {env['FAKEBATCH_READY_FILE']}"
+    own = {"FAKEBATCH_PORT": "0", "FAKEBATCH_READY_FILE": str(ready)}
+    with serving(lines=9, env={**env, **own}) as served:
+        assert ready.exists()
+        url, names = served.env["FAKEBATCH_URL"], {"host": "openai:8000"}
+        key, token = {"authorization": "Bearer sk-any"}, {"x-fakebatch-token": "for-the-tests"}
+        for path, headers in (("/v1/files", key), ("/_fakebatch/world", token)):
+            assert requests.get(url + path, headers=names | headers, timeout=10).status_code == 200
+
+
+@needs("npm")
+@pytest.mark.usefixtures("vitest")
+def test_the_workflow(files: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The steps with fakebatch succeed, for the input files of a user."""
+    (files / "data").mkdir()
+    shutil.copy(ROOT / "examples" / "requests.jsonl", files / "data")
+    workflow: Any = yaml.safe_load(block("workflow"))
+    steps = [step.get("run", "") for step in workflow["jobs"]["tests"]["steps"]]
+    check, run = (step for step in steps if step.startswith("fakebatch "))
+    assert "10 valid requests" in execute(capfd, check.replace("*", "requests"))
+    assert re.search(r"Tests .*2 passed", execute(capfd, run))

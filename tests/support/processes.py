@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from types import MappingProxyType
 
 FAKEBATCH = (sys.executable, "-m", "fakebatch")
 
@@ -75,14 +76,16 @@ class Served:
 
 
 @contextmanager
-def serving(*options: str, lines: int = 5, cwd: Path | None = None) -> Generator[Served]:
+def serving(
+    *options: str, lines: int = 5, env: Mapping[str, str] = MappingProxyType({})
+) -> Generator[Served]:
     """`fakebatch serve` with these options, once it has printed so many lines."""
     process = subprocess.Popen(  # noqa: S603
         [*FAKEBATCH, "serve", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=cwd,
+        env={**os.environ, **env},
     )
     assert process.stdout
     try:

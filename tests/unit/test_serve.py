@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -279,16 +280,12 @@ def in_a_stream(sock: socket.socket, key: str) -> None:
         pass
 
 
+STATES = (between_requests, in_an_upload, in_a_download, in_a_stream)
+
+
 @POSIX
-@pytest.mark.parametrize(
-    ("state", "number"),
-    [
-        (between_requests, signal.SIGINT),
-        (in_an_upload, signal.SIGTERM),
-        (in_a_download, signal.SIGTERM),
-        (in_a_stream, signal.SIGINT),
-    ],
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("state", STATES)
 def test_a_signal_ends_it_without_a_word(state: Any, number: int, tmp_path: Path) -> None:
     """Exit status 0, no traceback and no ready file, whatever is going on."""
     ready = tmp_path / "ready"
@@ -299,6 +296,60 @@ def test_a_signal_ends_it_without_a_word(state: Any, number: int, tmp_path: Path
             state(sock, served.env["OPENAI_API_KEY"])
             assert served.end(number) == (0, "")
     assert not ready.exists()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_client_that_dies_is_no_error(state: Any) -> None:
+    """It resets the connection; others are answered, and nothing is printed."""
+    with serving() as served:
+        key = served.env["OPENAI_API_KEY"]
+        with socket.create_connection(served.address, timeout=10) as sock:
+            state(sock, key)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        url, headers = served.env["OPENAI_BASE_URL"], {"authorization": f"Bearer {key}"}
+        assert requests.get(f"{url}/models", headers=headers, timeout=10).status_code == 200
+        assert served.end(signal.SIGTERM) == (0, "")
+
+
+IN_THE_MIDDLE = {
+    "an upload": """
+def pieces():
+    yield b'--b\\r\\nContent-Disposition: form-data; name="file"; filename="a"\\r\\n\\r\\n'
+    for n in range(10_000):
+        yield b"{}\\n" * 10_000
+        if n == 100: print("ready", flush=True)
+call("/files", pieces(), "multipart/form-data; boundary=b")
+""",
+    "a download": """
+file = upload(b"\\n".join([line("a" * 1_000)] * 40_000))
+headers = {"authorization": "Bearer " + os.environ["OPENAI_API_KEY"]}
+url = os.environ["OPENAI_BASE_URL"] + "/files/%s/content" % file
+response = urllib.request.urlopen(urllib.request.Request(url, headers=headers))
+response.read(1000)
+print("ready", flush=True)
+import time
+time.sleep(60)
+""",
+}
+
+
+@POSIX
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("code", IN_THE_MIDDLE.values(), ids=IN_THE_MIDDLE)
+def test_a_signal_ends_exec_and_its_command(code: str, number: int) -> None:
+    """The status is that of the command; exec has printed the timeline, and no traceback."""
+    default = f"import signal; signal.signal({number:d}, signal.SIG_DFL)\n"
+    command = [*FAKEBATCH, "exec", "--", *client(default + code)]
+    with subprocess.Popen(  # noqa: S603
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert "fakebatch timeline: http://127.0.0.1:" in errors
+    assert "Traceback" not in errors
 
 
 def test_ten_clients_at_once() -> None:
