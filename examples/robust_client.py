@@ -69,10 +69,9 @@ class Work:
         done = self.state["results"]
         for attempt in range(8):
             groups = {}
-            for id_, request in self.by_id.items():  # a batch has one endpoint and one model
-                if done.get(id_, {"again": True})["again"]:
-                    kind = request["url"], request["body"].get("model")
-                    groups.setdefault(kind, []).append(id_)
+            for id_ in [i for i in self.by_id if done.get(i, {"again": True})["again"]]:
+                kind = self.by_id[id_]["url"], self.by_id[id_]["body"].get("model")
+                groups.setdefault(kind, []).append(id_)  # a batch has one of each
             if attempt and groups:
                 await self.do(300.0 * 2**attempt)
             for number, ids in enumerate(groups.values()):
@@ -231,9 +230,9 @@ def text_of(body):
     texts = [part["text"] for part in parts if part.get("type") == "output_text"]
     texts += [a_dict(choice.get("message")).get("content", choice.get("text"))]
     text = next((text for text in reversed(texts) if isinstance(text, str)), "")
-    is_cut = choice.get("finish_reason") in ("length", "content_filter")
-    is_cut = is_cut or body.get("incomplete_details")
-    return None if is_cut or not text.strip() else text  # of several, the last is whole
+    cut = choice.get("finish_reason") in ("length", "content_filter")
+    is_whole = text.strip() and not cut and not body.get("incomplete_details")
+    return text if is_whole else None  # of several, the last is whole
 
 
 def is_made_by(params, each):

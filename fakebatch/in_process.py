@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -129,7 +129,7 @@ class Trial:
             try:
                 results = run(self.requests)
                 if isawaitable(results):
-                    results = asyncio.run(_awaited(results))
+                    results = _run_to_end(results)
                 report = reported(results)
             except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001
                 report = Report(raised=in_words(error))
@@ -169,8 +169,27 @@ class Trial:
         return "\n".join(Card((verdict,), self.known, self.strict, alone).problems)
 
 
-async def _awaited(results: Awaitable[Results]) -> Results:
-    return await results
+def _run_to_end(results: Awaitable[Results]) -> Results:
+    """What an async client returns.
+
+    Raises:
+        UsageError: an event loop runs in this thread already.
+    """
+
+    async def awaited() -> Results:
+        return await results
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(awaited())
+    if iscoroutine(results):
+        results.close()  # else Python warns that it was never awaited
+    raise UsageError(
+        f"run_gauntlet was called within {loop}.",
+        "An async client runs in an event loop of its own, and a thread has only one.",
+        "Call it from a function that is not async, or use @pytest.mark.fakebatch_gauntlet.",
+    )
 
 
 def reported(results: object) -> Report:

@@ -60,7 +60,7 @@ NAIVE = {
     "poll-5xx-kills-loop": (
         "fail",
         "no loss",
-        "7 more was given up with InternalServerError: Error code: 502.",
+        "each of row-1, row-2, row-3 and 7 more was given up with InternalServerError: ",
     ),
     "restart-resubmits": (
         "fail",
@@ -78,7 +78,7 @@ def test_the_naive_client(incident: str) -> None:
     [found] = fakebatch.run_gauntlet(naive.run, only=incident, check=False)
     assert found.outcome == outcome
     assert [verdict] == [each.check for each in found.findings[:1]] or not verdict
-    assert not words or found.findings[0].message[0].endswith(words)
+    assert not words or words in found.findings[0].message[0]
 
 
 def test_a_wait_without_end() -> None:

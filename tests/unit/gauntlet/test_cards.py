@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -213,6 +214,19 @@ def test_shards(count: int) -> None:
     """The parts of a sharded run are all cases, each once."""
     parts = [case.id for n in range(count) for case in cases(shard=(n + 1, count))]
     assert sorted(parts) == sorted(case.id for case in cases())
+
+
+def test_an_async_client_within_a_loop() -> None:
+    """An async client needs a loop of its own; that there is one already is no fault of it."""
+
+    async def run(_: object) -> dict[str, str]:
+        return {}
+
+    async def test() -> None:
+        fakebatch.run_gauntlet(run, only="shuffled-order")
+
+    with pytest.raises(UsageError, match="loop of its own"):
+        asyncio.run(test())
 
 
 def test_a_client_that_returns_no_mapping() -> None:
