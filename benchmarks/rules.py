@@ -17,9 +17,12 @@ from measuring import MIB, Peak, about, cpu
 from fakebatch import FakeBatch
 
 BODIES: dict[str, dict[str, Any]] = {
-    "/v1/chat/completions": {"messages": [{"role": "user", "content": "x" * 2_000}]},
-    "/v1/responses": {"input": "x" * 2_000},
-    "/v1/embeddings": {"input": "x"},
+    "/v1/chat/completions": {
+        "model": "gpt-5-nano",
+        "messages": [{"role": "user", "content": "x" * 2_000}],
+    },
+    "/v1/responses": {"model": "gpt-5-nano", "input": "x" * 2_000},
+    "/v1/embeddings": {"model": "text-embedding-3-small", "input": "x"},
 }
 RULES: dict[str, Callable[[FakeBatch], object]] = {
     "no rule": lambda _: None,
@@ -35,7 +38,7 @@ RULES: dict[str, Callable[[FakeBatch], object]] = {
 
 def measured(endpoint: Any, rule: str, lines: int) -> dict[str, float]:
     """Seconds and bytes of a batch, from the upload to the end of the download."""
-    body = {"model": "text-embedding-3-small", **BODIES[endpoint]}
+    body = BODIES[endpoint]
     content = b"\n".join(
         json.dumps({"custom_id": str(n), "method": "POST", "url": endpoint, "body": body}).encode()
         for n in range(lines)

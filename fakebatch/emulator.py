@@ -131,6 +131,8 @@ class Emulator(Checks, Rules):
         self._planned = PlannedCalls(lambda: self._began)
         self._before: list[Callable[[int], object]] = []
         """They are called with the time of every request before it is handled."""
+        self._after_changes: list[Callable[[], object]] = []
+        """They are called after each change that the test has made without a call."""
         keys = None if api_keys is None else frozenset([*api_keys, *organizations])
         apps = [
             App(
@@ -140,6 +142,7 @@ class Emulator(Checks, Rules):
                 faults=self.faults,
                 before=self._before,
                 observers=self._observers,
+                left=self._recorder.note_left,
             )
             for service in self._services
         ]
@@ -156,7 +159,7 @@ class Emulator(Checks, Rules):
                 f"It is {' or '.join(map(repr, get_args(UnusedRules)))}.",
                 "Leave it out to make rules that were never used an error.",
             )
-        self.unused_rules = unused_rules
+        self.unused_rules: UnusedRules = unused_rules
         """What happens if a rule of the test was never used: "error", "warn" or "ignore"."""
         self._broke_off = False
         """Whether the test has failed: then it need not have used every rule."""
@@ -221,6 +224,7 @@ class Emulator(Checks, Rules):
     def scenario(self, scenario: Scenario) -> None:
         for service in self._services:
             service.state.scenario = scenario
+        self._has_changed()
 
     @property
     def dialect(self) -> Dialect:
@@ -285,7 +289,8 @@ class Emulator(Checks, Rules):
         self._has_changed()
 
     def _has_changed(self) -> None:
-        """Called after a change that the test has made without a call."""
+        for call in self._after_changes:
+            call()
 
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""

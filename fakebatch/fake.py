@@ -132,6 +132,7 @@ class FakeBatch(Emulator, Clients):
             self._service.state, self._clock, self._observers
         )
         """Webhooks of the batches that have ended: `due`, `deliver_to`, `secret`."""
+        self._after_changes.append(self.webhooks.sender.wake)
         self._endless = Endless(
             self._services,
             clock=self._clock,
@@ -227,9 +228,6 @@ class FakeBatch(Emulator, Clients):
     def now(self) -> int:
         """The time in microseconds since the epoch; after the end of `with` the time of its end."""
         return super().now() if self._entered or not self._left else self._left
-
-    def _has_changed(self) -> None:
-        self.webhooks.sender.wake()
 
     def _elapsed(self, now: int) -> int:
         if not self._entered and not self._left:  # never entered: the time since it was made

@@ -13,15 +13,7 @@ from threading import get_ident
 from typing import Any, NamedTuple, TypeVar
 
 from fakebatch.batch.input_file import NO_LINES, BatchError, Lines, Validation, validate
-from fakebatch.batch.lifecycle import (
-    NEVER,
-    WHOLE,
-    Mark,
-    Progress,
-    Status,
-    Timeline,
-    linear_progress,
-)
+from fakebatch.batch.lifecycle import NEVER, WHOLE, Mark, Progress, Status, Timeline
 from fakebatch.batch.matching import Outcomes, outcomes_of
 from fakebatch.batch.once import Once, computed_once, computed_once_shared
 from fakebatch.dialects import Dialect, ErrorCode
@@ -190,8 +182,8 @@ class Batch:
         if self.content is None:
             missing = BatchError(ErrorCode.NO_INPUT_FILE, {"id": self.params.input_file_id})
             return Validation(NO_LINES, (missing,), None, fails=True, bad_bodies={})
-        endpoint, model = self.params.endpoint, self.params.model
-        return validate(self.content, endpoint, self.dialect, self.models, model)
+        params = self.params
+        return validate(self.content, params.endpoint, self.dialect, self.models, params.model)
 
     @property
     def errors(self) -> tuple[BatchError, ...]:
@@ -199,11 +191,6 @@ class Batch:
         if self.creation_error is None or self.validation.fails:
             return self.validation.errors
         return (self.creation_error,)
-
-    @property
-    def skips_lines(self) -> bool:
-        """Whether bad lines are left out and listed in `errors`, while the others run."""
-        return bool(self.errors) and not self.fails
 
     @property
     def fails(self) -> bool:
@@ -261,10 +248,8 @@ class Batch:
     @cached_property
     def schedule(self) -> Schedule:
         """How long it stays in each status, as the test wrote it."""
-        default = self.scenario.schedule
-        if self.overrides is NO_OVERRIDES:
-            return default
-        return merged(default, self.overrides.schedule)
+        default, overrides = self.scenario.schedule, self.overrides
+        return default if overrides is NO_OVERRIDES else merged(default, overrides.schedule)
 
     @cached_property
     def durations(self) -> Durations:
@@ -274,8 +259,8 @@ class Batch:
     @cached_property
     def validated(self) -> int:
         """When validation ends."""
-        stall = self._stall_in(Status.VALIDATING)
-        return min(self.created + self.durations.validating + stall, NEVER)
+        lasts = self.durations.validating + self._stall_in(Status.VALIDATING)
+        return min(self.created + lasts, NEVER)
 
     @cached_property
     def cancels(self) -> int | None:
@@ -296,7 +281,7 @@ class Batch:
         if expire is not None:
             finished = round(expire.finished * WHOLE)
             return Progress(((self.validated, 0), (self.expires, finished), (NEVER, finished)))
-        planned = linear_progress(self.validated, self.durations.in_progress, self.schedule.curve)
+        planned = Progress.linear(self.validated, self.durations.in_progress, self.schedule.curve)
         if stall is None or stall.at != "in_progress":
             return planned
         return planned.stalled(round(stall.progress * WHOLE), self._stall_in(Status.IN_PROGRESS))
@@ -308,9 +293,15 @@ class Batch:
         if self.fails:
             marks.append(Mark(self.validated, Status.FAILED))
         else:
-            pace, progress = self.dialect.pace, self.planned_progress
-            done = NEVER if self.has_hanging_lines else progress.ends
-            if done > self.expires and self.can_expire:
+            pace, progress, stall = self.dialect.pace, self.planned_progress, self.overrides.stall
+            rules = (self.scenario.otherwise, *self.scenario.on)
+            can_hang = any(rule.hang is not None for rule in rules)
+            is_hanging = can_hang and self.outcomes.running < len(self.outcomes.order)
+            is_stuck = stall is not None and (stall.at, stall.until) == ("in_progress", None)
+            can_expire = self.dialect.window.ends or self.overrides.expire is not None
+            can_expire &= self.overrides.ignore_window is None and not is_stuck
+            done = NEVER if is_hanging else progress.ends
+            if done > self.expires and can_expire:
                 progress = replace(progress, stops=self.expires)
                 finalizing = max(self.expires + pace.late, self.validated)
                 duration, last = pace.expiring, Status.EXPIRED
@@ -332,21 +323,6 @@ class Batch:
             else:
                 progress = replace(progress, stops=min(progress.stops, at))
         return Timeline(tuple(mark for mark in marks if mark.at < NEVER), progress)
-
-    @property
-    def has_hanging_lines(self) -> bool:
-        """Whether some of its lines never finish."""
-        rules = (self.scenario.otherwise, *self.scenario.on)
-        can_hang = any(rule.hang is not None for rule in rules)
-        return can_hang and self.outcomes.running < len(self.outcomes.order)
-
-    @property
-    def can_expire(self) -> bool:
-        """Whether it expires if it is still in progress at the end of its window."""
-        overrides, stall = self.overrides, self.overrides.stall
-        is_stuck = stall is not None and (stall.at, stall.until) == ("in_progress", None)
-        expires = self.dialect.window.ends or overrides.expire is not None
-        return expires and overrides.ignore_window is None and not is_stuck
 
     @property
     def end(self) -> Mark:
@@ -393,20 +369,18 @@ class Batch:
 
     def finished(self, now: int) -> int:
         """How many lines have finished by now."""
-        _, completed, failed = self.counts(now)
-        return completed + failed
+        return sum(self.counts(now)[1:])
 
     @property
     def counts_lag(self) -> int:
         """How old `request_counts` are."""
         miscount = self.overrides.miscount
-        return microseconds(miscount.late) if miscount is not None and miscount.late else 0
+        return 0 if miscount is None else microseconds(miscount.late or 0)
 
     @property
     def files_lag(self) -> int:
         """How long after its end the result files appear."""
-        late = self.overrides.result_files.late
-        return microseconds(late) if late else 0
+        return microseconds(self.overrides.result_files.late or 0)
 
     @property
     def files_life(self) -> int | None:

@@ -59,6 +59,17 @@ class Progress:
     stops: int = NEVER
     """After this moment nothing more is done, whatever the points say."""
 
+    @classmethod
+    def linear(
+        cls, start: int, duration: int, curve: Sequence[tuple[float, float]] = ()
+    ) -> Progress:
+        """Even progress from `start` on, or through the points (time, lines done) of a curve.
+
+        Both numbers of a point are from 0 to 1.
+        """
+        between = [(start + round(x * duration), round(y * WHOLE)) for x, y in curve]
+        return cls(((start, 0), *between, (start + duration, WHOLE)))
+
     @property
     def ends(self) -> int:
         """When all the work is done, or NEVER."""
@@ -122,14 +133,3 @@ class Timeline:
         """Whether `status` has begun by `now`."""
         at = self.starts(status)
         return at is not None and at <= now
-
-
-def linear_progress(
-    start: int, duration: int, curve: Sequence[tuple[float, float]] = ()
-) -> Progress:
-    """Even progress from `start` on, or through the points (time, lines done) of a curve.
-
-    Both numbers of a point are from 0 to 1.
-    """
-    between = [(start + round(x * duration), round(y * WHOLE)) for x, y in curve]
-    return Progress(((start, 0), *between, (start + duration, WHOLE)))

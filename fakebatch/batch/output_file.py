@@ -192,8 +192,6 @@ class _Writer:
         self.batch, self.lines, self.at = batch, batch.lines, batch.written
         self.outcomes, order = batch.outcomes.by_line, batch.outcomes.order
         self.bulk = bulk_writer(batch)
-        self.replies: dict[int, Reply] = {}
-        """What callables of the test have replied."""
         total, completed, failed = batch.counts(batch.end.at)
         count, how = completed + failed, batch.overrides.result_files
         in_order = batch.dialect.result_lines.in_order and how.order != "shuffled"
@@ -206,7 +204,11 @@ class _Writer:
         self.unfinished_response = LineResponse(None, {"code": code, "message": message})
 
     def results(self) -> Results:
-        """Both files; an output file above MAX_CACHED is left to be written while it is read."""
+        """Both files.
+
+        An output file above MAX_CACHED is left to be written while it is read, and so is one with
+        many lines of callables of the test, which are kept.
+        """
         how, order = self.batch.overrides.result_files, self.order
         ready = dict[int, ResultLines]()
         if how.order in ("input", "reversed"):
@@ -216,15 +218,15 @@ class _Writer:
             for index in sorted(self.finished):
                 result = self.outcomes[index].result
                 if isinstance(result, Reply) and callable(result.answer):
-                    answer = replied(result, self.lines.request(index))
-                    self.replies[index] = Reply(answer)
-                    if not isinstance(answer, str):  # the test may change it later
-                        ready[index] = self.write(index)
-                        self.replies[index] = result
+                    answer = Reply(replied(result, self.lines.request(index)))
+                    ready[index] = self.write(index, answer)  # the test may change it later
+        kept = sum(len(lines.output) for lines in ready.values())
         others = (index for index in self.finished if index not in ready)
         sample = {index: self.write(index) for index in islice(others, _SAMPLE)}
         longest = max((len(lines.output) for lines in sample.values()), default=0)
-        is_streamed = longest * (len(self.finished) - len(ready)) > MAX_CACHED
+        is_streamed = longest * (len(self.finished) - len(ready)) > MAX_CACHED or (
+            kept > MAX_LEFT and len(ready) > len(self.finished) / 4
+        )
         if not is_streamed:
             ready |= sample
         output, errors, length = BytesIO(), BytesIO(), 0
@@ -235,7 +237,6 @@ class _Writer:
             else:
                 lines = ready.pop(index) if index in ready else self.write(index)
                 output.write(lines.output)
-                self.replies.pop(index, None)
             length += lines.length
             errors.write(lines.errors)
             prompt += lines.usage[0]
@@ -266,15 +267,23 @@ class _Writer:
         lines = b"" if how.empty else content.getvalue()
         return bom * how.bom + lines + end * how.trailing
 
-    def write(self, index: int, *, measured: bool = False) -> ResultLines:
-        """What a request adds to the two files; if it is only measured, perhaps without vectors."""
+    def write(
+        self, index: int, answer: Reply | None = None, *, measured: bool = False
+    ) -> ResultLines:
+        """What a request adds to the two files; if it is only measured, perhaps without vectors.
+
+        Args:
+            index: of the request.
+            answer: what a callable of the test has replied.
+            measured: whether only its length and usage are needed.
+        """
         batch, outcome = self.batch, self.outcomes[index]
         result, corruptions = outcome.result, outcome.corruptions
         if index in self.unfinished:
             line, response = self.lines.request(index), self.unfinished_response
             written = result_lines(batch, line, response, self.at, corruptions)
             return ResultLines(b"", written, 0, replies.Usage())
-        result = self.replies.get(index, result)
+        result = answer or result
         if self.bulk is not None and not corruptions:
             text = result.answer if isinstance(result, Reply) else None
             if isinstance(text, str) or (isinstance(result, Echo) and result.is_default):

@@ -73,8 +73,19 @@ def respond(
     """
     if isinstance(result, Fail | Hang):
         return _error_response(NO_RESPONSE if isinstance(result, Hang) else result, dialect)
-    request = model_request(line, dialect, id_factory, now)
-    added = _added(line, dialect, id_factory, now)
+    request = ModelRequest(
+        endpoint=canonical(dialect.aliases.get(line.url, line.url)),
+        body=dict(line.body),
+        key=id_factory.line(line.index)[32:],
+        created=now // SECOND,
+        model=dialect.snapshots.get(line.model, line.model),
+        name=label(line),
+    )
+    added = dict[str, Any]()  # to the body of a default reply; one of the test is left alone
+    if dialect.shapes.added:
+        request_id = format_id(dialect.ids.request, id_factory.line(line.index), now)
+        values = {"custom_id": line.custom_id or request_id, "request_id": request_id}
+        added = render(dialect.shapes.added, values)
     if isinstance(result, Echo):
         trial = dialect.trial_replies.get(line.url)
         then = result.then * result.repeat
@@ -109,29 +120,6 @@ def replied(reply: Reply, line: RequestLine) -> str | Mapping[str, Any]:
                 "A reply is a string or a whole response body (a dict).",
                 "Return one of these from the callable. It must not be an async function.",
             )
-
-
-def _added(line: RequestLine, dialect: Dialect, id_factory: IdFactory, now: int) -> dict[str, Any]:
-    """What the provider adds to the body of a default reply; it leaves a body of the test alone."""
-    shape = dialect.shapes.added
-    if not shape:
-        return {}
-    request_id = format_id(dialect.ids.request, id_factory.line(line.index), now)
-    return render(shape, {"custom_id": line.custom_id or request_id, "request_id": request_id})
-
-
-def model_request(
-    line: RequestLine, dialect: Dialect, id_factory: IdFactory, now: int
-) -> replies.ModelRequest:
-    """The request as the default replies take it, answered at `now`."""
-    return replies.ModelRequest(
-        endpoint=canonical(dialect.aliases.get(line.url, line.url)),
-        body=dict(line.body),
-        key=id_factory.line(line.index)[32:],
-        created=now // SECOND,
-        model=dialect.snapshots.get(line.model, line.model),
-        name=label(line),
-    )
 
 
 def _error_response(fail: Fail, dialect: Dialect) -> LineResponse:
@@ -180,13 +168,9 @@ def result_lines(
     Raises:
         UsageError: a body given by the test cannot be written as JSON.
     """
-    seed, forms, how = (
-        batch.id_factory.line(line.index),
-        batch.dialect.ids,
-        batch.overrides.result_files,
-    )
+    seed, forms = batch.id_factory.line(line.index), batch.dialect.ids
     ids = format_id(forms.line, seed, at), format_id(forms.request, seed, at)
-    form = batch.dialect.result_lines
+    form, how = batch.dialect.result_lines, batch.overrides.result_files
     try:
         result = result_object(batch, line.custom_id, ids, response)
         for corruption in corruptions:
@@ -231,16 +215,12 @@ def result_object(
         "body_text": "",
     }
     if "body_text" in shape:
-        values["body_text"] = _body_text(custom_id, response.body)
+        text = response.body
+        if not isinstance(text, str):  # as pydantic's `model_dump_json` writes it
+            raw = encode(custom_id, text or {}, compact=True, raw=True)
+            text = raw.decode(errors="surrogatepass")
+        values["body_text"] = text
     return render(shape, values)
-
-
-def _body_text(custom_id: str | None, body: Mapping[str, Any] | str | None) -> str:
-    """A body as a string: compact and not escaped, as pydantic's `model_dump_json` writes it."""
-    if isinstance(body, str):
-        return body
-    text = encode(custom_id, body or {}, compact=True, raw=True)
-    return text.decode(errors="surrogatepass")
 
 
 @cache  # json.dumps would make one for each line
@@ -374,7 +354,7 @@ def bulk_writer(batch: Batch) -> WriteLine | None:
         return None
     plain, trial = endpoint.plain, dialect.trial_replies.get(lines.url)
     id_factory, snapshots = batch.id_factory, dialect.snapshots
-    quoted = _quoted_raw if form.raw else _quoted
+
     content, starts, ends = lines.content, lines.starts, lines.ends
     make_line_id, make_request_id = id_maker(dialect.ids.line), id_maker(dialect.ids.request)
     second = at // SECOND
@@ -399,7 +379,7 @@ def bulk_writer(batch: Batch) -> WriteLine | None:
         template, in_line_order = templates[alike]
         left_out = 0
         if isinstance(answer, str):
-            written = quoted(answer)
+            written = _quoted(answer, form.raw)
         elif measured:
             written, left_out = b"", len(answer)
         else:
@@ -411,7 +391,7 @@ def bulk_writer(batch: Batch) -> WriteLine | None:
             reply_id.encode(),
             item_id.encode(),
             reasoning_id.encode(),
-            quoted(line["custom_id"]),
+            _quoted(line["custom_id"], form.raw),
             written,
             prompt,
             completion,
@@ -440,12 +420,10 @@ def _template(
     return _MARK.sub(lambda mark: b"%d" if mark[0].isdigit() else b"%b", escaped), in_line_order
 
 
-def _quoted(text: str) -> bytes:
+def _quoted(text: str, raw: bool) -> bytes:
+    if raw:
+        return encode_basestring(text).encode(errors="surrogatepass")
     # for ASCII without DEL both give the same; to_json is three times as fast
     if text.isascii() and "\x7f" not in text:
         return to_json(text)
     return encode_basestring_ascii(text).encode()
-
-
-def _quoted_raw(text: str) -> bytes:
-    return encode_basestring(text).encode(errors="surrogatepass")

@@ -111,7 +111,9 @@ def object_problem(schema: Schema, value: Mapping[str, Any], name: str = "") -> 
     """The first problem of an object: what is missing, what is unknown, and its properties."""
     prefix, known = f"{name}." if name else "", schema.get("properties", {})
     by_type = schema.get("requiredByType", {})
-    for key in (*schema.get("required", ()), *by_type.get(_text(value.get("type")), ())):
+    kind = value.get("type")
+    typed = by_type.get(kind, ()) if isinstance(kind, str) else ()
+    for key in (*schema.get("required", ()), *typed):
         if value.get(key) is None:
             return body_error("missing", prefix + key)
     others = schema.get("additionalProperties", {})
@@ -152,7 +154,3 @@ def _expected(schema: Schema) -> str:
     if len(names) == 1:
         return names[0]
     return f"one of {' or '.join([names[0], *(name.split(' ', 1)[1] for name in names[1:])])}"
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

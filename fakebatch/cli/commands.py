@@ -95,9 +95,7 @@ def run(
     seed: Annotated[
         str, typer.Option(help="Seed of the ids and of the order of result lines.")
     ] = "0",
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite existing result files.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing result files.")] = False,
 ) -> None:
     """Run the requests of an input file as a batch, and write its output and error files."""
     path = Path(file)
@@ -112,7 +110,12 @@ def run(
         fail(f"{' and '.join(existing)} would be overwritten.", "Use --force or another --out.")
     content = read(file)
     current = Run(seed=seed, dialect=dialect, incident=[*(incident or ()), *(scenario or ())])
-    created = _start(current, file, content)
+    name = "stdin" if file == "-" else Path(file).name
+    try:
+        created = current.start(name, content, current.endpoint(content))
+    except Refused as refusal:
+        problem = jsonl_problem(content)
+        fail(f"{file}: {refusal}", *([f"{file}: {problem}"] if problem else []))
     try:
         batch = _watch(screen, current.polls(created))
     except UsageError as error:
@@ -121,7 +124,11 @@ def run(
             'Give the reply in a scenario file to --scenario: [[on]], reply = { answer = "…" }.'
         )
         fail(UsageError(what_came, what_was_known, advice))
-    _report_errors(batch, file, content)
+    problems = problems_of(batch["errors"]["data"] if batch["errors"] else [], content)
+    show(file, problems)
+    if batch["status"] == "failed":
+        fail(*([] if problems else [f"{file}: the batch failed, without errors"]))
+    outdated = set[Path]() if to_stdout else {*paths.values()}
     for kind, key in (("output", "output_file_id"), ("errors", "error_file_id")):
         if batch[key] is None:
             continue
@@ -131,24 +138,12 @@ def run(
         else:
             directory.mkdir(parents=True, exist_ok=True)
             lines = _write(paths[kind], pieces, screen, total)
+            outdated.remove(paths[kind])
             screen.print(f"wrote {paths[kind]} ({lines} lines)")
-
-
-def _start(current: Run, file: str, content: bytes) -> Batch:
-    try:
-        name = "stdin" if file == "-" else Path(file).name
-        return current.start(name, content, current.endpoint(content))
-    except Refused as refusal:
-        problem = jsonl_problem(content)
-        fail(f"{file}: {refusal}", *([f"{file}: {problem}"] if problem else []))
-
-
-def _report_errors(batch: Batch, file: str, content: bytes) -> None:
-    """Print the errors of a batch; if it has failed, exit."""
-    problems = problems_of(batch["errors"]["data"] if batch["errors"] else [], content)
-    show(file, problems)
-    if batch["status"] == "failed":
-        fail(*([] if problems else [f"{file}: the batch failed, without errors"]))
+    for each in sorted(outdated):
+        if each.is_symlink() or each.exists():
+            each.unlink()
+            screen.print(f"removed {each}, which was there before this run")
 
 
 def _bar(screen: Console) -> Progress:

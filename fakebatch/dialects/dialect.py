@@ -303,7 +303,7 @@ class Dialect:
     unimplemented_paths: frozenset[str]
     """First path segments that the provider serves and fakebatch does not."""
     direct_paths: tuple[Annotated[str, url_path], ...]
-    """Further paths of direct calls: `/deployments/{id}/embeddings`. `{id}` is the model."""
+    """Further paths of direct calls, with the model: `/deployments/{model}/embeddings`."""
     headers: Mapping[str, Annotated[str, Sentence("request_id", "milliseconds")]]
     """The headers of every response; `{request_id}` and `{milliseconds}` are replaced."""
     webhook_headers: Mapping[str, str]

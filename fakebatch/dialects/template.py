@@ -56,15 +56,11 @@ def parse(shape: str) -> Tree:
                 raise ValueError(f"{key!r} is nested in a key that has a value")
         if name in below:
             raise ValueError(f"{key!r} appears twice")
-        below[name] = _source(value) if equals else name
+        try:
+            below[name] = Literal(json.loads(value)) if equals else name
+        except ValueError:
+            below[name] = tuple(value.split(".")) if "." in value else value
     return tree
-
-
-def _source(text: str) -> str | tuple[str, ...] | Literal:
-    try:
-        return Literal(json.loads(text))
-    except ValueError:
-        return tuple(text.split(".")) if "." in text else text
 
 
 def _filled(tree: Tree, fields: Fields) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def _raise_first(findings: Iterable[Finding]) -> None:
 
 def all_downloaded(services: Sequence[Service], recorder: Recorder) -> Iterator[Finding]:
     """Result files that were never downloaded."""
-    complete = downloaded(recorder)
+    complete = recorder.downloaded()
     missing = [
         (file, file.content)
         for service in services
@@ -137,6 +137,8 @@ def all_downloaded(services: Sequence[Service], recorder: Recorder) -> Iterator[
         for called in recorder.counts():
             if called.operation == "files.content" and called.injected:
                 faults[called.id].add(f"; a download was hit by {called.injected}")
+            elif called == Called("files.content", called.id, 200):
+                faults[called.id].add("; the client left before the end of a download")
         files = (
             f"{file.id} ({content.kind} of {content.batch.id}{''.join(sorted(faults[file.id]))})"
             for file, content in missing
@@ -151,15 +153,6 @@ def all_downloaded(services: Sequence[Service], recorder: Recorder) -> Iterator[
                 "Download output_file_id and error_file_id of every batch that has ended.",
             ),
         )
-
-
-def downloaded(recorder: Recorder) -> set[str]:
-    """The ids of files that were downloaded at least once without a fault."""
-    return {
-        called.id
-        for called in recorder.counts()
-        if called.operation == "files.content" and called.status == 200 and not called.injected
-    }
 
 
 def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> Iterator[Finding]:

@@ -3,7 +3,8 @@
 A poller waits in vain if nothing that it could see is scheduled to change. Before that, it may
 poll as often as it likes; after that, it has `max_idle` of virtual time to reach a deadline of its
 own. Loops that sleep without polling have limits that no normal test reaches. Loops that make
-calls while no time passes are ended after a number of calls.
+calls while no time passes are ended after a number of calls, and so are those that get the same
+page of a list again and again, whatever time passes.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import get_ident
+from threading import current_thread, get_ident
 from types import FrameType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fakebatch.durations import SECOND, Duration, microseconds, text
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.inspection.journal import moment_text
+from fakebatch.rules.calls import Headers, Override, Reply, Slow
 from fakebatch.service import Service, view
 from fakebatch.vtime import callsite
 from fakebatch.vtime.clock import Sleep
@@ -35,7 +38,7 @@ POLLS = 10
 CALLS = 5_000
 """After so many calls of a client for the same object, while no time passes, it gets an error."""
 PAGES = 100
-"""The same for calls in a row for the same page of a list."""
+"""After so many calls in a row for the same page of a list, a client gets an error."""
 OBJECTS = 100
 """A loop over more objects than this is not a wait."""
 NO_TIME = 10
@@ -44,6 +47,12 @@ CLOSING = 100
 """How many sleeps and calls a thread may make after its error, to clean up."""
 SWALLOWED = 1_000
 """After so many errors in one thread, its code is assumed to swallow them."""
+
+_WHOLE = Headers | Override | Reply | Slow
+"""The verbs after which a client has a whole page."""
+
+Page = tuple["Query", bytes, int]
+"""The query of a page, the page, and how often it came in a row."""
 
 Query = tuple[str, str, tuple[tuple[str, str], ...], str | None]
 """Method, path, query and API key of a request."""
@@ -68,10 +77,6 @@ class _Waiter:
     """How often it made each query since time last passed."""
     tasks: int = 1
     """How many tasks of an event loop made them at the same time, once there were many calls."""
-    page: tuple[Query, object] | None = None
-    """The last page of a list that it got, and the task that got it."""
-    repeated: int = 0
-    """How often it got this page in a row since time last passed."""
     error: FakeBatchError | None = None
     """The error that has ended its wait."""
     closing: int = 0
@@ -128,10 +133,13 @@ class Endless:
         self._idle_error: FakeBatchError | None = None
         self._files_called_at = 0
         self._tracers: dict[int, Any] = {}
+        self._pages = WeakKeyDictionary[object, dict[str, Page]]()
+        """The last page that each task, or else thread, got of each listing."""
 
     def reset(self) -> None:
         """Forget what was counted, and restore the trace function of the calling thread."""
         self._forget()
+        self._pages.clear()
         if get_ident() in self._tracers:
             sys.settrace(self._tracers.pop(get_ident()))
 
@@ -154,7 +162,7 @@ class Endless:
         passed = at - waiter.called_at
         if not 0 <= passed <= NO_TIME:
             waiter.counts.clear()
-            waiter.tasks, waiter.page = 1, None
+            waiter.tasks = 1
         if passed >= self._least_idle // 2:  # so rare a call is not a poll
             waiter.since, waiter.calls = at, 0
         waiter.calls += 1
@@ -208,24 +216,27 @@ class Endless:
         self._idle_error = None
 
     def _spinning(self, waiter: _Waiter, handled: Handled, name: str) -> FakeBatchError | None:
-        """The error for a loop of calls in which no time passes."""
+        """The error for a loop of calls in which no time passes, or which gets the same page."""
         request = handled.request
         key = request.headers.get("authorization") or request.headers.get("api-key")
         query = (request.method, request.path, tuple(request.query.items()), key)
         count = waiter.counts[query] = waiter.counts.get(query, 0) + 1
-        page = (query, _task()) if "after" in request.query else None
-        waiter.repeated = waiter.repeated + 1 if page == waiter.page else 1
-        waiter.page = page
         if count >= CALLS:
-            waiter.tasks = max(waiter.tasks, _tasks())
-        if waiter.repeated >= PAGES and _is_same_page(handled):
-            # If a page has no `has_more`, the SDK requests the next page as long as there are
-            # objects.
+            with suppress(RuntimeError):  # no event loop; else each task may be a client of its own
+                waiter.tasks = max(waiter.tasks, len(asyncio.all_tasks()))
+        if self._repeats(handled, name, query):
+            # without `has_more` the SDK requests the next page as long as there are objects
+            after, hit = request.query["after"], handled.hit
+            known = f"This provider ignores after={after!r} and sends no has_more."
+            advice = f"Use only the first page: client.{name}().data."
+            if hit is not None and (hit.rule.reply or hit.rule.override):
+                known = f"It came for after={after!r} by a rule, {hit.rule}."
+                advice = "End the loop at a page without new objects, whatever has_more says."
             error = FakeBatchError(
                 f"the loop at {callsite.of_this_thread()} never ends: {PAGES} calls of {name} got "
                 "the same page.",
-                f"This provider ignores after={request.query['after']!r} and sends no has_more.",
-                f"Use only the first page: client.{name}().data.",
+                known,
+                advice,
             )
         elif count >= (limit := CALLS * waiter.tasks):
             error = FakeBatchError(
@@ -241,6 +252,37 @@ class Endless:
                 waiter.counts.clear()
             return None
         return self._raised(waiter, error)
+
+    def _repeats(self, handled: Handled, name: str, query: Query) -> bool:
+        """Whether a page of a list came often in a row, and does not go on from `after`.
+
+        Calls in between do not matter, unless one lists from the beginning: a loop over all pages
+        may look at each object.
+        """
+        after, body = handled.request.query.get("after"), handled.reply.body
+        if after is None and not name.endswith(".list"):
+            return False
+        reader: object = current_thread()  # several may read the same pages
+        with suppress(RuntimeError):  # no event loop runs here
+            reader = asyncio.current_task() or reader
+        pages = self._pages.setdefault(reader, {})
+        if after is None:
+            pages.pop(name, None)
+            return False
+        *before, count = pages.get(name, (0,))
+        count = count + 1 if before == [query, body] else 1
+        pages[name] = (query, body, count)
+        rule = None if handled.hit is None else handled.hit.rule.outcome
+        if count < PAGES or handled.status != 200 or not isinstance(rule, _WHOLE | None):
+            return False
+        if isinstance(rule, Reply) and self._faults_settle(handled.at) > handled.at:
+            return False  # the rule may end
+        try:
+            page = json.loads(body)
+            ids = [item["id"] for item in page["data"] or ()]
+        except (ValueError, TypeError, KeyError):
+            return False
+        return after in ids or (not ids and page.get("has_more") is True)
 
     def _idle(self, waiter: _Waiter, now: int) -> FakeBatchError | None:
         """The error for a loop of calls when nothing has changed for too long, nor will."""
@@ -346,29 +388,6 @@ def _never_ends(site: str, known: str, limit: str) -> FakeBatchError:
         "End the loop at completed, failed, expired and cancelled, and at a deadline. To let it "
         f"wait longer: @pytest.mark.fakebatch({limit}) or FakeBatch({limit}).",
     )
-
-
-def _task() -> object:
-    """The running task: pages are read by one task, and others may read the same ones."""
-    with suppress(RuntimeError):  # no event loop runs here
-        return asyncio.current_task()
-    return None
-
-
-def _tasks() -> int:
-    """How many tasks share this thread: each may be a client of its own."""
-    with suppress(RuntimeError):
-        return len(asyncio.all_tasks())
-    return 1
-
-
-def _is_same_page(handled: Handled) -> bool:
-    """Whether a page contains the object after which it should begin."""
-    after = handled.request.query.get("after")
-    if after is None or handled.hit is not None or handled.reply.status != 200:
-        return False
-    page: dict[str, Any] = json.loads(handled.reply.body)
-    return any(item.get("id") == after for item in page.get("data") or ())
 
 
 def _positive(name: str, limit: object, amount: int, example: str) -> int:

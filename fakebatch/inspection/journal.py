@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class Recording(NamedTuple):
 
     runs: tuple[Run, ...]
     counts: Counter[Called]
+    left: Counter[tuple[str, int]]
 
 
 class Recorder:
@@ -84,6 +86,8 @@ class Recorder:
         self._open: dict[Called | Slept, Run] = {}
         """The runs that may still be extended."""
         self._counts: Counter[Called] = Counter()
+        self._left: Counter[tuple[str, int]] = Counter()
+        """The downloads that a client has left before their end, by the file and the moment."""
         self._number = 0
         self._latest = (0, 0)
         self._sorted: dict[str | None, list[Run]] = {}
@@ -95,6 +99,37 @@ class Recorder:
         name = operation.name if operation else f"{request.method} {request.path}"
         called = Called(name, id_, status, None if hit is None else str(hit.rule))
         self.call(at, called, changes=changes)
+
+    def note_left(self, handled: Handled) -> None:
+        """Record that the client has left a download, noted before, before its end."""
+        if handled.status == 200 and handled.hit is None:  # else it is not complete in any case
+            with self._lock:
+                self._left[handled.id, handled.at] += 1
+
+    def downloads(self, file_id: str) -> list[int]:
+        """When a file was downloaded completely: without a fault, and to the end."""
+        with self._lock:
+            left = self._left.copy()
+        called = Called("files.content", file_id, 200)
+        moments = (
+            at for run in self.runs_about(file_id) if run.what == called for at in run.moments
+        )
+        complete = Counter(moments) - Counter(
+            {at: n for (id_, at), n in left.items() if id_ == file_id}
+        )
+        return sorted(complete.elements())
+
+    def downloaded(self) -> set[str]:
+        """The ids of files that were downloaded completely at least once."""
+        with self._lock:
+            left = Counter[str]()
+            for (id_, _), times in self._left.items():
+                left[id_] += times
+            return {
+                called.id
+                for called, times in self._counts.items()
+                if called == Called("files.content", called.id, 200) and times > left[called.id]
+            }
 
     def call(self, at: int, called: Called, *, changes: bool) -> None:
         """Record a call. If it `changes` something, no earlier run is extended any more."""
@@ -139,13 +174,13 @@ class Recorder:
     def snapshot(self) -> Recording:
         """Everything recorded so far, for `restore`."""
         with self._lock:
-            return Recording(tuple(self._runs.values()), self._counts.copy())
+            return Recording(tuple(self._runs.values()), self._counts.copy(), self._left.copy())
 
     def restore(self, saved: Recording) -> None:
         """Forget what was recorded after the snapshot."""
         with self._lock:
             self._runs = OrderedDict((run.number, run) for run in saved.runs)
-            self._counts = saved.counts.copy()
+            self._counts, self._left = saved.counts.copy(), saved.left.copy()
             self._open.clear()
             self._sorted = {}
 
@@ -207,30 +242,21 @@ class Calls(tuple[Call, ...]):
         return "\n  ".join([f"<{len(self)} calls>", *shown])
 
 
-class Journal(Sequence[Call]):
-    """The calls, oldest first, and the sleeps between them.
+class CallLog(Sequence[Call]):
+    """The calls that were made, oldest first."""
 
-    Any number of polls at even intervals is kept. Of other calls, the oldest are dropped when there
-    are thousands; `count` includes them.
+    @abstractmethod
+    def _calls(self, operation: str | None, id_: str | None, status: int | None) -> Calls: ...
 
-    Args:
-        recorder: records the calls and sleeps.
-        operations: the names of all operations.
-    """
-
-    def __init__(self, recorder: Recorder, operations: Sequence[str]) -> None:
-        self._recorder = recorder
-        self._operations = operations
-        self._listed: tuple[list[Run], Calls] = ([], Calls())
+    @abstractmethod
+    def _count(self, operation: str | None, id_: str | None, status: int | None) -> int: ...
 
     @overload
     def __getitem__(self, at: int) -> Call: ...
     @overload
     def __getitem__(self, at: slice) -> Sequence[Call]: ...
     def __getitem__(self, at: int | slice) -> Call | Sequence[Call]:
-        runs, calls = self._listed
-        if runs is not self._recorder.runs():  # once for a loop over all indices
-            runs, calls = self._listed = self._recorder.runs(), self.calls()
+        calls = self.calls()
         return Calls(calls[at]) if isinstance(at, slice) else calls[at]
 
     def __iter__(self) -> Iterator[Call]:
@@ -240,7 +266,7 @@ class Journal(Sequence[Call]):
         return reversed(self.calls())
 
     def __len__(self) -> int:
-        return sum(run.times for run in self._recorder.runs() if isinstance(run.what, Called))
+        return len(self.calls())
 
     def __repr__(self) -> str:
         dropped = self.count() - len(self)
@@ -258,10 +284,7 @@ class Journal(Sequence[Call]):
         Raises:
             UsageError: there is no such operation.
         """
-        matches = self._matcher(operation, id, status)
-        runs = self._recorder.runs() if id is None else self._recorder.runs_about(id)
-        each = _each(Called, runs)
-        return Calls(Call(as_datetime(at), *called) for at, called in each if matches(called))
+        return self._calls(operation, id, status)
 
     def count(
         self,
@@ -275,7 +298,42 @@ class Journal(Sequence[Call]):
         Raises:
             UsageError: there is no such operation.
         """
-        matches = self._matcher(operation, id, status)
+        return self._count(operation, id, status)
+
+
+class Journal(CallLog):
+    """The calls, oldest first, and the sleeps between them.
+
+    Any number of polls at even intervals is kept. Of other calls, the oldest are dropped when there
+    are thousands; `count` includes them.
+
+    Args:
+        recorder: records the calls and sleeps.
+        operations: the names of all operations.
+    """
+
+    def __init__(self, recorder: Recorder, operations: Sequence[str]) -> None:
+        self._recorder = recorder
+        self._operations = operations
+        self._all: tuple[list[Run], Calls] = ([], Calls())
+
+    def __len__(self) -> int:
+        return sum(run.times for run in self._recorder.runs() if isinstance(run.what, Called))
+
+    def _calls(self, operation: str | None, id_: str | None, status: int | None) -> Calls:
+        matches = self._matcher(operation, id_, status)
+        runs = self._recorder.runs() if id_ is None else self._recorder.runs_about(id_)
+        is_all = operation is None and id_ is None and status is None
+        if is_all and runs is self._all[0]:
+            return self._all[1]  # once for a loop over all indices
+        each = _each(Called, runs)
+        calls = Calls(Call(as_datetime(at), *called) for at, called in each if matches(called))
+        if is_all:
+            self._all = (runs, calls)
+        return calls
+
+    def _count(self, operation: str | None, id_: str | None, status: int | None) -> int:
+        matches = self._matcher(operation, id_, status)
         return sum(n for called, n in self._recorder.counts().items() if matches(called))
 
     @property

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.matching import Result
@@ -68,7 +68,8 @@ class ObjectView:
             raise KeyError(self.id) from None
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Step:
     """A status of a batch, and when it begins."""
 
     status: str
@@ -179,8 +180,8 @@ class FileView(ObjectView):
     @property
     def downloads(self) -> tuple[datetime, ...]:
         """When its content was downloaded completely."""
-        calls = self._journal.calls("files.content", id=self.id, status=200)
-        return tuple(call.at for call in calls if call.injected is None)
+        recorder = self._journal._recorder  # noqa: SLF001
+        return tuple(map(as_datetime, recorder.downloads(self.id)))
 
 
 class UploadView(ObjectView):

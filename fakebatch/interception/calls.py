@@ -7,19 +7,18 @@ our own transports that of the client.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, SupportsIndex
-from urllib.parse import unquote
 
 import httpx
 from respx.models import Call, CallList
 
 from fakebatch.interception.driver import Step, native_error
 from fakebatch.interception.network_errors import play
-from fakebatch.wire.messages import Reply, Request
+from fakebatch.wire.messages import Reply, Request, decoded_path
 
 KEPT_BYTES = 64 * 1024
 """The limit for bodies that are recorded, and for forms that are read at once."""
@@ -39,8 +38,7 @@ def request_from(request: Any) -> Request:
     url, pieces = request.url, long_form(request)
     path = url.path
     if b"%2" in url.raw_path:  # an encoded slash or percent sign, which stays so
-        segments = url.raw_path.partition(b"?")[0].decode("ascii").split("/")
-        path = "/".join(unquote(each).replace("%", "%25").replace("/", "%2F") for each in segments)
+        path = decoded_path(url.raw_path.partition(b"?")[0].decode("ascii"))
     return Request(
         request.method,
         path,
@@ -72,13 +70,14 @@ def response_for(reply: Reply, request: Any, library: ModuleType, stack: str) ->
         library: httpx or httpx2.
         stack: the name of the stack whose exceptions the body raises.
     """
+    is_plain = reply.script is None and "content-encoding" not in reply.headers
     if reply.pieces is not None:
-        stream = _stream_class(library)(reply.pieces, stack)
-    elif reply.script is None and "content-encoding" not in reply.headers:
+        stream = _stream_class(library)(reply.pieces, stack, reply.left)
+    elif is_plain and reply.left is None:
         stream = library.ByteStream(reply.body)
     else:  # httpx would decode a ByteStream now, not when the client reads it
         pieces = play(reply.script.body if reply.script else None, reply, request)
-        stream = _stream_class(library)(pieces, stack)
+        stream = _stream_class(library)(pieces, stack, reply.left)
     headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
     return library.Response(reply.status, headers=headers, stream=stream)
 
@@ -109,9 +108,10 @@ def native_response(response: Any, library: ModuleType, stack: str) -> Any:
 class _Stream:
     """A body as it arrives: runs the steps between its pieces."""
 
-    def __init__(self, pieces: Any, stack: str) -> None:
+    def __init__(self, pieces: Any, stack: str, left: Callable[[], object] | None = None) -> None:
         self._pieces = pieces
         self._stack = stack
+        self._left = left
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -120,6 +120,7 @@ class _Stream:
                     piece.on_thread()
                 else:
                     yield piece
+            self._left = None  # it has everything
         except Exception as error:  # noqa: BLE001
             raise native_error(error, self._stack)  # noqa: B904
 
@@ -134,14 +135,22 @@ class _Stream:
                     await piece.on_loop()
                 else:
                     yield piece
+            self._left = None
         except Exception as error:  # noqa: BLE001
             raise native_error(error, self._stack)  # noqa: B904
 
+    def _end(self) -> None:
+        left, self._left = self._left, None
+        if left is not None:
+            left()
+
     def close(self) -> None:
+        self._end()
         if hasattr(self._pieces, "close"):
             self._pieces.close()
 
     async def aclose(self) -> None:
+        self._end()
         if hasattr(self._pieces, "aclose"):
             await self._pieces.aclose()
 

@@ -21,11 +21,8 @@ def candidates(text: str, most: Any) -> list[list[Candidate]]:
     count = most if type(most) is int and 1 <= most <= 20 else 1
     shares = [log(0.9), *(log(0.1 / 2**place) for place in range(1, count))]
     tokens = (text[start:][:CHARACTERS] for start in range(0, len(text), CHARACTERS))
-    return [[*zip(islice(_likeliest(token), count), shares, strict=True)] for token in tokens]
-
-
-def _likeliest(token: str) -> list[str]:
-    return [token, *(letter for letter in ascii_lowercase if letter != token)]
+    likeliest = ([token, *ascii_lowercase.replace(token, "")] for token in tokens)
+    return [[*zip(islice(each, count), shares, strict=True)] for each in likeliest]
 
 
 def by_token(text: str, most: Any) -> list[dict[str, Any]]:

@@ -129,12 +129,20 @@ class _Maker(NamedTuple):
         for inner in nested:
             self.collect(inner, parts, unions, refs)
         parts.append({word: rule for word, rule in rules.items() if word not in _COLLECTED})
-        unions += _unions(rules)
+        unions += [elements(rules[word]) for word in rules if word in ("anyOf", "oneOf")]
+        if is_list(rules.get("type")) and not _listed(rules):
+            unions.append([{"type": kind} for kind in rules["type"]])
 
     def candidate(self, parts: list[Rules]) -> Any:
         """The first candidate that is valid for all parts, or the one after `turn` others."""
         failure: Unsatisfiable | None = None
-        for kind in _kinds(parts):
+        if any(map(_listed, parts)):
+            kinds = ["enum"]
+        elif not (kinds := [p["type"] for p in parts if isinstance(p.get("type"), str)]):
+            words = {word for part in parts for word in part}
+            kinds = [kind for kind, keywords in _IMPLIED.items() if words & {*keywords}]
+            kinds += _KINDS
+        for kind in dict.fromkeys(kinds):
             turns = 1 if kind in ("array", "object") else self.turn + 1
             try:
                 values = self.candidates(kind, parts)
@@ -325,13 +333,13 @@ def _kinds_of(value: Any) -> tuple[str, ...]:
 
 def _identity(value: Any) -> str:
     """The same text for equal values: 1 equals 1.0 but not true, and keys have no order."""
-    plain = json.loads(json.dumps(value), parse_float=_number)
+
+    def plainest(text: str) -> int | float:
+        number = float(text)
+        return int(number) if number.is_integer() else number
+
+    plain = json.loads(json.dumps(value), parse_float=plainest)
     return json.dumps(plain, sort_keys=True)
-
-
-def _number(text: str) -> int | float:
-    number = float(text)
-    return int(number) if number.is_integer() else number
 
 
 def _modern(rules: Rules) -> Rules:
@@ -366,25 +374,8 @@ def _unsatisfiable(parts: Sequence[Rules]) -> Unsatisfiable:
     return Unsatisfiable(f"No value was found for {' and '.join(map(json.dumps, parts))[:300]}.")
 
 
-def _unions(rules: Rules) -> list[list[Any]]:
-    unions = [elements(rules[word]) for word in rules if word in ("anyOf", "oneOf")]
-    if is_list(rules.get("type")) and not _listed(rules):
-        unions.append([{"type": kind} for kind in rules["type"]])
-    return unions
-
-
 def _listed(rules: Rules) -> list[Any]:
     return [rules["const"]] if "const" in rules else elements(rules.get("enum"))
-
-
-def _kinds(parts: list[Rules]) -> Iterable[str]:
-    if any(map(_listed, parts)):
-        return ("enum",)
-    if declared := [part["type"] for part in parts if isinstance(part.get("type"), str)]:
-        return dict.fromkeys(declared)
-    words = {word for part in parts for word in part}
-    implied = [kind for kind, keywords in _IMPLIED.items() if not words.isdisjoint(keywords)]
-    return dict.fromkeys([*implied, *_KINDS])
 
 
 def _values(parts: list[Rules], keyword: str) -> list[int | float]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import Status
-from fakebatch.inspection.checks import downloaded, hits
+from fakebatch.inspection.checks import hits
 from fakebatch.inspection.journal import Called, Recorder, Run, Slept
 from fakebatch.rules.lines import Echo, Replay, Reply
 from fakebatch.service import Service, existing_batches
@@ -88,7 +88,7 @@ def history(
         now,
         grouped(_events(batches, recorder.runs(), now), lambda event: event.what),
         batches,
-        downloaded(recorder),
+        recorder.downloaded(),
         tuple(dict.fromkeys(injected)),
         tuple(dict.fromkeys(absorbed)),
         tuple(unused),

@@ -151,7 +151,21 @@ def validated(kind: Any, data: Any, where: str) -> Any:
     try:
         return adapter(kind).validate_python(data)
     except ValidationError as error:
-        raise _usage_error(where, kind, error) from None
+        errors = error.errors(include_url=False)
+    first = errors[0]
+    path, part = _locate(kind, first["loc"])
+    reasons: dict[str, None] = {}
+    for each in errors:
+        if _locate(kind, each["loc"])[0] == path:
+            reason = _REASONS.get(each["type"]) or each["msg"].removeprefix("Value error, ")
+            reasons[reason.removeprefix("Input should be ") if reasons else reason] = None
+    value = "" if first["type"].startswith("missing") else f"; it was {repr(first['input'])[:80]}"
+    example = getattr(part, "example", None)
+    raise UsageError(
+        f"{'.'.join([where, *path])}: {' or '.join(reasons)}{value}.",
+        f"It takes {', '.join(_field_names(part))}.",
+        f"Write for example {example}." if example else "docs/scenarios.md describes all of them.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,25 +347,6 @@ _REASONS = {
     "missing_argument": "it is required",
 }
 """Clearer words for some of pydantic's types of error."""
-
-
-def _usage_error(where: str, kind: Any, error: ValidationError) -> UsageError:
-    """The error in three lines: the path and the wrong value, the known names, an example."""
-    errors = error.errors(include_url=False)
-    first = errors[0]
-    path, part = _locate(kind, first["loc"])
-    reasons: dict[str, None] = {}
-    for each in errors:
-        if _locate(kind, each["loc"])[0] == path:
-            reason = _REASONS.get(each["type"]) or each["msg"].removeprefix("Value error, ")
-            reasons[reason.removeprefix("Input should be ") if reasons else reason] = None
-    value = "" if first["type"].startswith("missing") else f"; it was {repr(first['input'])[:80]}"
-    example = getattr(part, "example", None)
-    return UsageError(
-        f"{'.'.join([where, *path])}: {' or '.join(reasons)}{value}.",
-        f"It takes {', '.join(_field_names(part))}.",
-        f"Write for example {example}." if example else "docs/scenarios.md describes all of them.",
-    )
 
 
 def _locate(kind: Any, steps: tuple[int | str, ...]) -> tuple[list[str], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
@@ -11,6 +12,8 @@ from fakebatch.dialects import DialectName
 from fakebatch.dialects.dialect import BatchStatus
 from fakebatch.emulator import UnusedRules
 from fakebatch.inspection.checks import CheckName
+from fakebatch.inspection.journal import Call
+from fakebatch.inspection.objects import Step
 from fakebatch.rules.rule import CONFIG, Count, Span
 
 
@@ -229,6 +232,8 @@ class WorldState:
     """The variables from which clients read their key."""
     key: str
     """A key that is accepted."""
+    unused_rules: UnusedRules
+    """What a rule that was never used is at the end of a test."""
     clock: ClockState
     calls: int
     refusals: tuple[str, ...]
@@ -267,24 +272,12 @@ class RuleList:
 
 
 @dataclass(frozen=True, slots=True)
-class CallState:
-    """One HTTP request, and how it was answered."""
-
-    at: str
-    operation: str
-    id: str
-    status: int | None
-    injected: str | None
-    """The rule that hit it."""
-
-
-@dataclass(frozen=True, slots=True)
 class JournalState:
     """The calls that were made."""
 
     count: int
     """How many, including those that are no longer kept."""
-    calls: tuple[CallState, ...]
+    calls: tuple[Call, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,20 +288,12 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusState:
-    """A status of a batch, and when it begins."""
-
-    status: str
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
 class BatchState:
     """A batch, and its whole future."""
 
     object: dict[str, Any]
     """As a client would get it."""
-    plan: tuple[StatusState, ...]
+    plan: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,8 +311,10 @@ class LineState:
     custom_id: str | None
     outcome: str
     """The verb that applies to it: `Echo()`, `Fail(429)`."""
-    finishes: str | None
+    finishes: datetime | None
+    """When it finishes, or None if the batch ends before it runs."""
     file_id: str | None
+    """The result file that will have it when the batch has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +331,7 @@ class FileState:
     object: dict[str, Any]
     """As a client would get it."""
     written_by: str
-    downloads: tuple[str, ...]
+    downloads: tuple[datetime, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import responses
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import h11
 
 from fakebatch.durations import SECOND
-from fakebatch.wire.messages import Broken, Pause, Reply, Request, Step
+from fakebatch.wire.messages import Broken, Pause, Reply, Request, Step, decoded_path
 
 BLOCK = 64 * 1024
 """How many bytes are read at once; smaller pieces of a reply are joined up to this size."""
@@ -76,6 +76,8 @@ class Connection:
     ) -> None:
         self._socket, self._answer, self._limits = sock, answer, limits
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head_bytes)
+        self._left: Callable[[], object] | None = None
+        """What to call if the client leaves before it has read all of the last reply."""
 
     def serve(self) -> None:
         """Answer requests until the client or a reply ends the connection."""
@@ -87,14 +89,21 @@ class Connection:
                     self._http.start_next_cycle()
             except BadRequest as error:
                 self._refuse(error)
+            except OSError as error:
+                # a reset after the reply, too: so ends a socket that is closed with unread bytes
+                is_cut = isinstance(error, ConnectionError) or self._http.our_state is h11.SEND_BODY
+                if self._left is not None and is_cut:
+                    self._left()
 
     def _serve_one(self) -> bool:
         """Answer one request. Returns whether another may follow."""
         event = self._next_event()
+        self._left = None
         if not isinstance(event, h11.Request):
             return False
         reply = self._answer(self._request(event))
         is_drained = self._drain()
+        self._left = reply.left
         if not self._reply(reply, is_head=event.method == b"HEAD", closes=not is_drained):
             return False
         if (self._http.our_state, self._http.their_state) == (h11.DONE, h11.DONE):
@@ -131,8 +140,8 @@ class Connection:
         is_whole = 0 <= length <= WHOLE or not is_form
         return Request(
             event.method.decode(),
-            unquote(path),
-            dict(parse_qsl(query, keep_blank_values=True)),
+            decoded_path(path),
+            {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()},
             headers,
             b"".join(self._body()) if is_whole else b"",
             None if is_whole else self._body(),

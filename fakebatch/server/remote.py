@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from itertools import chain
 from typing import Any, Literal
 
 from fakebatch.durations import Duration, text
 from fakebatch.durations import microseconds as span
-from fakebatch.errors import FakeBatchError, RefusedRequest, UsageError
+from fakebatch.emulator import UnusedRules
+from fakebatch.errors import FakeBatchError, FakeBatchWarning, RefusedRequest, UsageError
 from fakebatch.inspection.checks import CheckName
 from fakebatch.rules import catalogue, loading
 from fakebatch.rules.catalogue import Incident
@@ -58,9 +61,11 @@ class Remote(Rules):
         key: str = state["key"]
         self.env: dict[str, str] = {
             "OPENAI_BASE_URL": self.url,
-            **dict.fromkeys(state["environment"], key),
+            **dict.fromkeys(["OPENAI_API_KEY", *state["environment"]], key),
         }
         """The environment variables of a client that shall use it."""
+        self.unused_rules: UnusedRules = state["unused_rules"]
+        """What happens if a rule of the test was never used: "error", "warn" or "ignore"."""
         self.clock = RemoteClock(self._plane)
         """The time of the world."""
         self.journal = RemoteJournal(self._plane)
@@ -167,25 +172,33 @@ class Remote(Rules):
         self._assert("min_poll_interval", min_interval=text(span(min_interval)))
 
     def check_rules(self) -> None:
-        """Check that every rule was used, and that no request was refused.
+        """Raise if a request was refused; raise or warn if a rule was never used.
 
         Raises:
-            UsageError: a rule was never used, or a selection has no verb.
+            UsageError: a rule was never used, or a selection has no verb; unless `unused_rules`
+                says otherwise.
             RefusedRequest: a request needs what is not emulated.
         """
         if self._broke_off:
             return
         for message in self._findings("refusals"):
             raise RefusedRequest(*message)
-        for selection in self._selections:
-            if not selection.has_verb:
-                raise UsageError(
-                    f"{selection!r} has no verb.",
-                    "A selection by itself changes nothing.",
-                    f"Write for example {selection.rule.example}.",
-                )
-        for message in self._findings("used_rules"):
-            raise UsageError(*message)
+        if self.unused_rules == "ignore":
+            return
+        without_verb = (
+            (
+                f"{selection!r} has no verb.",
+                "A selection by itself changes nothing.",
+                f"Write for example {selection.rule.example}.",
+            )
+            for selection in self._selections
+            if not selection.has_verb
+        )
+        for message in chain(without_verb, self._findings("used_rules")):
+            error = UsageError(*message)
+            if self.unused_rules == "error":
+                raise error
+            warnings.warn(FakeBatchWarning(str(error)), stacklevel=2)
 
     def finish(self) -> None:
         """Check the rules at the end of a test. The fixture does so.

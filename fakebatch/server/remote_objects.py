@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import quote
 
-from fakebatch.dialects.dialect import BatchStatus, OperationName
+from fakebatch.dialects.dialect import BatchStatus
 from fakebatch.durations import Duration, text
 from fakebatch.durations import microseconds as span
-from fakebatch.inspection.journal import Call, Calls
+from fakebatch.inspection.journal import CallLog, Calls
 from fakebatch.inspection.objects import Collection, ObjectView, Step
+from fakebatch.inspection.seeding import Requests
+from fakebatch.rules.rule import adapter
+from fakebatch.server.bodies import BatchState, FileState, JournalState, LineList, LineState
 from fakebatch.server.plane import Plane
 from fakebatch.vtime import moments
 
@@ -58,69 +60,21 @@ class RemoteClock:
         self._plane.post("clock", move_to=at.isoformat())
 
 
-class RemoteJournal(Sequence[Call]):
+class RemoteJournal(CallLog):
     """The calls that were made, oldest first."""
 
     def __init__(self, plane: Plane) -> None:
         self._plane = plane
 
-    @overload
-    def __getitem__(self, at: int) -> Call: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Call]: ...
-    def __getitem__(self, at: int | slice) -> Call | Sequence[Call]:
-        calls = self.calls()
-        return Calls(calls[at]) if isinstance(at, slice) else calls[at]
+    def _journal(self, operation: str | None, id_: str | None, status: int | None) -> JournalState:
+        answer = self._plane.get("journal", operation=operation, id=id_, status=status)
+        return _parsed(JournalState, answer)
 
-    def __len__(self) -> int:
-        return len(self.calls())
+    def _calls(self, operation: str | None, id_: str | None, status: int | None) -> Calls:
+        return Calls(self._journal(operation, id_, status).calls)
 
-    def __repr__(self) -> str:
-        return repr(self.calls())
-
-    def calls(
-        self,
-        operation: OperationName | None = None,
-        *,
-        id: str | None = None,  # noqa: A002  # the API's own word
-        status: int | None = None,
-    ) -> Calls:
-        """The calls of an operation (`batches.retrieve`), about an id, with an HTTP status.
-
-        Raises:
-            UsageError: there is no such operation.
-        """
-        calls = self._plane.get("journal", operation=operation, id=id, status=status)["calls"]
-        return Calls(Call(_moment(call.pop("at")), **call) for call in calls)
-
-    def count(
-        self,
-        operation: OperationName | None = None,
-        *,
-        id: str | None = None,  # noqa: A002  # the API's own word
-        status: int | None = None,
-    ) -> int:
-        """How many such calls were made, including those that are no longer kept.
-
-        Raises:
-            UsageError: there is no such operation.
-        """
-        answer = self._plane.get("journal", operation=operation, id=id, status=status)
-        return int(answer["count"])
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteLine:
-    """One request line of a batch and its outcome."""
-
-    index: int
-    custom_id: str | None
-    outcome: str
-    """The verb that applies to it when it runs."""
-    finishes: datetime | None
-    """When it finishes, or None if the batch ends before it runs."""
-    file_id: str | None
-    """The result file that will have it when the batch has ended."""
+    def _count(self, operation: str | None, id_: str | None, status: int | None) -> int:
+        return self._journal(operation, id_, status).count
 
 
 class _RemoteObject(ObjectView):
@@ -157,7 +111,7 @@ class RemoteBatch(_RemoteObject):
     @property
     def plan(self) -> tuple[Step, ...]:
         """Each status and when it begins, including future ones."""
-        return tuple(Step(step["status"], _moment(step["at"])) for step in self._details()["plan"])
+        return _parsed(BatchState, self._details()).plan
 
     @property
     def history(self) -> tuple[Step, ...]:
@@ -166,19 +120,9 @@ class RemoteBatch(_RemoteObject):
         return tuple(step for step in self.plan if step.at <= now)
 
     @property
-    def lines(self) -> tuple[RemoteLine, ...]:
+    def lines(self) -> tuple[LineState, ...]:
         """Its request lines, in the order of the input file, and the outcome of each."""
-        lines: list[dict[str, Any]] = self._details("/lines")["lines"]
-        return tuple(
-            RemoteLine(
-                line["index"],
-                line["custom_id"],
-                line["outcome"],
-                None if line["finishes"] is None else _moment(line["finishes"]),
-                line["file_id"],
-            )
-            for line in lines
-        )
+        return _parsed(LineList, self._details("/lines")).lines
 
 
 class RemoteFile(_RemoteObject):
@@ -199,7 +143,7 @@ class RemoteFile(_RemoteObject):
     @property
     def downloads(self) -> tuple[datetime, ...]:
         """When its content was downloaded completely."""
-        return tuple(map(_moment, self._details()["downloads"]))
+        return _parsed(FileState, self._details()).downloads
 
 
 ObjectT = TypeVar("ObjectT", bound=_RemoteObject)
@@ -234,7 +178,7 @@ class RemoteBatches(_RemoteObjects[RemoteBatch]):
 
     def add(
         self,
-        requests: str | bytes | Path | Iterable[Mapping[str, Any]],
+        requests: Requests,
         *,
         id: str | None = None,  # noqa: A002  # the field of the object
         status: BatchStatus = "completed",
@@ -282,7 +226,7 @@ class RemoteFiles(_RemoteObjects[RemoteFile]):
 
     def add(
         self,
-        content: bytes | str | Path | Iterable[Mapping[str, Any]],
+        content: Requests,
         *,
         id: str | None = None,  # noqa: A002  # the field of the object
         filename: str | None = None,
@@ -322,6 +266,15 @@ class RemoteFiles(_RemoteObjects[RemoteFile]):
             expires_after=expires_after,
         )
         return RemoteFile(added["object"]["id"], self._plane)
+
+
+T = TypeVar("T")
+
+
+def _parsed(kind: type[T], answer: Any) -> T:
+    wanted: Any = kind
+    parsed: T = adapter(wanted).validate_python(answer)
+    return parsed
 
 
 def _moment(value: str) -> datetime:

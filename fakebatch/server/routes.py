@@ -212,16 +212,7 @@ def get_journal(world: World, query: bodies.Calls) -> bodies.JournalState:
     """The calls that were made."""
     journal = world.emulator.journal
     wanted: dict[str, Any] = asdict(query)
-    calls = journal.calls(**wanted)
-    return bodies.JournalState(
-        journal.count(**wanted),
-        tuple(
-            bodies.CallState(
-                moment_text(call.at), call.operation, call.id, call.status, call.injected
-            )
-            for call in calls
-        ),
-    )
+    return bodies.JournalState(journal.count(**wanted), journal.calls(**wanted))
 
 
 @route("GET", "timeline")
@@ -248,13 +239,7 @@ def list_lines(world: World, id: str) -> bodies.LineList:  # noqa: A002
     lines = _existing(world.emulator.batches, id).lines
     return bodies.LineList(
         tuple(
-            bodies.LineState(
-                index,
-                line.custom_id,
-                repr(line.outcome),
-                None if line.finishes is None else moment_text(line.finishes),
-                line.file_id,
-            )
+            bodies.LineState(index, line.custom_id, repr(line.outcome), line.finishes, line.file_id)
             for index, line in enumerate(lines)
         )
     )
@@ -370,6 +355,7 @@ def _world(world: World) -> bodies.WorldState:
         tuple(dialect.name for dialect in emulator.dialects),
         tuple(name for dialect in emulator.dialects for name in dialect.environment),
         world.key,
+        emulator.unused_rules,
         _clock(world),
         emulator.journal.count(),
         tuple("\n".join(refusal.message) for refusal in world.refusals),
@@ -424,9 +410,8 @@ def _existing(collection: Mapping[str, Any], id_: str) -> Any:
 
 
 def _batch(batch: BatchView) -> bodies.BatchState:
-    plan = (bodies.StatusState(step.status, moment_text(step.at)) for step in batch.plan)
-    return bodies.BatchState(batch.json, tuple(plan))
+    return bodies.BatchState(batch.json, batch.plan)
 
 
 def _file(file: FileView) -> bodies.FileState:
-    return bodies.FileState(file.json, file.written_by, tuple(map(moment_text, file.downloads)))
+    return bodies.FileState(file.json, file.written_by, file.downloads)

@@ -59,7 +59,9 @@ class Batches:
     ) -> Batch:
         """A batch that was created, and perhaps cancelled, at these moments; `keep` stores it."""
         state, dialect = self._state, self._state.dialect
-        number, models = state.next_number(), state.batch_models
+        number, models = state.next_number(), state.models
+        if models is None:
+            models = frozenset(dialect.batch_models) or None
         creation_error = None
         if not (dialect.window.refused or dialect.window.allows(params.completion_window)):
             values = {"value": params.completion_window, "known": dialect.window.known}
@@ -94,6 +96,7 @@ class Batches:
     def _input_file(self, file_id: str, now: int) -> FileRecord | None:
         """The input file of a new batch; None: there is no such file, and the batch will fail."""
         dialect = self._state.dialect
+        self._state.settle_file(file_id, now)
         file = self._state.files.get(file_id, now)
         if file is None:
             if dialect.input_file_ids and not re.fullmatch(dialect.input_file_ids, file_id):

@@ -9,6 +9,7 @@ from hashlib import md5
 from itertools import chain, count
 
 from fakebatch.batch.input_file import looks_like_jsonl
+from fakebatch.batch.output_file import ResultFile
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.rules.files import FileOverrides, overrides
@@ -112,8 +113,10 @@ class Files:
             has_extension = not extensions or filename.endswith(extensions)
             if not has_extension or not looks_like_jsonl(content):
                 raise APIError(ErrorKind.NOT_JSONL)
+        limit = dialect.limits.batch_files
+        if dialect.files.renames or (limit is not None and dialect.deleting_field):
+            state.settle(created)  # names and places that other batches take or free
         with state.lock:
-            limit = dialect.limits.batch_files
             if is_input and limit is not None:
                 inputs = [f for f in state.files.existing(created) if f.purpose == INPUT_PURPOSE]
                 if len(inputs) >= limit:
@@ -172,15 +175,22 @@ class Files:
             APIError: there is no such file.
         """
         state = self._state
+        state.settle_file(id_, now)
         with state.lock:
-            state.files.retrieve(id_, now)
-            state.drop_content(id_, now)
+            file, batches = state.files.retrieve(id_, now), state.batches_by_input.get(id_, ())
+            if isinstance(file.content, ResultFile):  # its bytes are those of the batch
+                state.files.put(replace(file, deleted=now))
+                batches = (*batches, file.content.batch.id)
+            else:
+                state.files.put(replace(file, content=b"", deleted=now))
             state.revision += 1
-            for batch_id in state.batches_by_input.get(id_, ()):
+            for batch_id in batches:
                 batch = state.batches.current(batch_id)
                 if batch is not None and batch.is_validating(now):
                     state.batches.put(batch.without_input())
-        state.settle(now)
+                state.unsettled.setdefault(batch_id, 0)  # it is made lighter once it has ended
+            state.unsettled_from = 0
+        state.settle(now, batches)
 
 
 class Uploads:

@@ -44,6 +44,15 @@ class FileRecord:
         """Whether a rule hides the file still at `now`."""
         return now < self.created + self.overrides.found_after
 
+    @property
+    def is_freed(self) -> bool:
+        """Whether its content need not be kept: a call has deleted it.
+
+        What time takes away keeps its content, so that looking later changes nothing: a file that
+        expires, or that the provider deletes at the end of its batch.
+        """
+        return self.deleted is not None and not (isinstance(self.content, bytes) and self.content)
+
     def earlier(self, duration: int) -> FileRecord:
         """The same file, created and expiring earlier by a duration in microseconds."""
         expires = None if self.expires is None else self.expires - duration

@@ -186,6 +186,8 @@ class State:
         self.batches = Store[Batch](ErrorKind.NO_SUCH_BATCH)
         self.uploads = Store[UploadRecord](ErrorKind.NO_SUCH_UPLOAD)
         self.batches_by_input: dict[str, tuple[str, ...]] = {}
+        self.writers: dict[str, str] = {}
+        """The batch that may write a file, by the id of the file."""
         self.unsettled: dict[str, int] = {}
         """The batches whose result files are not stored yet, or that can be made lighter once their
         results are written; and when to check each again."""
@@ -230,7 +232,7 @@ class State:
         with self.lock:
             self._copy_from(saved)
             self.revision += 1
-            self.unsent_events = dict.fromkeys(self.unsent_events, 0)  # `early` may differ now
+            self.check_events()
 
     def _copy_from(self, other: State) -> None:
         for name, value in vars(other).items():
@@ -269,6 +271,7 @@ class State:
             self.hits = Counter({place: self.hits[place] for place in kept & self.hits.keys()})
             self.incidental &= kept
             self._scenario = scenario
+            self.check_events()
             self.dialect = replace(self.native, limits=replace(self.native.limits, **limits))
             self.revision += 1
 
@@ -276,13 +279,6 @@ class State:
         """Count one use of each of these rules of a family."""
         with self.lock:
             self.hits.update((family, index) for index in indices)
-
-    @property
-    def batch_models(self) -> frozenset[str] | None:
-        """The models that batches may name; None: every plausible name."""
-        if self.models is not None:
-            return self.models
-        return frozenset(self.dialect.batch_models) or None
 
     # --- changes
 
@@ -292,9 +288,8 @@ class State:
             self.numbers += 1
             return self.numbers
 
-    def begin_call(self, now: int) -> int:
-        """Settle, and count a call. Returns its number, from 1."""
-        self.settle(now)
+    def begin_call(self) -> int:
+        """Count a call. Returns its number, from 1."""
         with self.lock:
             self.calls_made += 1
             return self.calls_made
@@ -310,46 +305,60 @@ class State:
             if instead_of is None:
                 file = batch.params.input_file_id
                 self.batches_by_input[file] = (*self.batches_by_input.get(file, ()), batch.id)
+                results = batch.output_file_id, batch.error_file_id
+                self.writers.update(dict.fromkeys(results, batch.id))
             self.unsettled[batch.id] = look
             self.unsettled_from = min(self.unsettled_from, look)
             if batch.id not in self.sent_events:
                 self.unsent_events[batch.id] = 0
+            if self.scenario.on_webhook:  # which select by the order in which batches end
+                self.check_events()
             return True
 
-    def drop_content(self, id_: str, deleted: int) -> None:
-        """Delete a file and its content. Its batches follow when they do not need it.
-
-        What expires keeps its content: time decides that, and looking later changes nothing.
-        """
+    def check_events(self) -> None:
+        """Compute anew when each webhook is due: `early` may differ now."""
         with self.lock:
-            file = self.files.current(id_)
-            if file is None:
-                return
-            batches = [*self.batches_by_input.get(id_, ())]
-            content: bytes | ResultFile = b""
-            if isinstance(file.content, ResultFile):  # its bytes are those of the batch
-                content = file.content
-                batches.append(content.batch.id)
-            self.files.put(replace(file, content=content, deleted=deleted))
-            for batch_id in batches:
-                if batch_id not in self.unsettled:
-                    self.unsettled[batch_id] = self.unsettled_from = 0
+            self.unsent_events = dict.fromkeys(self.unsent_events, 0)
 
-    def settle(self, now: int) -> None:
+    def has_file(self, id_: str) -> bool:
+        """Whether a file has this id, or a batch may write one."""
+        return id_ in self.files or id_ in self.writers
+
+    def file(self, id_: str, now: int) -> FileRecord:
+        """The file with this id, which may be a result file that is due by now.
+
+        Raises:
+            APIError: there is none that a client can see at `now`.
+        """
+        self.settle_file(id_, now)
+        return self.files.retrieve(id_, now)
+
+    def settle_file(self, id_: str, now: int) -> None:
+        """Settle the batches that read this file, and the one that writes it."""
+        self.settle(now, [*self.batches_by_input.get(id_, ()), self.writers.get(id_, "")])
+
+    def settle(self, now: int, ids: Iterable[str] | None = None) -> None:
         """Store the result files of the batches that have ended by now.
 
-        It does not matter when this runs: a file has the `created` of the end of its batch.
+        It does not matter when this runs: a file has the `created` of the end of its batch. But it
+        may take long, as the lines of these batches are judged.
+
+        Args:
+            now: microseconds since the epoch.
+            ids: the batches; None: all.
         """
         if now < self.unsettled_from:
             return
         with self.lock:
-            due = [id_ for id_, at in self.unsettled.items() if at <= now]
+            wanted = [*self.unsettled] if ids is None else ids
+            due = [id_ for id_ in wanted if self.unsettled.get(id_, NEVER) <= now]
         for id_ in due:
             batch = self.batches.current(id_)
             if batch is not None and not batch.is_busy:
                 self._settle(batch, now)
-        with self.lock:
-            self.unsettled_from = min(self.unsettled.values(), default=NEVER)
+        if ids is None:
+            with self.lock:
+                self.unsettled_from = min(self.unsettled.values(), default=NEVER)
 
     def _settle(self, batch: Batch, now: int) -> None:
         end = batch.end if batch.exists(now) else None
@@ -370,28 +379,21 @@ class State:
                 if input_file is not None:
                     self.files.put(replace(input_file, deleted=batch.end.at))
         if ended:
-            self._lighten(batch, now)
+            self._lighten(batch)
 
-    def _lighten(self, batch: Batch, now: int) -> None:
-        """Replace a batch that has ended by one without the content of files that were deleted."""
-        params = batch.params
-        ids = {"input": params.input_file_id, "output": batch.output_file_id}
+    def _lighten(self, batch: Batch) -> None:
+        """Replace a batch that has ended by one without the content of files that are freed."""
+        ids = {"input": batch.params.input_file_id, "output": batch.output_file_id}
         ids["errors"] = batch.error_file_id
         files = {kind: self.files.current(id_) for kind, id_ in ids.items()}
-        gone = {
-            kind
-            for kind, file in files.items()
-            if file is not None and file.deleted is not None and file.deleted <= now
-        }
-        if not gone:
-            return
-        light = without_files(batch, gone)
+        gone = {kind for kind, file in files.items() if file is not None and file.is_freed}
+        light = without_files(batch, gone) if gone else batch
         with self.lock:
             if light is None:
                 self.unsettled[batch.id] = 0
             elif light is not batch and self.batches.current(batch.id) is batch:
                 self.batches.put(light)
-                for file in files.values():
+                for file in (files["output"], files["errors"]):
                     if file is not None and isinstance(file.content, ResultFile):
                         self.files.put(replace(file, content=replace(file.content, batch=light)))
 

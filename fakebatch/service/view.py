@@ -107,9 +107,16 @@ def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
     return render(listing.shape, values)
 
 
-def batch_object(batch: Batch, now: int) -> Wire:
-    """A Batch object at `now`, with the fields of the dialect; those that are not set are null."""
+def batch_object(batch: Batch, now: int, base_url: str = "") -> Wire:
+    """A Batch object at `now`, with the fields of the dialect; those that are not set are null.
+
+    Args:
+        batch: the batch.
+        now: microseconds since the epoch.
+        base_url: where URLs of result files lead; empty: to the address of the provider.
+    """
     params, dialect = batch.params, batch.dialect
+    base = base_url or dialect.base_urls[0]
     status = batch.status(now)
     validating = status is Status.VALIDATING
     left = status in LEAVES_FILES
@@ -120,7 +127,10 @@ def batch_object(batch: Batch, now: int) -> Wire:
     model = None
     if not validating and batch.timeline.starts(Status.IN_PROGRESS) is not None:
         model = batch.validation.model
-    shows_errors = status is Status.FAILED or (not validating and batch.skips_lines)
+    # bad lines may be left out and listed in `errors`, while the others run
+    lists_errors = status is Status.FAILED or (
+        not validating and bool(batch.errors) and not batch.fails
+    )
     counted = Counts() if validating else batch.counts(now - batch.counts_lag)
     counts = {"total": counted.total, "completed": counted.completed, "failed": counted.failed}
     lost = counted.total - counted.completed if status in TERMINAL else counted.failed
@@ -131,12 +141,12 @@ def batch_object(batch: Batch, now: int) -> Wire:
         "endpoint": params.endpoint,
         "endpoint_once_valid": None if validating else params.endpoint,
         "model": dialect.snapshots.get(model or "", model),
-        "errors": {"object": "list", "data": errors(batch, status)} if shows_errors else None,
+        "errors": {"object": "list", "data": errors(batch, status)} if lists_errors else None,
         "input_file_id": params.input_file_id,
         "completion_window": params.completion_window,
         "status": dialect.statuses.get(status, status.value),
-        "output_file_id": _result(batch, batch.output_file_id) if "output" in files else None,
-        "error_file_id": _result(batch, batch.error_file_id) if "errors" in files else None,
+        "output_file_id": _result(dialect, base, batch.output_file_id, "output" in files),
+        "error_file_id": _result(dialect, base, batch.error_file_id, "errors" in files),
         "created_at": batch.created // SECOND,
         **dict.fromkeys(f"{each.value}_at" for each in Status),
         "expires_at": batch.expires // SECOND,
@@ -157,12 +167,11 @@ def batch_object(batch: Batch, now: int) -> Wire:
     return wire if batch.overrides is NO_OVERRIDES else _overridden(wire, batch, now)
 
 
-def _result(batch: Batch, id_: str) -> str:
-    """How a batch refers to a result file: by its id, or by a URL."""
-    if not batch.dialect.results_url:
-        return id_
-    base = batch.dialect.base_urls[0]
-    return batch.dialect.results_url.format(base=base, id=id_, signature=signature(id_))
+def _result(dialect: Dialect, base: str, id_: str, is_there: bool) -> str | None:
+    """How a batch refers to a result file: by its id, or by a URL; None: it has no such file."""
+    if not (is_there and dialect.results_url):
+        return id_ if is_there else None
+    return dialect.results_url.format(base=base, id=id_, signature=signature(id_))
 
 
 def errors(batch: Batch, status: Status) -> list[Wire]:

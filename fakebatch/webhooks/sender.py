@@ -60,8 +60,7 @@ class Sender:
         """
         with self._changed:
             self._target, self._parameters = target, parameters
-        with self._state.lock:  # with another `early` they may be due at another moment
-            self._state.unsent_events = dict.fromkeys(self._state.unsent_events, 0)
+        self._state.check_events()
         if self._thread is None:
             self._thread = Thread(target=self._run, name="fakebatch webhooks", daemon=True)
             self._thread.start()  # outside of the lock, which the new thread takes first

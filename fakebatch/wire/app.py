@@ -58,6 +58,7 @@ class App:
         faults: the rules of `on_call`; several apps may share them.
         before: they are called with the time of every request before it is handled.
         observers: they are called with every request; their errors are raised in the client.
+        left: is called with a download if the client leaves before it has the whole reply.
     """
 
     def __init__(
@@ -69,13 +70,14 @@ class App:
         faults: Faults | None = None,
         before: Sequence[Callable[[int], object]] = (),
         observers: Sequence[Callable[[Handled], object]] = (),
+        left: Callable[[Handled], object] | None = None,
     ) -> None:
         began = clock()
         self.service = service
         self.faults = faults or Faults(service.state, lambda now: now - began)
         self._clock = clock
         self._api_keys = api_keys
-        self._before, self._observers = before, observers
+        self._before, self._observers, self._left = before, observers, left
 
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
         """The reply to a request.
@@ -93,7 +95,7 @@ class App:
         state, now = self.service.state, self._clock()
         for prepare in self._before:
             prepare(now)
-        number, has_faults = state.begin_call(now), bool(state.scenario.on_call)
+        number, has_faults = state.begin_call(), bool(state.scenario.on_call)
         digest = state.id_factory.digest("call", number, size=64)
         request_id = format_id(state.dialect.ids.call, digest, now)
         call = Call(request, operation, id_, now, request_id)
@@ -116,7 +118,10 @@ class App:
             observe(handled)
         values = {"request_id": request_id, "milliseconds": 20 + digest[-1]}
         headers = {name: value.format_map(values) for name, value in state.dialect.headers.items()}
-        return reply._replace(headers={**headers, **reply.headers, **_framing_header(reply)})
+        reply = reply._replace(headers={**headers, **reply.headers, **_framing_header(reply)})
+        if self._left is None or operation is None or operation.name != "files.content":
+            return reply
+        return reply._replace(left=partial(self._left, handled))
 
     def _answer(self, call: Call) -> tuple[Reply, str, bool]:
         """The reply without faults, the id that it is about, and whether the call succeeded."""
@@ -132,9 +137,8 @@ class App:
 
     def _check_key(self, request: Request, id_: str) -> None:
         dialect, key = self.service.state.dialect, ""
-        is_signed = dialect.results_url and request.query.get("signature") == signature(id_)
-        if is_signed and request.path == f"/files/{id_}/content":
-            return  # a signed URL needs no key
+        if self.is_signed(request, request.path, id_):
+            return
         for name, scheme in dialect.auth.items():
             value = request.headers.get(name.lower(), "")
             if scheme:
@@ -145,6 +149,14 @@ class App:
             raise APIError(ErrorKind.NO_KEY)
         if self._api_keys is not None and key not in self._api_keys:
             raise APIError(ErrorKind.WRONG_KEY, key=masked(key))
+
+    def is_signed(self, request: Request, path: str, id_: str) -> bool:
+        """Whether a request for a path below the base URL is the download of a signed URL.
+
+        It needs no key: the signature is that of the file.
+        """
+        is_download = path == f"/files/{id_}/content" and bool(self.service.dialect.results_url)
+        return is_download and request.query.get("signature") == signature(id_)
 
     def _usual_error(self, call: Call, status: int) -> Reply:
         """The error that the provider usually sends with a status."""
@@ -224,6 +236,8 @@ class Target(NamedTuple):
     """None: no operation has this method and path."""
     id: str
     """The id in the path."""
+    base_url: str = ""
+    """Where the client has reached the app, if that is not an address of its provider."""
 
     def handle(self, request: Request) -> Reply:
         """The app's reply to the request.
@@ -240,7 +254,8 @@ class Target(NamedTuple):
             )
         _calls.depth = depth + 1
         try:
-            return self.app.handle(request._replace(path=self.path), self.operation, self.id)
+            request = request._replace(path=self.path, base_url=self.base_url)
+            return self.app.handle(request, self.operation, self.id)
         finally:
             _calls.depth = depth
 
@@ -324,14 +339,26 @@ class Sites:
         for base, app in self._apps.items():
             path = base.path_below(request)
             if path is not None:
-                if self._own and (own := self._own.get(request.key)):
-                    app = own[app]  # noqa: PLW2901
                 direct_paths = app.service.state.dialect.direct_paths
                 operation, id_ = route(request.method, path, direct_paths)
+                if self._own:
+                    app = self._owner(app, request, path, id_)  # noqa: PLW2901
                 if operation is not None and operation.is_direct:
                     path = operation.path  # without the model
-                return Target(app, path, operation, id_)
+                url = ""
+                if not base.host:
+                    port = "" if request.port is None else f":{request.port}"
+                    url = f"{request.scheme}://{request.host}{port}{base.path}"
+                return Target(app, path, operation, id_, url)
         return None
+
+    def _owner(self, app: App, request: Request, path: str, id_: str) -> App:
+        """The app of the organization that a request belongs to, in the place of that of nobody."""
+        apps = {own[app]: None for own in self._own.values()}
+        if app.is_signed(request, path, id_):  # whoever has the URL: the file says whose it is
+            return next((each for each in apps if each.service.state.has_file(id_)), app)
+        own = self._own.get(request.key)
+        return app if own is None else own[app]
 
 
 def _shared(address: str) -> UsageError:

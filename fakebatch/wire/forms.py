@@ -5,11 +5,78 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from io import BytesIO
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from fakebatch.dialects import APIError, ErrorKind
+from fakebatch.wire.messages import Request
 
 LONGEST = 64 * 1024
 """The most bytes before the first delimiter, and of the head of a field."""
 _LINE = 1_024
 """The most bytes of a line with a delimiter: RFC 2046 lets blanks follow it."""
+
+_BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;,]+))', re.IGNORECASE)
+_DISPOSITION = re.compile(
+    rb"^content-disposition[ \t]*:((?:.*\r?\n[ \t])*.*)", re.IGNORECASE | re.MULTILINE
+)
+_PARAMETER = re.compile(rb';\s*([\w-]+)(\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\r\n]*))')
+
+
+class Part(NamedTuple):
+    """A field of a form: its name, its content, and the file name if it is a file."""
+
+    name: str
+    filename: str | None
+    content: bytes
+
+
+def form(request: Request) -> dict[str, Part]:
+    """The fields of a form by name; of fields with the same name the last.
+
+    A body in pieces may be cut anywhere; each file is held once (see `fields`).
+
+    Raises:
+        APIError: the body is no form, has no boundary, or ends before the closing delimiter.
+    """
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+        raise APIError(ErrorKind.NOT_MULTIPART, value=content_type)
+    boundary = _BOUNDARY.search(content_type)
+    if boundary is None:
+        raise APIError(ErrorKind.BAD_MULTIPART)
+    delimiter = b"--" + (boundary[1] or boundary[2]).encode("latin-1", "replace")
+    pieces = (request.body,) if request.pieces is None else request.pieces
+    try:
+        parts = [_part(head, content) for head, content in fields(pieces, delimiter)]
+    except ValueError:
+        raise APIError(ErrorKind.BAD_MULTIPART) from None
+    return {part.name: part for part in parts}
+
+
+def _part(head: bytes, content: bytes) -> Part:
+    disposition = _DISPOSITION.search(head)
+    plain, extended = dict[str, str](), dict[str, str]()
+    for key, star, quoted, token in _PARAMETER.findall(disposition[1] if disposition else b""):
+        value: bytes = quoted or token.strip().strip(b'"')  # urllib3 writes "C:\\" for C:\
+        names, read = (extended, _decoded) if star else (plain, _unquoted)
+        names[key.decode().lower()] = read(value)
+    names = plain | extended  # `filename*` wins (observed: openai-dotnet's recorded uploads)
+    return Part(names.get("name", ""), names.get("filename"), content)
+
+
+def _unquoted(value: bytes) -> str:
+    # Only quotes and backslashes are escaped: others are those of a Windows path. Browsers, undici
+    # and httpx percent-encode quotes and line ends (HTML5 form data).
+    text = re.sub(rb'\\(["\\])', rb"\1", value).decode("utf-8", "replace")
+    return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
+
+
+def _decoded(value: bytes) -> str:
+    # RFC 5987: charset'language'percent-encoded
+    charset, _, rest = value.decode("latin-1").partition("'")
+    encoding = "latin-1" if charset.lower() == "iso-8859-1" else "utf-8"
+    return unquote(rest.partition("'")[2], encoding, "replace")
 
 
 def fields(pieces: Iterable[bytes], delimiter: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -7,8 +7,9 @@ client plays it as exceptions and pauses, a server as bytes and silence.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
+from urllib.parse import unquote
 
 Framing = Literal["content-length", "chunked", "close"]
 """How a client learns where a body ends: its length, an end mark, or the end of the connection."""
@@ -74,6 +75,8 @@ class Request(NamedTuple):
     host: str = ""
     port: int | None = None
     """None: the default port of the scheme."""
+    base_url: str = ""
+    """Where the client has reached the provider; an app gets it, if that is not its own address."""
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"  # without keys, for reports of tests
@@ -83,6 +86,12 @@ class Request(NamedTuple):
         """The API key that it carries; empty: none."""
         key = self.headers.get("authorization", "").partition(" ")[2].strip()
         return key or self.headers.get("api-key", "")
+
+
+def decoded_path(path: str) -> str:
+    """A path as it was sent, as a Request has it: a slash or percent sign in a segment stays."""
+    segments = map(unquote, path.split("/"))
+    return "/".join(each.replace("%", "%25").replace("/", "%2F") for each in segments)
 
 
 class Reply(NamedTuple):
@@ -99,6 +108,8 @@ class Reply(NamedTuple):
     """What a fault lets the client see; None: the whole reply, at once."""
     size: int | None = None
     """The size of a body in pieces; None: it is not known before its end."""
+    left: Callable[[], object] | None = None
+    """What a transport calls if the client leaves before it has the whole body."""
 
     def scripted(self, script: Script) -> Reply:
         """The reply with a script; a body in pieces is joined, so that its length is known."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple, NoReturn
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.errors import RefusedRequest, UsageError
 from fakebatch.service import Service, view
 from fakebatch.service.view import Wire
-from fakebatch.wire import params
+from fakebatch.wire import forms, params
 from fakebatch.wire.messages import Reply, Request, json_reply, text_reply
 
 
@@ -60,21 +60,18 @@ class Operation(NamedTuple):
         # newline at the end of the bodies of files routes. These do not escape a name beyond ASCII
         # (openai-dotnet: the recorded object of such a file has 233 bytes, escaped it had 239)
         is_file = self.path.startswith(("/files", "/uploads"))
-        text = _json(answer, indent=None if self.name == "batches.cancel" else 2, raw=is_file)
+        indent = None if self.name == "batches.cancel" else 2
+        text = b""
+        if indent is not None:
+            # to_json needs a tenth of the time. For ASCII without floats both write the same, and
+            # the service's own objects have no floats
+            with suppress(ValueError):
+                text = to_json(answer, indent=indent)
+        if not text or not (is_file or text.isascii()):
+            text = json.dumps(answer, indent=indent).encode()
         if is_file:
             text += b"\n"
         return Reply(status, {"content-type": "application/json"}, text), id_
-
-
-def _json(wire: Wire, indent: int | None, *, raw: bool) -> bytes:
-    # json.dumps takes ten times as long with an indent; both write the same for ASCII without
-    # floats, and the service's own objects have no floats
-    if indent is not None:
-        with suppress(ValueError):
-            text = to_json(wire, indent=indent)
-            if raw or text.isascii():
-                return text
-    return json.dumps(wire, indent=indent).encode()
 
 
 OPERATIONS: list[Operation] = []
@@ -92,6 +89,13 @@ def operation(
     return add
 
 
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    # An id is one segment. The name of a model may have slashes: openai 1.109 sends them as they
+    # are, 2.30 escapes them.
+    return re.compile(re.escape(path).replace(r"\{id\}", "([^/]*)").replace(r"\{model\}", "(.*)"))
+
+
 @lru_cache(maxsize=256)  # pollers repeat the same request
 def route(
     method: str, path: str, direct_paths: tuple[str, ...] = ()
@@ -103,17 +107,18 @@ def route(
         path: the part below the base URL (see Request.path).
         direct_paths: those of the dialect.
     """
-    head, is_below, rest = path[1:].partition("/")
-    id_, slash, tail = rest.partition("/")
-    id_ = id_.replace("%2F", "/").replace("%25", "%")
-    pattern = f"/{head}/{{id}}{slash}{tail}" if is_below else path
-    if pattern in direct_paths:
-        pattern = f"/{tail}"
-    for wanted, id_in_path in ((pattern, id_), (path, "")):
-        for each in OPERATIONS:
-            if (each.method, each.path) == (method, wanted):
-                return each, id_in_path
-    return None, id_
+    for each in OPERATIONS:
+        if each.method == method and (match := _pattern(each.path).fullmatch(path)):
+            return each, _id(match)
+    for direct_path in direct_paths:
+        if match := _pattern(direct_path).fullmatch(path):
+            operation, _ = route(method, direct_path.partition("}")[2])
+            return operation, _id(match)
+    return None, ""
+
+
+def _id(match: re.Match[str]) -> str:
+    return "".join(match.groups()).replace("%2F", "/").replace("%25", "%")
 
 
 def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
@@ -127,9 +132,10 @@ def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
     if any(route(other, path, direct_paths)[0] for other in ("GET", "POST", "DELETE")):
         raise APIError(ErrorKind.WRONG_METHOD, method=method, path=path)
     head, *rest = path[1:].split("/")
+    heads = {head}
     if any(each.startswith(f"/{head}/") for each in direct_paths):
-        head = "/".join(rest[1:2])  # below `/deployments/{id}`
-    if head not in dialect.unimplemented_paths:
+        heads = {*rest[1:]}  # below `/deployments/{model}`
+    if dialect.unimplemented_paths.isdisjoint(heads):
         raise APIError(ErrorKind.NO_SUCH_ROUTE, method=method, path=path)
     raise RefusedRequest(
         f"{method} {path} is not emulated.",
@@ -144,7 +150,7 @@ def refuse_route(request: Request, dialect: Dialect) -> NoReturn:
 @operation("files.create", "POST", "/files")
 def create_file(service: Service, request: Request, _: str, now: int) -> Created:
     """A form: `file`, `purpose`, and `expires_after[anchor]` with `expires_after[seconds]`."""
-    form = params.form(request)
+    form = forms.form(request)
     if "file" not in form:
         raise APIError(ErrorKind.MISSING, name="file")
     texts = {
@@ -171,6 +177,7 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
         raise APIError(ErrorKind.BAD_ORDER)
     limit, after = params.page(query, listing)
     purpose = query.get("purpose")
+    service.state.settle(now)
     files, has_more = service.state.files.page(
         now,
         after=after,
@@ -185,7 +192,7 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
 @operation("files.retrieve", "GET", "/files/{id}")
 def retrieve_file(service: Service, _: Request, id_: str, now: int) -> Wire:
     """The File object; its bytes are at `/content`."""
-    return view.file_object(service.state.files.retrieve(id_, now), service.state.dialect, now)
+    return view.file_object(service.state.file(id_, now), service.state.dialect, now)
 
 
 @operation("files.delete", "DELETE", "/files/{id}")
@@ -198,7 +205,7 @@ def delete_file(service: Service, _: Request, id_: str, now: int) -> Wire:
 @operation("files.content", "GET", "/files/{id}/content")
 def file_content(service: Service, request: Request, id_: str, now: int) -> Reply:
     """The bytes, the same at every download, or those of a `Range`."""
-    file = service.state.files.retrieve(id_, now)
+    file = service.state.file(id_, now)
     if file.purpose in service.state.dialect.private_purposes:
         raise APIError(ErrorKind.NOT_DOWNLOADABLE, purpose=file.purpose)
     # headers are ASCII: RFC 6266 encodes other names, and has a fallback for older clients
@@ -235,7 +242,7 @@ def create_upload(service: Service, request: Request, _: str, now: int) -> Wire:
 @operation("uploads.parts.create", "POST", "/uploads/{id}/parts")
 def create_part(service: Service, request: Request, id_: str, now: int) -> Wire:
     """A form: `data`."""
-    form = params.form(request)
+    form = forms.form(request)
     if "data" not in form:
         raise APIError(ErrorKind.MISSING, name="data")
     part_id = service.uploads.add_part(id_, form["data"].content, now)
@@ -271,7 +278,7 @@ def create_batch(service: Service, request: Request, _: str, now: int) -> Create
         key = body.get(name) or request.headers.get(name.lower())
         batch_params = replace(batch_params, idempotency_key=key)
     batch = service.batches.create(batch_params, now)
-    return Created(view.batch_object(batch, now), batch.id)
+    return Created(view.batch_object(batch, now, request.base_url), batch.id)
 
 
 @operation("batches.list", "GET", "/batches")
@@ -280,19 +287,22 @@ def list_batches(service: Service, request: Request, _: str, now: int) -> Wire:
     listing = service.state.dialect.batches_list
     limit, after = params.page(request.query, listing)
     batches, has_more = service.state.batches.page(now, after=after, limit=limit)
-    return view.page([view.batch_object(b, now) for b in batches], listing, has_more=has_more)
+    data = [view.batch_object(batch, now, request.base_url) for batch in batches]
+    return view.page(data, listing, has_more=has_more)
 
 
 @operation("batches.retrieve", "GET", "/batches/{id}")
-def retrieve_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
+def retrieve_batch(service: Service, request: Request, id_: str, now: int) -> Wire:
     """The Batch object as it is now."""
-    return view.batch_object(service.state.batches.retrieve(id_, now), now)
+    batch = view.batch_object(service.state.batches.retrieve(id_, now), now, request.base_url)
+    service.state.settle(now, [id_])  # what was judged for it takes no time, and may free memory
+    return batch
 
 
 @operation("batches.cancel", "POST", "/batches/{id}/cancel")
-def cancel_batch(service: Service, _: Request, id_: str, now: int) -> Wire:
+def cancel_batch(service: Service, request: Request, id_: str, now: int) -> Wire:
     """The Batch object, which is `cancelling` for a while."""
-    return view.batch_object(service.batches.cancel(id_, now), now)
+    return view.batch_object(service.batches.cancel(id_, now), now, request.base_url)
 
 
 # --- models
@@ -340,7 +350,7 @@ def list_models(service: Service, *_: object) -> Wire:
     return {"object": "list", "data": [view.model_object(name) for name in service.models()]}
 
 
-@operation("models.retrieve", "GET", "/models/{id}")
+@operation("models.retrieve", "GET", "/models/{model}")
 def retrieve_model(service: Service, _: Request, id_: str, __: int) -> Wire:
     """Any model that exists."""
     service.check_model(id_)

@@ -1,4 +1,4 @@
-"""Reads the parameters of a call from JSON, a query or a form, and validates them.
+"""Reads the parameters of a call from JSON, a query or the fields of a form, and validates them.
 
 A wrong parameter raises an APIError; the dialect has the provider's message for it.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
-from urllib.parse import unquote
+from typing import Any
 
 from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.batch.input_file import parsed
@@ -17,7 +16,6 @@ from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing
 from fakebatch.errors import UsageError
 from fakebatch.request_lines import JSON_TYPES
 from fakebatch.service.records import UploadCreateParams
-from fakebatch.wire import forms
 from fakebatch.wire.messages import Request
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")  # int() refuses "--5", and more than 4,300 digits
@@ -92,7 +90,7 @@ def page(query: Mapping[str, str], listing: Listing) -> tuple[int, str | None]:
 
 def json_object(request: Request) -> dict[str, Any]:
     """The JSON object in the body of a call."""
-    media_type = _media_type(request.headers.get("content-type", ""))
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in ("", "application/json"):
         raise APIError(ErrorKind.NOT_JSON_TYPE, value=media_type)
     try:
@@ -216,72 +214,3 @@ def within(value: object, name: str, least: int, most: int) -> int:
     if number > most:
         raise APIError(ErrorKind.TOO_HIGH, name=name, most=most, got=number)
     return number
-
-
-# --- forms: parsed with one copy of each file at most
-
-_BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;,]+))', re.IGNORECASE)
-_DISPOSITION = re.compile(
-    rb"^content-disposition[ \t]*:((?:.*\r?\n[ \t])*.*)", re.IGNORECASE | re.MULTILINE
-)
-_PARAMETER = re.compile(rb';\s*([\w-]+)(\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\r\n]*))')
-
-
-class Part(NamedTuple):
-    """A field of a form: its name, its content, and the file name if it is a file."""
-
-    name: str
-    filename: str | None
-    content: bytes
-
-
-def form(request: Request) -> dict[str, Part]:
-    """The fields of a form by name; of fields with the same name the last.
-
-    A body in pieces may be cut anywhere; each file is held once (see `forms.fields`).
-
-    Raises:
-        APIError: the body is no form, has no boundary, or ends before the closing delimiter.
-    """
-    content_type = request.headers.get("content-type", "")
-    if _media_type(content_type) != "multipart/form-data":
-        raise APIError(ErrorKind.NOT_MULTIPART, value=content_type)
-    boundary = _BOUNDARY.search(content_type)
-    if boundary is None:
-        raise APIError(ErrorKind.BAD_MULTIPART)
-    delimiter = b"--" + (boundary[1] or boundary[2]).encode("latin-1", "replace")
-    pieces = (request.body,) if request.pieces is None else request.pieces
-    try:
-        parts = [_part(head, content) for head, content in forms.fields(pieces, delimiter)]
-    except ValueError:
-        raise APIError(ErrorKind.BAD_MULTIPART) from None
-    return {part.name: part for part in parts}
-
-
-def _media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
-
-
-def _part(head: bytes, content: bytes) -> Part:
-    disposition = _DISPOSITION.search(head)
-    plain, extended = dict[str, str](), dict[str, str]()
-    for key, star, quoted, token in _PARAMETER.findall(disposition[1] if disposition else b""):
-        value: bytes = quoted or token.strip().strip(b'"')  # urllib3 writes "C:\\" for C:\
-        names, read = (extended, _decoded) if star else (plain, _unquoted)
-        names[key.decode().lower()] = read(value)
-    names = plain | extended  # `filename*` wins (observed: openai-dotnet's recorded uploads)
-    return Part(names.get("name", ""), names.get("filename"), content)
-
-
-def _unquoted(value: bytes) -> str:
-    # Only quotes and backslashes are escaped: others are those of a Windows path. Browsers, undici
-    # and httpx percent-encode quotes and line ends (HTML5 form data).
-    text = re.sub(rb'\\(["\\])', rb"\1", value).decode("utf-8", "replace")
-    return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
-
-
-def _decoded(value: bytes) -> str:
-    # RFC 5987: charset'language'percent-encoded
-    charset, _, rest = value.decode("latin-1").partition("'")
-    encoding = "latin-1" if charset.lower() == "iso-8859-1" else "utf-8"
-    return unquote(rest.partition("'")[2], encoding, "replace")

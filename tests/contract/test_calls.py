@@ -12,15 +12,20 @@ import pytest
 from fakebatch import FakeBatch
 from fakebatch.dialects.dialect import OperationName
 from fakebatch.rules.calls import OnCall
+from fakebatch.rules.rule import Handle
 from support.client import Driver, chat
+from support.doors import TIME, rows
 
 HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 PATIENT = 600
 """The SDK's own read timeout, in seconds."""
 
-AddFault = Callable[[OnCall], object]
+AddFault = Callable[[OnCall], Handle[Any]]
 Row = tuple[AddFault, type[openai.APIError], int, float]
-"""What is said, what is raised, after how many requests, and after how many seconds at least."""
+"""The fault, what is raised, after how many requests, and after how many seconds at least."""
+
+QUICK = 0.2
+"""A read timeout that ends in real time, at the door where timeouts do."""
 
 FAILURES: dict[str, Row] = {
     "an overloaded service": (lambda c: c.fail(503), openai.InternalServerError, 3, 0),
@@ -97,22 +102,24 @@ FAILURES: dict[str, Row] = {
 
 
 @pytest.mark.parametrize("operation", ["batches.list", "files.content"])
-@pytest.mark.parametrize("row", FAILURES.values(), ids=list(FAILURES))
+@pytest.mark.parametrize("row", rows(FAILURES, {"a rate limit, with a date": TIME}))
 def test_a_fault_is_the_sdks_own_exception(
-    do: Driver, fakebatch: FakeBatch, operation: OperationName, row: Row
+    do: Driver, fakebatch: FakeBatch, door: str, operation: OperationName, row: Row
 ) -> None:
     """It comes after the SDK's own retries, and the clock has moved as far as they waited."""
     add_fault, error, requests, seconds = row
     id_ = do.upload([chat("a")]).id
-    add_fault(fakebatch.on_call(operation))
+    fault, client = add_fault(fakebatch.on_call(operation)), do.client
+    if door == "socket" and error is openai.APITimeoutError:
+        client, seconds = client.with_options(timeout=QUICK), 0
     with pytest.raises(error) as caught:
         if operation == "files.content":
-            do(do.client.files.content, id_)
+            do(client.files.content, id_)
         else:
-            do(do.client.batches.list)
+            do(client.batches.list)
 
     assert type(caught.value) is error
-    assert len(fakebatch.faults.fired) == requests
+    assert fault.hits == requests
     assert seconds <= fakebatch.clock.elapsed < seconds + 5
 
 
@@ -154,6 +161,7 @@ def test_a_silent_cut_is_no_error(do: Driver, fakebatch: FakeBatch) -> None:
     assert do(do.client.files.content, id_).content == content[: len(content) * 3 // 10]
 
 
+@TIME
 def test_a_slow_answer_takes_virtual_time(do: Driver, fakebatch: FakeBatch) -> None:
     """A minute until it begins, and nine between its ten pieces."""
     id_ = do.upload([chat("a")]).id
@@ -173,11 +181,14 @@ def test_a_wrong_charset_spoils_the_text_alone(do: Driver, fakebatch: FakeBatch)
     assert "é".encode() in answer.content
 
 
-def test_a_streamed_download_raises_what_the_http_stack_raises(fakebatch: FakeBatch) -> None:
+@pytest.mark.sync
+def test_a_streamed_download_raises_what_the_http_stack_raises(
+    do: Driver, fakebatch: FakeBatch
+) -> None:
     """No retry, and no error of the SDK: `except openai.OpenAIError` misses it."""
-    client = openai.OpenAI()
+    client: Any = do.client
     id_ = client.files.create(file=b"{}", purpose="batch").id
-    fakebatch.on_call("files.content").truncate(0.5)
+    fault = fakebatch.on_call("files.content").truncate(0.5)
     with (
         pytest.raises(Exception, match="peer closed connection without sending") as caught,
         client.files.with_streaming_response.content(id_) as response,
@@ -186,7 +197,12 @@ def test_a_streamed_download_raises_what_the_http_stack_raises(fakebatch: FakeBa
 
     assert type(caught.value).__name__ == "RemoteProtocolError"
     assert not isinstance(caught.value, openai.OpenAIError)
-    assert len(fakebatch.faults.fired) == 1
+    assert fault.hits == 1
+
+
+def with_real_timeouts(do: Driver, door: str) -> Any:
+    """The client; at the socket, where a timeout lasts as long as it says, one with a short one."""
+    return do.client.with_options(timeout=1) if door == "socket" else do.client
 
 
 LOST: dict[str, AddFault] = {
@@ -200,24 +216,28 @@ LOST: dict[str, AddFault] = {
 
 @pytest.mark.parametrize("add_fault", LOST.values(), ids=LOST)
 def test_a_creation_whose_answer_is_lost_makes_a_second_batch(
-    do: Driver, fakebatch: FakeBatch, add_fault: AddFault
+    do: Driver, fakebatch: FakeBatch, door: str, add_fault: AddFault
 ) -> None:
     """Applied, then lost: the SDK sends it again by itself, and knows one of two batches."""
     add_fault(fakebatch.on_call("batches.create", nth=1))
+    do.client = with_real_timeouts(do, door)
     batch = do.create([chat("a")])
 
     assert len(fakebatch.batches) == 2
     assert fakebatch.batches.last().id == batch.id
 
 
-def test_a_fault_that_is_not_applied_changes_nothing(do: Driver, fakebatch: FakeBatch) -> None:
+def test_a_fault_that_is_not_applied_changes_nothing(
+    do: Driver, fakebatch: FakeBatch, door: str
+) -> None:
     """The first two creations never reached the service."""
-    fakebatch.on_call("batches.create", nth=1).reset()
-    fakebatch.on_call("batches.create", nth=2).timeout()
+    reset = fakebatch.on_call("batches.create", nth=1).reset()
+    timeout = fakebatch.on_call("batches.create", nth=2).timeout()
+    do.client = with_real_timeouts(do, door)
     do.create([chat("a")])
 
     assert len(fakebatch.batches) == 1
-    assert [one.absorbed for one in fakebatch.faults.fired] == [True, True]
+    assert (reset.hits, timeout.hits) == (1, 1)
 
 
 @pytest.mark.parametrize(

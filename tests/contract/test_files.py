@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -85,9 +86,10 @@ def test_a_download_can_be_taken_in_any_way(
     assert download(answer, tmp_path / "saved") == plain
 
 
-def test_a_download_can_be_streamed(fakebatch: FakeBatch) -> None:
+@pytest.mark.sync
+def test_a_download_can_be_streamed(do: Driver) -> None:
     """`with_streaming_response` hands out the bytes as they come."""
-    client = openai.OpenAI()
+    client: Any = do.client
     uploaded = client.files.create(file=CONTENT, purpose="batch")
     with client.files.with_streaming_response.content(uploaded.id) as streamed:
         pieces = [*streamed.iter_bytes(100)]
@@ -96,16 +98,37 @@ def test_a_download_can_be_streamed(fakebatch: FakeBatch) -> None:
     assert len(pieces) > 1
 
 
-def test_an_async_download_can_be_streamed_to_a_file(do: Driver, tmp_path: Path) -> None:
+def test_an_async_download_can_be_streamed_to_a_file(
+    async_client: openai.AsyncOpenAI, tmp_path: Path
+) -> None:
     """The async client writes it without a copy in memory."""
 
-    async def save(client: openai.AsyncOpenAI, id_: str) -> None:
+    async def save(client: openai.AsyncOpenAI) -> None:
+        id_ = (await client.files.create(file=CONTENT, purpose="batch")).id
         async with client.files.with_streaming_response.content(id_) as streamed:
             await streamed.stream_to_file(tmp_path / "saved")
+        await client.close()
 
-    id_ = do.upload(CONTENT).id
-    do.runner.run(save(openai.AsyncOpenAI(), id_))
+    asyncio.run(save(async_client))
     assert (tmp_path / "saved").read_bytes() == CONTENT
+
+
+@pytest.mark.sync
+def test_a_download_that_the_client_leaves_is_not_complete(
+    do: Driver, fakebatch: FakeBatch
+) -> None:
+    """Though all of it may be on its way; one to the end is."""
+    client: Any = do.client
+    id_ = do.run([chat(f"r{n}", "x" * 900_000) for n in range(8)]).output_file_id
+    with client.files.with_streaming_response.content(id_) as streamed:
+        next(streamed.iter_bytes(100))
+    # a server learns a moment later that a client has left
+    assert any(fakebatch.files[id_].downloads == () for _ in range(500))
+    with pytest.raises(AssertionError, match="; the client left before the end of a download"):
+        fakebatch.assert_all_downloaded()
+    assert len(client.files.content(id_).read()) > 8 * 900_000
+    assert len(fakebatch.files[id_].downloads) == 1
+    fakebatch.assert_all_downloaded()
 
 
 def test_a_second_download_is_the_same(do: Driver) -> None:
@@ -205,9 +228,10 @@ def test_a_bad_upload_is_refused(do: Driver, content: bytes, purpose: Any, messa
     assert do.all(do.client.files.list) == []
 
 
-def test_waiting_for_processing_ends_at_once(fakebatch: FakeBatch) -> None:
+@pytest.mark.sync
+def test_waiting_for_processing_ends_at_once(do: Driver, fakebatch: FakeBatch) -> None:
     """The SDK's helper finds the file processed."""
-    client = openai.OpenAI()
+    client: Any = do.client
     uploaded = client.files.create(file=CONTENT, purpose="batch")
 
     assert client.files.wait_for_processing(uploaded.id).status == "processed"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import openai
 import pytest
 
 from fakebatch import FakeBatch
 from support.client import Driver, chat, jsonl
+from support.doors import TIME
 
 BATCH_KEYS = [
     *("id", "object", "endpoint", "model", "errors", "input_file_id", "completion_window"),
@@ -139,24 +141,29 @@ def test_result_files_live_as_long_as_the_batch_asked(do: Driver, fakebatch: Fak
     assert (kept.purpose, kept.filename) == ("batch_output", f"{done.id}_output.jsonl")
 
 
-def test_clients_in_threads_get_batches_of_their_own(fakebatch: FakeBatch) -> None:
+@pytest.mark.sync
+def test_clients_in_threads_get_batches_of_their_own(do: Driver, fakebatch: FakeBatch) -> None:
     """Nothing is lost or counted twice when sixteen threads create."""
-    client = openai.OpenAI()
+    client: Any = do.client
     uploaded = client.files.create(file=jsonl([chat("a")]), purpose="batch")
 
     def create(_: int) -> str:
-        return client.batches.create(
+        batch = client.batches.create(
             input_file_id=uploaded.id, endpoint="/v1/chat/completions", completion_window="24h"
-        ).id
+        )
+        return str(batch.id)
 
     with ThreadPoolExecutor(16) as pool:
         ids = {*pool.map(create, range(100))}
 
-    assert len(ids) == fakebatch.router["batches.create"].call_count == 100
+    assert len(ids) == fakebatch.journal.count("batches.create") == 100
     assert ids == {batch.id for batch in client.batches.list()} == set(fakebatch.batches)
 
 
-def test_tasks_of_one_loop_wait_side_by_side(fakebatch: FakeBatch) -> None:
+@TIME
+def test_tasks_of_one_loop_wait_side_by_side(
+    async_client: openai.AsyncOpenAI, fakebatch: FakeBatch
+) -> None:
     """Twenty batches polled at once take the time of one."""
 
     async def answer(client: openai.AsyncOpenAI, number: int) -> bytes:
@@ -171,7 +178,7 @@ def test_tasks_of_one_loop_wait_side_by_side(fakebatch: FakeBatch) -> None:
         return content.content
 
     async def main() -> list[bytes]:
-        async with openai.AsyncOpenAI() as client:
+        async with async_client as client:
             return await asyncio.gather(*(answer(client, number) for number in range(20)))
 
     answers = asyncio.run(main())
@@ -179,13 +186,15 @@ def test_tasks_of_one_loop_wait_side_by_side(fakebatch: FakeBatch) -> None:
     assert fakebatch.clock.elapsed == 3600
 
 
-def test_a_deadline_of_ones_own_is_kept_in_virtual_time(fakebatch: FakeBatch) -> None:
+@TIME
+@pytest.mark.sync
+def test_a_deadline_of_ones_own_is_kept_in_virtual_time(do: Driver, fakebatch: FakeBatch) -> None:
     """A loop that gives up after half an hour by any clock gives up after half an hour."""
-    batch = (driver := Driver(openai.OpenAI())).create([chat("a")])
+    batch = do.create([chat("a")])
     deadline = time.monotonic() + 1800
     while batch.status != "completed" and time.monotonic() < deadline:
         time.sleep(60)
-        batch = driver.client.batches.retrieve(batch.id)
+        batch = do.client.batches.retrieve(batch.id)
 
     assert (batch.status, fakebatch.clock.elapsed) == ("in_progress", 1800)
 

@@ -6,6 +6,7 @@ import pytest
 
 from fakebatch import FakeBatch
 from support.client import Driver, chat
+from support.doors import WEBHOOK
 
 CANCELS: dict[str, tuple[str, dict[str, str], list[str]]] = {
     "in progress": ("20m", {}, ["validating", "in_progress", "cancelling", "cancelled"]),
@@ -21,7 +22,7 @@ def test_an_operator_cancels(
     """The client learns of it as it polls; one that has ended stays as it is."""
     fakebatch.on_batch().cancel(at=at)
     batch = do.create([chat("a"), chat("b")])
-    seen = list(dict.fromkeys(each.status for each in do.poll(batch, every=5)))
+    seen = list(dict.fromkeys(each.status for each in do.poll(batch, every=20)))
     assert seen == statuses
     assert [step.status for step in fakebatch.batches[batch.id].plan] == statuses
 
@@ -60,6 +61,7 @@ def test_a_cancel_that_takes_no_time(do: Driver, fakebatch: FakeBatch) -> None:
     assert do(do.client.batches.retrieve, batch.id).status == "cancelled"
 
 
+@WEBHOOK
 def test_its_webhook_is_due_when_it_is_cancelled(do: Driver, fakebatch: FakeBatch) -> None:
     """Not when validation would have ended."""
     fakebatch.on_batch().cancel(at="10s")
@@ -80,6 +82,7 @@ def test_result_files_that_no_list_has(do: Driver, fakebatch: FakeBatch) -> None
     assert len(do.results(hidden.output_file_id)) == 1
 
 
+@WEBHOOK
 def test_webhooks_of_one_event_are_counted_among_themselves(
     do: Driver, fakebatch: FakeBatch
 ) -> None:

@@ -16,6 +16,8 @@ from fakebatch.errors import FakeBatchError
 from fakebatch.wire import Request
 from support.client import Driver, chat
 
+pytestmark = pytest.mark.not_over("socket", reason="a plan of the test stays in its process")
+
 MOMENTS: dict[str, Any] = {
     "text": "20m",
     "seconds": 1200,

@@ -11,6 +11,7 @@ import pytest
 
 from fakebatch import FakeBatch
 from support.client import Driver, chat
+from support.doors import TIME, rows
 
 pytestmark = [pytest.mark.sync, pytest.mark.untyped]
 TEN = [chat(f"r{number}", f"question {number}") for number in range(10)]
@@ -185,7 +186,7 @@ CASES: dict[str, tuple[str, dict[str, Any], Look, object]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("case", rows(CASES, {"a pause that the SDK survives": TIME}))
 def test_a_parameter_changes_what_comes(
     do: Driver, fakebatch: FakeBatch, case: tuple[str, dict[str, Any], Look, object]
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from fakebatch import FakeBatch, UsageError, request_line
 from fakebatch.rules.rule import Handle, Selection
 from support.client import Driver, chat
+from support.doors import CALLABLE, Refused, rows
 
 # --- calls
 
@@ -39,6 +40,7 @@ def test_the_download_of_one_file_is_cut(do: Driver, fakebatch: FakeBatch) -> No
         do(client.files.content, cut.id)
 
 
+@CALLABLE
 def test_calls_are_selected_by_a_predicate(do: Driver, fakebatch: FakeBatch) -> None:
     """It gets the request: here the body of a create call."""
     fakebatch.on_call(
@@ -49,6 +51,7 @@ def test_calls_are_selected_by_a_predicate(do: Driver, fakebatch: FakeBatch) -> 
         do.create([chat("a")], metadata={"job": "b"})
 
 
+@CALLABLE
 def test_a_predicate_reads_long_uploads(do: Driver, fakebatch: FakeBatch) -> None:
     """Forms that are not read at once otherwise, too; and the file arrives whole."""
     lines = [chat("a", "long " * 50_000), chat("b")]
@@ -81,7 +84,7 @@ def three(do: Driver) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("select", SELECTED.values(), ids=SELECTED)
+@pytest.mark.parametrize("select", rows(SELECTED, {"parameters": CALLABLE}))
 def test_batches_are_selected_by(
     select: Callable[[FakeBatch], Any], do: Driver, fakebatch: FakeBatch
 ) -> None:
@@ -92,7 +95,7 @@ def test_batches_are_selected_by(
     assert handle.hits == 2
 
 
-@pytest.mark.parametrize("select", SELECTED.values(), ids=SELECTED)
+@pytest.mark.parametrize("select", rows(SELECTED, {"parameters": CALLABLE}))
 def test_nth_counts_the_batches_that_match_the_rest(
     select: Callable[[FakeBatch], Selection[Any]], do: Driver, fakebatch: FakeBatch
 ) -> None:
@@ -107,13 +110,14 @@ def test_nth_counts_the_batches_that_match_the_rest(
 
 
 def test_rules_that_meet_in_one_batch_contradict_each_other_there(
-    do: Driver, fakebatch: FakeBatch
+    do: Driver, fakebatch: FakeBatch, refused: Refused
 ) -> None:
     """Where they are written nobody can know; nothing is created then."""
     fakebatch.on_batch(metadata={"job": "a"}).fail()
     fakebatch.on_batch(model="gpt-4o-mini").expire()
-    with pytest.raises(UsageError, match=r"cannot have both fail.. and expire"):
+    with refused() as message:
         do.create([chat("a")], metadata={"job": "a"})
+    assert "cannot have both fail() and expire" in message[0]
     assert len(fakebatch.batches) == 0
     fakebatch.unused_rules = "ignore"
 
@@ -129,6 +133,7 @@ RAISING: dict[str, tuple[Callable[[FakeBatch], object], str]] = {
 }
 
 
+@CALLABLE
 @pytest.mark.parametrize(("add", "what"), RAISING.values(), ids=RAISING)
 def test_a_predicate_that_raises_reaches_the_test(
     add: Callable[[FakeBatch], object], what: str, do: Driver, fakebatch: FakeBatch
@@ -158,11 +163,12 @@ UPLOADS: dict[str, tuple[Callable[[FakeBatch], Handle[Any]], str]] = {
 }
 
 
-@pytest.mark.parametrize(("add", "name"), UPLOADS.values(), ids=UPLOADS)
+@pytest.mark.parametrize("upload", rows(UPLOADS, {"a predicate": CALLABLE}))
 def test_uploads_are_selected_by(
-    add: Callable[[FakeBatch], Handle[Any]], name: str, do: Driver, fakebatch: FakeBatch
+    upload: tuple[Callable[[FakeBatch], Handle[Any]], str], do: Driver, fakebatch: FakeBatch
 ) -> None:
     """One alone of four, by what is in it or by its name."""
+    add, name = upload
     handle = add(fakebatch)
     for each in ("a.jsonl", "c.txt", "b.jsonl", "d[1].jsonl"):
         content = b"bee" if each == "b.jsonl" else b"x"

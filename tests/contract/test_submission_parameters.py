@@ -11,6 +11,7 @@ import pytest
 
 from fakebatch import FakeBatch
 from support.client import Driver, chat
+from support.doors import TIME, rows
 
 pytestmark = [pytest.mark.sync, pytest.mark.untyped]
 TEN = [chat(f"Row-{number}", f"question {number}") for number in range(10)]
@@ -183,7 +184,7 @@ CASES: dict[str, tuple[str, dict[str, Any], Look, object]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("case", rows(CASES, {"a longer pause, as a date": TIME}))
 def test_a_parameter_changes_what_happens(
     do: Driver, fakebatch: FakeBatch, case: tuple[str, dict[str, Any], Look, object]
 ) -> None:

@@ -166,9 +166,10 @@ def test_the_order_of_part_ids_decides(do: Driver) -> None:
     assert do(do.client.files.content, done.file.id).content == CONTENT
 
 
-def test_parts_can_come_at_the_same_time(fakebatch: FakeBatch) -> None:
+@pytest.mark.sync
+def test_parts_can_come_at_the_same_time(do: Driver) -> None:
     """From many threads: each part has an id of its own."""
-    client = openai.OpenAI()
+    client: Any = do.client
     pieces = [bytes([65 + number]) * 10 for number in range(20)]
     upload = client.uploads.create(
         bytes=200, filename="f", mime_type="text/plain", purpose="vision"
@@ -318,11 +319,11 @@ def test_a_part_is_sent_as_data(do: Driver) -> None:
 SIZES = {"64 kB": 65_536, "more than a block of the network": 300_000, "32 MB": 2**25}
 
 
+@pytest.mark.sync
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-@pytest.mark.parametrize("is_ready", [False, True], ids=["respx", "a ready client"])
-def test_a_part_may_be_long(fakebatch: FakeBatch, size: int, is_ready: bool) -> None:
+def test_a_part_may_be_long(do: Driver, size: int) -> None:
     """A part of any size arrives to the byte, from bytes and from an open file."""
-    client = fakebatch.openai() if is_ready else openai.OpenAI()
+    client: Any = do.client
     content = b"{}\n" + bytes(size - 3)
     for data in (content, ("part", BytesIO(content))):
         upload = client.uploads.create(
@@ -334,15 +335,11 @@ def test_a_part_may_be_long(fakebatch: FakeBatch, size: int, is_ready: bool) -> 
         assert client.files.content(done.file.id).content == content
 
 
-@pytest.mark.parametrize("is_ready", [False, True], ids=["respx", "a ready client"])
-def test_a_long_part_may_come_from_an_asynchronous_client(
-    fakebatch: FakeBatch, is_ready: bool
-) -> None:
+def test_a_long_part_may_come_from_an_asynchronous_client(async_client: openai.AsyncOpenAI) -> None:
     """It is read as that of a synchronous one."""
 
     async def uploaded() -> bytes:
-        client = fakebatch.async_openai() if is_ready else openai.AsyncOpenAI()
-        async with client:
+        async with async_client as client:
             done: Any = await client.uploads.upload_file_chunked(
                 file=b"{}\n" * 100_000,
                 filename="in.jsonl",

@@ -12,7 +12,10 @@ import pytest
 
 from fakebatch import FakeBatch
 from support.client import Driver, chat
+from support.doors import WEBHOOK
 from support.typed import strictly
+
+pytestmark = WEBHOOK
 
 NEW_YEAR = 1_767_225_600
 HOUR = 3_600

@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl
 from fakebatch.dialects import OPENAI
 from fakebatch.service import Service
 from fakebatch.wire.app import App
+from fakebatch.wire.forms import Part
+from fakebatch.wire.forms import form as read_form
 from fakebatch.wire.messages import Reply, Request
 from fakebatch.wire.operations import route
-from fakebatch.wire.params import Part
-from fakebatch.wire.params import form as read_form
 from support.batches import CHAT, T0
 
 FORM = {"content-type": "multipart/form-data; boundary=b"}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
-from typing import Any
-from urllib.parse import unquote
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import openai
 
 from fakebatch import FakeBatch
 from fakebatch.durations import SECOND
+from fakebatch.server.server import Server
+from fakebatch.server.worlds import World
 from fakebatch.wire import Broken, Reply, Request
 
 [LIBRARY] = {base.__module__.partition(".")[0] for base in openai.DefaultHttpxClient.__mro__} & {
@@ -130,17 +133,57 @@ class Body(http.SyncByteStream, http.AsyncByteStream):  # type: ignore[misc]
                 await asyncio.sleep(step)
 
 
-def _by_transport(fake: FakeBatch, kind: str, http_kind: str) -> Any:
-    http_client = getattr(openai, http_kind)(transport=Transport(fake))
-    return getattr(openai, kind)(base_url=fake.base_url, http_client=http_client)
+Connect = Callable[[FakeBatch], AbstractContextManager[Callable[[], Any]]]
 
 
-WAYS: dict[str, Callable[[FakeBatch], Any]] = {
-    "respx, sync": lambda fake: openai.OpenAI(base_url=fake.base_url),
-    "respx, async": lambda fake: openai.AsyncOpenAI(base_url=fake.base_url),
-    "ready, sync": lambda fake: fake.openai(),
-    "ready, async": lambda fake: fake.async_openai(),
-    "handle, sync": lambda fake: _by_transport(fake, "OpenAI", "DefaultHttpxClient"),
-    "handle, async": lambda fake: _by_transport(fake, "AsyncOpenAI", "DefaultAsyncHttpxClient"),
+class Way(NamedTuple):
+    """A way to a fake."""
+
+    connect: Connect
+    """Makes clients, while it is open. It is opened before the fake becomes active."""
+    as_at_socket: bool = False
+    """Whether sequences leave out what differs at a socket, or takes real time there."""
+
+
+def _in_process(make: Callable[[FakeBatch], Any]) -> Connect:
+    return lambda fake: nullcontext(lambda: make(fake))
+
+
+def _by_transport(kind: str, http_kind: str) -> Connect:
+    def make(fake: FakeBatch) -> Any:
+        http_client = getattr(openai, http_kind)(transport=Transport(fake))
+        return getattr(openai, kind)(base_url=fake.base_url, http_client=http_client)
+
+    return _in_process(make)
+
+
+@contextmanager
+def _by_socket(fake: FakeBatch) -> Generator[Callable[[], Any]]:
+    """A server in real time, of which the only world answers as the fake does.
+
+    The client is synchronous: an event loop in virtual time does not know how many bytes of a long
+    answer are still to come (docs/vtime.md), so its timeouts might not wait for them.
+    """
+    world, base = World(clock="manual"), urlsplit(fake.base_url)
+    world.emulator = fake
+
+    def answer(request: Request) -> Reply:
+        return world.handle(request._replace(scheme=base.scheme, host=base.netloc, port=None))
+
+    with Server(answer) as server:
+        yield lambda: openai.OpenAI(base_url=server.url + base.path)
+
+
+_RESPX = _in_process(lambda fake: openai.OpenAI(base_url=fake.base_url))
+
+WAYS: dict[str, Way] = {
+    "respx, sync": Way(_RESPX),
+    "respx, async": Way(_in_process(lambda fake: openai.AsyncOpenAI(base_url=fake.base_url))),
+    "ready, sync": Way(_in_process(lambda fake: fake.openai())),
+    "ready, async": Way(_in_process(lambda fake: fake.async_openai())),
+    "handle, sync": Way(_by_transport("OpenAI", "DefaultHttpxClient")),
+    "handle, async": Way(_by_transport("AsyncOpenAI", "DefaultAsyncHttpxClient")),
+    "respx as at a socket, sync": Way(_RESPX, as_at_socket=True),
+    "socket, sync": Way(_by_socket, as_at_socket=True),
 }
 """Clients that reach a fake, by how they do."""

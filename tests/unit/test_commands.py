@@ -191,6 +191,48 @@ def test_an_interrupted_write_leaves_nothing(
     assert (tmp_path / "in_output.jsonl").read_text() == "paid for"
 
 
+LEFTOVERS = {
+    "no errors": ("output", "errors", ()),
+    "only errors": ("errors", "output", ("--scenario", "fails.toml")),
+}
+
+
+@pytest.mark.parametrize(("written", "removed", "options"), LEFTOVERS.values(), ids=LEFTOVERS)
+def test_a_result_file_of_an_earlier_run_does_not_stay(
+    written: str,
+    removed: str,
+    options: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With --force, a kind of file that the batch does not have is removed, and that is printed."""
+    monkeypatch.chdir(tmp_path)
+    Path("in.jsonl").write_bytes(jsonl([chat("a")]))
+    Path("fails.toml").write_text("[[on]]\nfail = { status = 400 }\n")
+    Path(f"in_{written}.jsonl").write_text("old")
+    Path(f"in_{removed}.jsonl").write_text("old")
+    result = CliRunner().invoke(app, ["run", "in.jsonl", "--force", *options])
+
+    assert (result.exit_code, result.output.splitlines()[-2:]) == (
+        0,
+        [
+            f"wrote in_{written}.jsonl (1 lines)",
+            f"removed in_{removed}.jsonl, which was there before this run",
+        ],
+    )
+    assert not Path(f"in_{removed}.jsonl").exists()
+    assert Path(f"in_{written}.jsonl").read_text() != "old"
+
+
+def test_what_is_printed_removes_nothing(tmp_path: Path) -> None:
+    """`--out -` has nothing to do with the files."""
+    (tmp_path / "in.jsonl").write_bytes(jsonl([chat("a")]))
+    (tmp_path / "in_errors.jsonl").write_text("old")
+    run = ["run", str(tmp_path / "in.jsonl"), "--out", "-", "--force"]
+    assert CliRunner().invoke(app, run).exit_code == 0
+    assert (tmp_path / "in_errors.jsonl").read_text() == "old"
+
+
 def test_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
     """With --force."""
     (tmp_path / "in.jsonl").write_bytes(jsonl([chat("a")]))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import openai
 import pytest
 
 from fakebatch import Emulator, FakeBatch, UsageError
-from fakebatch.wire import Request
+from fakebatch.wire import Reply, Request
 from support.batches import CHAT, T0, requests
 from support.calling import FORM, form
 
@@ -68,6 +69,36 @@ def test_a_file_of_another_organization_cannot_be_the_input_of_a_batch() -> None
     params = {"input_file_id": file, "endpoint": CHAT, "completion_window": "24h"}
     made = keys["sk-b"]("/batches", "POST", json.dumps(params).encode())
     assert emulator.batches[made["id"]].plan[-1].status == "failed"
+
+
+@pytest.mark.parametrize("key", [*ORGANIZATIONS, "sk-x", ""])
+@pytest.mark.parametrize("owner", [*ORGANIZATIONS, "sk-x"])
+def test_a_signed_url_of_a_result_file_needs_no_key(owner: str, key: str) -> None:
+    """Nor one of the same organization: who has the URL has the file, before anybody has looked."""
+    now = [T0]
+    emulator = Emulator(
+        clock=lambda: now[0], dialect="siliconflow", organizations=ORGANIZATIONS, api_keys=["sk-x"]
+    )
+    base = urlsplit(emulator.base_url)
+
+    def send(path: str, key: str, method: str = "GET", body: bytes = b"", **headers: str) -> Reply:
+        url = urlsplit(path)
+        headers |= {"authorization": f"Bearer {key}"} if key else {}
+        query = dict(parse_qsl(url.query))
+        return emulator.handle(Request(method, url.path, query, headers, body, host=base.netloc))
+
+    upload = send(f"{base.path}/files", owner, "POST", form(requests(1), purpose="batch"), **FORM)
+    file = json.loads(upload.body)["data"]["id"]
+    params = {"input_file_id": file, "endpoint": CHAT, "completion_window": "24h"}
+    created = send(f"{base.path}/batches", owner, "POST", json.dumps(params).encode())
+    now[0] += 3_600 * 1_000_000
+    batch = json.loads(send(f"{base.path}/batches/{json.loads(created.body)['id']}", owner).body)
+    url = urlsplit(batch["output_file_id"])
+    assert send(f"{url.path}?{url.query}", key).status == 200
+    assert send(f"{url.path}?{url.query}x", "").status == 401
+    assert (send(url.path, key or "sk-z").status == 200) is (
+        ORGANIZATIONS.get(key, key) == ORGANIZATIONS.get(owner, owner)
+    )
 
 
 def test_the_test_sees_all_of_them() -> None:

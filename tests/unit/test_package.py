@@ -11,6 +11,8 @@ from typing import get_args
 from zipfile import ZipFile
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import fakebatch
 from fakebatch import FakeBatch
@@ -72,6 +74,29 @@ def test_the_import_loads_nothing_else() -> None:
 def test_type_checkers_know_every_name(literal: object, values: list[str]) -> None:
     """The names that they accept are the names that exist."""
     assert sorted(get_args(literal)) == sorted(values)
+
+
+def test_constraints_pin_what_the_tests_install() -> None:
+    """Every distribution of the extra `dev`, also those that others need; `nox -s constraints`."""
+    root = Path(__file__).parents[2]
+    pinned = {
+        canonicalize_name(line.partition("==")[0])
+        for line in (root / "constraints.txt").read_text().splitlines()
+    }
+    installed = set[str]()
+    waiting: list[tuple[str, tuple[str, ...]]] = [("fakebatch", ("cli", "server", "dev"))]
+    while waiting:
+        name, extras = waiting.pop()
+        for requirement in map(Requirement, metadata.requires(name) or ()):
+            environments = [{"extra": extra} for extra in ("", *extras)]
+            needed = requirement.marker is None or any(
+                map(requirement.marker.evaluate, environments)
+            )
+            each = canonicalize_name(requirement.name)
+            if needed and each not in installed:
+                installed.add(each)
+                waiting.append((each, tuple(requirement.extras)))
+    assert installed - {"fakebatch"} <= pinned
 
 
 def test_every_operation_has_a_handler() -> None:

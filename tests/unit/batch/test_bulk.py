@@ -13,6 +13,7 @@ from fakebatch.batch.batch import Batch
 from fakebatch.batch.output_file import Results, Streamed, results
 from fakebatch.batch.responding import ResultLines, WriteLine, bulk_writer
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, ErrorCode
+from fakebatch.request_lines import RequestLine
 from fakebatch.rules.batches import BatchRule, ResultFiles
 from fakebatch.rules.lines import Duplicate, Fail, Hang, LineRule, Reply
 from fakebatch.rules.scenario import ECHO, Scenario
@@ -385,3 +386,27 @@ def test_so_is_one_with_lines_that_rules_meet(
 
     assert isinstance(streamed.output, Streamed)
     assert replace(streamed, output=bytes(streamed.output)) == held
+
+
+@pytest.mark.parametrize(("share", "is_copied"), [(2, True), (3, False), (10, False)])
+def test_lines_of_callables_are_not_copied(
+    share: int, *, is_copied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are kept, so a file of which they are a large part is made of them as it is read."""
+    called: list[int | None] = []
+
+    def answer(line: RequestLine) -> str:
+        called.append(line.index)
+        return f"unique {line.index}"
+
+    rule = LineRule(where=lambda line: (line.index or 0) < share, reply=Reply(answer))
+    scenario = Scenario(schedule=SCHEDULE, on=(rule,))
+    held = results(batch(requests(10), scenario=scenario))
+    monkeypatch.setattr(output_file, "MAX_LEFT", 100)
+    kept = results(batch(requests(10), scenario=scenario))
+
+    assert isinstance(held.output, bytes)
+    assert isinstance(kept.output, Streamed) != is_copied
+    assert bytes(kept.output) == bytes(kept.output) == held.output
+    assert kept.usage == held.usage
+    assert called == [*range(share)] * 2

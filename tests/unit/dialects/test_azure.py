@@ -241,6 +241,14 @@ def test_a_direct_call_is_answered(made: Any, fakebatch: FakeBatch) -> None:
     ]
 
 
+@pytest.mark.parametrize("model", ["acme/large", "acme%2Flarge"])
+def test_a_deployment_may_have_a_slash(model: str, fakebatch: FakeBatch) -> None:
+    """Older clients send it as it is (openai 1.109: f"/deployments/{model}{options.url}")."""
+    url = f"{ENDPOINT}/openai/deployments/{model}/embeddings?api-version={VERSION}"
+    response = httpx.post(url, json={"input": "hello"}, headers={"api-key": "mine"})
+    assert response.json()["model"] == "acme/large"
+
+
 async def _asks_directly() -> str:
     async with openai.AsyncAzureOpenAI(
         azure_endpoint=f"{ENDPOINT}/", api_version=VERSION, api_key="mine"

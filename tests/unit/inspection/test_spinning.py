@@ -16,7 +16,8 @@ import pytest
 from fakebatch import FakeBatchError
 from fakebatch.dialects import DIALECTS
 from fakebatch.inspection import endless
-from fakebatch.rules.calls import CallRule, Fail
+from fakebatch.rules.batches import Schedule
+from fakebatch.rules.calls import CallRule, Fail, Override, Reply, Slow, Truncate
 from fakebatch.rules.scenario import Scenario
 from support.waiting import STALLS, Run, message
 
@@ -188,13 +189,128 @@ def test_a_page_that_is_asked_for_with_others_in_between_is_no_loop() -> None:
     assert calls_until_ended(run, *paths, most=1_000) == 1_000
 
 
+def time_passes(run: Run, _: str) -> None:
+    run.advance(60)
+
+
+def each_object_is_looked_at(run: Run, path: str) -> None:
+    run.call(path)
+    run.advance(1)
+
+
+def a_rule_is_slow(run: Run, _: str) -> None:
+    if not run.service.state.scenario.on_call:
+        run.service.state.scenario = Scenario().with_rule(
+            CallRule("batches.list", slow=Slow(first_byte="2s"))
+        )
+    run.advance(2)
+
+
+def something_else_changes(run: Run, _: str) -> None:
+    run.service.state.revision += 1
+    run.advance(3600)
+
+
+@pytest.mark.parametrize(
+    "meanwhile", [time_passes, each_object_is_looked_at, a_rule_is_slow, something_else_changes]
+)
+def test_the_same_page_is_a_loop_whatever_happens_meanwhile(
+    meanwhile: Callable[[Run, str], None],
+) -> None:
+    """Time does not bring another page, and no limit of time is needed to see that."""
+    run = Run(dialect=DIALECTS["groq"])
+    path = run.create()
+    run.advance(7 * 86_400)
+    for _ in range(endless.PAGES - 1):
+        run.call(listing(run, path[9:]))
+        meanwhile(run, path)
+    with pytest.raises(FakeBatchError, match=r"100 calls of batches\.list got the same page"):
+        run.call(listing(run, path[9:]))
+
+
+TRAPS: dict[str, dict[str, Any]] = {
+    "the page has the object": {"reply": Reply({"data": [{"id": "batch_x"}], "has_more": True})},
+    "the page is empty": {"reply": Reply({"data": [], "has_more": True})},
+    "the real page is overridden": {
+        "override": Override(fields={"has_more": True}, ignores=("after",))
+    },
+}
+
+
+@pytest.mark.parametrize("verb", TRAPS.values(), ids=TRAPS)
+def test_a_rule_may_send_the_same_page(verb: dict[str, Any]) -> None:
+    """The trap of docs/scenarios.md: `has_more`, and nothing new."""
+    trap = CallRule("batches.list", **verb)
+    run = Run(Scenario(on_call=(trap,)))
+    with pytest.raises(FakeBatchError) as caught:
+        for number in count(1):  # noqa: B007
+            run.call(listing(run, "batch_x"))
+            run.advance(60)
+    assert number == 100
+    assert message(caught.value)[1:] == [
+        f"It came for after='batch_x' by a rule, {trap}.",
+        "End the loop at a page without new objects, whatever has_more says.",
+    ]
+
+
+NO_LOOPS: dict[str, dict[str, Any]] = {
+    "other objects": {"reply": Reply({"data": [{"id": "batch_y"}], "has_more": True})},
+    "nothing, and no more": {"reply": Reply({"data": [], "has_more": False})},
+    "no page": {"reply": Reply("<html>")},
+    "no page, but JSON": {"reply": Reply({"data": {"id": "batch_x"}})},
+    "an error": {"fail": Fail(503)},
+    "a page that is cut": {"truncate": Truncate(0.5)},
+    "until a rule ends": {
+        "reply": Reply({"data": [{"id": "batch_x"}]}),
+        "between": ("0s", "3h"),
+    },
+}
+
+
+@pytest.mark.parametrize("rule", NO_LOOPS.values(), ids=NO_LOOPS)
+def test_other_answers_again_and_again_are_no_loop(rule: dict[str, Any]) -> None:
+    """A client waits until it gets the page, or for something to come after it."""
+    run = Run(Scenario(on_call=(CallRule("batches.list", **rule),)))
+    for _ in range(150):
+        run.call(listing(run, "batch_x"))
+        run.advance(60)
+
+
+def test_a_page_that_changes_is_no_loop() -> None:
+    """Who looks there for the progress of a batch waits for something."""
+    run = Run(Scenario(schedule=Schedule(in_progress="5h")), DIALECTS["groq"])
+    path = listing(run, run.create()[9:])
+    pages = set[bytes]()
+    for _ in range(240):
+        run.advance(60)
+        pages.add(run.call(path).body)
+    assert len(pages) > 5
+
+
+def test_two_tasks_page_without_end_side_by_side() -> None:
+    """Each is a loop of its own."""
+    run = Run(dialect=DIALECTS["groq"])
+    path = listing(run, run.create()[9:])
+    run.advance(7 * 86_400)
+
+    async def read() -> int:
+        for number in range(150):
+            try:
+                run.call(path)
+            except FakeBatchError:
+                return number + 1
+            run.advance(1)
+            await asyncio.sleep(0)
+        return 0
+
+    async def main() -> tuple[int, int]:
+        return await asyncio.gather(read(), read())
+
+    assert [*asyncio.run(main())] == [100, 100]
+
+
 def page_with_keys_by_turns(run: Run, path: str, number: int) -> None:
     run.call(path, authorization=f"Bearer sk-{number % 2}")
-
-
-def page_with_time_between(run: Run, path: str, _: int) -> None:
-    run.call(path)
-    run.advance(0.001)
 
 
 def page_by_a_task(run: Run, path: str, _: int) -> None:
@@ -204,11 +320,9 @@ def page_by_a_task(run: Run, path: str, _: int) -> None:
     asyncio.run(read())
 
 
-@pytest.mark.parametrize("call", [page_with_keys_by_turns, page_with_time_between, page_by_a_task])
-def test_the_same_page_for_others_or_later_is_no_loop(
-    call: Callable[[Run, str, int], None],
-) -> None:
-    """Only a client that gets the same page again and again while time stands still is endless."""
+@pytest.mark.parametrize("call", [page_with_keys_by_turns, page_by_a_task])
+def test_the_same_page_for_others_is_no_loop(call: Callable[[Run, str, int], None]) -> None:
+    """Only a client that itself gets the same page again and again is endless."""
     run = Run(dialect=DIALECTS["groq"])
     path = listing(run, run.create()[9:])
     for number in range(300):

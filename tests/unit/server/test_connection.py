@@ -8,9 +8,11 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import requests
 
+from fakebatch.interception.calls import request_from
 from fakebatch.server.connection import BLOCK, WHOLE
 from fakebatch.server.server import Server
 from fakebatch.wire.messages import Broken, Pause, Reply, Request, Script, Step
@@ -50,6 +52,32 @@ READ = {
     "a long form in pieces": (post(b"x" * (WHOLE + 1), FORM), b"x" * (WHOLE + 1)),
     "a long body that is not a form": (post(b"x" * (WHOLE + 1)), b"x" * (WHOLE + 1)),
 }
+
+
+TARGETS = {
+    "an encoded slash in an id": "/v1/files/a%2Fb/content",
+    "an encoded percent sign": "/v1/files/a%252Fb",
+    "letters beyond ASCII": "/v1/models/%C3%A9%20x",
+    "bytes that are not UTF-8": "/v1/models/%FF",
+    "a parameter twice": "/v1/files?limit=1&limit=2",
+    "an empty parameter": "/v1/files?after=&order",
+    "a plus sign": "/v1/files?after=a+b%2Bc",
+}
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_a_target_is_read_as_by_our_transports(target: str) -> None:
+    """The same path and the same query, whichever way a request comes."""
+    requests_: list[Request] = []
+
+    def keep(request: Request) -> Reply:
+        requests_.append(request)
+        return plain(b"")
+
+    with serving(keep) as server:
+        exchange(server, get(target))
+    expected = request_from(httpx.Request("GET", f"https://api.openai.com{target}"))
+    assert [(each.path, each.query) for each in requests_] == [(expected.path, expected.query)]
 
 
 @pytest.mark.parametrize(("request_", "answer"), READ.values(), ids=READ)

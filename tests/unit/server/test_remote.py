@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 import fakebatch
-from fakebatch import RefusedRequest, Remote, Scenario, UsageError
+from fakebatch import FakeBatchWarning, RefusedRequest, Remote, Scenario, UsageError
+from fakebatch.inspection import seeding
 from fakebatch.server.handler import Handler
+from fakebatch.server.plane import Plane
+from fakebatch.server.remote_objects import RemoteBatches, RemoteFiles
 from fakebatch.server.server import Server
 from fakebatch.server.worlds import Worlds
 from support.batches import CHAT, request
@@ -132,6 +137,32 @@ def test_the_journal_has_the_calls(world: Remote) -> None:
         world.journal.count("x")  # type: ignore[arg-type]
 
 
+def test_a_loop_over_the_journal_is_one_request(
+    world: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one for each call."""
+    client = Client(world)
+    client.finish(client.create())
+    sent, send = list[str](), Plane.send
+
+    def note(plane: Plane, method: str, path: str, body: object = None) -> object:
+        sent.append(path)
+        return send(plane, method, path, body)
+
+    monkeypatch.setattr(Plane, "send", note)
+    assert sum(1 for _ in world.journal) > 3
+    assert [call.operation for call in reversed(world.journal)][-1] == "files.create"
+    assert sent == ["journal", "journal"]
+
+
+@pytest.mark.parametrize(
+    ("here", "there"), [(seeding.Batches, RemoteBatches), (seeding.Files, RemoteFiles)]
+)
+def test_objects_are_added_by_the_same_words(here: Any, there: Any) -> None:
+    """Names, defaults and annotations of the parameters are those of the fixture."""
+    assert signature(there.add).parameters == signature(here.add).parameters
+
+
 def test_objects_have_the_fields_of_the_api(world: Remote) -> None:
     """And what a client cannot see: plan, history, lines, downloads, who wrote a file."""
     client = Client(world)
@@ -223,6 +254,28 @@ def test_rules_that_were_never_used_are_an_error_at_the_end(world: Remote) -> No
         world.check_rules()
 
 
+@pytest.mark.parametrize("has_verb", [True, False])
+def test_unused_rules_are_what_the_world_says(server: Server, has_verb: bool) -> None:
+    """An error, a warning or nothing, as with the fixture; the test may change it, too."""
+
+    def world(unused_rules: str) -> Remote:
+        server._answer.worlds.add(unused_rules, unused_rules=unused_rules)  # type: ignore[attr-defined]
+        made = fakebatch.connect(f"{server.url}/w/{unused_rules}")
+        selection = made.on_call("models.list")
+        if has_verb:
+            selection.fail(500)
+        return made
+
+    message = "was never used" if has_verb else "has no verb"
+    world("ignore").check_rules()
+    with pytest.warns(FakeBatchWarning, match=message):
+        world("warn").check_rules()
+    with pytest.raises(UsageError, match=message):
+        (strict := world("error")).check_rules()
+    strict.unused_rules = "ignore"
+    strict.check_rules()
+
+
 NOT_THERE = {
     "no URL": ("localhost:8000", "is not the URL of a server"),
     "no server": ("http://127.0.0.1:1/v1", "No fakebatch server answers at http://127.0.0.1:1"),
@@ -234,6 +287,19 @@ def test_without_a_server_there_is_nothing_to_connect_to(url: str, message: str)
     """The message says what to start."""
     with pytest.raises(UsageError, match=message):
         fakebatch.connect(url)
+
+
+def test_signed_urls_of_result_files_lead_to_the_world(server: Server) -> None:
+    """Under the name by which the client knows the server, not to the provider."""
+    server._answer.worlds.add("signed", dialect="siliconflow")  # type: ignore[attr-defined]
+    for host in ("127.0.0.1", "localhost"):
+        world = fakebatch.connect(f"http://{host}:{server.port}/w/signed")
+        client = Client(world)
+        id_ = world.batches.add(lines(1)).id
+        url = client.get(f"/batches/{id_}").json()["output_file_id"]
+        assert url.startswith(f"{world.url}/files/")
+        assert world.url.startswith(f"http://{host}:")
+        assert requests.get(url, timeout=10).text.count("\n") == 1
 
 
 def test_an_unknown_world_is_an_error(server: Server) -> None:

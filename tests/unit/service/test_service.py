@@ -217,6 +217,22 @@ def test_a_deleted_result_file_stays_deleted() -> None:
     assert of.seen(batch)["error_file_id"] is not None
 
 
+@pytest.mark.parametrize("by_call", [False, True])
+def test_what_time_deletes_keeps_its_content(*, by_call: bool) -> None:
+    """A batch may delete its input when it ends: it knows its lines, which a call would free."""
+    of = Provider()
+    file = of.upload(requests(10_000))
+    params = BatchCreateParams(CHAT, "24h", file, deletes_input=not by_call)
+    batch = of.service.batches.create(params, of.now).id
+    of.wait(DAY)
+    of.service.state.settle(of.now)
+    assert of.seen(batch)["usage"]
+    if by_call:
+        of.service.files.delete(file, of.now)
+    assert file not in of.there()
+    assert of.service.state.batches.retrieve(batch, of.now).has_lines != by_call
+
+
 def test_what_is_said_later_changes_no_batch_that_exists() -> None:
     """A batch has the scenario of the moment in which it was created."""
     of = Provider()

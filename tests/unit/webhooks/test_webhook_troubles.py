@@ -121,6 +121,44 @@ def test_rules_hold_for_what_the_call_leaves_out(fakebatch: FakeBatch) -> None:
     assert inbox.moments == [HOUR, HOUR]
 
 
+def test_a_rule_holds_for_batches_that_exist_already(fakebatch: FakeBatch) -> None:
+    """Also where the sender already waits for the end of the batch."""
+    inbox = Inbox()
+    fakebatch.webhooks.deliver_to(inbox)
+    create()
+    time.sleep(HOUR / 2)
+    fakebatch.on_webhook().deliver(early="10m")
+    time.sleep(HOUR)
+    assert inbox.moments == [HOUR - 600]
+
+
+def test_a_rule_that_is_gone_holds_no_longer(fakebatch: FakeBatch) -> None:
+    """The webhook then comes at the end of its batch."""
+    inbox, scenario = Inbox(), fakebatch.scenario
+    fakebatch.on_webhook().deliver(early="10m")
+    fakebatch.webhooks.deliver_to(inbox)
+    create()
+    time.sleep(HOUR / 2)
+    fakebatch.scenario = scenario
+    time.sleep(HOUR)
+    assert inbox.moments == [HOUR]
+
+
+def test_a_later_batch_may_change_the_number_of_an_earlier(fakebatch: FakeBatch) -> None:
+    """It ends first, so that the webhook of the other is the second."""
+    fakebatch.on_batch(nth=1).schedule(in_progress="5h")
+    fakebatch.on_webhook(nth=2).deliver(early="10m")
+    inbox = Inbox()
+    fakebatch.webhooks.deliver_to(inbox)
+    slow = create()
+    time.sleep(HOUR)
+    quick = create()
+    time.sleep(9 * HOUR)
+    end = fakebatch.batches[slow].plan[-1].at.timestamp() - fakebatch.batches[slow].created_at
+    assert inbox.batches == [quick, slow]
+    assert inbox.moments == [2 * HOUR, end - 600]
+
+
 def test_the_second_batch_to_end_is_told_early(fakebatch: FakeBatch) -> None:
     """Webhooks are numbered by the ends of their batches, whoever looks when."""
     fakebatch.on_batch(nth=1).schedule(in_progress="2h")

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import requests
 
-from fakebatch.wire.params import Part
+from fakebatch.wire.forms import Part
 from support.calling import parts
 from support.refusals import said
 
