@@ -71,7 +71,7 @@ def judge(case: Case, record: Record, report: Report, *, leftovers: bool = False
         key=lambda finding: finding.since,
     )
     unclean = [*trial.uncleanness(leftovers=leftovers)]
-    gave_up = report.raised or trial.reason_of_giving_up
+    gave_up = trial.reason_of_giving_up
     outcome: Outcome = "unclean" if unclean else "pass"
     if wrong:
         outcome = "fail"
@@ -211,7 +211,12 @@ class _Trial:
 
     @property
     def reason_of_giving_up(self) -> str:
-        """The failure that the client reported for requests of which no line has run, if any."""
+        """An exception in place of results, or a failure of a request that never ran.
+
+        Empty: the client did not give up.
+        """
+        if self.report.raised and self.requested.ids.keys() - self.reported.keys():
+            return self.report.raised
         for id_, answers in self.reported.items():
             for answer in answers:
                 if isinstance(answer, Failure) and self.never_ran(id_):

@@ -354,6 +354,11 @@ def test_a_request_is_reported_once(twice: list[str], times: int) -> None:
     assert verdict.outcome == "fail"
 
 
+def test_an_exception_after_all_results() -> None:
+    """An exception stands for requests that were not reported, and here there are none."""
+    assert judge(CASE, RECORD, Report((*TRUE.items(),), "exit status 1")).outcome == "pass"
+
+
 def test_a_failure_in_words() -> None:
     """A failure that a command reports is the same as an exception."""
     results = tuple((id_, Failure("no") if id_ == "row-1" else TRUE[id_]) for id_ in IDS)
