@@ -116,10 +116,21 @@ class Card:
             lines.append(f"  {verdict.reason}")
         return "\n".join([*lines, f"  Alone: {self.command.format(id=verdict.id)}"])
 
+    def after_matrix(self) -> str:
+        """The problems; a line for each verdict that is neither these nor a pass; a summary."""
+        notes = [
+            f"{each.id}: {each.outcome}: {note}"
+            for each in self
+            if each.outcome in ("unclean", "info") and not self.fails(each)
+            for note in [*(finding.message[0] for finding in each.findings), each.reason]
+            if note
+        ]
+        parts = [*self.problems, *(["\n".join(notes)] if notes else []), self.summary()]
+        return "\n\n".join(parts)
+
     def text(self) -> str:
-        """The matrix, the problems, and a summary."""
-        rows = (row for row, _ in self.rows())
-        return "\n".join([*rows, "", *(f"{each}\n" for each in self.problems), self.summary()])
+        """The matrix, and what it means in words."""
+        return "\n".join([*(row for row, _ in self.rows()), "", self.after_matrix()])
 
     def as_json(self) -> str:
         """All verdicts as JSON."""
@@ -159,7 +170,7 @@ def verdict_data(verdict: Verdict) -> dict[str, Any]:
         "outcome": verdict.outcome,
         "findings": [
             {
-                "verdict": each.check,
+                "check": each.check,
                 "objects": [*each.objects],
                 "since": moment_text(each.since),
                 "message": [*each.message],
