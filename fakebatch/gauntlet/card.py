@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -119,7 +120,7 @@ class Card:
     def after_matrix(self) -> str:
         """The problems; a line for each verdict that is neither these nor a pass; a summary."""
         notes = [
-            f"{each.id}: {each.outcome}: {note}"
+            f"{each.id}: {each.outcome}: {shorten(note, 200, placeholder='…')}"
             for each in self
             if each.outcome in ("unclean", "info") and not self.fails(each)
             for note in [*(finding.message[0] for finding in each.findings), each.reason]
@@ -170,7 +171,7 @@ def verdict_data(verdict: Verdict) -> dict[str, Any]:
         "outcome": verdict.outcome,
         "findings": [
             {
-                "check": each.check,
+                "verdict": each.check,
                 "objects": [*each.objects],
                 "since": moment_text(each.since),
                 "message": [*each.message],
