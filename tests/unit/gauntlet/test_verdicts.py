@@ -417,6 +417,17 @@ def test_a_download_in_vain(tries: bool, outcome: str) -> None:
     assert verdict.outcome == outcome
 
 
+def test_a_probe() -> None:
+    """A direct call with a prompt of its own, as inspect-ai makes it first, is no spent request."""
+
+    def run(requests: list[dict[str, Any]]) -> Results:
+        hello: Any = [{"role": "user", "content": "Say hello."}]
+        openai.OpenAI().chat.completions.create(model="gpt-4o-mini", messages=hello)
+        return fetched(requests)
+
+    assert [each.outcome for each in fakebatch.run_gauntlet(run, only="shuffled-order")] == ["pass"]
+
+
 # --- laws
 
 
