@@ -57,6 +57,7 @@ class Work:
         text = json.dumps(requests, allow_nan=False).encode()  # NaN would fail a whole batch
         self.name = hashlib.sha256(text).hexdigest()[:16]
         self.path = Path(directory, f"batches-{self.name}.json").absolute()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         known = self.path.read_text() if self.path.exists() else '{"jobs": {}, "results": {}}'
         self.state = json.loads(known)
 

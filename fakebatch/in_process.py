@@ -21,6 +21,8 @@ from fakebatch.gauntlet.record import Killed, Watch
 from fakebatch.gauntlet.verdicts import Failure, Report, Verdict, judge
 
 BASE_URL = "https://api.openai.com/v1"
+RESTART = "1m"
+"""How long it takes in virtual time until a client that was killed is started again."""
 """Where every provider is emulated: clients need not know which one an incident is of."""
 
 Results = Mapping[str, Any]
@@ -139,6 +141,7 @@ class Trial:
                 report = Report(raised="it was killed")
             if not self.watch.is_dead or self.watch.endless:
                 return report
+            self.fake.clock.advance(RESTART)
             self.watch.revive()
 
     def judge(self, report: Report) -> Verdict:

@@ -123,7 +123,7 @@ def gauntlet(
         case Format.TEXT:
             for row, outcome in card.rows():
                 console.print(row, style=STYLES.get(outcome, "bold"))
-            console.print("", *(f"{each}\n" for each in card.problems), card.summary(), sep="\n")
+            console.print("", card.after_matrix(), sep="\n")
     if card.problems:
         raise typer.Exit(1)
 

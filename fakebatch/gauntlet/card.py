@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -116,10 +117,21 @@ class Card:
             lines.append(f"  {verdict.reason}")
         return "\n".join([*lines, f"  Alone: {self.command.format(id=verdict.id)}"])
 
+    def after_matrix(self) -> str:
+        """The problems; a line for each verdict that is neither these nor a pass; a summary."""
+        notes = [
+            f"{each.id}: {each.outcome}: {shorten(note, 200, placeholder='…')}"
+            for each in self
+            if each.outcome in ("unclean", "info") and not self.fails(each)
+            for note in [*(finding.message[0] for finding in each.findings), each.reason]
+            if note
+        ]
+        parts = [*self.problems, *(["\n".join(notes)] if notes else []), self.summary()]
+        return "\n\n".join(parts)
+
     def text(self) -> str:
-        """The matrix, the problems, and a summary."""
-        rows = (row for row, _ in self.rows())
-        return "\n".join([*rows, "", *(f"{each}\n" for each in self.problems), self.summary()])
+        """The matrix, and what it means in words."""
+        return "\n".join([*(row for row, _ in self.rows()), "", self.after_matrix()])
 
     def as_json(self) -> str:
         """All verdicts as JSON."""

@@ -83,6 +83,8 @@ class Record:
     """Those of which the client has seen the ids, and since when."""
     downloads: Mapping[str, int]
     """The files that it downloaded whole, and when first."""
+    tried: frozenset[str]
+    """The result files that it tried to download once they were written, in vain or not."""
     direct: tuple[tuple[str | None, Any], ...]
     """The requests that it made without a batch, and the bodies that answered them."""
     polls: int
@@ -123,6 +125,7 @@ class Watch:
     _is_due: bool = False
     _looks: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])
     _downloads: dict[str, int] = field(default_factory=dict[str, int])
+    _tried: dict[str, int] = field(default_factory=dict[str, int])
     _direct: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
 
     def __post_init__(self) -> None:
@@ -163,6 +166,8 @@ class Watch:
             self._polls += 1
         if name.startswith("batches.") and status == 200:
             self._looks[f"{name} {id_}"] = at, reply.body
+        if name == "files.content":
+            self._tried[id_] = at
         if self._left and name == self._left[0] and (status == 200 or hit):
             del self._left[0]
             if name == "files.content":
@@ -196,6 +201,7 @@ class Watch:
             written,
             {file_id: at for file_id, at in self._shown() if file_id in written},
             self._downloads,
+            frozenset(id_ for id_, at in written.items() if self._tried.get(id_, -1) >= at),
             tuple(self._direct_answers()),
             self._polls,
             self._calls,

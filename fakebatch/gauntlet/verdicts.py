@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -240,10 +240,41 @@ class _Trial:
 
     # --- no double spend, terminates, clean
 
+    @cached_property
+    def parts(self) -> Sequence[BatchRecord]:
+        """The batches that have no request again: into so many the client divided them."""
+        seen, parts = Counter[str | None](), list[BatchRecord]()
+        for batch in self.record.batches:
+            seen.update(line.custom_id for line in batch.lines)
+            if batch.lines and all(
+                seen[line.custom_id] <= self.requested.ids.get(line.custom_id or "", 0)
+                for line in batch.lines
+            ):
+                parts.append(batch)
+        return parts
+
+    @property
+    def necessary(self) -> tuple[int, int, int]:
+        """How many batches, lines and polls would do.
+
+        The catalogue counts them for a client that submits all requests at once. If it divides
+        them, what happens to one batch, or to at least one line of a batch, can happen to each
+        part; but no request is needed more often than there.
+        """
+        incident, requests, parts = (
+            self.case.incident,
+            len(self.case.requests),
+            max(len(self.parts), 1),
+        )
+        rounds = -(-incident.max_lines // requests)
+        repeated = max(incident.max_lines - requests, 0)
+        lines = min(incident.max_lines + repeated * (parts - 1), requests * rounds)
+        return incident.max_batches * parts, lines, incident.max_polls * parts
+
     def double_spends(self) -> Iterator[Finding]:
         """More batches or lines than the incident makes necessary."""
-        incident, batches = self.case.incident, self.record.batches
-        most_batches, most_lines = incident.max_batches, incident.max_lines
+        batches = sorted(self.record.batches, key=lambda batch: batch not in self.parts)
+        most_batches, most_lines, _ = self.necessary
         if len(batches) <= most_batches and self.billed <= most_lines:
             return
         runs = accumulate(0 if batch.fails else len(batch.lines) for batch in batches)
@@ -254,10 +285,26 @@ class _Trial:
         ]
         made = f"{_number(len(batches), 'batch')} with {_number(self.billed, 'line')} in all"
         need = f"{_number(most_batches, 'batch')} with {_number(most_lines, 'line')} would do"
-        advice = "Before you repeat a create, look in the list of batches for the first one."
-        since = too_many[0].created if too_many else self.record.ended
-        ids = [batch.id for batch in too_many]
-        yield self.finding("no double spend", ids, f"{made} were submitted; {need}.", advice, since)
+        what = f"{made} were submitted; {need}."
+        if not too_many:
+            advice = "Do not make a direct call for a request that has been answered."
+            yield self.finding("no double spend", [], what, advice, self.record.ended)
+            return
+        extra = min(too_many, key=lambda batch: batch.created)
+        since, extra_ids = extra.created, {line.custom_id for line in extra.lines}
+        was_running = any(
+            batch.created < since and (batch.ends is None or since < batch.ends)
+            for batch in batches
+            if extra_ids & {line.custom_id for line in batch.lines}
+        )
+        known = f"The first that need not be is {extra.id}, created at {moment_text(since)}."
+        advice = (
+            "Before you repeat a create, look in the list of batches for the first one."
+            if was_running
+            else "Submit a request again only if it failed in a way that passes, and only once."
+        )
+        ids = tuple(batch.id for batch in too_many)
+        yield Finding("no double spend", ids, since, (what, known, advice))
 
     def endless(self) -> Iterator[Finding]:
         """A wait without end."""
@@ -268,11 +315,11 @@ class _Trial:
     def uncleanness(self, *, leftovers: bool) -> Iterator[Finding]:
         """Polls too often, and result files that the client saw and did not download."""
         yield from (replace(finding, check="clean") for finding in self.record.impolite)
-        most = self.case.incident.max_polls
+        _, _, most = self.necessary
         if self.record.polls > most:
             what = f"{self.record.polls} polls were made; {most} would do."
             yield self.finding("clean", [], what, "Poll less often the longer a batch takes.")
-        left = [id_ for id_ in self.record.shown if id_ not in self.record.downloads]
+        left = [id_ for id_ in self.record.shown if id_ not in self.record.tried]
         if left:
             files = (f"{id_} ({self.record.kinds[id_]})" for id_ in left)
             what = f"{', '.join(files)}: never downloaded."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import fakebatch
+from fakebatch import request_line
 from support.examples import example
 
 pytestmark = [pytest.mark.sync, pytest.mark.untyped]
@@ -36,6 +38,13 @@ def test_the_robust_client_passes(run: Any) -> None:
     card = fakebatch.run_gauntlet(run, only=SMOKE)
     assert {each.id: each.outcome for each in card if each.outcome != "pass"} == {}
     assert len(card) == len(SMOKE)
+
+
+def test_a_new_state_directory(fakebatch: fakebatch.FakeBatch, tmp_path: Path) -> None:
+    """The robust client makes the directory of its state, as the command of its page needs."""
+    results = robust.run([request_line("a", "hi")], tmp_path / "new" / "state")
+    assert [*results] == ["a"]
+    assert [*(tmp_path / "new" / "state").glob("*.json")]
 
 
 NAIVE = {

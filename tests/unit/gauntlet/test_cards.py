@@ -80,6 +80,27 @@ def test_the_text() -> None:
     assert lines[-1] == "2 fail, 1 not run (1 known)"
 
 
+NOTES: dict[str, tuple[Verdict, bool, list[str]]] = {
+    "what was unclean": (Verdict("a/b", "unclean", (FINDING,)), False, ["row-1 is missing."]),
+    "why a client gave up": (Verdict("a/b", "info", reason="No quota."), False, ["No quota."]),
+    "nothing of one that passes": (Verdict("a/b", "pass"), False, []),
+    "nothing twice: with strict it is a problem": (
+        Verdict("a/b", "info", reason="No quota."),
+        True,
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", NOTES)
+def test_notes(sentence: str) -> None:
+    """The text says in a line why a verdict is unclean or info, though it is no failure."""
+    verdict, strict, words = NOTES[sentence]
+    lines = Card((verdict,), strict=strict).text().split("\n")
+    noted = [line for line in lines if line.startswith(f"a/b: {verdict.outcome}: ")]
+    assert noted == [f"a/b: {verdict.outcome}: {each}" for each in words]
+
+
 def test_json() -> None:
     """Verdicts as data, with the findings and what they cost."""
     data = json.loads(card(a="fail").as_json())

@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -300,6 +301,120 @@ def test_direct_calls() -> None:
     assert [each.outcome for each in fakebatch.run_gauntlet(run, only="shuffled-order")] == ["pass"]
     [verdict] = fakebatch.run_gauntlet(twice, only="shuffled-order", check=False)
     assert [each.check for each in verdict.findings] == ["no double spend"]
+
+
+# --- clients that divide the requests
+
+
+def divided(requests: list[dict[str, Any]], size: int = 4) -> Results:
+    """The answers of batches of a few requests, and of a second batch for those without."""
+    results: Results = {}
+    for start in range(0, len(requests), size):
+        part = requests[start : start + size]
+        results |= fetched(part)
+        left = [each for each in part if each["custom_id"] not in results]
+        results |= fetched(left) if left else {}
+    return results
+
+
+def all_twice(requests: list[dict[str, Any]]) -> Results:
+    divided(requests)
+    return divided(requests)
+
+
+def a_part_twice(requests: list[dict[str, Any]]) -> Results:
+    fetched(requests[:4])
+    return divided(requests)
+
+
+def a_part_created_twice(requests: list[dict[str, Any]]) -> Results:
+    client = openai.OpenAI(max_retries=0)
+    content = "\n".join(map(json.dumps, requests[:4])).encode()
+    file = client.files.create(file=("a.jsonl", content), purpose="batch")
+    client.batches.create(
+        input_file_id=file.id, endpoint=requests[0]["url"], completion_window="24h"
+    )
+    time.sleep(60)
+    return divided(requests)
+
+
+LOOK = "Before you repeat a create, look in the list of batches for the first one."
+ONCE = "Submit a request again only if it failed in a way that passes, and only once."
+DIVIDED = {
+    # the client, the incident, and what it is advised; empty: it passes
+    "each request once": (divided, "shuffled-order", ""),
+    "those without a result a second time": (divided, "missing-custom-ids", ""),
+    "all a second time": (all_twice, "shuffled-order", ONCE),
+    "a part a second time": (a_part_twice, "shuffled-order", ONCE),
+    "a part a second time, while the first runs": (a_part_created_twice, "shuffled-order", LOOK),
+}
+
+
+@pytest.mark.parametrize("sentence", DIVIDED)
+def test_a_client_that_divides_the_requests(sentence: str) -> None:
+    """Small batches cost nothing; a request that is submitted again without need does."""
+    run, incident, advice = DIVIDED[sentence]
+    [verdict] = fakebatch.run_gauntlet(run, only=incident, check=False)
+    assert [(each.check, each.message[2]) for each in verdict.findings] == (
+        [("no double spend", advice)] if advice else []
+    )
+    assert verdict.outcome == ("fail" if advice else "pass")
+
+
+def test_the_moment_of_a_double_spend() -> None:
+    """It names the first batch that need not be, and when that was created."""
+    [verdict] = fakebatch.run_gauntlet(all_twice, only="shuffled-order", check=False)
+    [finding] = verdict.findings
+    assert finding.message[1].startswith(f"The first that need not be is {finding.objects[0]}, ")
+
+
+def test_a_restart_takes_time() -> None:
+    """A client that is started again may poll at once: it was not the one that polled before."""
+
+    def run(requests: list[dict[str, Any]]) -> Results:
+        client, state = openai.OpenAI(max_retries=0), Path("ids.json")
+        if not state.exists():
+            content = "\n".join(map(json.dumps, requests)).encode()
+            file = client.files.create(file=("a.jsonl", content), purpose="batch")
+            batch = client.batches.create(
+                input_file_id=file.id, endpoint=requests[0]["url"], completion_window="24h"
+            )
+            state.write_text(batch.id)
+        while True:
+            batch = client.batches.retrieve(state.read_text())
+            client.batches.list()  # killed here
+            if batch.status == "completed":
+                break
+            time.sleep(600)
+        rows = client.files.content(batch.output_file_id or "").content.split(b"\n")
+        lines = [json.loads(row) for row in rows if row]
+        return {line["custom_id"]: line["response"]["body"] for line in lines}
+
+    [verdict] = fakebatch.run_gauntlet(run, only="killed-while-polling")
+    assert verdict.outcome == "pass"
+
+
+@pytest.mark.parametrize(("tries", "outcome"), [(True, "pass"), (False, "unclean")])
+def test_a_download_in_vain(tries: bool, outcome: str) -> None:
+    """A result file that cannot be had is not left behind by a client that has asked for it."""
+
+    def run(requests: list[dict[str, Any]]) -> Results:
+        client = openai.OpenAI(max_retries=0)
+        content = "\n".join(map(json.dumps, requests)).encode()
+        file = client.files.create(file=("a.jsonl", content), purpose="batch")
+        batch = client.batches.create(
+            input_file_id=file.id, endpoint=requests[0]["url"], completion_window="24h"
+        )
+        while batch.status != "completed":
+            time.sleep(600)
+            batch = client.batches.retrieve(batch.id)
+        if tries:
+            with pytest.raises(openai.NotFoundError):
+                client.files.content(batch.output_file_id or "")
+        return {each["custom_id"]: ValueError("the file is gone") for each in requests}
+
+    [verdict] = fakebatch.run_gauntlet(run, only="output-expired-or-deleted", check=False)
+    assert verdict.outcome == outcome
 
 
 def test_a_probe() -> None:
