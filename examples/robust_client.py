@@ -90,7 +90,7 @@ class Work:
         params = {"endpoint": self.requests[ids[0]]["url"], "completion_window": "24h"}
         await self.create(job, "batches", input_file_id=job["files"], **params)
         for id_, result in (await self.read(job)).items():
-            again = result["again"] and id_ not in self.state["results"]  # it is not paid thrice
+            again = result["again"] and id_ not in self.state["results"]  # no third time
             self.state["results"][id_] = {**result, "again": again}
         jobs.remove(job)
         self.save()

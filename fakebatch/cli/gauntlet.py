@@ -233,7 +233,7 @@ class Process:
             word.replace("{input}", str(paths["input"]))
             .replace("{output}", str(paths["output"]))
             .replace("{state}", str(paths["state"]))
-            for word in map(_located, [program, *arguments])
+            for word in map(located, [program, *arguments])
         ]
         world = trial.world
         names = ("OPENAI_API_KEY", *trial.case.dialect.environment)
@@ -253,7 +253,7 @@ class Process:
         )
 
 
-def _located(word: str) -> str:
+def located(word: str) -> str:
     """A word that names a file of the caller, as a path that holds in any directory.
 
     A directory needs a slash: the word after `python -m` may be the name of one, too.
