@@ -121,10 +121,12 @@ class _Trial:
 
     @property
     def billed(self) -> int:
-        """How many lines were submitted in batches that run."""
-        return sum(len(batch.lines) for batch in self.record.batches if not batch.fails) + len(
-            self.record.direct
-        )
+        """How many requests were submitted in batches that run, or made directly.
+
+        A direct request that is none of the case is a probe of what the model can do.
+        """
+        lines = sum(len(batch.lines) for batch in self.record.batches if not batch.fails)
+        return lines + sum(owner is not None for owner, _ in self.record.direct)
 
     def bodies(self, id_: str) -> Iterator[Any]:
         """The response bodies that answer a request."""
