@@ -44,16 +44,16 @@ def test_the_cards() -> None:
 
 
 def test_the_steps() -> None:
-    """The lines of code are those of the example, which has at most 200, and the incidents exist."""
+    """Their `py` blocks are lines of the example, which has at most 200; the incidents exist."""
     steps = PAGE.read_text(encoding="utf-8").partition("## The cards")[0]
     source = (EXAMPLES / "robust_client.py").read_text(encoding="utf-8")
     assert len(source.splitlines()) <= 200
     lines = [line.strip() for line in source.splitlines()]
-    blocks = re.findall(r"^```python\n(.*?)^```", steps, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```py\n(.*?)^```", steps, re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 10
     for block in blocks:
         assert block == dedent(block)
-        for part in block.strip().split("\n\n"):
+        for part in re.split(r"\n{2,}", block.strip()):
             found = [line.strip() for line in part.splitlines()]
             starts = range(len(lines) - len(found) + 1)
             assert any(lines[at : at + len(found)] == found for at in starts), part
