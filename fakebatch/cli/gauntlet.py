@@ -89,8 +89,8 @@ def gauntlet(
     The client gets request lines as JSONL in {input}, and OPENAI_BASE_URL and OPENAI_API_KEY. It
     writes one JSON object per request to {output}: {"custom_id": …, "answer": …} with the text or
     the response body, or {"custom_id": …, "error": "…"}. Other exit statuses than 0 stand for all
-    requests that it does not report. The directory {state} is still there when a client that was
-    killed is started again.
+    requests that it does not report. It runs in a directory of its own, {state}, which is still
+    there when a client that was killed is started again. Words that name files stay right.
     """
     failures = known_failures(known)
     chosen = cases(tuple(only or ()), _shard(shard))
@@ -227,11 +227,13 @@ class Process:
     def _started(
         self, trial: trials.Trial, paths: Mapping[str, Path], log: IO[bytes]
     ) -> subprocess.Popen[bytes]:
+        name, *arguments = self.runs.command
+        program = shutil.which(name) or name  # Windows finds npm.cmd only so
         words = [
             word.replace("{input}", str(paths["input"]))
             .replace("{output}", str(paths["output"]))
             .replace("{state}", str(paths["state"]))
-            for word in self.runs.command
+            for word in map(located, [program, *arguments])
         ]
         world = trial.world
         names = ("OPENAI_API_KEY", *trial.case.dialect.environment)
@@ -240,15 +242,26 @@ class Process:
             **dict.fromkeys(names, world.key),
             "OPENAI_BASE_URL": self.runs.url + world.path,
         }
-        program = shutil.which(words[0]) or words[0]  # Windows finds npm.cmd only so
         return subprocess.Popen(  # noqa: S603  # the user's own
-            [program, *words[1:]],
+            words,
+            cwd=paths["state"],
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+
+
+def located(word: str) -> str:
+    """A word that names a file of the caller, as a path that holds in any directory.
+
+    A directory needs a slash: the word after `python -m` may be the name of one, too.
+    """
+    # code after -c is too long for a name: os.path says no, where Path raises
+    has_slash = "/" in word or os.sep in word
+    is_path = os.path.isfile(word) or (has_slash and os.path.exists(word))  # noqa: PTH110, PTH113
+    return str(Path(word).absolute()) if is_path else word
 
 
 _EXCEPTION = re.compile(r"(Uncaught )?[\w.]*(Error|Exception)\b")

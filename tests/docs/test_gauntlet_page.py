@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from textwrap import dedent
 
 import pytest
 
 from fakebatch.gauntlet.card import Card
 from fakebatch.rules.catalogue import known
+from support.examples import EXAMPLES
 from support.gauntlet_page import PAGE, cards
 
 ROW = re.compile(r"^\| ([a-z]+/[a-z0-9-]+) \| ([a-z ]+) \| (?:([a-z ]+): .*)?", re.MULTILINE)
@@ -39,3 +41,22 @@ def test_the_cards() -> None:
     assert {outcome for outcome, _ in robust.values()} <= {"pass", "info"}
     recoverable = {incident.id for incident in known().values() if incident.recoverable}
     assert not recoverable & printed("robust").keys()
+
+
+def test_the_steps() -> None:
+    """Their `py` blocks are lines of the example, which has at most 200; the incidents exist."""
+    steps = PAGE.read_text(encoding="utf-8").partition("## The cards")[0]
+    source = (EXAMPLES / "robust_client.py").read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 200
+    lines = [line.strip() for line in source.splitlines()]
+    blocks = re.findall(r"^```py\n(.*?)^```", steps, re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 10
+    for block in blocks:
+        assert block == dedent(block)
+        for part in re.split(r"\n{2,}", block.strip()):
+            found = [line.strip() for line in part.splitlines()]
+            starts = range(len(lines) - len(found) + 1)
+            assert any(lines[at : at + len(found)] == found for at in starts), part
+    linked = re.findall(r"\[([a-z0-9-]+)\]\(incidents\.md#([a-z0-9-]+)\)", steps)
+    assert set(linked) <= {(i.id.split("/")[1], i.id.replace("/", "")) for i in known().values()}
+    assert len(linked) > 50

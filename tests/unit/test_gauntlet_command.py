@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fakebatch.cli.commands import app
+from fakebatch.cli.gauntlet import located
 from support.processes import CLIENT
 
 RUN = """
@@ -132,6 +134,47 @@ def test_a_client_that_is_killed(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     forgetful = gauntlet(RESUMING, "--only", "restart-resubmits", state=str(tmp_path / "none"))
     assert forgetful.exit_code == 1  # its directory does not exist
+
+
+def test_a_working_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is empty, is {state}, and is still there when a client that was killed is started again.
+
+    The caller's is left as it was. The program and the files of the command are found all the same.
+    """
+    monkeypatch.chdir(tmp_path)
+    where = 'assert os.getcwd() == os.path.realpath(sys.argv[4]), os.listdir("..")'
+    Path("client.py").write_text(f"{CLIENT}{RUN}\nimport os\n{where}\n{RESUMING}", "utf-8")
+    python = os.path.relpath(sys.executable)
+    words = [python, "client.py", "{input}", "{output}", ".", "{state}"]
+    only = ("--only", "restart-resubmits", "--only", "shuffled-order")
+    result = CliRunner().invoke(app, ["gauntlet", *only, "--", *words])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.rstrip().endswith("2 pass")
+    assert [each.name for each in tmp_path.iterdir()] == ["client.py"]
+
+
+LOCATED = {
+    # a word of the command, and whether it is a path that is made absolute
+    "a file": ("client.py", True),
+    "a file in a directory": ("folder/client.py", True),
+    "a directory with a slash": ("./folder", True),
+    "a directory without one: python -m folder": ("folder", False),
+    "what does not exist": ("./none", False),
+    "a word": ("run", False),
+    "code, too long for the name of a file": ("import sys\n" * 1000, False),
+    "a placeholder": ("{input}", False),
+}
+
+
+@pytest.mark.parametrize("sentence", LOCATED)
+def test_what_is_a_path(sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words that are relative paths of the caller stay right in the directory of the case."""
+    word, is_path = LOCATED[sentence]
+    (tmp_path / "folder").mkdir()
+    for name in ("client.py", "folder/client.py"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert located(word) == (str(tmp_path / word) if is_path else word)
 
 
 def test_a_client_that_forgets() -> None:
