@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -54,6 +54,13 @@ class Verdict:
     lines: int = 0
     polls: int = 0
     calls: int = 0
+
+
+def id_of(custom_id: object) -> str:
+    """A custom_id that a client reports: one that is no string belongs to no request."""
+    if isinstance(custom_id, str):
+        return custom_id
+    return f"{custom_id!r} ({type(custom_id).__name__})"
 
 
 def judge(case: Case, record: Record, report: Report, *, leftovers: bool = False) -> Verdict:
@@ -121,10 +128,8 @@ class _Trial:
 
     @property
     def billed(self) -> int:
-        """How many lines were submitted in batches that run."""
-        return sum(len(batch.lines) for batch in self.record.batches if not batch.fails) + len(
-            self.record.direct
-        )
+        """How many lines cost something: those that run, and direct calls."""
+        return sum(batch.billed for batch in self.record.batches) + len(self.record.direct)
 
     def bodies(self, id_: str) -> Iterator[Any]:
         """The response bodies that answer a request."""
@@ -139,24 +144,25 @@ class _Trial:
         by_kind = defaultdict[str, list[str]](list)
         for id_, answers in self.reported.items():
             for answer in answers:
-                if not isinstance(answer, Failure) and answer is not None:
-                    wrong = self.wrong(id_, answer)
-                    if wrong:
-                        by_kind[wrong].append(id_)
+                wrong = self.wrong(id_, answer)
+                if wrong:
+                    by_kind[wrong].append(id_)
         for wrong, ids in by_kind.items():
             advice = "Take an answer from a line of status 2xx with its own custom_id alone."
             yield self.finding("no lie", ids, f"{_named(ids)} {wrong}.", advice)
 
     def wrong(self, id_: str, answer: object) -> str:
         """What is wrong with an answer; empty: nothing."""
+        if id_ not in self.requested.ids:
+            return "was reported, and there is no such request"
+        if isinstance(answer, Failure) or answer is None:  # perhaps a loss
+            return ""
         bodies = [*self.bodies(id_)]
         if any(is_body(answer, body) for body in bodies):
             return ""
         cut = next((cut_off(body) for body in bodies if is_text_of(answer, body)), None)
         if cut is not None:
             return cut and f"was cut off ({cut}), and its text was reported as the answer"
-        if id_ not in self.requested.ids:
-            return "was reported, and there is no such request"
         for other in self.lines:
             for body in self.bodies(other) if other != id_ else ():
                 if is_body(answer, body) or is_text_of(answer, body):
@@ -180,21 +186,25 @@ class _Trial:
             elif not answers:
                 if self.report.raised is None:
                     by_kind[f"is missing from the results: it {self.fate(id_)}"].append(id_)
-                elif self.case.incident.recoverable and not self.record.endless:
-                    raised = self.report.raised.rstrip(".")
-                    by_kind[f"was given up with {raised}"].append(id_)
-            elif answers[0] is None:
-                by_kind["was reported as None, neither an answer nor a failure"].append(id_)
-            elif isinstance(answers[0], Failure) and (why := self.thrown_away(id_, answers[0])):
-                by_kind[why].append(id_)
+                elif not self.record.endless:
+                    raised = f"was given up with {self.report.raised.rstrip('.')}"
+                    recoverable = self.case.incident.recoverable
+                    if why := raised if recoverable else self.thrown_away(id_, raised):
+                        by_kind[why].append(id_)
+            for answer in answers:
+                if answer is None:
+                    by_kind["was reported as None, neither an answer nor a failure"].append(id_)
+                elif isinstance(answer, Failure):
+                    failed = f"was reported as failed ({_short(answer.message)})"
+                    if why := self.thrown_away(id_, failed):
+                        by_kind[why].append(id_)
         for what, ids in by_kind.items():
             known_facts = f"{_named(ids)} {what}."
             yield self.finding("no loss", ids, known_facts, self.case.incident.client)
 
-    def thrown_away(self, id_: str, failure: Failure) -> str:
-        """Why a failure is a loss; empty: it is true."""
+    def thrown_away(self, id_: str, reported: str) -> str:
+        """Why a failure that was `reported` is a loss; empty: it is true."""
         recoverable = self.case.incident.recoverable
-        reported = f"was reported as failed ({_short(failure.message)})"
         for _, line in self.lines.get(id_, ()):
             could = recoverable or line.file_id in self.record.downloads
             if line.is_readable and could and any(map(is_usable, line.answers)):
@@ -239,23 +249,55 @@ class _Trial:
     # --- no double spend, terminates, clean
 
     def double_spends(self) -> Iterator[Finding]:
-        """More batches or lines than the incident makes necessary."""
+        """Requests submitted again though they had an answer, or more often than necessary.
+
+        Requests may be split into any number of batches, and asked for once by direct calls.
+        """
         incident, batches = self.case.incident, self.record.batches
-        most_batches, most_lines = incident.max_batches, incident.max_lines
-        if len(batches) <= most_batches and self.billed <= most_lines:
+        yield from self.paid_again()
+        most_batches = incident.max_batches
+        most_lines = max(incident.max_lines, len(self.case.requests))
+        runs, times = accumulate(batch.billed for batch in batches), Counter[str | None]()
+        too_many = list[BatchRecord]()
+        for batch, lines in zip(batches, runs, strict=True):
+            is_cancelled = batch.status == "cancelled"
+            ids = {line.custom_id for line in batch.lines if line.ran or not is_cancelled}
+            ids = ids if batch.lines else {None}
+            times.update(ids)
+            most = max((times[id_] for id_ in ids), default=0)
+            if most > most_batches or lines > most_lines:
+                too_many.append(batch)
+        if not too_many and self.billed <= most_lines:
             return
-        runs = accumulate(0 if batch.fails else len(batch.lines) for batch in batches)
-        too_many = [
-            batch
-            for number, (batch, lines) in enumerate(zip(batches, runs, strict=True), 1)
-            if number > most_batches or lines > most_lines
-        ]
         made = f"{_number(len(batches), 'batch')} with {_number(self.billed, 'line')} in all"
         need = f"{_number(most_batches, 'batch')} with {_number(most_lines, 'line')} would do"
         advice = "Before you repeat a create, look in the list of batches for the first one."
         since = too_many[0].created if too_many else self.record.ended
         ids = [batch.id for batch in too_many]
         yield self.finding("no double spend", ids, f"{made} were submitted; {need}.", advice, since)
+
+    def paid_again(self) -> Iterator[Finding]:
+        """Lines that were submitted when the client could see a usable answer to their request."""
+        for batch in self.record.batches:
+            ids = [
+                id_
+                for id_ in dict.fromkeys(line.custom_id for line in batch.lines)
+                if id_ is not None and self.requested.ids[id_] == 1
+                if any(self.is_seen(line, batch.created) for _, line in self.lines[id_])
+            ]
+            if ids and batch.billed:
+                what = f"{_named(ids)} was submitted again in {batch.id}: it {self.fate(ids[0])}."
+                advice = "Submit only requests that have no answer yet."
+                yield self.finding("no double spend", ids, what, advice, batch.created)
+
+    def is_seen(self, line: LineRecord, at: int) -> bool:
+        """Whether a line has a usable answer, in a file that the client could get by then."""
+        file_id = line.file_id
+        if file_id is None or not line.is_readable or not any(map(is_usable, line.answers)):
+            return False
+        downloaded = self.record.downloads.get(file_id)
+        is_shown = file_id in self.record.shown and self.record.written[file_id] <= at
+        return is_shown or (downloaded is not None and downloaded <= at)
 
     def endless(self) -> Iterator[Finding]:
         """A wait without end."""
