@@ -114,7 +114,7 @@ class Card:
             lines += [f"  {finding.check}: {what}", f"    {known}", f"    {advice}"]
         if verdict.reason:
             lines.append(f"  {verdict.reason}")
-        return "\n".join([*lines, f"  Alone: {self.command.format(id=verdict.id)}"])
+        return _escaped("\n".join([*lines, f"  Alone: {self.command.format(id=verdict.id)}"]))
 
     def text(self) -> str:
         """The matrix, the problems, and a summary."""
@@ -145,11 +145,16 @@ class Card:
                 message = each.outcome if each.id in new else "mended, and still listed"
                 ET.SubElement(case, "failure", message=message).text = self.story(each)
             elif each.outcome == "not run":
-                ET.SubElement(case, "skipped", message=each.reason)
+                ET.SubElement(case, "skipped", message=_escaped(each.reason))
             else:
                 ET.SubElement(case, "system-out").text = self.story(each)
         ET.indent(suite)
         return ET.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def _escaped(text: str) -> str:
+    """A text with its control characters as escapes: clients print any, XML has few of them."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Verdict:
 
 def id_of(custom_id: object) -> str:
     """A custom_id that a client reports: one that is no string belongs to no request."""
-    if isinstance(custom_id, str):
+    if custom_id and isinstance(custom_id, str):
         return custom_id
     return f"{custom_id!r} ({type(custom_id).__name__})"
 
@@ -143,20 +143,20 @@ class _Trial:
         """Answers that the service never gave to these requests."""
         by_kind = defaultdict[str, list[str]](list)
         for id_, answers in self.reported.items():
+            if id_ not in self.requested.ids:
+                by_kind["was reported, and there is no such request"].append(id_)
+                continue
             for answer in answers:
-                wrong = self.wrong(id_, answer)
-                if wrong:
-                    by_kind[wrong].append(id_)
+                if not isinstance(answer, Failure) and answer is not None:
+                    wrong = self.wrong(id_, answer)
+                    if wrong:
+                        by_kind[wrong].append(id_)
         for wrong, ids in by_kind.items():
             advice = "Take an answer from a line of status 2xx with its own custom_id alone."
             yield self.finding("no lie", ids, f"{_named(ids)} {wrong}.", advice)
 
     def wrong(self, id_: str, answer: object) -> str:
         """What is wrong with an answer; empty: nothing."""
-        if id_ not in self.requested.ids:
-            return "was reported, and there is no such request"
-        if isinstance(answer, Failure) or answer is None:  # perhaps a loss
-            return ""
         bodies = [*self.bodies(id_)]
         if any(is_body(answer, body) for body in bodies):
             return ""
@@ -177,30 +177,31 @@ class _Trial:
     def losses(self) -> Iterator[Finding]:
         """Requests that were neither answered nor reported as failed, though they could be."""
         by_kind = defaultdict[str, list[str]](list)
-        for id_, times in self.requested.ids.items():
-            answers, least = self.reported.get(id_, ()), self.requested.distinct[id_]
-            if len(answers) > times:
-                by_kind[f"was reported {len(answers)} times"].append(id_)
-            elif 0 < len(answers) < least:
-                by_kind[f"was reported once, for {least} requests that have this id"].append(id_)
-            elif not answers:
-                if self.report.raised is None:
-                    by_kind[f"is missing from the results: it {self.fate(id_)}"].append(id_)
-                elif not self.record.endless:
-                    raised = f"was given up with {self.report.raised.rstrip('.')}"
-                    recoverable = self.case.incident.recoverable
-                    if why := raised if recoverable else self.thrown_away(id_, raised):
-                        by_kind[why].append(id_)
-            for answer in answers:
-                if answer is None:
-                    by_kind["was reported as None, neither an answer nor a failure"].append(id_)
-                elif isinstance(answer, Failure):
-                    failed = f"was reported as failed ({_short(answer.message)})"
-                    if why := self.thrown_away(id_, failed):
-                        by_kind[why].append(id_)
+        for id_ in self.requested.ids:
+            for what in filter(None, self.lost(id_)):
+                by_kind[what].append(id_)
         for what, ids in by_kind.items():
             known_facts = f"{_named(ids)} {what}."
             yield self.finding("no loss", ids, known_facts, self.case.incident.client)
+
+    def lost(self, id_: str) -> Iterator[str]:
+        """In which ways a request is not accounted for."""
+        answers, least = self.reported.get(id_, ()), self.requested.distinct[id_]
+        if len(answers) > self.requested.ids[id_]:
+            yield f"was reported {len(answers)} times"
+        elif 0 < len(answers) < least:
+            yield f"was reported once, for {least} requests that have this id"
+        elif not answers and self.report.raised is None:
+            yield f"is missing from the results: it {self.fate(id_)}"
+        elif not answers and not self.record.endless:
+            raised = f"was given up with {(self.report.raised or '').rstrip('.')}"
+            yield raised if self.case.incident.recoverable else self.thrown_away(id_, raised)
+        for answer in answers:
+            if answer is None:
+                yield "was reported as None, neither an answer nor a failure"
+            elif isinstance(answer, Failure):
+                failed = f"was reported as failed ({_short(answer.message)})"
+                yield self.thrown_away(id_, failed)
 
     def thrown_away(self, id_: str, reported: str) -> str:
         """Why a failure that was `reported` is a loss; empty: it is true."""
