@@ -100,7 +100,7 @@ class Trial:
     @contextmanager
     def running(self) -> Generator[Trial]:
         """Emulate the case. Its client may keep state in the working directory, which is new."""
-        self.fake = FakeBatch(base_url=BASE_URL, **self.case.options)
+        self.fake = FakeBatch(base_url=BASE_URL, **self.case.options())
         with TemporaryDirectory(prefix="gauntlet-") as path, chdir(path), self.fake:
             self.watch = Watch(self.fake, Requests(self.case.requests), self.case.kills)
             yield self

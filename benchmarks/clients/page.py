@@ -43,9 +43,10 @@ openai-python has as an example.
 info (the client gave up loudly and truthfully where not all answers can be had), `f` fail with an
 error for each request that has no answer, though it could have one, **F** any other fail: answers
 that are missing without a word or not true, requests submitted again without need, no end. `-` is
-not run. The column *with* has the SDK that was installed beside the client. Each incident happens
-to few users: a client with many failures here can serve well for years. A failure says what the
-client would have to do on that day.
+out of scope; an empty cell is for an incident that the client has not been run through yet. The
+column *with* has the SDK that was installed beside the client. Each incident happens to few users:
+a client with many failures here can serve well for years. A failure says what the client would have
+to do on that day.
 """
 
 NOTES = """\

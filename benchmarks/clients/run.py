@@ -192,7 +192,7 @@ def versions(name: str, folder: Path) -> dict[str, str]:
         return {name: json.loads(manifest.read_text())["version"]}
     package = CLIENTS[name]["packages"][0].partition("==")[0].partition("[")[0]
     listed = _output([str(folder / "bin" / "python"), "-m", "pip", "list", "--format", "json"])
-    installed = {each["name"]: each["version"] for each in json.loads(listed)}
+    installed = {each["name"].replace("_", "-"): each["version"] for each in json.loads(listed)}
     return {each: installed[each] for each in (package, "openai") if each in installed}
 
 

@@ -20,13 +20,14 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from fakebatch.cli.screen import , handling(
+from fakebatch.cli.screen import (
     DialectOption,
     IncidentOption,
     ScenarioOption,
     console,
     error_console,
     fail,
+    handling,
     reported,
 )
 from fakebatch.errors import UsageError

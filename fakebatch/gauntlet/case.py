@@ -52,12 +52,12 @@ class Case:
             for name in self.incident.gauntlet.kill
         )
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The arguments of its Emulator."""
+    def options(self, *, real_time: bool = False) -> dict[str, Any]:
+        """The arguments of its Emulator, for a client that sleeps in virtual or in real time."""
+        parameters = self.incident.gauntlet.in_real_time if real_time else {}
         return {
             "dialect": self.dialect.name,
-            "incident": self.incident.with_parameters({}),
+            "incident": self.incident.with_parameters(parameters),
             "unused_rules": "ignore",
         }
 

@@ -128,8 +128,12 @@ class _Trial:
 
     @property
     def billed(self) -> int:
-        """How many lines cost something: those that run, and direct calls."""
-        return sum(batch.billed for batch in self.record.batches) + len(self.record.direct)
+        """How many lines cost something: those that run, and direct calls.
+
+        A direct request that is none of the case is a probe of what the model can do.
+        """
+        lines = sum(batch.billed for batch in self.record.batches)
+        return lines + sum(owner is not None for owner, _ in self.record.direct)
 
     def bodies(self, id_: str) -> Iterator[Any]:
         """The response bodies that answer a request."""

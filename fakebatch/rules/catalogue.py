@@ -69,6 +69,8 @@ class Conditions:
     """The request lines, where the incident lies in them."""
     kill: Names = ()
     """The operations after which the client is killed, and started again."""
+    in_real_time: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Values of parameters for clients that sleep in real time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ def open_trial(
     Raises:
         UsageError: there is a world of that name.
     """
-    world = worlds.add(name, clock="polls", max_idle=MAX_IDLE, **case.options)
+    world = worlds.add(name, clock="polls", max_idle=MAX_IDLE, **case.options(real_time=True))
     # time moves with the polls, whatever a client sleeps between them
     watch = Watch(world.emulator, Requests(case.requests), case.kills, has_clock=False, end=end)
     trials[world] = trial = Trial(case, world, watch)

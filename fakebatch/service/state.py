@@ -338,14 +338,10 @@ class State:
         self.settle(now, [*self.batches_by_input.get(id_, ()), self.writers.get(id_, "")])
 
     def settle(self, now: int, ids: Iterable[str] | None = None) -> None:
-        """Store the result files of the batches that have ended by now.
+        """Store the result files of these batches, or of all, that have ended by now.
 
-        It does not matter when this runs: a file has the `created` of the end of its batch. But it
-        may take long, as the lines of these batches are judged.
-
-        Args:
-            now: microseconds since the epoch.
-            ids: the batches; None: all.
+        When does not matter: a file has the `created` of the end of its batch. But it may take
+        long, as their lines are judged.
         """
         if now < self.unsettled_from:
             return

@@ -295,14 +295,19 @@ class Scheduler:
             answers += waiter.pending()
         return [answer for answer in answers if not answer.expired] if answers else answers
 
-    def wake_next(self) -> bool:
-        """Jump to the earliest deadline and wake its thread; False if there is none."""
+    def wake_next(self, *, beside_work: bool = False) -> bool:
+        """Jump to the earliest deadline and wake its thread; False if there is none.
+
+        Args:
+            beside_work: whether a thread is not blocked, but computes.
+        """
         reach = max(self._advanced_to, self.now)
         timed = [
             (waiter.deadline, waiter.order, waiter)
-            for waiter in self.parked.values()
+            for ident, waiter in self.parked.items()
             if waiter.deadline is not None
             and not waiter.woken
+            and not (beside_work and ident in self._preferred)
             and not (self.manual and waiter.deadline > reach)
         ]
         if not timed:
@@ -328,7 +333,7 @@ class Scheduler:
 
     @contextmanager
     def precedence(self) -> Generator[None]:
-        """Let the calling thread be the first of those that wake at one moment."""
+        """Let the calling thread be the first of those that wake, and run beside no other."""
         self._preferred.add(get_ident())
         try:
             yield

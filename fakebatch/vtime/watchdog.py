@@ -130,7 +130,7 @@ class Watchdog:
         calls = [call for wait in waits for call in wait or ()]
         if blocked:
             blocked = not self._stands_still([*scheduler.pending_answers(waiters), *calls])
-        if (blocked or worked > _BUSY) and scheduler.wake_next():
+        if (blocked or worked > _BUSY) and scheduler.wake_next(beside_work=not blocked):
             return
         patience = _PATIENCE_WITH_OTHERS if scope.may_be_woken_from_outside() else _PATIENCE
         may_go_on = calls or any(waiter.watches_files() for waiter in waiters)

@@ -11,6 +11,7 @@ import pytest
 from fakebatch import FakeBatch
 from fakebatch.rules.catalogue import of_group
 from support.client import Driver, chat
+from support.doors import CONNECTION, WEBHOOK, rows
 
 pytestmark = [pytest.mark.sync, pytest.mark.untyped]
 TEN = [chat(f"row-{number}", f"question {number}") for number in range(10)]
@@ -310,7 +311,14 @@ CASES: dict[str, tuple[str, dict[str, Any], Look, object]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+NOT_OVER_A_SOCKET = {
+    "a refused connection, at first": CONNECTION,
+    "a lost, a forged and a stale one": WEBHOOK,
+    "earlier ones": WEBHOOK,
+}
+
+
+@pytest.mark.parametrize("case", rows(CASES, NOT_OVER_A_SOCKET))
 def test_a_parameter_changes_what_a_client_sees(
     do: Driver, fakebatch: FakeBatch, case: tuple[str, dict[str, Any], Look, object]
 ) -> None:

@@ -21,6 +21,7 @@ CALLABLE = pytest.mark.not_over("socket", reason="a callable of the test stays i
 RECORDING = pytest.mark.not_over("socket", reason="no request makes the server read a recording")
 WEBHOOK = pytest.mark.not_over("socket", reason="webhooks are delivered in process")
 ATTEMPT = pytest.mark.not_over("socket", reason="a Remote does not show the attempts that were hit")
+CONNECTION = pytest.mark.not_over("socket", reason="a connection that exists cannot be refused")
 TIME = pytest.mark.not_over("socket", reason="the time of a client is real, that of its world not")
 
 Refused = Callable[[], AbstractContextManager[list[str]]]

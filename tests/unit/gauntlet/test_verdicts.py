@@ -302,6 +302,17 @@ def test_direct_calls() -> None:
     assert [each.check for each in verdict.findings] == ["no double spend"]
 
 
+def test_a_probe() -> None:
+    """A direct call with a prompt of its own, as inspect-ai makes it first, is no spent request."""
+
+    def run(requests: list[dict[str, Any]]) -> Results:
+        hello: Any = [{"role": "user", "content": "Say hello."}]
+        openai.OpenAI().chat.completions.create(model="gpt-4o-mini", messages=hello)
+        return fetched(requests)
+
+    assert [each.outcome for each in fakebatch.run_gauntlet(run, only="shuffled-order")] == ["pass"]
+
+
 # --- laws
 
 

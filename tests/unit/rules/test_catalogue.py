@@ -29,6 +29,7 @@ def test_its_parameters_are_those_of_its_scenario(incident: KnownIncident) -> No
     """None is described and not used, none used and not described."""
     used = re.findall(r'"\$(\w+)"', incident.toml)
     assert {*used} == {*incident.parameters}
+    incident.with_parameters(incident.gauntlet.in_real_time)
 
 
 @pytest.mark.parametrize("incident", known().values(), ids=known())

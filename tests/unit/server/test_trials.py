@@ -49,6 +49,16 @@ def results(client: openai.OpenAI, batch_id: str) -> list[dict[str, Any]]:
     return [{"custom_id": row["custom_id"], "answer": row["response"]["body"]} for row in lines]
 
 
+def test_a_client_that_sleeps_in_real_time_need_not_sleep_for_minutes(url: str) -> None:
+    """Where it obeys Retry-After."""
+    [case] = opened(url, "rate-limited-429")
+    with pytest.raises(openai.RateLimitError) as caught:
+        openai.OpenAI(base_url=url + case["path"], api_key=case["key"], max_retries=0).files.create(
+            file=("a.jsonl", b"{}"), purpose="batch"
+        )
+    assert caught.value.response.headers["retry-after"] == "1"
+
+
 def test_a_case(url: str) -> None:
     """A world with a base URL and requests; results are posted, and the verdict comes back."""
     [case] = opened(url, "shuffled-order")

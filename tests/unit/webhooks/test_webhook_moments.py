@@ -12,6 +12,7 @@ import openai
 import pytest
 
 from fakebatch import FakeBatch
+from fakebatch.vtime import watchdog
 from support.client import chat
 from support.inbox import HOUR, NEW_YEAR, Inbox, create
 
@@ -38,6 +39,23 @@ def test_a_webhook_comes_at_its_moment(
     wait(fakebatch, HOUR + beyond)
     assert inbox.received == [(65, "failed"), (HOUR, "completed")]
     assert fakebatch.clock.elapsed == HOUR + beyond
+
+
+def test_no_webhook_comes_while_the_test_computes(
+    fakebatch: FakeBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long: a handler, or what `at` calls, runs while the code under test waits."""
+    monkeypatch.setattr(watchdog, "_BUSY", 0.01)
+    inbox = Inbox()
+    fakebatch.webhooks.deliver_to(inbox)
+    fakebatch.at("20m", lambda: inbox.received.append((0, "at")))
+    create("a", "a")
+    began = time.process_time()
+    while time.process_time() < began + 0.2:
+        pass
+    assert (inbox.received, fakebatch.clock.elapsed) == ([], 0.0)
+    time.sleep(HOUR)
+    assert inbox.received == [(65, "failed"), (0, "at")]
 
 
 @pytest.mark.parametrize(
