@@ -266,10 +266,10 @@ class _Trial:
         too_many = list[BatchRecord]()
         for batch, lines in zip(batches, runs, strict=True):
             is_cancelled = batch.status == "cancelled"
-            ids = {line.custom_id for line in batch.lines if line.ran or not is_cancelled}
-            ids = ids if batch.lines else {None}
-            times.update(ids)
-            most = max((times[id_] for id_ in ids), default=0)
+            submitted = {line.custom_id for line in batch.lines if line.ran or not is_cancelled}
+            submitted = submitted if batch.lines else {None}
+            times.update(submitted)
+            most = max((times[id_] for id_ in submitted), default=0)
             if most > most_batches or lines > most_lines:
                 too_many.append(batch)
         if not too_many and self.billed <= most_lines:
