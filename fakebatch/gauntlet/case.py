@@ -54,7 +54,7 @@ class Case:
 
     def options(self, *, real_time: bool = False) -> dict[str, Any]:
         """The arguments of its Emulator, for a client that sleeps in virtual or in real time."""
-        parameters = self.incident.gauntlet.in_real_time if real_time else {}
+        parameters = self.incident.gauntlet.in_real_time if real_time else dict[str, Any]()
         return {
             "dialect": self.dialect.name,
             "incident": self.incident.with_parameters(parameters),
