@@ -16,6 +16,7 @@ from fakebatch import FakeBatch
 from fakebatch.dialects import OPENAI, Dialect
 from fakebatch.vtime import Clock, watchdog
 from support.client import Driver
+from support.doors import DOORS
 from support.live import Record, client, today, wanted
 from support.projects import Project
 from support.typed import every_reply_checked, unchecked
@@ -95,6 +96,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--blind", action="store_true", help="as on a system that tells nothing of its threads"
     )
     parser.addoption("--live", action="store_true", help="the contract table, on the real API")
+    parser.addoption("--door", choices=DOORS, help="the contract, over this door alone")
 
 
 def _work_of_all(ident: int) -> float:

@@ -25,7 +25,8 @@ KINDS = {"sync": openai.OpenAI, "async": openai.AsyncOpenAI}
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "door" in metafunc.fixturenames:
-        metafunc.parametrize("door", DOORS, indirect=True)
+        only = metafunc.config.getoption("door")
+        metafunc.parametrize("door", (only,) if only else DOORS, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
