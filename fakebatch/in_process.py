@@ -18,7 +18,7 @@ from fakebatch.gauntlet.card import Card
 from fakebatch.gauntlet.case import Case, cases
 from fakebatch.gauntlet.known import Known, KnownFailures, known_failures
 from fakebatch.gauntlet.record import Killed, Watch
-from fakebatch.gauntlet.verdicts import Failure, Report, Verdict, judge
+from fakebatch.gauntlet.verdicts import Failure, Report, Verdict, id_of, judge
 
 BASE_URL = "https://api.openai.com/v1"
 RESTART = "1m"
@@ -208,12 +208,15 @@ def reported(results: object) -> Report:
             "Write for example return {'row-1': 'text', 'row-2': ValueError('400')}.",
         )
     pairs = dict[Any, Any](results)  # pyright: ignore[reportUnknownArgumentType]
-    return Report(
-        tuple(
-            (str(id_), Failure(in_words(answer)) if isinstance(answer, BaseException) else answer)
-            for id_, answer in pairs.items()
-        )
-    )
+    return Report(tuple((id_of(id_), _plain(answer)) for id_, answer in pairs.items()))
+
+
+def _plain(answer: Any) -> Any:
+    """An answer as data: a Failure for an exception, a dict for a typed response of an SDK."""
+    if isinstance(answer, BaseException):
+        return Failure(in_words(answer))
+    dump = getattr(answer, "model_dump", None)
+    return dump(mode="json") if callable(dump) else answer
 
 
 def in_words(error: BaseException) -> str:

@@ -10,18 +10,19 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Annotated, Any
+from threading import Event
+from typing import IO, Annotated, Any, NoReturn
 
 import typer
 
-from fakebatch.cli.screen import console, error_console, fail, reported
+from fakebatch.cli.screen import console, error_console, fail, handling, reported
 from fakebatch.errors import UsageError
 from fakebatch.gauntlet.card import Card
 from fakebatch.gauntlet.case import Case, cases
@@ -32,6 +33,8 @@ from fakebatch.server.handler import Handler
 from fakebatch.server.worlds import Worlds
 
 STYLES = {"fail": "red", "unclean": "yellow", "info": "cyan", "pass": "green", "not run": "dim"}
+
+TIMEOUT = 60
 
 MISSING = """\
 fakebatch: The gauntlet runs commands against a server, which needs h11. It is not installed.
@@ -69,7 +72,7 @@ def gauntlet(
     ] = "1/1",
     timeout: Annotated[
         float, typer.Option(help="The real seconds after which a client has no end.")
-    ] = 60,
+    ] = TIMEOUT,
     jobs: Annotated[int, typer.Option(min=1, help="How many clients run at the same time.")] = 1,
     leftovers: Annotated[
         bool, typer.Option("--leftovers", help="A client that leaves files behind is unclean.")
@@ -99,8 +102,14 @@ def gauntlet(
             kill = f", killed after {', '.join(case.kills)}" if case.kills else ""
             console.print(f"{case.id}: {len(case.requests)} requests{kill}")
         return
-    alone = ["fakebatch", "gauntlet", "--only", "ID", "--", *command]
-    with _worlds() as (url, worlds), TemporaryDirectory(prefix="gauntlet-") as folder:
+    options = [f"--timeout={timeout:g}"] if timeout != TIMEOUT else []
+    options += [name for name, on in {"--leftovers": leftovers, "--strict": strict}.items() if on]
+    alone = ["fakebatch", "gauntlet", "--only", "ID", *options, "--", *command]
+    with (
+        handling(_ENDING, _end),
+        _worlds() as (url, worlds),
+        TemporaryDirectory(prefix="gauntlet-") as folder,
+    ):
         run = Runs(command, url, worlds, Path(folder), timeout, is_shown=len(chosen) == 1)
 
         def verdict(case: Case) -> Verdict:
@@ -111,10 +120,9 @@ def gauntlet(
             error_console.print(f"{made.id}: {made.outcome}", style=STYLES[made.outcome])
             return made
 
-        with ThreadPoolExecutor(jobs) as pool:
-            verdicts = tuple(pool.map(verdict, chosen))
+        verdicts = run.each(verdict, chosen, jobs)
     template = shlex.join(alone).replace("{", "{{").replace("}", "}}").replace("ID", "{id}", 1)
-    card = Card(verdicts, failures, strict, template)
+    card = Card(tuple(verdicts), failures, strict, template)
     match format_:
         case Format.JSON:
             typer.echo(card.as_json())
@@ -126,6 +134,15 @@ def gauntlet(
             console.print("", card.after_matrix(), sep="\n")
     if card.problems:
         raise typer.Exit(1)
+
+
+_ENDING = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+]  # SIGINT is a KeyboardInterrupt already
+
+
+def _end(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -166,15 +183,37 @@ class Runs:
     timeout: float
     is_shown: bool
     """Whether to show what the command printed."""
+    processes: list[Process] = field(default_factory=list["Process"], init=False)
+    stopped: Event = field(default_factory=Event, init=False)
+
+    def each(
+        self, verdict: Callable[[Case], Verdict], chosen: Sequence[Case], jobs: int
+    ) -> list[Verdict]:
+        """The verdicts, of so many threads. If that is interrupted, no process stays behind."""
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
+                return [*pool.map(verdict, chosen)]
+            except BaseException:  # also Ctrl-C, which clients in sessions of their own do not see
+                self.stop()
+                raise
+
+    def stop(self) -> None:
+        """Kill all processes, and let no other start."""
+        self.stopped.set()
+        for process in self.processes:
+            process.kill("The gauntlet ends.")
 
     def verdict(self, case: Case, *, leftovers: bool) -> Verdict:
         """Run the command through one case, in a world of its own."""
         name = case.id.replace("/", ".")
         process = Process(self, case, self.folder / name)
         trial = trials.open_trial(self.worlds, case, name, process.kill)
+        self.processes.append(process)
         try:
             return trial.verdict(process.run(trial), leftovers=leftovers)
         finally:
+            process.kill("It has ended.")  # what it has left running
+            self.processes.remove(process)
             self.worlds.remove(name)
 
 
@@ -191,7 +230,8 @@ class Process:
         """Kill the process and its children. Returns what ends its connection."""
         if self._process is not None:
             if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
         return trials.aborted(reason)
 
@@ -208,6 +248,8 @@ class Process:
             paths["output"].unlink(missing_ok=True)
             with paths["log"].open("wb") as log:
                 self._process = self._started(trial, paths, log)
+                if self.runs.stopped.is_set():
+                    self.kill("The gauntlet ends.")
                 try:
                     status = self._process.wait(max(until - time.monotonic(), 0))
                 except subprocess.TimeoutExpired:
@@ -218,6 +260,8 @@ class Process:
                         trial.watch.last_call,
                         "End each loop at a deadline, or give it more time: --timeout.",
                     )
+            if self.runs.stopped.is_set():
+                raise CancelledError
             if self.runs.is_shown:
                 error_console.print(paths["log"].read_text("utf-8", "replace"), end="")
             if trial.watch.endless or not trial.watch.is_dead:
@@ -281,12 +325,17 @@ def _raised(status: int, log: Path) -> str | None:
 
 def _report(output: Path, raised: str | None) -> Report:
     results = list[dict[str, Any]]()
-    content = output.read_bytes() if output.exists() else b""
+    try:
+        content = output.read_bytes() if output.exists() else b""
+    except OSError as error:
+        content, raised = b"", raised or f"its output cannot be read: {error.strerror}"
     for number, row in enumerate(content.split(b"\n"), 1):
+        if not row.strip():
+            continue
         try:
-            result = json.loads(row) if row.strip() else None
-            results += [result] if result and result["custom_id"] else []
-        except (ValueError, LookupError, TypeError) as error:
+            result = json.loads(row)
+            results.append({**result, "custom_id": result["custom_id"]})
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raised = (
                 raised or f"line {number} of its output has no custom_id or is no JSON: {error}"
             )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill, indent
@@ -43,6 +44,19 @@ def reported() -> Generator[None]:
         raise
     except OSError as error:
         fail(reason(error))
+
+
+@contextmanager
+def handling(
+    numbers: Sequence[signal.Signals], handle: Callable[[int, object], object]
+) -> Generator[None]:
+    """Handle signals, until the end of the block."""
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def read(file: str) -> bytes:

@@ -27,6 +27,7 @@ from fakebatch.cli.screen import (
     console,
     error_console,
     fail,
+    handling,
     reported,
 )
 from fakebatch.errors import UsageError
@@ -232,19 +233,6 @@ def _write(file: Path, env: dict[str, str]) -> None:
     part.replace(file)
 
 
-@contextmanager
-def _handling(
-    numbers: Sequence[signal.Signals], handle: Callable[[int, object], object]
-) -> Generator[None]:
-    """Handle signals, until the end of the block."""
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 # --- serve
 
 
@@ -258,7 +246,7 @@ def serve(options: Options) -> None:
         ended.set()
         signal.signal(number, signal.SIG_DFL)  # a second one does not wait for connections
 
-    with _handling((signal.SIGINT, signal.SIGTERM), end), _running(options) as running:
+    with handling((signal.SIGINT, signal.SIGTERM), end), _running(options) as running:
         _introduce(running, options)
         while not ended.wait(0.5):  # Windows handles no signal within a longer one
             pass
@@ -389,6 +377,6 @@ def _run(command: Sequence[str], env: dict[str, str]) -> int:
         if number != signal.SIGINT or not os.isatty(0):
             process.send_signal(number)
 
-    with _handling(ENDING, hand_on):
+    with handling(ENDING, hand_on):
         status = process.wait()
     return 128 - status if status < 0 else status

@@ -118,7 +118,11 @@ def is_body(answer: object, body: Any) -> bool:
     mine, theirs = members(_parsed(answer) if isinstance(answer, str) else answer), members(body)
     if not mine or mine == theirs:
         return bool(mine)
-    for name, same in (("id", texts(mine) == texts(theirs)), ("data", True)):
-        if name in theirs:
-            return same and mine.get(name) == theirs[name]
-    return False
+    if "id" in theirs:
+        return mine.get("id") == theirs["id"] and texts(mine) == texts(theirs)
+    return "data" in theirs and _embeddings(mine) == _embeddings(theirs)
+
+
+def _embeddings(body: Mapping[str, Any]) -> list[Any]:
+    """The embeddings of a body by their index, in which order a client may have put them."""
+    return sorted(elements(body.get("data")), key=lambda each: str(members(each).get("index")))

@@ -115,7 +115,7 @@ class Card:
             lines += [f"  {finding.check}: {what}", f"    {known}", f"    {advice}"]
         if verdict.reason:
             lines.append(f"  {verdict.reason}")
-        return "\n".join([*lines, f"  Alone: {self.command.format(id=verdict.id)}"])
+        return _escaped("\n".join([*lines, f"  Alone: {self.command.format(id=verdict.id)}"]))
 
     def after_matrix(self) -> str:
         """The problems; a line for each verdict that is neither these nor a pass; a summary."""
@@ -157,11 +157,16 @@ class Card:
                 message = each.outcome if each.id in new else "mended, and still listed"
                 ET.SubElement(case, "failure", message=message).text = self.story(each)
             elif each.outcome == "not run":
-                ET.SubElement(case, "skipped", message=each.reason)
+                ET.SubElement(case, "skipped", message=_escaped(each.reason))
             else:
                 ET.SubElement(case, "system-out").text = self.story(each)
         ET.indent(suite)
         return ET.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def _escaped(text: str) -> str:
+    """A text with its control characters as escapes: clients print any, XML has few of them."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class KnownFailures:
     def __post_init__(self) -> None:
         ids = catalogue.known()
         for name in (*self.fails, *self.not_run):
-            if not any(fnmatchcase(id_, name) for id_ in ids):
+            is_glob = name not in self.fails and any(fnmatchcase(id_, name) for id_ in ids)
+            if name not in ids and not is_glob:
                 raise UsageError(
                     f"There is no incident {name!r}, of which a failure is known.",
                     "Failures are listed by id: results/download-truncated; [not_run] takes globs.",

@@ -52,6 +52,8 @@ class LineRecord(NamedTuple):
     """The result file that has it."""
     is_readable: bool = True
     """Whether its result line is there, can be parsed and has its custom_id."""
+    ran: bool = True
+    """Whether it costs something: not if its batch failed, or ended before its turn."""
 
 
 class BatchRecord(NamedTuple):
@@ -63,9 +65,12 @@ class BatchRecord(NamedTuple):
     """When it ends; None: never."""
     status: str
     """The one with which it ends."""
-    fails: bool
-    """Whether it fails validation, so that no line of it runs."""
     lines: tuple[LineRecord, ...]
+
+    @property
+    def billed(self) -> int:
+        """How many of its lines cost something."""
+        return sum(line.ran for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,7 @@ class Watch:
             raise self.end(made)
         if operation is not None and operation.is_direct and status == 200:
             self._direct.append((request.body, reply.body))
-        elif name == "batches.retrieve":
+        elif name in ("batches.retrieve", "batches.list"):
             self._polls += 1
         if name.startswith("batches.") and status == 200:
             self._looks[f"{name} {id_}"] = at, reply.body
@@ -243,7 +248,7 @@ def _batch(batch: Batch, service: Service, requests: Requests) -> BatchRecord:
     ends = batch.end.at if batch.end.status in TERMINAL else None
     status = batch.end.status.value
     lines = tuple(_lines(batch, service, requests))
-    return BatchRecord(batch.id, batch.created, ends, status, batch.fails, lines)
+    return BatchRecord(batch.id, batch.created, ends, status, lines)
 
 
 def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineRecord]:
@@ -253,7 +258,8 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
             codes = dict.fromkeys(str(entry.get("code")) for entry in errors(batch, Status.FAILED))
             how = f"was in a batch that failed: {', '.join(codes) or 'without errors'}"
         for line in batch.readable_lines:
-            yield LineRecord(requests.find(line.custom_id, line.body), "pending", how)
+            id_ = requests.find(line.custom_id, line.body)
+            yield LineRecord(id_, "pending", how, ran=not batch.fails)
         return
     _, completed, failed = batch.counts(batch.end.at)
     finished = {*batch.outcomes.order[: completed + failed]}
@@ -275,6 +281,7 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
             tuple(answers),
             batch.output_file_id if in_output else batch.error_file_id,
             damage is None,
+            index in finished,
         )
 
 

@@ -56,6 +56,13 @@ class Verdict:
     calls: int = 0
 
 
+def id_of(custom_id: object) -> str:
+    """A custom_id that a client reports: one that is no string belongs to no request."""
+    if custom_id and isinstance(custom_id, str):
+        return custom_id
+    return f"{custom_id!r} ({type(custom_id).__name__})"
+
+
 def judge(case: Case, record: Record, report: Report, *, leftovers: bool = False) -> Verdict:
     """The verdict on a client.
 
@@ -121,11 +128,11 @@ class _Trial:
 
     @property
     def billed(self) -> int:
-        """How many requests were submitted in batches that run, or made directly.
+        """How many lines cost something: those that run, and direct calls.
 
         A direct request that is none of the case is a probe of what the model can do.
         """
-        lines = sum(len(batch.lines) for batch in self.record.batches if not batch.fails)
+        lines = sum(batch.billed for batch in self.record.batches)
         return lines + sum(owner is not None for owner, _ in self.record.direct)
 
     def bodies(self, id_: str) -> Iterator[Any]:
@@ -140,6 +147,9 @@ class _Trial:
         """Answers that the service never gave to these requests."""
         by_kind = defaultdict[str, list[str]](list)
         for id_, answers in self.reported.items():
+            if id_ not in self.requested.ids:
+                by_kind["was reported, and there is no such request"].append(id_)
+                continue
             for answer in answers:
                 if not isinstance(answer, Failure) and answer is not None:
                     wrong = self.wrong(id_, answer)
@@ -157,8 +167,6 @@ class _Trial:
         cut = next((cut_off(body) for body in bodies if is_text_of(answer, body)), None)
         if cut is not None:
             return cut and f"was cut off ({cut}), and its text was reported as the answer"
-        if id_ not in self.requested.ids:
-            return "was reported, and there is no such request"
         for other in self.lines:
             for body in self.bodies(other) if other != id_ else ():
                 if is_body(answer, body) or is_text_of(answer, body):
@@ -173,30 +181,35 @@ class _Trial:
     def losses(self) -> Iterator[Finding]:
         """Requests that were neither answered nor reported as failed, though they could be."""
         by_kind = defaultdict[str, list[str]](list)
-        for id_, times in self.requested.ids.items():
-            answers, least = self.reported.get(id_, ()), self.requested.distinct[id_]
-            if len(answers) > times:
-                by_kind[f"was reported {len(answers)} times"].append(id_)
-            elif 0 < len(answers) < least:
-                by_kind[f"was reported once, for {least} requests that have this id"].append(id_)
-            elif not answers:
-                if self.report.raised is None:
-                    by_kind[f"is missing from the results: it {self.fate(id_)}"].append(id_)
-                elif self.case.incident.recoverable and not self.record.endless:
-                    raised = self.report.raised.rstrip(".")
-                    by_kind[f"was given up with {raised}"].append(id_)
-            elif answers[0] is None:
-                by_kind["was reported as None, neither an answer nor a failure"].append(id_)
-            elif isinstance(answers[0], Failure) and (why := self.thrown_away(id_, answers[0])):
-                by_kind[why].append(id_)
+        for id_ in self.requested.ids:
+            for what in filter(None, self.lost(id_)):
+                by_kind[what].append(id_)
         for what, ids in by_kind.items():
             known_facts = f"{_named(ids)} {what}."
             yield self.finding("no loss", ids, known_facts, self.case.incident.client)
 
-    def thrown_away(self, id_: str, failure: Failure) -> str:
-        """Why a failure is a loss; empty: it is true."""
+    def lost(self, id_: str) -> Iterator[str]:
+        """In which ways a request is not accounted for."""
+        answers, least = self.reported.get(id_, ()), self.requested.distinct[id_]
+        if len(answers) > self.requested.ids[id_]:
+            yield f"was reported {len(answers)} times"
+        elif 0 < len(answers) < least:
+            yield f"was reported once, for {least} requests that have this id"
+        elif not answers and self.report.raised is None:
+            yield f"is missing from the results: it {self.fate(id_)}"
+        elif not answers and not self.record.endless:
+            raised = f"was given up with {(self.report.raised or '').rstrip('.')}"
+            yield raised if self.case.incident.recoverable else self.thrown_away(id_, raised)
+        for answer in answers:
+            if answer is None:
+                yield "was reported as None, neither an answer nor a failure"
+            elif isinstance(answer, Failure):
+                failed = f"was reported as failed ({_short(answer.message)})"
+                yield self.thrown_away(id_, failed)
+
+    def thrown_away(self, id_: str, reported: str) -> str:
+        """Why a failure that was `reported` is a loss; empty: it is true."""
         recoverable = self.case.incident.recoverable
-        reported = f"was reported as failed ({_short(failure.message)})"
         for _, line in self.lines.get(id_, ()):
             could = recoverable or line.file_id in self.record.downloads
             if line.is_readable and could and any(map(is_usable, line.answers)):
@@ -241,48 +254,52 @@ class _Trial:
     # --- no double spend, terminates, clean
 
     @cached_property
-    def parts(self) -> Sequence[BatchRecord]:
-        """The batches that have no request again: into so many the client divided them."""
-        seen, parts = Counter[str | None](), list[BatchRecord]()
+    def parts(self) -> int:
+        """How many batches have no request again: into so many the client divided them."""
+        seen, parts = Counter[str | None](), 0
         for batch in self.record.batches:
             seen.update(line.custom_id for line in batch.lines)
-            if batch.lines and all(
+            parts += bool(batch.lines) and all(
                 seen[line.custom_id] <= self.requested.ids.get(line.custom_id or "", 0)
                 for line in batch.lines
-            ):
-                parts.append(batch)
-        return parts
+            )
+        return max(parts, 1)
 
     @property
-    def necessary(self) -> tuple[int, int, int]:
-        """How many batches, lines and polls would do.
+    def necessary_lines(self) -> int:
+        """How many lines would do.
 
         The catalogue counts them for a client that submits all requests at once. If it divides
-        them, what happens to one batch, or to at least one line of a batch, can happen to each
-        part; but no request is needed more often than there.
+        them, what happens to at least one line of a batch can happen to one of each part; but no
+        request is needed more often than there.
         """
-        incident, requests, parts = (
-            self.case.incident,
-            len(self.case.requests),
-            max(len(self.parts), 1),
-        )
-        rounds = -(-incident.max_lines // requests)
-        repeated = max(incident.max_lines - requests, 0)
-        lines = min(incident.max_lines + repeated * (parts - 1), requests * rounds)
-        return incident.max_batches * parts, lines, incident.max_polls * parts
+        most, requests = self.case.incident.max_lines, len(self.case.requests)
+        repeated, rounds = max(most - requests, 0), -(-most // requests)
+        return max(min(most + repeated * (self.parts - 1), requests * rounds), requests)
 
     def double_spends(self) -> Iterator[Finding]:
-        """More batches or lines than the incident makes necessary."""
-        batches = sorted(self.record.batches, key=lambda batch: batch not in self.parts)
-        most_batches, most_lines, _ = self.necessary
-        if len(batches) <= most_batches and self.billed <= most_lines:
+        """Requests submitted again though they had an answer, or more often than necessary.
+
+        Requests may be split into any number of batches, and asked for once by direct calls.
+        """
+        incident, batches = self.case.incident, self.record.batches
+        if again := next(self.paid_again(), None):
+            yield again
             return
-        runs = accumulate(0 if batch.fails else len(batch.lines) for batch in batches)
-        too_many = [
-            batch
-            for number, (batch, lines) in enumerate(zip(batches, runs, strict=True), 1)
-            if number > most_batches or lines > most_lines
-        ]
+        most_batches = incident.max_batches
+        most_lines = self.necessary_lines
+        runs, times = accumulate(batch.billed for batch in batches), Counter[str | None]()
+        too_many = list[BatchRecord]()
+        for batch, lines in zip(batches, runs, strict=True):
+            is_cancelled = batch.status == "cancelled"
+            submitted = {line.custom_id for line in batch.lines if line.ran or not is_cancelled}
+            submitted = submitted if batch.lines else {None}
+            times.update(submitted)
+            most = max((times[id_] for id_ in submitted), default=0)
+            if most > most_batches or lines > most_lines:
+                too_many.append(batch)
+        if not too_many and self.billed <= most_lines:
+            return
         made = f"{_number(len(batches), 'batch')} with {_number(self.billed, 'line')} in all"
         need = f"{_number(most_batches, 'batch')} with {_number(most_lines, 'line')} would do"
         what = f"{made} were submitted; {need}."
@@ -306,6 +323,32 @@ class _Trial:
         ids = tuple(batch.id for batch in too_many)
         yield Finding("no double spend", ids, since, (what, known, advice))
 
+    def paid_again(self) -> Iterator[Finding]:
+        """The first batch with lines to whose requests the client could see a usable answer."""
+        for batch in self.record.batches:
+            ids = [
+                id_
+                for id_ in dict.fromkeys(line.custom_id for line in batch.lines)
+                if id_ is not None and self.requested.ids[id_] == 1
+                if any(self.is_seen(line, batch.created) for _, line in self.lines[id_])
+            ]
+            if ids and batch.billed:
+                what = f"{_named(ids)} was submitted again in {batch.id}: it {self.fate(ids[0])}."
+                known = f"{batch.id} was created at {moment_text(batch.created)}."
+                advice = "Submit only requests that have no answer yet."
+                message = (what, known, advice)
+                yield Finding("no double spend", (batch.id,), batch.created, message)
+                return
+
+    def is_seen(self, line: LineRecord, at: int) -> bool:
+        """Whether a line has a usable answer, in a file that the client could get by then."""
+        file_id = line.file_id
+        if file_id is None or not line.is_readable or not any(map(is_usable, line.answers)):
+            return False
+        downloaded = self.record.downloads.get(file_id)
+        is_shown = file_id in self.record.shown and self.record.written[file_id] <= at
+        return is_shown or (downloaded is not None and downloaded <= at)
+
     def endless(self) -> Iterator[Finding]:
         """A wait without end."""
         if self.record.endless is not None:
@@ -315,7 +358,7 @@ class _Trial:
     def uncleanness(self, *, leftovers: bool) -> Iterator[Finding]:
         """Polls too often, and result files that the client saw and did not download."""
         yield from (replace(finding, check="clean") for finding in self.record.impolite)
-        _, _, most = self.necessary
+        most = self.case.incident.max_polls * self.parts
         if self.record.polls > most:
             what = f"{self.record.polls} polls were made; {most} would do."
             yield self.finding("clean", [], what, "Poll less often the longer a batch takes.")

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from fakebatch.gauntlet.answers import Requests
 from fakebatch.gauntlet.case import Case
 from fakebatch.gauntlet.record import Watch
-from fakebatch.gauntlet.verdicts import Failure, Report, Verdict, judge
+from fakebatch.gauntlet.verdicts import Failure, Report, Verdict, id_of, judge
 from fakebatch.server.worlds import NEVER_ENDS, World, Worlds
 
 
@@ -67,7 +67,7 @@ def reported(results: Iterable[Mapping[str, Any]], raised: str | None = None) ->
     """What a client says that it got, from objects with a custom_id and an answer or an error."""
     return Report(
         tuple(
-            (str(each["custom_id"]), Failure(str(each["error"])) if "error" in each else answer)
+            (id_of(each["custom_id"]), Failure(str(each["error"])) if "error" in each else answer)
             for each in results
             for answer in [each.get("answer")]
         ),

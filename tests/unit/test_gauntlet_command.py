@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -74,6 +77,34 @@ OUTCOMES = {
         "write([{'answer': 1}])",
         "line 1 of its output has no custom_id or is no JSON: 'custom_id'.",
     ),
+    "an output that is a directory": (
+        "import os; os.mkdir(target)",
+        "was given up with its output cannot be read: Is a directory.",
+    ),
+    "JSON of too many levels": (
+        "open(target, 'w').write('[' * 100_000)",
+        "line 1 of its output has no custom_id or is no JSON: maximum recursion depth",
+    ),
+    "bytes that are no text": (
+        "open(target, 'wb').write(b'\\xaf\\xfe')",
+        "line 1 of its output has no custom_id or is no JSON: 'utf-8' codec",
+    ),
+    "half a line": (
+        "write(answers(submitted())); out = open(target, 'r+'); out.truncate(out.seek(0, 2) - 50)",
+        "line 10 of its output has no custom_id or is no JSON: Unterminated string",
+    ),
+    "a custom_id that is a number": (
+        "write([{'custom_id': 7, 'answer': 'x'}])",
+        "no lie: 7 (int) was reported, and there is no such request.",
+    ),
+    "two results for an id": (
+        "done = list(answers(submitted())); write([*done, done[3]])",
+        "was reported 2 times.",
+    ),
+    "control characters": (
+        "sys.exit('\\0 and \\33[31m')",
+        "given up with exit status 1: \\x00 and \\x1b[31m.",
+    ),
     "answers before it failed count": (
         "done = list(answers(submitted()))\nwrite(done[1:])\nsys.exit(3)",
         "was given up with exit status 3.",
@@ -104,6 +135,68 @@ def test_a_client_without_end() -> None:
     result = gauntlet("import time; time.sleep(600)", *ONLY, "--timeout", "1")
     assert result.exit_code == 1
     assert "terminates: The client still ran after 1 s." in result.stdout
+
+
+def test_options_of_the_line_that_runs_it_alone() -> None:
+    """It has the options without which the case would not fail."""
+    code = "write(answers(submitted()))"
+    result = gauntlet(code, *ONLY, "--leftovers", "--strict", "--timeout", "50")
+    assert result.exit_code == 1
+    alone = f"--only results/shuffled-order --timeout=50 --leftovers --strict -- {sys.executable}"
+    assert alone in result.stdout
+
+
+CHILD = """
+import subprocess
+pipe = open(state, "wb")  # a lock on a file tells whether anybody who inherited it is alive
+import fcntl; fcntl.flock(pipe, fcntl.LOCK_EX)
+subprocess.Popen(["sleep", "600"], pass_fds=[pipe.fileno()])
+"""
+
+
+@contextmanager
+def no_process_behind(tmp_path: Path) -> Generator[str]:
+    """A path of which a process that runs CHILD, and its child, hold a lock while they live."""
+    fcntl = pytest.importorskip("fcntl", reason="Windows has no process groups")
+    lock = tmp_path / "lock"
+    yield str(lock)
+    until = time.monotonic() + 10  # who is killed dies a little later
+    with lock.open("rb") as file:
+        while True:
+            try:
+                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                assert time.monotonic() < until, "a process is still there"
+
+
+def test_a_client_that_leaves_a_process_behind(tmp_path: Path) -> None:
+    """What a client has started ends with its case."""
+    with no_process_behind(tmp_path) as lock:
+        assert gauntlet(f"{CHILD}write(answers(submitted()))", *ONLY, state=lock).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interrupted_run(tmp_path: Path, name: str) -> None:
+    """A run that is interrupted ends at once, and its clients, in sessions of their own, too."""
+    code = f"{CHILD}import os, signal, time; os.kill(os.getppid(), signal.{name}); time.sleep(600)"
+    with no_process_behind(tmp_path) as lock:
+        began = time.monotonic()
+        assert gauntlet(code, *ONLY, state=lock).exit_code in (130, 143, 129)
+        assert time.monotonic() - began < 30
+
+
+def test_a_command_that_does_not_exist() -> None:
+    """The run ends, and names it."""
+    result = CliRunner().invoke(app, ["gauntlet", *ONLY, "--", "no-such-client"])
+    assert result.exit_code == 1
+    assert "no-such-client: No such file or directory" in result.stderr
+
+
+def test_junit_of_control_characters() -> None:
+    """Whatever a client prints, the XML can be read."""
+    code = r"sys.exit('\0\ufffe\33[31m')"
+    suite = ET.fromstring(gauntlet(code, *ONLY, "--format", "junit").stdout)  # noqa: S314
+    assert r"\x00\ufffe\x1b[31m" in (suite[0][0].text or "")
 
 
 def test_polls_without_end() -> None:

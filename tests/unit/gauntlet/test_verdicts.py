@@ -339,7 +339,7 @@ def a_part_created_twice(requests: list[dict[str, Any]]) -> Results:
 
 
 LOOK = "Before you repeat a create, look in the list of batches for the first one."
-ONCE = "Submit a request again only if it failed in a way that passes, and only once."
+ONCE = "Submit only requests that have no answer yet."
 DIVIDED = {
     # the client, the incident, and what it is advised; empty: it passes
     "each request once": (divided, "shuffled-order", ""),
@@ -365,7 +365,7 @@ def test_the_moment_of_a_double_spend() -> None:
     """It names the first batch that need not be, and when that was created."""
     [verdict] = fakebatch.run_gauntlet(all_twice, only="shuffled-order", check=False)
     [finding] = verdict.findings
-    assert finding.message[1].startswith(f"The first that need not be is {finding.objects[0]}, ")
+    assert finding.message[1].startswith(f"{finding.objects[0]} was created at ")
 
 
 def test_a_restart_takes_time() -> None:
