@@ -116,7 +116,7 @@ def test_dialects_are_listed_and_shown() -> None:
 COMPLETIONS = {
     "commands": (
         "fakebatch ",
-        {"run", "check", "serve", "exec", "dialects", "incidents", "schema"},
+        {"run", "check", "serve", "exec", "gauntlet", "dialects", "incidents", "schema"},
     ),
     "dialects": ("fakebatch serve --dialect g", {"groq"}),
     "incidents": ("fakebatch run --incident download-", {"download-5xx", "download-truncated"}),
