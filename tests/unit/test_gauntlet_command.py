@@ -164,7 +164,8 @@ def no_process_behind(tmp_path: Path) -> Generator[str]:
     with lock.open("rb") as file:
         while True:
             try:
-                return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
             except BlockingIOError:
                 assert time.monotonic() < until, "a process is still there"
 
