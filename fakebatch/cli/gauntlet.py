@@ -137,8 +137,8 @@ def gauntlet(
 
 
 _ENDING = [
-    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
-]  # SIGINT is a KeyboardInterrupt already
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 def _end(number: int, _: object) -> NoReturn:
