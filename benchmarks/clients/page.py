@@ -55,9 +55,9 @@ How to read a failure:
 - *was given up with …*: the client raised an error, and all answers were there, or could be had.
 - *is missing from the results*: the client returned without a word on it.
 - *was given the answer to …*, *was reported as its answer*: what the client said is not true.
-- *2 batches with 20 lines in all were submitted*: the user pays twice. The verdict counts what was
-  submitted, not what is billed: a client that tries refused lines again in a batch of their own, as
-  steadybatch documents, fails too.
+- *2 batches with 20 lines in all were submitted*: the user pays twice. These runs were judged by
+  an earlier rule, which counted batches too. A client that tries refused lines again in a batch of
+  their own, as steadybatch documents, failed by it; today it passes. Their next run will say so.
 - Lists without ids are paired by position, in the client's favour: one of another length is an
   error.
 """
