@@ -21,9 +21,9 @@ from fakebatch.gauntlet.record import Killed, Watch
 from fakebatch.gauntlet.verdicts import Failure, Report, Verdict, id_of, judge
 
 BASE_URL = "https://api.openai.com/v1"
+"""Where every provider is emulated: clients need not know which one an incident is of."""
 RESTART = "1m"
 """How long it takes in virtual time until a client that was killed is started again."""
-"""Where every provider is emulated: clients need not know which one an incident is of."""
 
 Results = Mapping[str, Any]
 """By custom_id the answer, a text or a response body, or the exception that stands for it."""
@@ -70,7 +70,11 @@ def run_gauntlet(
             verdicts.append(Trial(case, leftovers=leftovers).run(run))
         else:
             verdicts.append(Verdict(case.id, "not run", reason=reason))
-    card = Card(tuple(verdicts), failures, strict)
+    options = {"leftovers": leftovers, "strict": strict}
+    more = "".join(f", {name}=True" for name, on in options.items() if on)
+    card = Card(
+        tuple(verdicts), failures, strict, f"fakebatch.run_gauntlet(run, only={{id!r}}{more})"
+    )
     if check and card.problems:
         raise AssertionError("\n\n".join([*card.problems, card.summary()]))
     return card

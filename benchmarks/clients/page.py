@@ -97,7 +97,7 @@ def outcome(case: dict[str, Any]) -> str:
     if case["outcome"] != "fail":
         return case["outcome"]
     is_loud = all(
-        each["verdict"] == "no loss" and any(words in each["message"][0] for words in LOUD)
+        each["check"] == "no loss" and any(words in each["message"][0] for words in LOUD)
         for each in case["findings"]
     )
     return "loud fail" if is_loud else "fail"
@@ -174,7 +174,7 @@ def _details(client: Client, packages: list[str]) -> Iterator[str]:
         yield "|---|---|---|"
     for id_, case in failed.items():
         what, _, advice = case["findings"][0]["message"]
-        verdicts = ", ".join(dict.fromkeys(each["verdict"] for each in case["findings"]))
+        verdicts = ", ".join(dict.fromkeys(each["check"] for each in case["findings"]))
         yield f"| {id_} | *{verdicts}*: {_cell(what)} | {_cell(advice)} |"
     if failed:
         yield ""

@@ -53,12 +53,12 @@ class Format(StrEnum):
 @reported()
 def gauntlet(
     command: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="COMMAND",
             help="The client; {input}, {output} and {state} in it stand for paths.",
         ),
-    ],
+    ] = None,
     *,
     only: Annotated[
         list[str] | None,
@@ -93,7 +93,7 @@ def gauntlet(
     writes one JSON object per request to {output}: {"custom_id": …, "answer": …} with the text or
     the response body, or {"custom_id": …, "error": "…"}. Other exit statuses than 0 stand for all
     requests that it does not report. It runs in a directory of its own, {state}, which is still
-    there when a client that was killed is started again. Words that name files stay right.
+    there when a client that was killed is started again. Relative paths in COMMAND hold there too.
     """
     failures = known_failures(known)
     chosen = cases(tuple(only or ()), _shard(shard))
@@ -102,6 +102,12 @@ def gauntlet(
             kill = f", killed after {', '.join(case.kills)}" if case.kills else ""
             console.print(f"{case.id}: {len(case.requests)} requests{kill}")
         return
+    if not command:
+        raise UsageError(
+            "There is no client to run.",
+            "The gauntlet runs a command through the incidents.",
+            "Write for example fakebatch gauntlet -- python my_client.py {input} {output}.",
+        )
     options = [f"--timeout={timeout:g}"] if timeout != TIMEOUT else []
     options += [name for name, on in {"--leftovers": leftovers, "--strict": strict}.items() if on]
     alone = ["fakebatch", "gauntlet", "--only", "ID", *options, "--", *command]
@@ -123,6 +129,12 @@ def gauntlet(
         verdicts = run.each(verdict, chosen, jobs)
     template = shlex.join(alone).replace("{", "{{").replace("}", "}}").replace("ID", "{id}", 1)
     card = Card(tuple(verdicts), failures, strict, template)
+    _print(card, format_)
+    if card.problems:
+        raise typer.Exit(1)
+
+
+def _print(card: Card, format_: Format) -> None:
     match format_:
         case Format.JSON:
             typer.echo(card.as_json())
@@ -132,8 +144,6 @@ def gauntlet(
             for row, outcome in card.rows():
                 console.print(row, style=STYLES.get(outcome, "bold"))
             console.print("", card.after_matrix(), sep="\n")
-    if card.problems:
-        raise typer.Exit(1)
 
 
 _ENDING = [

@@ -87,10 +87,11 @@ def is_usable(body: Any) -> bool:
 
 def _is_cut(text: str) -> bool:
     """Whether a text is the beginning of a JSON object."""
-    return text.lstrip().startswith("{") and _parsed(text) is None
+    return text.lstrip().startswith("{") and parsed(text) is None
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str | bytes) -> Any:
+    """The value of a JSON text; None if it is none, such as the page of a proxy."""
     try:
         return json.loads(text)
     except ValueError:
@@ -115,7 +116,7 @@ def is_body(answer: object, body: Any) -> bool:
 
     Such a client adds fields that are null, and leaves out those that it does not know.
     """
-    mine, theirs = members(_parsed(answer) if isinstance(answer, str) else answer), members(body)
+    mine, theirs = members(parsed(answer) if isinstance(answer, str) else answer), members(body)
     if not mine or mine == theirs:
         return bool(mine)
     if "id" in theirs:

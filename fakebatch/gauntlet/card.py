@@ -176,7 +176,7 @@ def verdict_data(verdict: Verdict) -> dict[str, Any]:
         "outcome": verdict.outcome,
         "findings": [
             {
-                "verdict": each.check,
+                "check": each.check,
                 "objects": [*each.objects],
                 "since": moment_text(each.since),
                 "message": [*each.message],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +13,7 @@ from fakebatch.batch.matching import LineOutcome
 from fakebatch.batch.output_file import CONFLICTS, UNFINISHED_CODES, result_files
 from fakebatch.batch.responding import LineResponse, respond
 from fakebatch.emulator import Emulator
-from fakebatch.gauntlet.answers import Requests, is_response
+from fakebatch.gauntlet.answers import Requests, is_response, parsed
 from fakebatch.inspection.checks import Finding
 from fakebatch.replies.request import members
 from fakebatch.request_lines import RequestLine
@@ -219,7 +218,7 @@ class Watch:
     def _shown(self) -> Iterator[tuple[str, int]]:
         """The ids of result files in the last replies that the client got about its batches."""
         for at, body in self._looks.values():
-            shown = members(_parsed(body))
+            shown = members(parsed(body))
             for batch in [shown, *(shown.get("data") or ())]:
                 for name in ("output_file_id", "error_file_id"):
                     if isinstance(id_ := members(batch).get(name), str):
@@ -227,14 +226,7 @@ class Watch:
 
     def _direct_answers(self) -> Iterator[tuple[str | None, Any]]:
         for request, reply in self._direct:
-            yield self.requests.find(None, members(_parsed(request))), _parsed(reply)
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:  # the page of a proxy
-        return None
+            yield self.requests.find(None, members(parsed(request))), parsed(reply)
 
 
 def _is_cut(steps: Sequence[Any] | None) -> bool:

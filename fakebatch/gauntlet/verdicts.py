@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
@@ -112,19 +112,19 @@ class _Trial:
     @cached_property
     def lines(self) -> Mapping[str, Sequence[tuple[BatchRecord, LineRecord]]]:
         """The lines of each request, in the order in which they were submitted."""
-        found = defaultdict[str, list[tuple[BatchRecord, LineRecord]]](list)
+        by_id = defaultdict[str, list[tuple[BatchRecord, LineRecord]]](list)
         for batch in self.record.batches:
             for line in batch.lines:
                 if line.custom_id is not None:
-                    found[line.custom_id].append((batch, line))
-        return found
+                    by_id[line.custom_id].append((batch, line))
+        return by_id
 
     @cached_property
     def reported(self) -> Mapping[str, Sequence[Any]]:
-        found = defaultdict[str, list[Any]](list)
+        by_id = defaultdict[str, list[Any]](list)
         for id_, answer in self.report.results:
-            found[id_].append(answer)
-        return found
+            by_id[id_].append(answer)
+        return by_id
 
     @property
     def billed(self) -> int:
@@ -411,8 +411,3 @@ def _short(value: object) -> str:
 
 def _text(body: Any) -> str:
     return repr(_short(next(iter(texts(body)), "")))
-
-
-def first(findings: Iterable[Finding]) -> str:
-    """The first moment at which a client went wrong, in plain words; empty: it did not."""
-    return next((finding.message[0] for finding in findings), "")

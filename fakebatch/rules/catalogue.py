@@ -24,7 +24,7 @@ from fakebatch.rules.scenario import Scenario
 Incident = str | Path | Scenario | tuple["Incident", ...]
 """The name of an incident, a `.toml` or `.json` file, a Scenario, or a tuple of these."""
 
-Verdict = Literal["no loss", "no lie", "no double spend", "terminates", "clean"]
+VerdictName = Literal["no loss", "no lie", "no double spend", "terminates", "clean"]
 """What a client can get right or wrong, as the gauntlet judges it."""
 
 GROUPS = {
@@ -106,7 +106,10 @@ class KnownIncident:
     max_lines: Annotated[int, Ge(0)] = 10
     """How many lines it makes necessary to submit, of 10 requests or those of `gauntlet`."""
     max_polls: Count = 200
-    verdicts: Annotated[Sequence[Verdict], AfterValidator(tuple), MinLen(1)] = ("no loss", "no lie")
+    verdicts: Annotated[Sequence[VerdictName], AfterValidator(tuple), MinLen(1)] = (
+        "no loss",
+        "no lie",
+    )
     """The verdicts that it puts to the test."""
     inferred: str = ""
     """Which part of it is inferred, or cannot be produced faithfully, and why."""

@@ -11,6 +11,7 @@ from pydantic import ConfigDict
 from fakebatch.dialects import DialectName
 from fakebatch.dialects.dialect import BatchStatus
 from fakebatch.emulator import UnusedRules
+from fakebatch.gauntlet.verdicts import Outcome
 from fakebatch.inspection.checks import CheckName
 from fakebatch.inspection.journal import Call
 from fakebatch.inspection.objects import Step
@@ -396,7 +397,7 @@ class VerdictState:
     """The verdict on a client in one case."""
 
     id: str
-    outcome: Literal["pass", "unclean", "info", "fail", "not run"]
+    outcome: Outcome
     findings: tuple[FindingState, ...]
     """What it objects to; the first is where the client went wrong first."""
     reason: str

@@ -30,7 +30,7 @@ def found(card: Card) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.untyped
 def test_the_cards() -> None:
-    """After a change of an incident or a client: `python tests/support/gauntlet_page.py`.
+    """After a change of an incident or a client run tests/support/gauntlet_page.py.
 
     The robust client passes every incident, or gives up truthfully where no client can do better.
     """

@@ -1,4 +1,7 @@
-"""Writes the cards of docs/robust-clients.md: `python tests/support/gauntlet_page.py`."""
+"""Writes the cards of docs/robust-clients.md.
+
+`PYTHONPATH=tests python tests/support/gauntlet_page.py`
+"""
 
 from __future__ import annotations
 

@@ -186,6 +186,14 @@ def test_an_interrupted_run(tmp_path: Path, name: str) -> None:
         assert time.monotonic() - began < 30
 
 
+def test_no_command() -> None:
+    """The list of the incidents needs none, a run does, and says so."""
+    assert CliRunner().invoke(app, ["gauntlet", *ONLY, "--dryrun"]).exit_code == 0
+    result = CliRunner().invoke(app, ["gauntlet", *ONLY])
+    assert result.exit_code == 1
+    assert "Write for example fakebatch gauntlet -- python my_client.py" in result.stderr
+
+
 def test_a_command_that_does_not_exist() -> None:
     """The run ends, and names it."""
     result = CliRunner().invoke(app, ["gauntlet", *ONLY, "--", "no-such-client"])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import litellm
+from result_file import outcomes
 
 
 def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
@@ -38,11 +39,5 @@ def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     for file_id in filter(None, [batch.output_file_id, batch.error_file_id]):
         content = litellm.file_content(file_id=file_id, **openai)
         Path("results.jsonl").write_bytes(content.content)
-        with Path("results.jsonl").open() as lines:
-            for line in lines:
-                result = json.loads(line)
-                response = result["response"]
-                answered = response and response["status_code"] == 200
-                outcome = response["body"] if answered else RuntimeError(line)
-                results.append((result["custom_id"], outcome))
+        results += outcomes("results.jsonl")
     return results

@@ -15,6 +15,7 @@ from typing import Any
 
 from openai_batch import Batch
 from openai_batch.providers import Provider
+from result_file import outcomes
 
 
 def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
@@ -36,11 +37,5 @@ def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
         raise RuntimeError(f"Batch status: {status}")
     results: list[tuple[str, object]] = []
     for path in filter(None, paths):
-        with Path(path).open() as lines:
-            for line in lines:
-                result = json.loads(line)
-                response = result["response"]
-                answered = response and response["status_code"] == 200
-                outcome = response["body"] if answered else RuntimeError(line)
-                results.append((result["custom_id"], outcome))
+        results += outcomes(path)
     return results

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from openai import OpenAI
+from result_file import outcomes
 
 
 def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
@@ -34,11 +35,5 @@ def run(requests: list[dict[str, Any]]) -> list[tuple[str, object]]:
     results: list[tuple[str, object]] = []
     for file_id in filter(None, [batch.output_file_id, batch.error_file_id]):
         Path("results.jsonl").write_bytes(client.files.content(file_id).read())
-        with Path("results.jsonl").open() as lines:
-            for line in lines:
-                result = json.loads(line)
-                response = result["response"]
-                answered = response and response["status_code"] == 200
-                outcome = response["body"] if answered else RuntimeError(line)
-                results.append((result["custom_id"], outcome))
+        results += outcomes("results.jsonl")
     return results

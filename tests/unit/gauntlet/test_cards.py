@@ -107,7 +107,7 @@ def test_json() -> None:
     assert data["summary"] == "1 fail"
     assert data["cases"][0]["findings"] == [
         {
-            "verdict": "no loss",
+            "check": "no loss",
             "objects": ["row-1"],
             "since": "1970-01-01T00:00:00Z",
             "message": ["row-1 is missing.", "At noon.", "Look for it."],
