@@ -34,6 +34,11 @@ class RequestLine:
         return str(self.body.get("model") or "")
 
 
+def label(line: RequestLine) -> str:
+    """What messages call a line: by its custom_id."""
+    return "a direct call" if line.custom_id is None else f"custom_id {line.custom_id!r}"
+
+
 def json_type(value: object) -> str:
     """The type of a JSON value in the words of OpenAI's messages."""
     return JSON_TYPES[type(value)]

@@ -102,8 +102,6 @@ class Batch:
 
     def selected_by(self, matching: tuple[int, ...], rules: tuple[int, ...]) -> Batch:
         """The same batch with these rules of `on_batch`; its validation is kept."""
-        if (matching, rules) == (self.matching, self.rules):
-            return self
         selected = replace(self, matching=matching, rules=rules)
         vars(selected)["_once"] = self._once
         return selected
@@ -168,8 +166,6 @@ class Batch:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _once=Once())
-
-    # --- its lines
 
     @cached_property
     def overrides(self) -> BatchOverrides:
@@ -237,8 +233,6 @@ class Batch:
             and rule.matches(line)
             and (rule.times is None or self.earlier.get(line.custom_id or "", 0) < rule.times)
         )
-
-    # --- its timeline
 
     @cached_property
     def expires(self) -> int:

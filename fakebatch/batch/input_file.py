@@ -237,9 +237,14 @@ class _LineChecks:
             and line.get("method") == "POST"
             and line.get("url") in self.urls
         )
-        problem = None if is_usual else _key_problem(line, self.keys)
-        if problem is not None:
-            return problem
+        for name, kind in () if is_usual else LINE_KEYS.items():
+            value = line.get(name)
+            if value is None:
+                if name in self.keys:
+                    return ErrorCode.MISSING, {"name": name, "param": name}
+            elif not isinstance(value, kind):
+                wrong = {"name": name, "wanted": JSON_TYPES[kind], "got": json_type(value)}
+                return ErrorCode.BAD_TYPE, wrong
         custom_id, url = line["custom_id"], line.get("url")
         if custom_id in self.custom_ids and ErrorCode.DUPLICATE_ID not in self.ignored_errors:
             return ErrorCode.DUPLICATE_ID, {}
@@ -321,19 +326,6 @@ def _is_plain(content: Any, endpoint: str) -> bool:
     except (LookupError, TypeError):
         return False
     return bool(content)
-
-
-def _key_problem(line: dict[str, Any], required: Sequence[str]) -> Problem:
-    """The problem of a line in which a key is missing or has another type."""
-    for name, kind in LINE_KEYS.items():
-        value = line.get(name)
-        if value is None:
-            if name in required:
-                return ErrorCode.MISSING, {"name": name, "param": name}
-        elif not isinstance(value, kind):
-            values = {"name": name, "wanted": JSON_TYPES[kind], "got": json_type(value)}
-            return ErrorCode.BAD_TYPE, values
-    return None
 
 
 def is_plausible_model(name: object) -> bool:

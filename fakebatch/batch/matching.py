@@ -54,9 +54,9 @@ class RuleMatcher:
         scenario: Scenario,
         total: int,
         id_factory: IdFactory,
-        earlier: Mapping[str, int] | None = None,
+        earlier: Mapping[str, int],
     ) -> None:
-        self._earlier = earlier or {}
+        self._earlier = earlier
         self._otherwise: Outcome = scenario.otherwise.outcome
         self._rules: list[tuple[LineRule, Outcome | Corruption, frozenset[int] | None]] = []
         shuffled, start = list[int](), 0
@@ -92,11 +92,8 @@ class RuleMatcher:
                 continue
             if rule.times is not None and earlier >= rule.times:
                 continue
-            try:
-                if not rule.matches(line):
-                    continue
-            except Exception as error:
-                raise callable_error("The predicate given to fakebatch.on", line, error) from error
+            if not rule.matches(line):
+                continue
             indices.append(index)
             if isinstance(verb, Corruption):
                 corruptions.append(verb)
@@ -193,17 +190,3 @@ def _replayed(replay: Replay, line: RequestLine) -> Result:
         f"{', '.join(replay.paths)} has {known or 'no lines'}{more}.",
         'Record one, or call fakebatch.reply_from(..., missing="echo").',
     )
-
-
-def callable_error(what: str, line: RequestLine, error: Exception) -> UsageError:
-    """The error for a callable of the test that raised."""
-    return UsageError(
-        f"{what} raised {type(error).__name__}: {error}",
-        f"It was called for {label(line)} ({line.url}).",
-        "Correct the callable; its traceback is above.",
-    )
-
-
-def label(line: RequestLine) -> str:
-    """What messages call a line: by its custom_id."""
-    return "a direct call" if line.custom_id is None else f"custom_id {line.custom_id!r}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -12,17 +12,10 @@ from typing import Literal
 
 from fakebatch import replies
 from fakebatch.batch.batch import Batch
+from fakebatch.batch.bulk import ResultLines, bulk_writer
 from fakebatch.batch.lifecycle import Status
 from fakebatch.batch.matching import Result
-from fakebatch.batch.responding import (
-    LINE_ENDS,
-    LineResponse,
-    ResultLines,
-    bulk_writer,
-    replied,
-    respond,
-    result_lines,
-)
+from fakebatch.batch.responding import LINE_ENDS, LineResponse, replied, respond, result_lines
 from fakebatch.rules.lines import Duplicate, Echo, Fail, Reply
 
 UNFINISHED_CODES = {Status.EXPIRED: "batch_expired", Status.CANCELLED: "batch_cancelled"}
@@ -67,18 +60,17 @@ class Streamed:
     def __getitem__(self, part: slice) -> Streamed:
         """A part of it, whose bytes outside of the part are written and dropped."""
         span = range(*part.indices(len(self)))
-        return Streamed(lambda: _cut(self, span), len(span))
 
+        def cut() -> Iterator[bytes]:
+            start = 0
+            for piece in self:
+                if start + len(piece) > span.start:
+                    yield piece[max(span.start - start, 0) : span.stop - start]
+                start += len(piece)
+                if start >= span.stop:
+                    return
 
-def _cut(pieces: Iterable[bytes], span: range) -> Iterator[bytes]:
-    """The bytes of a range of all bytes."""
-    start = 0
-    for piece in pieces:
-        if start + len(piece) > span.start:
-            yield piece[max(span.start - start, 0) : span.stop - start]
-        start += len(piece)
-        if start >= span.stop:
-            return
+        return Streamed(cut, len(span))
 
 
 Content = bytes | Streamed

@@ -16,6 +16,7 @@ from fakebatch.errors import UsageError
 from fakebatch.rules.rule import (
     Names,
     Occurrence,
+    OtherFields,
     Predicate,
     Ratio,
     Rule,
@@ -182,23 +183,17 @@ class Miscount:
 
 
 @verb("override(statuses={'completed': 'DONE'})")
-class Override:
+class Override(OtherFields):
     """The batch objects on the wire have other fields or values than they should."""
 
     _: KW_ONLY
     statuses: Mapping[BatchStatus, str | Names] = field(default_factory=dict[BatchStatus, Any])
     """What is shown for a status: a name, or several, each for an equal part of its time. So a
     status can be unknown or go backwards."""
-    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Values by field, which may be a new field."""
     nulls: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Values by field, used where the field is null."""
     unless_null: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Values by field, used where the field is not null."""
-    blanks: Names = ()
-    """Fields that are null; for TOML, which has no null for `fields`."""
-    without: Names = ()
-    """Fields that are left out."""
     moments: Literal["milliseconds", "float", "iso", "null"] | None = None
     """The format of times, in place of whole seconds."""
     clock_ahead: Span = 0

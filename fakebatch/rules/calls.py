@@ -17,6 +17,7 @@ from fakebatch.errors import UsageError
 from fakebatch.rules.rule import (
     Count,
     Names,
+    OtherFields,
     PositiveRatio,
     Predicate,
     Rule,
@@ -162,19 +163,13 @@ class Headers:
 
 
 @verb("override(fields={'has_more': True})")
-class Override:
+class Override(OtherFields):
     """The response, a JSON object, has other fields; or parameters of the query have no effect.
 
     Errors, and responses that are no JSON object, stay as they are.
     """
 
     _: KW_ONLY
-    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Values by field, which may be a new field."""
-    blanks: Names = ()
-    """Fields that are null; for TOML, which has no null for `fields`."""
-    without: Names = ()
-    """Fields that are left out."""
     ignores: Names = ()
     """Parameters of the query that the service does not look at, such as `after`."""
 

@@ -16,14 +16,16 @@ from pydantic.json_schema import SkipJsonSchema
 
 from fakebatch.data_files import jsonl_problem
 from fakebatch.errors import UsageError
-from fakebatch.request_lines import RequestLine
+from fakebatch.request_lines import RequestLine, label
 from fakebatch.rules.rule import (
     PYTHON_ONLY,
     Count,
     Names,
+    OtherFields,
     PositiveRatio,
     Rule,
     Selection,
+    holds,
     method,
     verb,
 )
@@ -180,16 +182,8 @@ class ChangeCustomId:
 
 
 @verb("override(without=['error'])")
-class Override:
+class Override(OtherFields):
     """The result lines have other fields than they should."""
-
-    _: KW_ONLY
-    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Values by field, which may be a new field."""
-    blanks: Names = ()
-    """Fields that are null; for TOML, which has no null for `fields`."""
-    without: Names = ()
-    """Fields that are left out."""
 
 
 Outcome = Reply | Fail | Echo | Malformed | Hang | Replay
@@ -225,7 +219,11 @@ class LineSelector:
     fraction select different lines, as long as there are enough."""
 
     def matches(self, line: RequestLine) -> bool:
-        """Whether all conditions but `fraction` and `times` hold for a line."""
+        """Whether all conditions but `fraction` and `times` hold for a line.
+
+        Raises:
+            UsageError: the predicate raised.
+        """
         custom_id = self.custom_id
         return (
             (
@@ -236,7 +234,7 @@ class LineSelector:
             and (self.model is None or self.model == line.model)
             and self.endpoint in (None, line.url)
             and (self.contains is None or contains(line.body, self.contains))
-            and (self.where is None or bool(self.where(line)))
+            and (self.where is None or holds(self.where, line, "on", f"{label(line)} ({line.url})"))
         )
 
 

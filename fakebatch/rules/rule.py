@@ -191,6 +191,24 @@ class Occurrence:
         return first <= number < first + self.times
 
 
+@dataclass(frozen=True, slots=True)
+class OtherFields:
+    """What every verb `override` can do to a JSON object on the wire."""
+
+    _: KW_ONLY
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Values by field, which may be a new field."""
+    blanks: Names = ()
+    """Fields that are null; for TOML, which has no null for `fields`."""
+    without: Names = ()
+    """Fields that are left out."""
+
+    def applied(self, wire: Mapping[str, Any]) -> dict[str, Any]:
+        """The object with other fields."""
+        changed = {**wire, **self.fields, **dict.fromkeys(self.blanks)}
+        return {name: value for name, value in changed.items() if name not in self.without}
+
+
 class Rule:
     """A selection and one verb: exactly one of the verb fields of a subclass is not None."""
 
@@ -248,11 +266,16 @@ def holds(predicate: Callable[[Any], bool] | None, subject: Any, call: str, labe
     try:
         return predicate is None or bool(predicate(subject))
     except Exception as error:
-        raise UsageError(
-            f"The predicate given to fakebatch.{call} raised {type(error).__name__}: {error}",
-            f"It was called for {label}.",
-            "Correct the callable; its traceback is above.",
-        ) from error
+        raise callable_error(f"The predicate given to fakebatch.{call}", label, error) from error
+
+
+def callable_error(what: str, label: str, error: Exception) -> UsageError:
+    """The error for a callable of the test that raised when it was called for this object."""
+    return UsageError(
+        f"{what} raised {type(error).__name__}: {error}",
+        f"It was called for {label}.",
+        "Correct the callable; its traceback is above.",
+    )
 
 
 def callables(value: object, name: str = "") -> Iterator[str]:

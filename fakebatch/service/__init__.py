@@ -86,7 +86,7 @@ class Service:
         id_factory = IdFactory(state.id_factory.digest("direct", state.next_number(), size=32))
         judge = judge_of(endpoint, state.dialect.body_checks)
         bad_body = None if judge is None else judge.error(body)
-        outcome = RuleMatcher(state.scenario, 1, id_factory).outcome(line, bad_body)
+        outcome = RuleMatcher(state.scenario, 1, id_factory, {}).outcome(line, bad_body)
         state.hit("on", outcome.rules)
         return respond(line, outcome.result, state.dialect, id_factory, now)
 

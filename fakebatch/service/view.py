@@ -235,8 +235,7 @@ def _overridden(wire: Wire, batch: Batch, now: int) -> Wire:
     others = override.unless_null.items()
     wire |= {name: value for name, value in others if wire.get(name) is not None}
     wire |= {name: value for name, value in override.nulls.items() if wire.get(name) is None}
-    wire |= dict(override.fields) | dict.fromkeys(override.blanks)
-    return {name: value for name, value in wire.items() if name not in override.without}
+    return override.applied(wire)
 
 
 def _miscounted(true: Wire, batch: Batch, now: int) -> Wire | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.rules.calls import (
@@ -315,8 +315,7 @@ def _changed(reply: messages.Reply, verb: Headers | Override) -> messages.Reply:
     is_json = reply.headers.get("content-type") == "application/json"
     if not (is_json and reply.status < 400 and reply.body.startswith(b"{")):
         return reply
-    wire: dict[str, Any] = {**json.loads(reply.body), **verb.fields, **dict.fromkeys(verb.blanks)}
-    shown = {name: value for name, value in wire.items() if name not in verb.without}
+    shown = verb.applied(json.loads(reply.body))
     return reply._replace(body=json.dumps(shown, indent=2).encode())
 
 

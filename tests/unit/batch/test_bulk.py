@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fakebatch.batch import output_file
 from fakebatch.batch.batch import Batch
+from fakebatch.batch.bulk import ResultLines, WriteLine, bulk_writer
 from fakebatch.batch.output_file import Results, Streamed, results
-from fakebatch.batch.responding import ResultLines, WriteLine, bulk_writer
 from fakebatch.dialects import DIALECTS, OPENAI, Dialect, ErrorCode
 from fakebatch.request_lines import RequestLine
 from fakebatch.rules.batches import BatchRule, ResultFiles

@@ -37,7 +37,7 @@ def error_of(call: Callable[[], object]) -> list[str]:
 
 
 def result_of(request: RequestLine, scenario: Scenario) -> Result:
-    return RuleMatcher(scenario, 1, IdFactory(b"0")).outcome(request).result
+    return RuleMatcher(scenario, 1, IdFactory(b"0"), {}).outcome(request).result
 
 
 def response_to(request: RequestLine, verb: Reply | Fail) -> LineResponse:
