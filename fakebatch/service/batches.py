@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fakebatch import replies
@@ -14,7 +14,6 @@ from fakebatch.batch.lifecycle import Status
 from fakebatch.dialects import APIError, ErrorCode, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.ids import IdFactory
-from fakebatch.rules.batches import BatchRule
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service.records import INPUT_PURPOSE, FileRecord, TokenShare
 from fakebatch.service.state import State
@@ -119,23 +118,19 @@ class Batches:
         Raises:
             UsageError: a predicate of the test raised.
         """
-        rules = batch.scenario.on_batch
-        selecting = tuple(
-            index
-            for index in matching
-            if not rules[index].is_ordered or rules[index].includes(self._number(index, rules))
-        )
-        return batch.selected_by(matching, selecting)
-
-    def _number(self, index: int, rules: Sequence[BatchRule]) -> int:
-        """The number of the next batch among those that match a rule, which may be newer."""
-        rule = rules[index]
-        return 1 + sum(
-            index in batch.matching
-            if batch.scenario.on_batch[index : index + 1] == (rule,)
-            else batch.matches(rule)
-            for batch in self._state.batches.all()
-        )
+        selecting: list[int] = []
+        for index in matching:
+            rule, number = batch.scenario.on_batch[index], 1
+            if rule.is_ordered:
+                number += sum(
+                    index in other.matching
+                    if other.scenario.on_batch[index : index + 1] == (rule,)
+                    else other.matches(rule)  # the rule may be newer
+                    for other in self._state.batches.all()
+                )
+            if rule.includes(number):
+                selecting.append(index)
+        return batch.selected_by(matching, (*selecting,))
 
     def _earlier(self) -> Mapping[str, int]:
         """The number of batches that contain each custom_id, if a rule with `times` needs it."""

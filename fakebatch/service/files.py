@@ -65,14 +65,13 @@ class Files:
             with state.lock:
                 if not state.file_creations.allows(limits.uploads_per_minute, now):
                     raise APIError(ErrorKind.TOO_MANY_UPLOADS, limit=limits.uploads_per_minute)
-        written_by = "files.create" if created is None else "files.add"
         return self.keep(
             now if created is None else created,
             purpose,
             filename,
             content,
             expires_after,
-            written_by=written_by,
+            written_by="files.create" if created is None else "files.add",
             id_=id_,
             is_processed=is_processed,
         )

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
+from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER
-from fakebatch.batch.output_file import ResultFile
+from fakebatch.batch.output_file import ResultFile, result_files
 from fakebatch.rules.files import USUAL, FileOverrides
 
 INPUT_PURPOSE = "batch"
@@ -57,6 +58,27 @@ class FileRecord:
         """The same file, created and expiring earlier by a duration in microseconds."""
         expires = None if self.expires is None else self.expires - duration
         return replace(self, created=self.created - duration, expires=expires)
+
+
+def result_records(batch: Batch) -> list[FileRecord]:
+    """The result files of a batch that has ended."""
+    lives, end = batch.files_life, batch.end.at
+    return [
+        FileRecord(
+            id=batch.output_file_id if content.kind == "output" else batch.error_file_id,
+            purpose=batch.dialect.results_purpose,
+            filename=f"{batch.id}_{'output' if content.kind == 'output' else 'error'}.jsonl",
+            created=end,
+            expires=None if lives is None else end + lives,
+            content=content,
+            written_by=batch.id,
+            number=batch.number,
+            overrides=FileOverrides(
+                found_after=batch.files_lag, listed=batch.overrides.result_files.listed
+            ),
+        )
+        for content in result_files(batch)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,20 @@ from typing import Any, Generic, TypeVar
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER, TERMINAL
-from fakebatch.batch.output_file import ResultFile, result_files, without_files
+from fakebatch.batch.output_file import ResultFile, without_files
 from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.ids import IdFactory
-from fakebatch.rules.files import FileOverrides
 from fakebatch.rules.rule import AS_DATA, callables
 from fakebatch.rules.scenario import Place, Scenario
-from fakebatch.service.records import Attempt, FileRecord, TokenShare, UploadRecord
+from fakebatch.service.records import (
+    Attempt,
+    FileRecord,
+    TokenShare,
+    UploadRecord,
+    result_records,
+)
 
 Position = tuple[int, int, int, str]
 """The sort key of a listing: `created`, `number`, how many records were stored before, id."""
@@ -359,7 +364,7 @@ class State:
     def _settle(self, batch: Batch, now: int) -> None:
         end = batch.end if batch.exists(now) else None
         ended = end is not None and end.at <= now and end.status in TERMINAL
-        files = _result_records(batch) if ended else []
+        files = result_records(batch) if ended else []
         with self.lock:
             if self.batches.current(batch.id) is not batch:
                 return
@@ -383,7 +388,7 @@ class State:
         ids["errors"] = batch.error_file_id
         files = {kind: self.files.current(id_) for kind, id_ in ids.items()}
         gone = {kind for kind, file in files.items() if file is not None and file.is_freed}
-        light = without_files(batch, gone) if gone else batch
+        light = without_files(batch, gone)
         with self.lock:
             if light is None:
                 self.unsettled[batch.id] = 0
@@ -392,24 +397,3 @@ class State:
                 for file in (files["output"], files["errors"]):
                     if file is not None and isinstance(file.content, ResultFile):
                         self.files.put(replace(file, content=replace(file.content, batch=light)))
-
-
-def _result_records(batch: Batch) -> list[FileRecord]:
-    """The result files of a batch that has ended."""
-    lives, end = batch.files_life, batch.end.at
-    return [
-        FileRecord(
-            id=batch.output_file_id if content.kind == "output" else batch.error_file_id,
-            purpose=batch.dialect.results_purpose,
-            filename=f"{batch.id}_{'output' if content.kind == 'output' else 'error'}.jsonl",
-            created=end,
-            expires=None if lives is None else end + lives,
-            content=content,
-            written_by=batch.id,
-            number=batch.number,
-            overrides=FileOverrides(
-                found_after=batch.files_lag, listed=batch.overrides.result_files.listed
-            ),
-        )
-        for content in result_files(batch)
-    ]

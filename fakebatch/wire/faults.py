@@ -302,21 +302,18 @@ def altered(
             return whole._replace(script=script._replace(body=(arrived, Broken("incomplete"))))
         case Slow() as slow:
             return _slowed(reply, slow)
-        case Headers() | Override() as verb:
-            return _changed(reply, verb)
+        case Headers(headers):
+            reply = reply._replace(headers={**reply.headers, **headers})
+        case Override() as verb if (
+            reply.status < 400
+            and reply.headers.get("content-type") == "application/json"
+            and reply.body.startswith(b"{")
+        ):
+            shown = verb.applied(json.loads(reply.body))
+            reply = reply._replace(body=json.dumps(shown, indent=2).encode())
         case _:
-            return reply
-
-
-def _changed(reply: messages.Reply, verb: Headers | Override) -> messages.Reply:
-    """The reply with other headers, or with other fields if it is a JSON object and no error."""
-    if isinstance(verb, Headers):
-        return reply._replace(headers={**reply.headers, **verb.headers})
-    is_json = reply.headers.get("content-type") == "application/json"
-    if not (is_json and reply.status < 400 and reply.body.startswith(b"{")):
-        return reply
-    shown = verb.applied(json.loads(reply.body))
-    return reply._replace(body=json.dumps(shown, indent=2).encode())
+            pass
+    return reply
 
 
 def _slowed(reply: messages.Reply, slow: Slow) -> messages.Reply:

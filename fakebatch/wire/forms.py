@@ -59,24 +59,18 @@ def _part(head: bytes, content: bytes) -> Part:
     plain, extended = dict[str, str](), dict[str, str]()
     for key, star, quoted, token in _PARAMETER.findall(disposition[1] if disposition else b""):
         value: bytes = quoted or token.strip().strip(b'"')  # urllib3 writes "C:\\" for C:\
-        names, read = (extended, _decoded) if star else (plain, _unquoted)
-        names[key.decode().lower()] = read(value)
+        name: str = key.decode().lower()
+        if star:  # RFC 5987: charset'language'percent-encoded
+            charset, _, rest = value.decode("latin-1").partition("'")
+            encoding = "latin-1" if charset.lower() == "iso-8859-1" else "utf-8"
+            extended[name] = unquote(rest.partition("'")[2], encoding, "replace")
+        else:
+            # Only quotes and backslashes are escaped: others are those of a Windows path. Browsers,
+            # undici and httpx percent-encode quotes and line ends (HTML5 form data).
+            text = re.sub(rb'\\(["\\])', rb"\1", value).decode("utf-8", "replace")
+            plain[name] = text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
     names = plain | extended  # `filename*` wins (observed: openai-dotnet's recorded uploads)
     return Part(names.get("name", ""), names.get("filename"), content)
-
-
-def _unquoted(value: bytes) -> str:
-    # Only quotes and backslashes are escaped: others are those of a Windows path. Browsers, undici
-    # and httpx percent-encode quotes and line ends (HTML5 form data).
-    text = re.sub(rb'\\(["\\])', rb"\1", value).decode("utf-8", "replace")
-    return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
-
-
-def _decoded(value: bytes) -> str:
-    # RFC 5987: charset'language'percent-encoded
-    charset, _, rest = value.decode("latin-1").partition("'")
-    encoding = "latin-1" if charset.lower() == "iso-8859-1" else "utf-8"
-    return unquote(rest.partition("'")[2], encoding, "replace")
 
 
 def fields(pieces: Iterable[bytes], delimiter: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -155,12 +149,12 @@ class _Stream:
                 text = piece[start + len(mark) : start + _LINE]
                 if b"\n" in text or len(text) == _LINE - len(mark):
                     # a line of the content that only begins like a delimiter
-                    content.add(piece, self._at, start + 1)
+                    content.add(memoryview(piece)[self._at : start + 1])
                     self._at = start + 1
                     continue
             if start < 0:
                 start = _beginning(mark, piece, self._at)
-            content.add(piece, self._at, start)
+            content.add(memoryview(piece)[self._at : start])
             self._at = start
             if not is_whole and self._more(start):
                 continue
@@ -191,28 +185,24 @@ class _Content:
     """The content of a field, gathered from pieces."""
 
     def __init__(self) -> None:
-        self._only: tuple[bytes, int, int] | None = None
+        self._only = memoryview(b"")
+        """The first part, as long as there is no other."""
         self._gathered = BytesIO()
-        self._is_gathered = False
 
-    def add(self, piece: bytes, start: int, stop: int) -> None:
+    def add(self, part: memoryview) -> None:
         """Add a part of a piece."""
-        if start == stop:
-            return
-        if self._only is None and not self._is_gathered:
-            self._only = (piece, start, stop)
-            return
-        if self._only is not None:
-            first, self._only, self._is_gathered = self._only, None, True
-            self._write(*first)
-        self._write(piece, start, stop)
-
-    def _write(self, piece: bytes, start: int, stop: int) -> None:
-        self._gathered.write(memoryview(piece)[start:stop])
+        if part and (self._only or self._gathered.tell()):
+            self._gathered.write(self._only)
+            self._gathered.write(part)
+            self._only = memoryview(b"")
+        elif part:
+            self._only = part
 
     def value(self) -> bytes:
         """All of it. `getvalue` of a BytesIO copies nothing."""
-        if self._is_gathered:
+        if not self._only:
             return self._gathered.getvalue()
-        piece, start, stop = self._only or (b"", 0, 0)
-        return piece if stop - start == len(piece) else piece[start:stop]
+        piece = self._only.obj
+        if isinstance(piece, bytes) and len(piece) == len(self._only):
+            return piece
+        return bytes(self._only)
