@@ -8,7 +8,6 @@ from math import ceil
 
 from fakebatch.batch.input_file import Lines
 from fakebatch.bodies import BodyError
-from fakebatch.errors import UsageError
 from fakebatch.ids import IdFactory
 from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import (
@@ -101,7 +100,7 @@ class RuleMatcher:
                 outcome = verb
         if not indices and outcome is self._otherwise and self.default is not None:
             return self.default
-        result = _replayed(outcome, line) if isinstance(outcome, Replay) else outcome
+        result = outcome.recorded(line) if isinstance(outcome, Replay) else outcome
         made = LineOutcome(result, tuple(corruptions), tuple(indices))
         if result is not outcome or bad_body is not None:
             return made
@@ -174,19 +173,3 @@ def outcomes_of(
         for each in outcome.corruptions
     )
     return Outcomes(by_line, order, running, failing, misfiled, has_conflict)
-
-
-def _replayed(replay: Replay, line: RequestLine) -> Result:
-    """The recorded outcome of a line."""
-    recorded = replay.lines.get(line.custom_id or "")
-    if recorded is not None:
-        return recorded
-    if line.custom_id is None or replay.missing is not None:
-        return Echo()
-    known = ", ".join(map(repr, list(replay.lines)[:5]))
-    more = f" and {len(replay.lines) - 5} more" if len(replay.lines) > 5 else ""
-    raise UsageError(
-        f"There is no recorded answer for custom_id {line.custom_id!r}.",
-        f"{', '.join(replay.paths)} has {known or 'no lines'}{more}.",
-        'Record one, or call fakebatch.reply_from(..., missing="echo").',
-    )

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, reduce
-from pathlib import Path
 from typing import Any
 
 from fakebatch import replies
-from fakebatch.bodies.schema import BodyError, Schema, body_error, listed, object_problem, problem
+from fakebatch.bodies.schema import (
+    BodyError,
+    Schema,
+    body_error,
+    listed,
+    object_problem,
+    problem,
+    table,
+)
 from fakebatch.replies.request import elements, is_object
 
 Check = Callable[[Mapping[str, Any], Schema], BodyError | None]
@@ -68,16 +74,14 @@ def judge_of(endpoint: str, extent: str) -> Judge | None:
         endpoint: `/v1/chat/completions`.
         extent: "all" that OpenAI refuses, the "basics" that every provider refuses, or "none".
     """
-    here = Path(__file__).parent
     if extent == "basics":
-        schema = tomllib.loads((here / "basics.toml").read_text("utf-8")).get(endpoint)
+        schema = table("basics").get(endpoint)
         return None if schema is None else Judge(schema)
-    path = here / f"{endpoint.removeprefix('/v1/').replace('/', '.')}.toml"
-    if extent == "none" or not path.exists():
+    schema = table(endpoint.removeprefix("/v1/").replace("/", "."))
+    if extent == "none" or not schema:
         return None
-    rules = tomllib.loads((here / "models.toml").read_text("utf-8"))["rule"]
-    own = [rule for rule in rules if rule["endpoint"] == endpoint]
-    return Judge(tomllib.loads(path.read_text("utf-8")), own, _CHECKS.get(endpoint))
+    rules = [rule for rule in table("models")["rule"] if rule["endpoint"] == endpoint]
+    return Judge(schema, rules, _CHECKS.get(endpoint))
 
 
 def _by_model(

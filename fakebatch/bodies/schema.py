@@ -56,7 +56,7 @@ def listed(names: Sequence[str], conjunction: str = "and") -> str:
 
 def body_error(kind: str, name: str = "", **values: object) -> BodyError:
     """The error of a kind of messages.toml for the parameter `name`."""
-    template = _messages()[kind]
+    template = table("messages")[kind]
     values["name"] = name
     return BodyError(
         template["message"].format_map(values),
@@ -67,8 +67,10 @@ def body_error(kind: str, name: str = "", **values: object) -> BodyError:
 
 
 @lru_cache
-def _messages() -> Mapping[str, Mapping[str, str]]:
-    return tomllib.loads(Path(__file__).with_name("messages.toml").read_text("utf-8"))
+def table(name: str) -> dict[str, Any]:
+    """The content of a TOML file of this folder; empty if there is none."""
+    path = Path(__file__).with_name(f"{name}.toml")
+    return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
 def problem(schema: Schema, value: Any, name: str) -> BodyError | None:

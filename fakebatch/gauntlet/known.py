@@ -11,7 +11,8 @@ from typing import ClassVar
 
 from fakebatch.errors import UsageError
 from fakebatch.rules import catalogue
-from fakebatch.rules.rule import CONFIG, validated
+from fakebatch.rules.rule import CONFIG
+from fakebatch.rules.validation import validated
 
 
 @dataclass(frozen=True, slots=True)

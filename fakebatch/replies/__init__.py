@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fakebatch.errors import UsageError
 from fakebatch.replies import chat, malformed, nontext, responses
-from fakebatch.replies.request import ModelRequest, PlainReply, Usage, input_tokens, usage
+from fakebatch.replies.request import Body, ModelRequest, PlainReply, Usage, input_tokens, usage
 
 __all__ = [
     "ENDPOINTS",
@@ -21,8 +21,6 @@ __all__ = [
     "usage",
     "with_text",
 ]
-
-Body = dict[str, Any]
 
 
 class Endpoint(NamedTuple):

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 from fakebatch.replies import logprobs
 from fakebatch.replies.request import (
+    Body,
     ModelRequest,
     PlainReply,
     choice_count,
@@ -23,8 +22,6 @@ from fakebatch.replies.request import (
     tokens,
 )
 from fakebatch.replies.structured import forced_call, forced_function, formatted
-
-Body = dict[str, Any]
 
 _BODY: Body = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 _MESSAGE: Body = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
@@ -44,12 +41,9 @@ def echo(request: ModelRequest) -> Body:
     call = forced_call(request, text)
     if call is None:
         return with_text(request, formatted(request, request.body.get("response_format"), text))
-    messages = []
-    for index in range(count):
-        id_ = "call_" + request.letters(24, f"call {index}")
-        messages.append(
-            {"tool_calls": [{"id": id_, "type": "function", "function": call._asdict()}]}
-        )
+    ids = ["call_" + request.letters(24, f"call {index}") for index in range(count)]
+    calls = [Body(id=id_, type="function", function=call._asdict()) for id_ in ids]
+    messages = [{"tool_calls": [each]} for each in calls]
     return _completion(request, messages, "tool_calls", call.arguments)
 
 
@@ -99,6 +93,7 @@ def id_of(key: bytes) -> str:
 
 
 def _body(id_: str, created: int, model: str, choices: list[Body], usage: Body) -> Body:
+    name = model.encode("utf-8", "surrogatepass")
     return {
         **_BODY,
         "id": id_,
@@ -106,7 +101,8 @@ def _body(id_: str, created: int, model: str, choices: list[Body], usage: Body) 
         "model": model,
         "choices": choices,
         "usage": _BODY["usage"] | usage,
-        "system_fingerprint": _fingerprint(model),
+        # It identifies the backend, so all replies of a model have the same.
+        "system_fingerprint": "fp_" + blake2b(name, digest_size=5).hexdigest(),
     }
 
 
@@ -118,12 +114,6 @@ def _choice(index: int, message: Body, reason: str) -> Body:
 def _usage(prompt: int, completion: int) -> Body:
     total = prompt + completion
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
-
-
-@lru_cache
-def _fingerprint(model: str) -> str:
-    # It identifies the backend, so all replies of a model have the same.
-    return "fp_" + blake2b(model.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
 
 
 # --- /v1/completions

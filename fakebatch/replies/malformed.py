@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fakebatch.replies.request import ModelRequest, elements, is_object, members
+from fakebatch.replies.request import Body, ModelRequest, elements, is_object, members
 from fakebatch.replies.structured import json_echo
 
 REFUSAL = "I'm sorry, but I can't assist with that request."
@@ -13,8 +13,6 @@ CUT = '{"answer": "half of an obj'
 _TEXTS: dict[str, Any] = {"truncated_json": CUT, "empty": "", "wrong_types": 42}
 
 _MESSAGES: dict[str, Any] = {"refusal": {"refusal": REFUSAL}, "wrong_types": {"refusal": False}}
-
-Body = dict[str, Any]
 
 
 def chat(request: ModelRequest, body: Body, how: str) -> Body:

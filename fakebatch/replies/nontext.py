@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Any
 
 from fakebatch.replies.request import (
+    Body,
     ModelRequest,
     PlainReply,
     choice_count,
@@ -35,12 +36,16 @@ _POINTS = [(math.cos(turn), math.sin(turn)) for turn in _TURNS]
 """Pairs of numbers of which a vector is made, for each byte of a hash. No number is zero."""
 
 
-def embeddings(request: ModelRequest) -> dict[str, Any]:
+def embeddings(request: ModelRequest) -> Body:
     """A unit vector for each input, which depends on the model and the input alone."""
     length, tokens = _length(request), prompt_tokens(request.body.get("input"))
-    data: list[dict[str, Any]] = []
+    data: list[Body] = []
     for index, digest in enumerate(_digests(request, length)):
-        vector = _vector(digest, length)
+        # A shorter vector is the beginning of the longer one, scaled to unit length, as in the
+        # service. Numbers have 32 bits, so that floats and base64 hold the same.
+        numbers = [*chain.from_iterable(map(_POINTS.__getitem__, digest))][:length]
+        norm = math.sqrt(length / 2) if length % 2 == 0 else math.hypot(*numbers)
+        vector = array("f", [number / norm for number in numbers])
         embedding: Any = vector.tolist()
         if request.body.get("encoding_format") == "base64":
             embedding = b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
@@ -48,7 +53,7 @@ def embeddings(request: ModelRequest) -> dict[str, Any]:
     return _embeddings(request, data, tokens)
 
 
-def _embeddings(request: ModelRequest, data: object, tokens: int) -> dict[str, Any]:
+def _embeddings(request: ModelRequest, data: object, tokens: int) -> Body:
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": request.model, "usage": usage}
 
@@ -66,14 +71,6 @@ def _digests(request: ModelRequest, length: int) -> list[bytes]:
     return [shake_256(text.encode("utf-8", "surrogatepass")).digest(size) for text in texts]
 
 
-def _vector(digest: bytes, length: int) -> array[float]:
-    # A shorter vector is the beginning of the longer one, scaled to unit length, as in the service.
-    # Numbers have 32 bits, so that floats and base64 hold the same.
-    numbers = [*chain.from_iterable(map(_POINTS.__getitem__, digest))][:length]
-    norm = math.sqrt(length / 2) if length % 2 == 0 else math.hypot(*numbers)
-    return array("f", [number / norm for number in numbers])
-
-
 def plain_embeddings(request: ModelRequest, text: str | None = None) -> PlainReply | None:
     """What `embeddings` replies in floats; None if a text is wanted, or vectors of odd length."""
     length = _length(request)
@@ -84,7 +81,7 @@ def plain_embeddings(request: ModelRequest, text: str | None = None) -> PlainRep
     return PlainReply(_Vectors(_digests(request, length), length), tokens, 0)
 
 
-def plain_body(request: ModelRequest, reply: PlainReply) -> dict[str, Any]:
+def plain_body(request: ModelRequest, reply: PlainReply) -> Body:
     """The reply with these vectors."""
     return _embeddings(request, reply.content, reply.prompt)
 
@@ -134,7 +131,7 @@ _IMAGE_CATEGORIES = {
 }
 
 
-def moderations(request: ModelRequest) -> dict[str, Any]:
+def moderations(request: ModelRequest) -> Body:
     """One result for each input, in the shape of omni-moderation; nothing is flagged."""
     inputs = prompts(request.body.get("input"))
     if any(map(is_object, inputs)):
@@ -146,7 +143,7 @@ def moderations(request: ModelRequest) -> dict[str, Any]:
     }
 
 
-def _unflagged(value: Any) -> dict[str, Any]:
+def _unflagged(value: Any) -> Body:
     parts = value if is_list(value) else [value]
     kinds = {"image" if members(part).get("type") == "image_url" else "text" for part in parts}
     digest = blake2b(repr(value).encode(), digest_size=len(_CATEGORIES)).digest()
@@ -169,7 +166,7 @@ def _unflagged(value: Any) -> dict[str, Any]:
 _IMAGE = {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}
 
 
-def images(request: ModelRequest) -> dict[str, Any]:
+def images(request: ModelRequest) -> Body:
     """`n` PNG images of one pixel each; `output_format` and `size` are repeated but ignored."""
     colours = request.key * 128
     count = choice_count(request.body.get("n"))

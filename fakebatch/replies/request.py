@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
-_ALPHANUMERIC = bytes.maketrans(b"+/", b"Aa")
+Body = dict[str, Any]
+"""A JSON object: the body of a request or a reply, or a part of it."""
 
+_ALPHANUMERIC = bytes.maketrans(b"+/", b"Aa")
 
 _TIERS = {"flex": "flex", "scale": "scale", "priority": "priority", "fast": "priority"}
 """The tiers that a reply repeats, by those of requests (types of the SDK, version 3.57)."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 from fakebatch.replies import logprobs
 from fakebatch.replies.request import (
+    Body,
     ModelRequest,
     PlainReply,
     elements,
@@ -22,7 +22,7 @@ from fakebatch.replies.request import (
 )
 from fakebatch.replies.structured import forced_call, formatted
 
-_BODY: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+_BODY: Body = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 _RESPONSE_FIELDS = {
     *("id", "object", "created_at", "status", "billing", "completed_at", "error"),
     *("incomplete_details", "model", "moderation", "output", "service_tier", "tool_usage", "usage"),
@@ -32,7 +32,7 @@ _FUNCTION = {"type": "function", "description": None, "parameters": None, "stric
 """The defaults that the service adds to function tools; other tools are repeated as they are."""
 
 
-def echo(request: ModelRequest) -> dict[str, Any]:
+def echo(request: ModelRequest) -> Body:
     """A response with the last text of the user: as text, JSON or a tool call.
 
     Raises:
@@ -54,7 +54,7 @@ def echo(request: ModelRequest) -> dict[str, Any]:
     return _body(request, item, _reply(request, call.arguments))
 
 
-def with_text(request: ModelRequest, text: str) -> dict[str, Any]:
+def with_text(request: ModelRequest, text: str) -> Body:
     """A response with one message, whose text is `text`."""
     body = plain_body(request, _reply(request, text))
     if "message.output_text.logprobs" in elements(request.body.get("include")):
@@ -86,25 +86,16 @@ def _reply(request: ModelRequest, text: str | None) -> PlainReply:
     )
 
 
-def plain_body(request: ModelRequest, reply: PlainReply) -> dict[str, Any]:
+def plain_body(request: ModelRequest, reply: PlainReply) -> Body:
     """The response with one message, that of a plain reply."""
-    text: dict[str, Any] = {
-        "type": "output_text",
-        "annotations": [],
-        "logprobs": [],
-        "text": reply.content,
-    }
-    item: dict[str, Any] = {
-        "id": reply.item_id,
-        "type": "message",
-        "status": "completed",
-        "content": [text],
-        "role": "assistant",
-    }
+    text = Body(type="output_text", annotations=[], logprobs=[], text=reply.content)
+    item = Body(
+        id=reply.item_id, type="message", status="completed", content=[text], role="assistant"
+    )
     return _body(request, item, reply)
 
 
-def _body(request: ModelRequest, item: dict[str, Any], reply: PlainReply) -> dict[str, Any]:
+def _body(request: ModelRequest, item: Body, reply: PlainReply) -> Body:
     params = {k: v for k, v in request.body.items() if v is not None and k in _BODY}
     before, after = reply.prompt, reply.completion
     usage = {"input_tokens": before, "output_tokens": after, "total_tokens": before + after}
@@ -130,7 +121,7 @@ def _body(request: ModelRequest, item: dict[str, Any], reply: PlainReply) -> dic
 _REASONING_MODEL = re.compile(r"(.*[:/])?(o[0-9]+|gpt-5)(-(?!chat)|$)")
 
 
-def _reasoning(request: ModelRequest, reply: PlainReply) -> list[dict[str, Any]]:
+def _reasoning(request: ModelRequest, reply: PlainReply) -> list[Body]:
     """The item before the reply of a reasoning model (recorded for o3-mini in April 2025).
 
     Models after GPT-5 reason only if the request has an effort: theirs is "none" by default.

@@ -237,8 +237,6 @@ class _Maker(NamedTuple):
                 end = str(n) if n else ""
                 yield (self.text[: max(0, most - len(end))] + end).ljust(least, "a")[:most]
 
-    # --- whether a value is valid
-
     def valid(self, schema: Any, value: Any) -> bool:
         """Whether a value and its members are valid for a schema."""
         if not is_object(schema):
@@ -282,7 +280,14 @@ _ANY: _Checks = {
     "anyOf": (list, lambda maker, v, schemas: any(maker.valid(s, v) for s in schemas)),
     "oneOf": (list, lambda maker, v, schemas: sum(maker.valid(s, v) for s in schemas) == 1),
     "not": (object, lambda maker, v, schema: not maker.valid(schema, v)),
-    "type": ((str, list), lambda _, v, kinds: any(kind in kinds for kind in _kinds_of(v))),
+    # 1.0 is an integer too
+    "type": (
+        (str, list),
+        lambda _, v, kinds: (
+            any(kind in kinds for kind in _TYPES[type(v)][0])
+            or ("integer" in kinds and type(v) is float and v.is_integer())
+        ),
+    ),
     "enum": (list, lambda maker, v, values: maker.is_listed(v, values)),
     "const": (object, lambda maker, v, value: maker.is_listed(v, [value])),
     **dict.fromkeys(("if", "$dynamicRef", "$recursiveRef"), (object, None)),
@@ -326,19 +331,11 @@ _TYPES: dict[type, tuple[tuple[str, ...], _Checks]] = {
 """By Python type: its names in a schema, and the keywords that apply to it."""
 
 
-def _kinds_of(value: Any) -> tuple[str, ...]:
-    whole = type(value) is float and value.is_integer()  # 1.0 is an integer
-    return _TYPES[int if whole else type(value)][0]
-
-
 def _identity(value: Any) -> str:
     """The same text for equal values: 1 equals 1.0 but not true, and keys have no order."""
-
-    def plainest(text: str) -> int | float:
-        number = float(text)
-        return int(number) if number.is_integer() else number
-
-    plain = json.loads(json.dumps(value), parse_float=plainest)
+    plain = json.loads(
+        json.dumps(value), parse_float=lambda text: int(n) if (n := float(text)).is_integer() else n
+    )
     return json.dumps(plain, sort_keys=True)
 
 
@@ -367,9 +364,6 @@ def _resolve(root: Any, ref: str) -> Any:
     return target
 
 
-# --- what several parts require together
-
-
 def _unsatisfiable(parts: Sequence[Rules]) -> Unsatisfiable:
     return Unsatisfiable(f"No value was found for {' and '.join(map(json.dumps, parts))[:300]}.")
 
@@ -378,25 +372,20 @@ def _listed(rules: Rules) -> list[Any]:
     return [rules["const"]] if "const" in rules else elements(rules.get("enum"))
 
 
-def _values(parts: list[Rules], keyword: str) -> list[int | float]:
+def _fractions(parts: list[Rules], keyword: str) -> list[Fraction]:
     values = (part[keyword] for part in parts if keyword in part)
-    return [v for v in values if type(v) in _NUMBER and abs(v) <= _LARGEST]
+    # by decimal digits: a step of 0.1 is a tenth, not the nearest float
+    return [Fraction(str(v)) for v in values if type(v) in _NUMBER and abs(v) <= _LARGEST]
 
 
 def _counts(parts: list[Rules], keyword: str) -> list[int]:
-    return [math.ceil(v) for v in _values(parts, keyword)]  # 2.0 counts too
-
-
-def _fractions(parts: list[Rules], keyword: str) -> list[Fraction]:
-    # by decimal digits: a step of 0.1 is a tenth, not the nearest float
-    return [Fraction(str(v)) for v in _values(parts, keyword)]
+    return [math.ceil(v) for v in _fractions(parts, keyword)]  # 2.0 counts too
 
 
 def _numbers(parts: list[Rules], turn: int, *, whole: bool) -> Iterator[int | float]:
     """Candidates: zero, numbers at and next to each bound, between bounds, and more."""
     bounds = [bound for keyword in _BOUNDS for bound in _fractions(parts, keyword)]
-    steps = [step for step in _fractions(parts, "multipleOf") if step > 0]
-    steps += [Fraction(1)] * whole
+    steps = [step for step in _fractions(parts, "multipleOf") if step > 0] + [Fraction(1)] * whole
     multiples = math.lcm(*(s.numerator for s in steps)), math.gcd(*(s.denominator for s in steps))
     step = Fraction(*multiples) if steps else Fraction(1)
     bases = [Fraction(0)]

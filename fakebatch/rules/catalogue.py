@@ -18,8 +18,9 @@ from fakebatch.dialects import DialectName
 from fakebatch.errors import UsageError
 from fakebatch.request_lines import json_type
 from fakebatch.rules.loading import load, read
-from fakebatch.rules.rule import CONFIG, Count, Names, validated
+from fakebatch.rules.rule import CONFIG, Count, Names
 from fakebatch.rules.scenario import Scenario
+from fakebatch.rules.validation import validated
 
 Incident = str | Path | Scenario | tuple["Incident", ...]
 """The name of an incident, a `.toml` or `.json` file, a Scenario, or a tuple of these."""

@@ -17,8 +17,9 @@ from fakebatch.rules.calls import OnCall, OperationPattern
 from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.files import OnFile, Upload
 from fakebatch.rules.lines import LineRule, On
-from fakebatch.rules.rule import Handle, Selection, merged, validated
+from fakebatch.rules.rule import Handle, Selection, merged
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
+from fakebatch.rules.validation import validated
 from fakebatch.rules.webhooks import OnWebhook
 
 if TYPE_CHECKING:

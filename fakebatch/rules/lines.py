@@ -149,6 +149,25 @@ class Replay:
         """The paths of the files."""
         return (self.path,) if isinstance(self.path, str) else self.path
 
+    def recorded(self, line: RequestLine) -> Reply | Fail | Echo:
+        """The recorded outcome of a line.
+
+        Raises:
+            UsageError: there is none for its custom_id.
+        """
+        recorded = self.lines.get(line.custom_id or "")
+        if recorded is not None:
+            return recorded
+        if line.custom_id is None or self.missing is not None:
+            return Echo()
+        known = ", ".join(map(repr, list(self.lines)[:5]))
+        more = f" and {len(self.lines) - 5} more" if len(self.lines) > 5 else ""
+        raise UsageError(
+            f"There is no recorded answer for custom_id {line.custom_id!r}.",
+            f"{', '.join(self.paths)} has {known or 'no lines'}{more}.",
+            'Record one, or call fakebatch.reply_from(..., missing="echo").',
+        )
+
 
 @verb("drop()")
 class Drop:

@@ -12,8 +12,9 @@ from pydantic_core import PydanticSerializationError
 from fakebatch.data_files import decoded, parsed_json
 from fakebatch.errors import UsageError
 from fakebatch.request_lines import json_type
-from fakebatch.rules.rule import AS_DATA, Rule, adapter, callables, validated
+from fakebatch.rules.rule import AS_DATA, Rule, callables
 from fakebatch.rules.scenario import AnyRule, Scenario
+from fakebatch.rules.validation import adapter, validated
 
 # --- plain data
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.rules import loading
-from fakebatch.rules.rule import adapter, validated
 from fakebatch.rules.scenario import Scenario
+from fakebatch.rules.validation import adapter, validated
 from fakebatch.server.routes import ROUTES, scenario_of
 from fakebatch.server.routing import NotFoundError, Route
 from fakebatch.server.worlds import Worlds, error_reply, no_world

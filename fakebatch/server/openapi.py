@@ -10,7 +10,7 @@ from typing import Any, Literal, get_origin
 
 from pydantic import TypeAdapter
 
-from fakebatch.rules.rule import adapter
+from fakebatch.rules.validation import adapter
 from fakebatch.server.bodies import ErrorAnswer
 from fakebatch.server.routing import Route
 

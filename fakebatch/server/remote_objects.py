@@ -15,7 +15,7 @@ from fakebatch.durations import microseconds as span
 from fakebatch.inspection.journal import CallLog, Calls
 from fakebatch.inspection.objects import Collection, ObjectView, Step
 from fakebatch.inspection.seeding import Requests
-from fakebatch.rules.rule import adapter
+from fakebatch.rules.validation import adapter
 from fakebatch.server.bodies import BatchState, FileState, JournalState, LineList, LineState
 from fakebatch.server.plane import Plane
 from fakebatch.vtime import moments

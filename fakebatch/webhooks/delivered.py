@@ -12,7 +12,7 @@ import httpx
 
 from fakebatch.durations import Duration
 from fakebatch.errors import UsageError
-from fakebatch.rules.rule import validated
+from fakebatch.rules.validation import validated
 from fakebatch.rules.webhooks import Deliver
 from fakebatch.service.state import State
 from fakebatch.webhooks.sender import Sender

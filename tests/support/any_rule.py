@@ -20,6 +20,7 @@ from fakebatch.rules.batches import BatchRule
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.files import FileRule
 from fakebatch.rules.lines import LineRule, Reply
+from fakebatch.rules.validation import adapter
 from fakebatch.rules.webhooks import WebhookRule
 
 KINDS = (LineRule, BatchRule, FileRule, CallRule, WebhookRule)
@@ -123,7 +124,7 @@ def built(draw: st.DrawFn, kind: Any) -> Any:
     if chosen is not None and values[chosen] is None:
         reject()
     try:
-        return rules.adapter(kind).validate_python(values)
+        return adapter(kind).validate_python(values)
     except (UsageError, ValueError):
         reject()
 

@@ -12,7 +12,7 @@ import pytest
 from fakebatch import UsageError
 from fakebatch.rules import catalogue
 from fakebatch.rules.catalogue import FOLDER, GROUPS, KnownIncident, known, named
-from fakebatch.rules.rule import validated
+from fakebatch.rules.validation import validated
 
 FILES = sorted(FOLDER.rglob("*.*"))
 
