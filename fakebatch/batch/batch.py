@@ -170,7 +170,7 @@ class Batch:
     @cached_property
     def overrides(self) -> BatchOverrides:
         """What the rules of `on_batch` change about this batch."""
-        return self.scenario.batch_overrides(self.rules) if self.rules else NO_OVERRIDES
+        return self.scenario.batch_overrides(self.rules)
 
     @computed_once_shared
     def validation(self) -> Validation:

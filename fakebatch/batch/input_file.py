@@ -159,12 +159,8 @@ def validate(
 ) -> Validation:
     """Validate an input file. Each bad line gives one error, in the order of the lines.
 
-    Args:
-        content: the input file.
-        endpoint: the endpoint of the batch.
-        dialect: the limits and the errors of the provider.
-        models: the models that exist; None if every plausible name does.
-        model: if not empty, it replaces the model of every line.
+    `models` are those that exist, None if every plausible name does. `model`, if not empty,
+    replaces that of every line.
     """
     lines = find_lines(content)
     if endpoint in dialect.input_decides and len(lines):
@@ -266,11 +262,7 @@ class _LineChecks:
         if body.get(name) is None and all(body.get(other) is None for other in self.required):
             return ErrorCode.MISSING, {"name": name, "param": f"body.{name}"}
         if model != self.first_model:
-            if self.models is None:
-                exists = is_plausible_model(model)
-            else:
-                exists = isinstance(model, str) and model in self.models
-            if not exists:
+            if not model_exists(model, self.models):
                 return ErrorCode.UNKNOWN_MODEL, {"model": model}
             if self.first_model is None:
                 self.first_model = model
@@ -328,9 +320,11 @@ def _is_plain(content: Any, endpoint: str) -> bool:
     return bool(content)
 
 
-def is_plausible_model(name: object) -> bool:
-    """Whether a model may have this name; used where the test does not list its models."""
-    return isinstance(name, str) and _PLAUSIBLE_MODEL.fullmatch(name) is not None
+def model_exists(name: object, models: frozenset[str] | None) -> bool:
+    """Whether there is a model of this name: one of these, or if it is None, any plausible one."""
+    if not isinstance(name, str):
+        return False
+    return _PLAUSIBLE_MODEL.fullmatch(name) is not None if models is None else name in models
 
 
 def request_line(

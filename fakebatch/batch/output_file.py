@@ -264,10 +264,7 @@ class _Writer:
     ) -> ResultLines:
         """What a request adds to the two files; if it is only measured, perhaps without vectors.
 
-        Args:
-            index: of the request.
-            answer: what a callable of the test has replied.
-            measured: whether only its length and usage are needed.
+        `answer` is what a callable of the test has replied.
         """
         batch, outcome = self.batch, self.outcomes[index]
         result, corruptions = outcome.result, outcome.corruptions

@@ -60,9 +60,8 @@ def _completion(request: ModelRequest, messages: list[Body], reason: str, text: 
             content = logprobs.by_token(text, request.body.get("top_logprobs"))
             choice["logprobs"] = {"content": content, "refusal": None}
     _, length = read_conversation(request.body.get("messages"))
-    usage = _usage(tokens(length), tokens(len(text)) * len(choices))
-    body = _body(id_of(request.key), request.created, request.model, choices, usage)
-    return body | {"service_tier": request.service_tier}
+    answers = tokens(len(text)) * len(choices)
+    return _body(request, PlainReply(text, tokens(length), answers, id_of(request.key)), choices)
 
 
 _NOT_PLAIN = frozenset(
@@ -82,9 +81,7 @@ def plain(request: ModelRequest, text: str | None = None) -> PlainReply | None:
 
 def plain_body(request: ModelRequest, reply: PlainReply) -> Body:
     """The chat completion with a plain reply."""
-    choices = [_choice(0, {"content": reply.content}, "stop")]
-    usage = _usage(reply.prompt, reply.completion)
-    return _body(reply.id, request.created, request.model, choices, usage)
+    return _body(request, reply, [_choice(0, {"content": reply.content}, "stop")])
 
 
 def id_of(key: bytes) -> str:
@@ -92,15 +89,16 @@ def id_of(key: bytes) -> str:
     return "chatcmpl-" + letters(key, 29)
 
 
-def _body(id_: str, created: int, model: str, choices: list[Body], usage: Body) -> Body:
-    name = model.encode("utf-8", "surrogatepass")
+def _body(request: ModelRequest, reply: PlainReply, choices: list[Body]) -> Body:
+    name = request.model.encode("utf-8", "surrogatepass")
     return {
         **_BODY,
-        "id": id_,
-        "created": created,
-        "model": model,
+        "id": reply.id,
+        "created": request.created,
+        "model": request.model,
         "choices": choices,
-        "usage": _BODY["usage"] | usage,
+        "usage": _BODY["usage"] | _usage(reply.prompt, reply.completion),
+        "service_tier": request.service_tier,
         # It identifies the backend, so all replies of a model have the same.
         "system_fingerprint": "fp_" + blake2b(name, digest_size=5).hexdigest(),
     }

@@ -280,14 +280,7 @@ _ANY: _Checks = {
     "anyOf": (list, lambda maker, v, schemas: any(maker.valid(s, v) for s in schemas)),
     "oneOf": (list, lambda maker, v, schemas: sum(maker.valid(s, v) for s in schemas) == 1),
     "not": (object, lambda maker, v, schema: not maker.valid(schema, v)),
-    # 1.0 is an integer too
-    "type": (
-        (str, list),
-        lambda _, v, kinds: (
-            any(kind in kinds for kind in _TYPES[type(v)][0])
-            or ("integer" in kinds and type(v) is float and v.is_integer())
-        ),
-    ),
+    "type": ((str, list), lambda _, v, kinds: any(kind in kinds for kind in _kinds_of(v))),
     "enum": (list, lambda maker, v, values: maker.is_listed(v, values)),
     "const": (object, lambda maker, v, value: maker.is_listed(v, [value])),
     **dict.fromkeys(("if", "$dynamicRef", "$recursiveRef"), (object, None)),
@@ -329,6 +322,11 @@ _TYPES: dict[type, tuple[tuple[str, ...], _Checks]] = {
     dict: (("object",), _ANY | _OBJECT),
 }
 """By Python type: its names in a schema, and the keywords that apply to it."""
+
+
+def _kinds_of(value: Any) -> tuple[str, ...]:
+    whole = type(value) is float and value.is_integer()  # 1.0 is an integer
+    return _TYPES[int if whole else type(value)][0]
 
 
 def _identity(value: Any) -> str:

@@ -296,14 +296,7 @@ class CallSelector:
         return microseconds(since), None if until is None else microseconds(until)
 
     def matches(self, operation: str, id_: str, request: Request, elapsed: int) -> bool:
-        """Whether `nth`, `times` and `chance` apply to a request.
-
-        Args:
-            operation: its operation.
-            id_: the id in its path.
-            request: the request itself.
-            elapsed: microseconds since the start.
-        """
+        """Whether `nth`, `times` and `chance` apply to a request, this long after the start."""
         since, until = self.span
         return (
             fnmatchcase(operation, self.operation)

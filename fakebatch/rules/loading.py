@@ -12,7 +12,7 @@ from pydantic_core import PydanticSerializationError
 from fakebatch.data_files import decoded, parsed_json
 from fakebatch.errors import UsageError
 from fakebatch.request_lines import json_type
-from fakebatch.rules.rule import AS_DATA, Rule, callables
+from fakebatch.rules.rule import NOT_DATA, Rule, callables
 from fakebatch.rules.scenario import AnyRule, Scenario
 from fakebatch.rules.validation import adapter, validated
 
@@ -49,8 +49,7 @@ def dump(value: Scenario | AnyRule) -> dict[str, Any]:
         raise UsageError(
             f"{value if isinstance(value, Rule) else 'This scenario'} cannot be written: "
             f"it holds {names or error}.",
-            "A callable of the test is not data.",
-            AS_DATA,
+            *NOT_DATA,
         ) from error
     return data
 

@@ -214,11 +214,7 @@ class Rule:
 def holds(predicate: Callable[[Any], bool] | None, subject: Any, call: str, label: str) -> bool:
     """Whether a predicate of the test accepts an object; without one, every object is accepted.
 
-    Args:
-        predicate: the `where` of a selector.
-        subject: what it is called with.
-        call: the name of the selector, and
-        label: that of the object, both for the error.
+    `call` and `label` are the names of the selector and of the object in the error.
 
     Raises:
         UsageError: the predicate raised an error.
@@ -252,11 +248,12 @@ def callables(value: object, name: str = "") -> Iterator[str]:
         yield f"{name}={getattr(value, '__qualname__', repr(value))}"
 
 
-AS_DATA = (
+NOT_DATA = (
+    "A callable of the test is not data.",
     "Select by values, such as custom_id, contains, metadata, filename or id, and reply with a "
-    "string or a body."
+    "string or a body.",
 )
-"""The advice for a scenario that has to be data, and holds callables."""
+"""What to know, and to do, about a scenario that has to be data and holds callables."""
 
 RuleT = TypeVar("RuleT", bound=Rule)
 

@@ -49,12 +49,7 @@ class WebhookSelector(Occurrence):
     )
 
     def matches(self, event: str, events: Counter[str]) -> bool:
-        """Whether a webhook is selected.
-
-        Args:
-            event: its event.
-            events: how many webhooks there were of each event, with this one.
-        """
+        """Whether a webhook is selected; `events` counts those of each event, with this one."""
         number = events.total() if self.event is None else events[event]
         return self.event in (None, event) and self.includes(number)
 

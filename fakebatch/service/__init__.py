@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.input_file import REQUIRED_PARAMS, is_plausible_model
+from fakebatch.batch.input_file import REQUIRED_PARAMS, model_exists
 from fakebatch.batch.lifecycle import TERMINAL
 from fakebatch.batch.matching import RuleMatcher
 from fakebatch.batch.responding import LineResponse, respond
@@ -96,8 +96,7 @@ class Service:
         Raises:
             APIError: there is no such model.
         """
-        models = self.state.models
-        if not (is_plausible_model(model) if models is None else model in models):
+        if not model_exists(model, self.state.models):
             raise APIError(ErrorKind.NO_SUCH_MODEL, id=model)
 
     def models(self) -> list[str]:

@@ -210,12 +210,7 @@ class Uploads:
     ) -> UploadRecord:
         """Create an upload, which takes parts for an hour.
 
-        Args:
-            params: the parameters of the call.
-            now: when it is created.
-            id_: its id; None: a new one.
-            parts: the parts that it has already.
-            ended: its status if it is over, for one that the test adds.
+        One that the test adds may have parts already, or be over: `ended` is its status then.
 
         Raises:
             APIError: the dialect has no such purpose.

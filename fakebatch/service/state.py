@@ -16,7 +16,7 @@ from fakebatch.dialects import APIError, Dialect, ErrorKind
 from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.ids import IdFactory
-from fakebatch.rules.rule import AS_DATA, callables
+from fakebatch.rules.rule import NOT_DATA, callables
 from fakebatch.rules.scenario import Place, Scenario
 from fakebatch.service.records import (
     Attempt,
@@ -251,8 +251,7 @@ class State:
         if names:
             raise UsageError(
                 f"A state cannot be pickled while its scenario holds {', '.join(names)}.",
-                "A callable of the test is not data.",
-                AS_DATA,
+                *NOT_DATA,
             )
         with self.lock:
             return {name: value for name, value in vars(self).items() if name != "lock"}

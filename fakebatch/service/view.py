@@ -110,10 +110,7 @@ def page(data: Sequence[Wire], listing: Listing, *, has_more: bool) -> Wire:
 def batch_object(batch: Batch, now: int, base_url: str = "") -> Wire:
     """A Batch object at `now`, with the fields of the dialect; those that are not set are null.
 
-    Args:
-        batch: the batch.
-        now: microseconds since the epoch.
-        base_url: where URLs of result files lead; empty: to the address of the provider.
+    URLs of result files lead to `base_url`; if it is empty, to the address of the provider.
     """
     params, dialect = batch.params, batch.dialect
     base = base_url or dialect.base_urls[0]
@@ -191,8 +188,8 @@ def errors(batch: Batch, status: Status) -> list[Wire]:
     if not entries and batch.overrides.fail is not None:
         for entry in batch.overrides.fail.entries:
             message = entry.message or _usual_message(entry.code, batch)
-            wire = {"code": entry.code, "message": message}
-            entries.append({**wire, "param": entry.param, "line": entry.line})
+            shown = Wire(code=entry.code, message=message, param=entry.param, line=entry.line)
+            entries.append(shown)
     return entries
 
 

@@ -54,9 +54,7 @@ class Sender:
     def deliver_to(self, target: Target, parameters: Mapping[str, Any]) -> None:
         """Set the target, and wait until what is due now has been delivered.
 
-        Args:
-            target: takes a delivery.
-            parameters: those of the verb `deliver`; they override the rules.
+        The parameters are those of the verb `deliver`; they override the rules.
         """
         with self._changed:
             self._target, self._parameters = target, parameters

@@ -80,12 +80,9 @@ class App:
         self._before, self._observers, self._left = before, observers, left
 
     def handle(self, request: Request, operation: Operation | None, id_: str) -> Reply:
-        """The reply to a request.
+        """The reply to a request, whose path is the part below the base URL.
 
-        Args:
-            request: its path is the part below the base URL.
-            operation: the operation of this method and path (see `operations.route`).
-            id_: the id in the path.
+        `operation` and `id_` are what `operations.route` says of its method and path.
 
         Raises:
             RefusedRequest: the real service has this route, fakebatch does not emulate it.

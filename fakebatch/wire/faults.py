@@ -172,14 +172,7 @@ class Faults:
             }
 
     def begin(self, operation: str, id_: str, request: Request, now: int) -> Attempt:
-        """Count a request for every rule. Of the rules that hit it the last takes effect.
-
-        Args:
-            operation: the name of the operation.
-            id_: the id in the path.
-            request: its headers have the key, and the number of the SDK's retry.
-            now: microseconds since the epoch.
-        """
+        """Count a request for every rule. Of the rules that hit it the last takes effect."""
         retries = request.headers.get("x-stainless-retry-count", "")
         attempt = int(retries) if retries.isdecimal() and len(retries) < 9 else 0
         key, elapsed = CallKey(operation, id_, attempt), self._elapsed(now)
@@ -283,11 +276,8 @@ def altered(
 ) -> messages.Reply:
     """The reply that a client gets.
 
-    Args:
-        attempt: has the outcome of the rule that hits the request.
-        reply: the one without faults; `NO_REPLY` if the operation was not carried out.
-        now: microseconds since the epoch.
-        usual_error: makes the error that the provider sends with a status.
+    `reply` is the one without faults, `NO_REPLY` if the operation was not carried out;
+    `usual_error` makes the error that the provider sends with a status.
     """
     match attempt.outcome:
         case Fail() | Reply() as verb:

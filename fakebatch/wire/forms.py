@@ -77,11 +77,8 @@ def fields(pieces: Iterable[bytes], delimiter: bytes) -> Iterator[tuple[bytes, b
     """The head and the content of each field.
 
     The pieces may be cut anywhere. Content that is a whole piece is that very object, as where
-    httpx streams bytes of the caller; other content is copied once.
-
-    Args:
-        pieces: the body.
-        delimiter: two dashes and the boundary.
+    httpx streams bytes of the caller; other content is copied once. The delimiter is two dashes
+    and the boundary.
 
     Raises:
         ValueError: the body ends before its last delimiter, or is no form.

@@ -122,12 +122,7 @@ NO_REPLY = Reply(0, {}, b"")
 
 
 def json_reply(status: int, body: Mapping[str, Any], *, end: str = "") -> Reply:
-    """A reply with a JSON body.
-
-    Args:
-        status: the HTTP status.
-        body: the object to send.
-        end: what follows it: a newline in errors (observed in Aug 2026).
+    """A reply with a JSON body, and `end` after it: a newline in errors (observed in Aug 2026).
 
     Raises:
         TypeError, ValueError: the body cannot be written as JSON.

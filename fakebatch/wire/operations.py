@@ -102,10 +102,7 @@ def route(
 ) -> tuple[Operation | None, str]:
     """The operation of a method and a path, None if there is none, and the id in the path.
 
-    Args:
-        method: the HTTP method.
-        path: the part below the base URL (see Request.path).
-        direct_paths: those of the dialect.
+    The path is the part below the base URL (see Request.path).
     """
     for each in OPERATIONS:
         if each.method == method and (match := _pattern(each.path).fullmatch(path)):
