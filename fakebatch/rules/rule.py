@@ -250,8 +250,10 @@ def callables(value: object, name: str = "") -> Iterator[str]:
 
 NOT_DATA = (
     "A callable of the test is not data.",
-    "Select by values, such as custom_id, contains, metadata, filename or id, and reply with a "
-    "string or a body.",
+    (
+        "Select by values, such as custom_id, contains, metadata, filename or id, and reply with "
+        "a string or a body."
+    ),
 )
 """What to know, and to do, about a scenario that has to be data and holds callables."""
 
