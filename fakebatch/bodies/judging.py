@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import Any
 
 from fakebatch import replies
@@ -17,7 +17,7 @@ from fakebatch.bodies.schema import (
     problem,
     table,
 )
-from fakebatch.replies.request import elements, is_object
+from fakebatch.replies.request import at_path, elements
 
 Check = Callable[[Mapping[str, Any], Schema], BodyError | None]
 """From a body that is valid by a schema, and the schema, to its first problem."""
@@ -94,17 +94,13 @@ def _by_model(
         if value is None or value == rule.get("accepts"):
             return None
     unless = rule.get("unless", {})
-    excused = any(reduce(_member, path.split("."), body) == unless[path] for path in unless)
+    excused = any(at_path(body, path) == unless[path] for path in unless)
     if excused or models.fullmatch(model) is None:
         return None
     message = rule["message"].format(value=value)
     return BodyError(
         message, rule.get("error_param", name) or None, rule.get("code"), rule.get("status", 400)
     )
-
-
-def _member(value: Any, key: str) -> Any:
-    return value.get(key) if is_object(value) else None
 
 
 def _text(value: Any) -> str:
@@ -126,7 +122,7 @@ def _conversation_error(body: Mapping[str, Any], _: Schema) -> BodyError | None:
                 return body_error("missing", f"messages[{index}].content")
             return body_error("no_content", f"messages.[{index}].content")
     error = _call_error(messages)
-    wants_json = _member(body.get("response_format"), "type") == "json_object"
+    wants_json = at_path(body, "response_format.type") == "json_object"
     if error is None and wants_json and "json" not in str(messages).lower():
         return body_error("no_json", "messages")
     return error
@@ -167,8 +163,7 @@ def _input_error(body: Mapping[str, Any], schema: Schema) -> BodyError | None:
             error = problem(schema["message"], item, name)
             if error is not None:
                 return error
-    wants_json = _member(_member(body.get("text"), "format"), "type") == "json_object"
-    if wants_json and "json" not in str(items).lower():
+    if at_path(body, "text.format.type") == "json_object" and "json" not in str(items).lower():
         return body_error("no_json_in_input", "text.format")
     return None
 

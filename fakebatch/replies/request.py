@@ -98,6 +98,13 @@ def members(value: Any) -> dict[str, Any]:
     return value if is_object(value) else {}
 
 
+def at_path(value: Any, path: str) -> Any:
+    """The member at a path such as `text.format.type`; None if there is none."""
+    for name in path.split("."):
+        value = members(value).get(name)
+    return value
+
+
 def elements(value: Any) -> list[Any]:
     """The value if it is a list, else []."""
     return value if is_list(value) else []

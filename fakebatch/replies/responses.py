@@ -14,6 +14,7 @@ from fakebatch.replies.request import (
     Body,
     ModelRequest,
     PlainReply,
+    at_path,
     elements,
     members,
     read_conversation,
@@ -41,8 +42,7 @@ def echo(request: ModelRequest) -> Body:
     text, _ = read_conversation(request.body.get("input"))
     call = forced_call(request, text)
     if call is None:
-        text_format = members(request.body.get("text")).get("format")
-        return with_text(request, formatted(request, text_format, text))
+        return with_text(request, formatted(request, at_path(request.body, "text.format"), text))
     item = {
         "id": _id(request, "fc_", 36),
         "type": "function_call",
@@ -126,7 +126,7 @@ def _reasoning(request: ModelRequest, reply: PlainReply) -> list[Body]:
 
     Models after GPT-5 reason only if the request has an effort: theirs is "none" by default.
     """
-    effort = members(request.body.get("reasoning")).get("effort")
+    effort = at_path(request.body, "reasoning.effort")
     if effort == "none" or not (effort or _REASONING_MODEL.match(request.model)):
         return []
     return [{"id": reply.reasoning_id, "type": "reasoning", "summary": []}]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fakebatch.errors import UsageError
 from fakebatch.replies.pattern import Unsatisfiable
-from fakebatch.replies.request import ModelRequest, elements, members, read_conversation
+from fakebatch.replies.request import ModelRequest, at_path, elements, members, read_conversation
 from fakebatch.replies.schema import instance
 
 
@@ -46,7 +46,7 @@ def json_echo(request: ModelRequest, then: str) -> str | None:
         conversation, text_format = request.body["messages"], request.body.get("response_format")
     else:
         conversation = request.body.get("input")
-        text_format = members(request.body.get("text")).get("format")
+        text_format = at_path(request.body, "text.format")
     if members(text_format).get("type") not in ("json_object", "json_schema"):
         return None
     return formatted(request, text_format, read_conversation(conversation)[0] + then)
@@ -74,7 +74,7 @@ def forced_function(request: ModelRequest, text: str) -> Call | None:
     Raises:
         UsageError: no arguments were found that are valid for the function.
     """
-    names = {str(members(request.body.get("function_call")).get("name"))}
+    names = {str(at_path(request.body, "function_call.name"))}
     return _call(request, map(members, elements(request.body.get("functions"))), names, text)
 
 

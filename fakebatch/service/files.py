@@ -120,6 +120,7 @@ class Files:
                 inputs = [f for f in state.files.existing(created) if f.purpose == INPUT_PURPOSE]
                 if len(inputs) >= limit:
                     raise APIError(ErrorKind.TOO_MANY_FILES, limit=limit)
+            name = self._unused_name(filename, created) if dialect.files.renames else filename
             number = state.next_number()
             state.uploaded += 1
             state.revision += 1
@@ -130,9 +131,7 @@ class Files:
                 id=id_ or state.id_factory.new(dialect.ids.file, created, number),
                 number=number,
                 purpose=purpose,
-                filename=self._unused_name(filename, created)
-                if dialect.files.renames
-                else filename,
+                filename=name,
                 created=created,
                 expires=None if lifetime is None else created + lifetime,
                 content=content,

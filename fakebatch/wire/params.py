@@ -14,6 +14,7 @@ from fakebatch.batch.input_file import parsed
 from fakebatch.bodies.schema import listed
 from fakebatch.dialects import APIError, Dialect, ErrorKind, Limits, Listing
 from fakebatch.errors import UsageError
+from fakebatch.replies.request import at_path
 from fakebatch.request_lines import JSON_TYPES
 from fakebatch.service.records import UploadCreateParams
 from fakebatch.wire.messages import Request
@@ -51,9 +52,7 @@ def batch_params(body: Mapping[str, Any], dialect: Dialect) -> BatchCreateParams
         values = {"value": completion_window, "known": window.known}
         raise APIError(ErrorKind.BAD_VALUE, name="completion_window", **values)
     output_expiry = "output_expires_after"
-    model: Any = params
-    for key in dialect.model_field.split("."):
-        model = model.get(key) if isinstance(model, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    model = at_path(params, dialect.model_field)
     deleting = dialect.deleting_field
     return BatchCreateParams(
         input_file_id=input_file_id,
