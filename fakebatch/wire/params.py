@@ -140,12 +140,17 @@ def metadata(value: object, limits: Limits) -> dict[str, str] | None:
     if value is None:
         return None
     pairs: dict[str, str] = typed(value, "metadata", "an object")
-    at_most(limits.metadata_pairs, len(pairs), "metadata", ErrorKind.TOO_MANY_PROPERTIES)
+    if len(pairs) > limits.metadata_pairs:
+        values = {"name": "metadata", "most": limits.metadata_pairs, "got": len(pairs)}
+        raise APIError(ErrorKind.TOO_MANY_PROPERTIES, **values)
     for key, item in pairs.items():
-        at_most(limits.metadata_key, len(key), "metadata", ErrorKind.KEY_TOO_LONG)
+        if len(key) > limits.metadata_key:
+            values = {"name": "metadata", "most": limits.metadata_key, "got": len(key)}
+            raise APIError(ErrorKind.KEY_TOO_LONG, **values)
         name = f"metadata.{key}"
-        length = len(typed(item, name, "a string"))
-        at_most(limits.metadata_value, length, name, ErrorKind.STRING_TOO_LONG)
+        if len(typed(item, name, "a string")) > limits.metadata_value:
+            values = {"name": name, "most": limits.metadata_value, "got": len(item)}
+            raise APIError(ErrorKind.STRING_TOO_LONG, **values)
     return pairs
 
 
@@ -205,11 +210,6 @@ def within(value: object, name: str, least: int, most: int) -> int:
     number: int = typed(value, name, "an integer")
     if number < least:
         raise APIError(ErrorKind.TOO_LOW, name=name, least=least, got=number)
-    at_most(most, number, name, ErrorKind.TOO_HIGH)
-    return number
-
-
-def at_most(most: int, number: int, name: str, error: ErrorKind) -> None:
-    """Refuse a number, or a length, above a limit."""
     if number > most:
-        raise APIError(error, name=name, most=most, got=number)
+        raise APIError(ErrorKind.TOO_HIGH, name=name, most=most, got=number)
+    return number
