@@ -122,7 +122,7 @@ class Card:
         notes = [
             f"{each.id}: {each.outcome}: {shorten(note, 200, placeholder='…')}"
             for each in self
-            if each.outcome in ("unclean", "info") and not self.fails(each)
+            if each.outcome in ("unclean", "info", "not run") and not self.fails(each)
             for note in [*(finding.message[0] for finding in each.findings), each.reason]
             if note
         ]

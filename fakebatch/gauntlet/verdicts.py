@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from fakebatch.gauntlet.answers import Requests, cut_off, is_body, is_text_of, is_usable, texts
 from fakebatch.gauntlet.case import Case
 from fakebatch.gauntlet.record import BatchRecord, LineRecord, Record
+from fakebatch.gauntlet.unmet import unmet
 from fakebatch.inspection.checks import Finding
 from fakebatch.inspection.journal import moment_text
 
@@ -47,7 +48,7 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     """What it objects to; the first is where the client went wrong first."""
     reason: str = ""
-    """Why it was not run, or how the client gave up."""
+    """Why it was not run, or did not happen to the client; or how the client gave up."""
     elapsed: float = 0
     """In virtual seconds."""
     batches: int = 0
@@ -80,20 +81,24 @@ def judge(case: Case, record: Record, report: Report, *, leftovers: bool = False
     unclean = [*trial.uncleanness(leftovers=leftovers)]
     gave_up = trial.reason_of_giving_up
     outcome: Outcome = "unclean" if unclean else "pass"
+    findings, reason = wrong or unclean, ""
     if wrong:
         outcome = "fail"
+    elif why := unmet(case, record):
+        outcome, findings = "not run", []
+        reason = f"{why} It gave up with {gave_up}" if gave_up else why
     elif gave_up:
-        outcome = "info"
+        outcome, findings, reason = "info", [], gave_up
     return Verdict(
         case.id,
         outcome,
-        tuple(wrong or (() if gave_up else unclean)),
-        gave_up if outcome == "info" else "",
+        tuple(findings),
+        reason,
         (record.ended - record.began) / 1_000_000,
         len(record.batches),
         trial.billed,
         record.polls,
-        record.calls,
+        sum(record.calls.values()),
     )
 
 

@@ -205,18 +205,22 @@ def test_an_exception_where_answers_can_be_had() -> None:
 
 def test_an_exception_where_no_client_can_do_better() -> None:
     """Where no client gets all answers, an exception is a loud and truthful end."""
-    [verdict] = fakebatch.run_gauntlet(raises, only="file-quota-exhausted", check=False)
-    assert (verdict.outcome, verdict.reason) == ("info", "LookupError: no such thing")
+    [verdict] = fakebatch.run_gauntlet(fetched, only="file-quota-exhausted", check=False)
+    assert verdict.outcome == "info"
+    assert verdict.reason.startswith("BadRequestError: Error code: 400 - ")
 
 
 def test_giving_up_without_an_exception() -> None:
     """Failures of requests that never ran are the same end, whether raised or returned."""
 
     def run(requests: list[dict[str, Any]]) -> Results:
-        return {request["custom_id"]: LookupError("no room") for request in requests}
+        try:
+            return fetched(requests)
+        except openai.BadRequestError as error:
+            return {request["custom_id"]: error for request in requests}
 
-    card = fakebatch.run_gauntlet(run, only=("file-quota-exhausted", "new-fields"), check=False)
-    assert [each.outcome for each in card] == ["fail", "info"]
+    card = fakebatch.run_gauntlet(run, only=("file-quota-exhausted", "shuffled-order"), check=False)
+    assert [each.outcome for each in card] == ["pass", "info"]
 
 
 def test_a_loop_without_a_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,9 +293,9 @@ def test_direct_calls() -> None:
 
     def run(requests: list[dict[str, Any]]) -> Results:
         client = openai.OpenAI()
-        return {
+        return fetched(requests[5:]) | {
             each["custom_id"]: client.chat.completions.create(**each["body"]).model_dump()
-            for each in requests
+            for each in requests[:5]
         }
 
     def twice(requests: list[dict[str, Any]]) -> Results:

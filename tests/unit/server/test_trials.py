@@ -77,6 +77,9 @@ def test_a_case(url: str) -> None:
 def test_a_failure_and_an_exception(url: str) -> None:
     """An error stands for one request, `raised` for all that are left."""
     [case] = opened(url, "file-quota-exhausted")
+    client = openai.OpenAI(base_url=url + case["path"], api_key=case["key"])
+    with pytest.raises(openai.BadRequestError):
+        created(client, case["requests"])
     world = f"{url}/w/{case['world']}"
     sent = {"results": [{"custom_id": "row-1", "error": "no room"}], "raised": "no room"}
     assert control(world, "results", sent)["outcome"] == "info"
