@@ -251,8 +251,7 @@ class Process:
         names = {"input": "input.jsonl", "output": "output.jsonl", "state": "state", "log": "log"}
         paths = {name: self.folder / file for name, file in names.items()}
         paths["state"].mkdir(parents=True)
-        lines = (json.dumps(request) + "\n" for request in self.case.requests)
-        paths["input"].write_text("".join(lines))
+        paths["input"].write_text(self.case.jsonl)
         until = time.monotonic() + self.runs.timeout
         while True:
             paths["output"].unlink(missing_ok=True)
@@ -338,7 +337,7 @@ def _report(output: Path, raised: str | None) -> Report:
     try:
         content = output.read_bytes() if output.exists() else b""
     except OSError as error:
-        content, raised = b"", raised or f"its output cannot be read: {error.strerror}"
+        content, raised = b"", raised or f"an output that cannot be read: {error.strerror}"
     for number, row in enumerate(content.split(b"\n"), 1):
         if not row.strip():
             continue
@@ -347,6 +346,6 @@ def _report(output: Path, raised: str | None) -> Report:
             results.append({**result, "custom_id": result["custom_id"]})
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raised = (
-                raised or f"line {number} of its output has no custom_id or is no JSON: {error}"
+                raised or f"an output whose line {number} is no JSON or has no custom_id: {error}"
             )
     return trials.reported(results, raised)

@@ -169,7 +169,7 @@ class Watch:
         self._calls[name] += 1
         injected = f", injected: {hit.rule}" if hit else ""
         answer = f"{status or 'no response'}{injected}"
-        self.last_call = f"Its last call was {name}{id_ and f' of {id_}'}: {answer}."
+        self.last_call = f"The client's last call was {name}{id_ and f' of {id_}'}: {answer}."
         if self._calls.total() >= MAX_CALLS:
             self.is_dead = True
             made = f"The client has made {MAX_CALLS:,} calls."
@@ -262,7 +262,8 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
         how = f"is in a batch that stays {batch.end.status.value!r}"
         if batch.fails:
             codes = dict.fromkeys(str(entry.get("code")) for entry in errors(batch, Status.FAILED))
-            how = f"was in a batch that failed: {', '.join(codes) or 'without errors'}"
+            how = f"was in a batch that failed{': ' if codes else ' without errors'}"
+            how += ", ".join(codes)
         for line in batch.readable_lines:
             id_ = requests.find(line.custom_id, line.body)
             yield LineRecord(id_, "pending", how, ran=not batch.fails)

@@ -54,7 +54,7 @@ NAIVE = {
     "create-retried-duplicate-batch": (
         "fail",
         "no double spend",
-        "2 batches with 20 lines in all were submitted; 1 batch with 10 lines would do.",
+        "20 lines ran in 2 batches; 10 would do.",
     ),
     "counts-lie-status-zero": (
         "fail",
@@ -74,9 +74,9 @@ NAIVE = {
     "restart-resubmits": (
         "fail",
         "no double spend",
-        "2 batches with 20 lines in all were submitted; 1 batch with 10 lines would do.",
+        "20 lines ran in 2 batches; 10 would do.",
     ),
-    "duplicate-output-lines": ("unclean", "clean", "never downloaded."),
+    "duplicate-output-lines": ("unclean", "clean", "The client never downloaded file-"),
 }
 
 

@@ -188,7 +188,9 @@ def test_the_first_moment() -> None:
     what, known, advice = verdict.findings[0].message
     assert "is missing from the results: it failed with 400 in the error file of batch_" in what
     assert "which the client downloaded at 2026-01-01T01:00:00Z." in what
-    assert known.startswith("At 2026-01-01T01:00:00Z. Its last call was files.content of file-")
+    assert known.startswith(
+        "Since 2026-01-01T01:00:00Z. The client's last call was files.content of file-"
+    )
     assert advice == cases("error-file-ignored")[0].incident.client
 
 
@@ -342,7 +344,7 @@ def a_part_created_twice(requests: list[dict[str, Any]]) -> Results:
     return divided(requests)
 
 
-LOOK = "Before you repeat a create, look in the list of batches for the first one."
+LOOK = "Before you repeat a create, look for the first batch in the list of batches."
 ONCE = "Submit only requests that have no answer yet."
 DIVIDED = {
     # the client, the incident, and what it is advised; empty: it passes
