@@ -22,7 +22,7 @@ from typing import IO, Annotated, Any, NoReturn
 
 import typer
 
-from fakebatch.cli.screen import console, error_console, fail, handling, reported
+from fakebatch.cli.screen import console, error_console, fail, finite, handling, reported
 from fakebatch.errors import UsageError
 from fakebatch.gauntlet.card import Card
 from fakebatch.gauntlet.case import Case, cases
@@ -71,7 +71,7 @@ def gauntlet(
         str, typer.Option(metavar="N/COUNT", help="A part of the incidents: 1/4.")
     ] = "1/1",
     timeout: Annotated[
-        float, typer.Option(help="The real seconds after which a client has no end.")
+        float, typer.Option(help="How many real seconds a client may take in one case.")
     ] = TIMEOUT,
     jobs: Annotated[int, typer.Option(min=1, help="How many clients run at the same time.")] = 1,
     leftovers: Annotated[
@@ -95,6 +95,7 @@ def gauntlet(
     requests that it does not report. It runs in a directory of its own, {state}, which is still
     there when a client that was killed is started again. Relative paths in COMMAND hold there too.
     """
+    finite(timeout, f"--timeout {TIMEOUT}", "is how many real seconds a client may take")
     failures = known_failures(known)
     chosen = cases(tuple(only or ()), _shard(shard))
     if dryrun:

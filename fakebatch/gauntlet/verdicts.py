@@ -195,9 +195,11 @@ class _Trial:
         for id_ in self.requested.ids:
             for what in filter(None, self.lost(id_)):
                 by_kind[what].append(id_)
+        does = self.case.incident.client
+        advice = f"A robust client {does[0].lower()}{does[1:]}"
         for what, ids in by_kind.items():
             known_facts = f"{_named(ids)} {what}."
-            yield self.finding("no loss", ids, known_facts, self.case.incident.client)
+            yield self.finding("no loss", ids, known_facts, advice)
 
     def lost(self, id_: str) -> Iterator[str]:
         """In which ways a request is not accounted for."""

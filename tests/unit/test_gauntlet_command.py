@@ -101,6 +101,10 @@ OUTCOMES = {
         "done = list(answers(submitted())); write([*done, done[3]])",
         "was reported 2 times.",
     ),
+    "NaN, which is no answer": (
+        "write({'custom_id': r['custom_id'], 'answer': float('nan')} for r in requests)",
+        "was reported with neither an answer nor an error.",
+    ),
     "control characters": (
         "sys.exit('\\0 and \\33[31m')",
         "given up with exit status 1: \\x00 and \\x1b[31m.",
@@ -119,6 +123,12 @@ def test_a_client_that_fails(sentence: str) -> None:
     result = gauntlet(code, *ONLY)
     assert result.exit_code == 1
     assert words in result.stdout
+
+
+def test_an_error_that_is_null() -> None:
+    """It is none: the answer beside it counts."""
+    code = "write({**each, 'error': None} for each in answers(submitted()))"
+    assert gauntlet(code, *ONLY).exit_code == 0
 
 
 def test_how_to_see_it_alone() -> None:
@@ -192,6 +202,19 @@ def test_no_command() -> None:
     result = CliRunner().invoke(app, ["gauntlet", *ONLY])
     assert result.exit_code == 1
     assert "Write for example fakebatch gauntlet -- python my_client.py" in result.stderr
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "0"])
+def test_a_timeout_that_is_no_time(value: str) -> None:
+    """It is told before any client runs: what came, what the option is, what to write."""
+    result = CliRunner().invoke(app, ["gauntlet", *ONLY, f"--timeout={value}", "--", "true"])
+    assert result.exit_code == 1
+    assert result.stderr.split("\n") == [
+        f"fakebatch: --timeout {value} cannot be used.",
+        "It is how many real seconds a client may take: a number that is more than 0.",
+        "Write for example --timeout 60.",
+        "",
+    ]
 
 
 def test_a_command_that_does_not_exist() -> None:

@@ -178,6 +178,67 @@ def test_a_client_that(sentence: str) -> None:
     assert judged(incident, change) == verdict
 
 
+def empty(results: Results) -> None:
+    results.update({id_: "" for id_, body in results.items() if not text(body)})
+
+
+SAID: dict[str, tuple[str, Change, str]] = {
+    # the incident, what becomes of the results, and what is said of it in a whole sentence
+    "an invented answer": (
+        "shuffled-order",
+        lambda results: results.update({"row-1": "Ottawa"}),
+        (
+            "row-1 was answered with 'Describe the harbour of Århus.', "
+            "but 'Ottawa' was reported as its answer."
+        ),
+    ),
+    "an answer to a request that is none": (
+        "shuffled-order",
+        lambda results: results.update({"row-0": "hi"}),
+        "row-0 was reported, but no request has this custom_id.",
+    ),
+    "an answer of another": (
+        "shuffled-order",
+        lambda results: results.update({"row-1": results["row-2"]}),
+        "row-1 was given the answer to row-2.",
+    ),
+    "an empty text for a refusal": (
+        "length-refusal-null-content",
+        empty,
+        " was answered without a text",
+    ),
+    "None": (
+        "shuffled-order",
+        lambda results: results.update({"row-1": None}),
+        "row-1 was reported with neither an answer nor an error.",
+    ),
+    "NaN": (
+        "shuffled-order",
+        lambda results: results.update({"row-1": float("nan")}),
+        "row-1 was reported with neither an answer nor an error.",
+    ),
+    "a failure without a reason": (
+        "shuffled-order",
+        lambda results: results.update({"row-1": ValueError()}),
+        "row-1 was reported as failed (ValueError), but it was answered in the output file of ",
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", SAID)
+def test_it_is_said(sentence: str) -> None:
+    """Each finding is a whole sentence, which a reader who has never seen one understands."""
+    incident, change, words = SAID[sentence]
+
+    def run(requests: list[dict[str, Any]]) -> Results:
+        results = fetched(requests)
+        change(results)
+        return results
+
+    [verdict] = fakebatch.run_gauntlet(run, only=incident, check=False)
+    assert words in verdict.findings[0].message[0]
+
+
 def test_the_first_moment() -> None:
     """A finding says what became of the request, where, and that the client did not look."""
 
@@ -191,7 +252,8 @@ def test_the_first_moment() -> None:
     assert known.startswith(
         "Since 2026-01-01T01:00:00Z. The client's last call was files.content of file-"
     )
-    assert advice == cases("error-file-ignored")[0].incident.client
+    does = cases("error-file-ignored")[0].incident.client
+    assert advice == f"A robust client {does[0].lower()}{does[1:]}"
 
 
 def raises(_: object) -> Results:
