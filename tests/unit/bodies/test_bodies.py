@@ -269,6 +269,26 @@ CHATS: dict[str, tuple[dict[str, Any], Expected]] = {
             None,
         ),
     ),
+    "stream_options alone": (
+        {"stream_options": {"include_usage": True}},
+        (
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+            "stream_options",
+            None,
+        ),
+    ),
+    **{
+        f"tool_choice with {name}": (
+            {"tool_choice": "none", **tools},
+            (
+                "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are "
+                "specified.",
+                "tool_choice",
+                None,
+            ),
+        )
+        for name, tools in {"no tools": {}, "an empty list of tools": {"tools": []}}.items()
+    },
     "an unknown parameter": ({"foo": 1}, unknown("foo")),
     "an unknown member": ({"stream_options": {"foo": 1}}, unknown("stream_options.foo")),
     "an unknown parameter before a bad value": ({"temperature": 999, "foo": 1}, unknown("foo")),
@@ -306,6 +326,12 @@ ALLOWED: dict[str, dict[str, Any]] = {
         "messages": [{"role": "user", "content": "Reply in JSON."}],
         "response_format": {"type": "json_object"},
     },
+    "tool_choice with tools": {
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "tool_choice": "required",
+    },
+    "an empty list of tools": {"tools": []},
+    "stream_options with stream": {"stream": True, "stream_options": {"include_usage": True}},
     "top_logprobs with logprobs": {"logprobs": True, "top_logprobs": 2},
     "members of a message that nobody knows": {"messages": [{**ASKS[0], "mood": "good"}]},
 }
