@@ -281,8 +281,10 @@ CHATS: dict[str, tuple[dict[str, Any], Expected]] = {
         f"tool_choice with {name}": (
             {"tool_choice": "none", **tools},
             (
-                "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are "
-                "specified.",
+                (
+                    "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' "
+                    "are specified."
+                ),
                 "tool_choice",
                 None,
             ),
