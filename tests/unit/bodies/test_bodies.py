@@ -55,6 +55,7 @@ def bound(name: str, what: str, expected: str, got: str, code: str) -> Expected:
 ROLES = "'system', 'assistant', 'user', 'function', 'tool', and 'developer'"
 PARTS = "'text', 'image_url', 'input_audio', 'refusal', 'audio', and 'file'"
 SCHEMA_NAME = "response_format.json_schema.name"
+NO_TOOLS: dict[str, dict[str, Any]] = {"no tools": {}, "an empty list": {"tools": []}}
 NO_CONTENT = "Invalid value for 'content': expected a string, got null."
 PATTERN = "Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."
 
@@ -289,7 +290,7 @@ CHATS: dict[str, tuple[dict[str, Any], Expected]] = {
                 None,
             ),
         )
-        for name, tools in {"no tools": {}, "an empty list of tools": {"tools": []}}.items()
+        for name, tools in NO_TOOLS.items()
     },
     "an unknown parameter": ({"foo": 1}, unknown("foo")),
     "an unknown member": ({"stream_options": {"foo": 1}}, unknown("stream_options.foo")),
