@@ -238,13 +238,8 @@ class _Poll:
             return self._real.poll(timeout if ready else 0)
 
 
-def _poll(_: object, real_poll: Real) -> Any:
-    return real_poll() if is_harness(caller(2)) else _Poll()
-
-
 def _fileno(file: Any) -> int:
-    fd: int = file if isinstance(file, int) else file.fileno()
-    return fd
+    return file if isinstance(file, int) else int(file.fileno())
 
 
 def write(_: object, real_write: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:
@@ -348,7 +343,7 @@ def replacements() -> list[Patch]:
         *wrap(ssl.SSLSocket, "read", read),
         *wrap(ssl.SSLSocket, "do_handshake", do_handshake),
         *wrap(select, "select", _select),
-        *wrap(select, "poll", _poll),
+        *wrap(select, "poll", lambda _, real: real() if is_harness(caller(2)) else _Poll()),
         *wrap(subprocess.Popen, "wait communicate", wait_for_child),
     ]
 
