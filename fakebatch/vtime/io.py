@@ -238,6 +238,10 @@ class _Poll:
             return self._real.poll(timeout if ready else 0)
 
 
+def _poll(_: object, real_poll: Real) -> Any:
+    return real_poll() if is_harness(caller(2)) else _Poll()
+
+
 def _fileno(file: Any) -> int:
     return file if isinstance(file, int) else int(file.fileno())
 
@@ -343,7 +347,7 @@ def replacements() -> list[Patch]:
         *wrap(ssl.SSLSocket, "read", read),
         *wrap(ssl.SSLSocket, "do_handshake", do_handshake),
         *wrap(select, "select", _select),
-        *wrap(select, "poll", lambda _, real: real() if is_harness(caller(2)) else _Poll()),
+        *wrap(select, "poll", _poll),
         *wrap(subprocess.Popen, "wait communicate", wait_for_child),
     ]
 
