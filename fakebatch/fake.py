@@ -134,7 +134,7 @@ class FakeBatch(Emulator, Clients):
         """Webhooks of the batches that have ended: `due`, `deliver_to`, `secret`."""
         self._after_changes.append(self.webhooks.sender.wake)
         self._endless = Endless(
-            self._services,
+            self.services,
             clock=self._clock,
             elapsed=self._elapsed,
             planned=self._planned.last,

@@ -25,8 +25,8 @@ from fakebatch.cli.screen import (
     reported,
 )
 from fakebatch.data_files import jsonl_problem
-from fakebatch.dialects import Dialect
 from fakebatch.errors import UsageError
+from fakebatch.service.view import entry
 
 SHOWN = 20
 """How many problems of a file are printed, except as JSON."""
@@ -128,22 +128,11 @@ def judge(run: Run, file: str, content: bytes, endpoint: str | None = None) -> R
     except UsageError as error:
         return Result(file, endpoint, 0, (Problem(None, "unknown_endpoint", str(error)),))
     validation = validate(content, endpoint, run.dialect, None)
-    problems = (*_invalid(validation, run.dialect, content), *_failing(validation))
+    # for which the batch fails, or the provider leaves lines out
+    invalid = problems_of([entry(error, run.dialect) for error in validation.errors], content)
+    problems = (*invalid, *_failing(validation))
     count = 0 if validation.fails else len(validation.lines) - len(validation.bad_bodies)
     return Result(file, endpoint, count, problems)
-
-
-def _invalid(validation: Validation, dialect: Dialect, content: bytes) -> list[Problem]:
-    """The problems for which the batch fails, or the provider leaves lines out."""
-    entries = list[dict[str, Any]]()
-    for error in validation.errors:
-        template = dialect.batch_errors[error.code]
-        param = template.param and template.param.format_map(error.values)
-        message = template.message.format_map(error.values)
-        entries.append(
-            {"line": error.line, "code": template.code, "message": message, "param": param}
-        )
-    return problems_of(entries, content)
 
 
 def _failing(validation: Validation) -> list[Problem]:

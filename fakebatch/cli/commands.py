@@ -30,6 +30,7 @@ from fakebatch.cli.screen import (
     DialectOption,
     IncidentOption,
     ScenarioOption,
+    complete,
     console,
     error_console,
     fail,
@@ -137,7 +138,8 @@ def run(
             _copy(pieces, sys.stdout.buffer, screen, total)
         else:
             directory.mkdir(parents=True, exist_ok=True)
-            lines = _write(paths[kind], pieces, screen, total)
+            with complete(paths[kind]) as part, part.open("wb") as part_file:
+                lines = _copy(pieces, part_file, screen, total)
             outdated.remove(paths[kind])
             screen.print(f"wrote {paths[kind]} ({lines} lines)")
     for each in sorted(outdated):
@@ -171,20 +173,6 @@ def _watch(screen: Console, polls: Iterable[Batch]) -> Batch:
                 progress.refresh()
             progress.update(task, completed=counts["completed"] + counts["failed"])
     return batch
-
-
-def _write(path: Path, pieces: Iterable[bytes], screen: Console, total: int) -> int:
-    """Write a file, which appears when it is complete. Returns the number of its lines."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            lines = _copy(pieces, file, screen, total)
-        part.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)
-    return lines
 
 
 def _copy(pieces: Iterable[bytes], file: BinaryIO, screen: Console, total: int) -> int:

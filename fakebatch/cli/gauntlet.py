@@ -112,7 +112,7 @@ def gauntlet(
     options += [name for name, on in {"--leftovers": leftovers, "--strict": strict}.items() if on]
     alone = ["fakebatch", "gauntlet", "--only", "ID", *options, "--", *command]
     with (
-        handling(_ENDING, _end),
+        handling(("SIGINT", "SIGTERM", "SIGHUP"), _end),
         _worlds() as (url, worlds),
         TemporaryDirectory(prefix="gauntlet-") as folder,
     ):
@@ -144,11 +144,6 @@ def _print(card: Card, format_: Format) -> None:
             for row, outcome in card.rows():
                 console.print(row, style=STYLES.get(outcome, "bold"))
             console.print("", card.after_matrix(), sep="\n")
-
-
-_ENDING = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
 
 
 def _end(number: int, _: object) -> NoReturn:

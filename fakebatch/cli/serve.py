@@ -24,6 +24,7 @@ from fakebatch.cli.screen import (
     DialectOption,
     IncidentOption,
     ScenarioOption,
+    complete,
     console,
     error_console,
     fail,
@@ -43,11 +44,7 @@ fakebatch: The server needs h11, which is not installed.
 The pytest plugin and the other commands work without it.
 Run: pip install 'fakebatch[server]'"""
 
-ENDING = tuple(
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
-    if hasattr(signal, name)  # Windows has only the first two
-)
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 """The signals that `exec` hands on to its command."""
 
 
@@ -220,17 +217,10 @@ def _running(options: Options) -> Generator[Running]:
         running = Running(server.url, worlds, token)
         if options.ready_file is not None:
             stack.callback(options.ready_file.unlink, missing_ok=True)
-            _write(options.ready_file, running.env)
+            with complete(options.ready_file) as part:
+                part.touch(mode=0o600)  # only its owner reads it
+                part.write_text("".join(f"{k}={value}\n" for k, value in running.env.items()))
         yield running
-
-
-def _write(file: Path, env: dict[str, str]) -> None:
-    """Write variables to a file, which appears when it is complete. Only its owner reads it."""
-    part = file.with_name(f".{file.name}.part")
-    part.unlink(missing_ok=True)
-    part.touch(mode=0o600)
-    part.write_text("".join(f"{name}={value}\n" for name, value in env.items()))
-    part.replace(file)
 
 
 # --- serve
@@ -246,7 +236,7 @@ def serve(options: Options) -> None:
         ended.set()
         signal.signal(number, signal.SIG_DFL)  # a second one does not wait for connections
 
-    with handling((signal.SIGINT, signal.SIGTERM), end), _running(options) as running:
+    with handling(("SIGINT", "SIGTERM"), end), _running(options) as running:
         _introduce(running, options)
         while not ended.wait(0.5):  # Windows handles no signal within a longer one
             pass

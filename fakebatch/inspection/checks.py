@@ -57,7 +57,7 @@ class Checks:
     collect several failures work with them.
     """
 
-    _services: Sequence[Service]
+    services: Sequence[Service]
     _recorder: Recorder
 
     @abstractmethod
@@ -105,7 +105,7 @@ class Checks:
             check: its name, which is that of the assertion.
             min_interval: of `min_poll_interval`.
         """
-        services, recorder = self._services, self._recorder
+        services, recorder = self.services, self._recorder
         now = self.now()  # creates the result files that are due
         match check:
             case "all_downloaded":
