@@ -259,5 +259,5 @@ entered: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
 latest: deque[FakeBatch] = deque(maxlen=8)
 """The last fakes of a test, kept for its report: after `with FakeBatch()` no name may hold one."""
 
-KEYWORDS = tuple(name for name in signature(FakeBatch).parameters)
+KEYWORDS = tuple(signature(FakeBatch).parameters)
 """The keywords of FakeBatch, which are those of the marker."""

@@ -16,14 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fakebatch.batch.input_file import Validation, validate
 from fakebatch.cli.run import Refused, Run
-from fakebatch.cli.screen import (
-    DialectOption,
-    console,
-    error_console,
-    read,
-    reason,
-    reported,
-)
+from fakebatch.cli.screen import DialectOption, console, error_console, read, reason, reported
 from fakebatch.data_files import jsonl_problem
 from fakebatch.errors import UsageError
 from fakebatch.service.view import entry
@@ -69,8 +62,7 @@ class Result:
 @reported()
 def check(
     files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE…", help="Input files, JSONL; - is standard input."),
+        list[str], typer.Argument(metavar="FILE…", help="Input files, JSONL; - is standard input.")
     ],
     *,
     dialect: DialectOption = "openai",
@@ -79,8 +71,7 @@ def check(
         typer.Option(help="The endpoint of the batch, by default that of the first line."),
     ] = None,
     form: Annotated[
-        Format,
-        typer.Option("--format", help="github: annotations of a workflow."),
+        Format, typer.Option("--format", help="github: annotations of a workflow.")
     ] = Format.TEXT,
 ) -> None:
     """Validate input files as the service does, without running them."""
@@ -124,7 +115,7 @@ def judge(run: Run, file: str, content: bytes, endpoint: str | None = None) -> R
         run.start("stdin" if file == "-" else Path(file).name, content, endpoint)
     except Refused as refusal:
         detail = jsonl_problem(content)
-        return Result(file, endpoint, 0, (Problem(None, "refused", f"{refusal}", detail=detail),))
+        return Result(file, endpoint, 0, (Problem(None, "refused", str(refusal), detail=detail),))
     except UsageError as error:
         return Result(file, endpoint, 0, (Problem(None, "unknown_endpoint", str(error)),))
     validation = validate(content, endpoint, run.dialect, None)

@@ -374,8 +374,11 @@ def _raise_at_next_line(frame: FrameType, error: BaseException) -> None:
             raise error  # also ends the tracing
         return trace
 
+    def trace_no_other(*_: object) -> None:
+        pass
+
     frame.f_trace = trace
-    sys.settrace(lambda *_: None)  # no other frame
+    sys.settrace(trace_no_other)
 
 
 def _never_ends(site: str, known: str, limit: str) -> FakeBatchError:

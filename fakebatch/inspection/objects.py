@@ -214,7 +214,7 @@ class Collection(Mapping[str, ViewT]):
         kind: "files", "batches" or "uploads".
         services: the providers that have them.
         now: the current time.
-        view: makes the view of an object, from its id and its service.
+        view: makes the view of an object, from its id, its service and `now`.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class Collection(Mapping[str, ViewT]):
         kind: str,
         services: Sequence[Service],
         now: Now,
-        view: Callable[[str, Service], ViewT],
+        view: Callable[[str, Service, Now], ViewT],
     ) -> None:
         self._kind, self._services, self._now, self._view = kind, services, now, view
 
@@ -244,7 +244,7 @@ class Collection(Mapping[str, ViewT]):
         now = self._now()
         for service in self._services:
             if getattr(service.state, self._kind).get(id_, now) is not None:
-                return self._view(str(id_), service)
+                return self._view(str(id_), service, self._now)
         raise KeyError(id_)
 
     def __repr__(self) -> str:

@@ -68,9 +68,7 @@ class Rebinding:
     """
 
     def __init__(
-        self,
-        fakes: Mapping[Any, Any],
-        on_import: Mapping[str, Callable[[ModuleType], object]],
+        self, fakes: Mapping[Any, Any], on_import: Mapping[str, Callable[[ModuleType], object]]
     ) -> None:
         self._alive = dict(fakes)  # no id below may come to mean something else
         self._fakes = {id(real): fake for real, fake in fakes.items()}
