@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -112,7 +111,7 @@ def judge(run: Run, file: str, content: bytes, endpoint: str | None = None) -> R
     """What a provider objects to in a file: at its upload, before the batch runs, or as it runs."""
     endpoint = endpoint or run.endpoint(content)
     try:
-        run.start("stdin" if file == "-" else Path(file).name, content, endpoint)
+        run.start(file, content, endpoint)
     except Refused as refusal:
         detail = jsonl_problem(content)
         return Result(file, endpoint, 0, (Problem(None, "refused", str(refusal), detail=detail),))

@@ -111,9 +111,8 @@ def run(
         fail(f"{' and '.join(existing)} would be overwritten.", "Use --force or another --out.")
     content = read(file)
     current = Run(seed=seed, dialect=dialect, incident=[*(incident or ()), *(scenario or ())])
-    name = "stdin" if file == "-" else Path(file).name
     try:
-        created = current.start(name, content, current.endpoint(content))
+        created = current.start(file, content, current.endpoint(content))
     except Refused as refusal:
         problem = jsonl_problem(content)
         fail(f"{file}: {refusal}", *([f"{file}: {problem}"] if problem else []))

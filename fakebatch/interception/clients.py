@@ -45,7 +45,6 @@ class _Transport(Interceptor):
     handle_async_request = Interceptor.async_handler
 
     def exchange(self, request: Any) -> Steps:
-        """The exchange for a request."""
         if long_form(request) is None:
             yield Step(request.read, request.aread)
         response = yield from self._response(request)

@@ -180,7 +180,7 @@ def installed(router: EmulatedRouter, lost_errors: LostErrors) -> Generator[None
     patches = ExitStack()
     try:
         for module in {module for module, _ in _mockers()}:
-            parse = _parse_address_of(module.parse_url)
+            parse = partial(_parse_address, module.parse_url)
             patches.enter_context(patch.object(module, "parse_url", parse))
         for hook in hooks:
             hook.routers.insert(0, hook)
@@ -208,14 +208,10 @@ def _is_started(mocker: type[Mocker]) -> bool:
     return bool(mocker._patches)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportUnknownArgumentType]
 
 
-def _parse_address_of(parse_url: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The function of respx, also for what is sent to a proxy: its target is no path, but a URL."""
-
-    def parse(url: Any) -> Any:
-        *address, target = url
-        return parse_url(url if target.startswith(b"/") else (*address, b"/"))
-
-    return parse
+def _parse_address(parse_url: Callable[[Any], Any], url: Any) -> Any:
+    """As respx does, also for what is sent to a proxy: its target is no path, but a URL."""
+    *address, target = url
+    return parse_url(url if target.startswith(b"/") else (*address, b"/"))
 
 
 class OperationRoutes(dict[str, respx.Route]):

@@ -85,10 +85,10 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 def _innermost(frames: Iterable[FrameType]) -> str:
     inwards = [*frames][::-1]
-    # of equals the innermost; but of carriers the outermost, which is what somebody called
+    # the innermost; of client libraries the outermost, which is what somebody called
     nearest = min(map(_distance, inwards))
-    equals = [frame for frame in inwards if _distance(frame) == nearest]
-    frame = equals[0 if nearest == _CLIENT else -1]
+    candidates = [frame for frame in inwards if _distance(frame) == nearest]
+    frame = candidates[0 if nearest == _CLIENT else -1]
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 

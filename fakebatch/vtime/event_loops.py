@@ -118,7 +118,6 @@ class _Loop(Waiter):
         return len(self._selector.get_map() or ()) > 1
 
     def pending(self) -> Iterable[PendingAnswer]:
-        """The answers that its files wait for."""
         if not self.watches_files():
             return
         for key in [*self._selector.get_map().values()]:
