@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
+from threading import get_ident
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -16,7 +17,8 @@ import freezegun.api
 from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.vtime import callsite, moments
-from fakebatch.vtime.callsite import caller, is_harness
+from fakebatch.vtime import scheduler as scheduling
+from fakebatch.vtime.callsite import HARNESS, caller, is_harness
 from fakebatch.vtime.patches import Patch
 from fakebatch.vtime.scheduler import for_this_thread
 
@@ -110,7 +112,10 @@ def _should_use_real_time() -> bool:
     if not _api.freeze_factories:
         return True
     reader = sys._getframe(2)  # noqa: SLF001 - who called a function of freezegun
-    if for_this_thread() is None or is_harness(reader.f_globals.get("__name__", "")):
+    scheduler = scheduling.current
+    if scheduler is None or get_ident() not in scheduler.scope.living:
+        return True
+    if reader.f_globals.get("__name__", "").partition(".")[0] in HARNESS:
         return True
     _note_read(reader)
     return False
