@@ -14,7 +14,7 @@ from fakebatch.batch.batch import Batch
 from fakebatch.batch.matching import Result
 from fakebatch.batch.output_file import result_files
 from fakebatch.dialects import APIError
-from fakebatch.errors import UsageError
+from fakebatch.errors import UsageError, first_of
 from fakebatch.inspection.journal import Journal
 from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import Fail
@@ -335,11 +335,9 @@ class Lines(Sequence[Line]):
 
     def _index(self, custom_id: str) -> int:
         if custom_id not in self._indices:
-            known = ", ".join(map(repr, [*self._indices][:5])) or "none"
-            more = f" and {len(self) - 5} more" if len(self) > 5 else ""
             raise UsageError(
                 f"{self._batch.id} has no line with custom_id {custom_id!r}.",
-                f"The custom_ids of its lines are {known}{more}.",
+                f"The custom_ids of its lines are {first_of(map(repr, self._indices)) or 'none'}.",
                 "Use one of these, or the index of a line, from 0.",
             )
         return self._indices[custom_id]

@@ -42,7 +42,7 @@ def is_harness(module: str) -> bool:
 
 
 def caller(depth: int) -> str:
-    """The name of the module that called the function that asks (1), or called its caller (2)."""
+    """The name of a module up the stack: 1 called the function that asks, 2 called that one."""
     return str(sys._getframe(depth + 1).f_globals.get("__name__", ""))  # noqa: SLF001 - the only way
 
 
