@@ -155,21 +155,18 @@ def problems_of(errors: Sequence[dict[str, Any]], content: bytes) -> list[Proble
 def show(file: str, problems: Sequence[Problem], form: Format = Format.TEXT) -> None:
     """Print the first problems of a file."""
     for problem in problems[:SHOWN]:
+        detail = problem.detail and f" ({problem.detail})"
+        place = file if problem.line is None else f"{file}:{problem.line}"
         if form is Format.GITHUB:
             typer.echo(_annotation(file, problem))
+        elif problem.line is None and problem.code in ("refused", "unknown_endpoint", "unreadable"):
+            prefix = f"{file}: " if problem.code == "refused" else ""
+            for text in filter(None, (problem.message, problem.detail)):
+                error_console.print(f"{prefix}{text}", style="red")
         else:
-            error_console.print(_text(file, problem), style="red")
+            error_console.print(f"{place}: {problem.code}: {problem.message}{detail}", style="red")
     if len(problems) > SHOWN:
         error_console.print(f"… and {len(problems) - SHOWN} more errors", style="red")
-
-
-def _text(file: str, problem: Problem) -> str:
-    if problem.line is None and problem.code in ("refused", "unknown_endpoint", "unreadable"):
-        prefix = f"{file}: " if problem.code == "refused" else ""
-        return "\n".join(f"{prefix}{each}" for each in (problem.message, problem.detail) if each)
-    place = file if problem.line is None else f"{file}:{problem.line}"
-    detail = problem.detail and f" ({problem.detail})"
-    return f"{place}: {problem.code}: {problem.message}{detail}"
 
 
 _ESCAPES = {ord(char): f"%{ord(char):02X}" for char in "%\r\n"}

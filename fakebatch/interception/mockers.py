@@ -149,26 +149,23 @@ class MockerHook(Interceptor):
 
     def exchange(self, request: Any) -> Steps:
         """The exchange for a request, which respx has read: the first response of a router."""
+        library: ModuleType = self._module.httpx
         try:
-            return (yield from self._response(request))
+            with suppress(AllMockedAssertionError):
+                return (yield from self.router.exchange(request, library, self.stack))
+            for outer in self.routers[self.routers.index(self) + 1 :]:
+                if isinstance(outer, MockerHook):
+                    return (yield from outer.exchange(request))
+            routers = routers_of_the_test(self.stack, everywhere=False)
+            response = yield from first_response(routers, request, library, self.stack)
         except PassThrough as error:
             raise _pass_through(self._module.PassThrough, error, request) from None
-
-    def _response(self, request: Any) -> Steps:
-        library: ModuleType = self._module.httpx
-        with suppress(AllMockedAssertionError):
-            return (yield from self.router.exchange(request, library, self.stack))
-        for outer in self.routers[self.routers.index(self) + 1 :]:
-            if isinstance(outer, MockerHook):
-                return (yield from outer.exchange(request))
-        routers = routers_of_the_test(self.stack, everywhere=False)
-        response = yield from first_response(routers, request, library, self.stack)
         if response is not None:
             return response
         if is_loopback(request.url.host) or self.stack not in PATCHED:
             # The mocker of httpx passes what it does not know: an in-process transport may answer,
             # and a request to the network reaches the hook of httpcore.
-            raise _pass_through(PassThrough, "stays on this machine", request)
+            raise _pass_through(self._module.PassThrough, "stays on this machine", request)
         raise self.router.refusal(request)
 
 
