@@ -197,24 +197,41 @@ class Running:
 
 
 @contextmanager
-def _running(options: Options) -> Generator[Running]:
-    """A server with these options."""
+def answering(
+    handler: Handler, missing: str, host: str = "127.0.0.1", port: int = 0, **limits: Any
+) -> Generator[str]:
+    """A server, until the end of the block: its URL.
+
+    Args:
+        handler: answers the requests.
+        missing: what to print where h11 is not installed.
+        host: the address to listen on.
+        port: 0 is any that is free.
+        limits: those that differ, of `Limits`.
+    """
     try:
         from fakebatch.server.connection import Limits  # noqa: PLC0415  # needs the extra
         from fakebatch.server.server import Server  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name != "h11":
             raise
-        fail(MISSING)
+        fail(missing)
+    with Server(handler, host, port, Limits(**limits)) as server:
+        yield server.url
+
+
+@contextmanager
+def _running(options: Options) -> Generator[Running]:
+    """A server with these options."""
     token = options.token
     if token is None and not options.is_local and not options.no_control:
         token = secrets.token_urlsafe(16)
     worlds = options.worlds()
     handler = Handler(worlds, token, options.allow_host or (), not options.no_control)
-    limits = Limits(time_scale=options.fault_time_scale)
+    scale = options.fault_time_scale
+    server = answering(handler, MISSING, options.host, options.port, time_scale=scale)
     with ExitStack() as stack:
-        server = stack.enter_context(Server(handler, options.host, options.port, limits))
-        running = Running(server.url, worlds, token)
+        running = Running(stack.enter_context(server), worlds, token)
         if options.ready_file is not None:
             stack.callback(options.ready_file.unlink, missing_ok=True)
             with complete(options.ready_file) as part:
