@@ -90,8 +90,8 @@ def read(file: str) -> bytes:
 def complete(path: Path) -> Generator[Path]:
     """A file to write, which takes the place of `path` at the end of the block."""
     part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
     try:
+        part.unlink(missing_ok=True)
         yield part
         part.replace(path)
     except OSError as error:

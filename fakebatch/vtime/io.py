@@ -53,7 +53,7 @@ _inside: set[Any] = set()
 
 
 def forget_all() -> None:
-    """Forget the descriptors: a new session of clocks begins."""
+    """A new session of clocks begins."""
     _sockets.clear()
     _inside.clear()
 
