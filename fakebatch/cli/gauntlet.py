@@ -182,7 +182,7 @@ class Runs:
     def each(
         self, verdict: Callable[[Case], Verdict], chosen: Sequence[Case], jobs: int
     ) -> list[Verdict]:
-        """The verdicts, of so many threads. If that is interrupted, no process stays behind."""
+        """The verdicts, by `jobs` threads. If that is interrupted, no process stays behind."""
         with ThreadPoolExecutor(jobs) as pool:
             try:
                 return [*pool.map(verdict, chosen)]
@@ -229,7 +229,7 @@ class Process:
         return trials.aborted(reason)
 
     def run(self, trial: trials.Trial) -> Report:
-        """Run it until it ends without having been killed. What it says that it got."""
+        """Run it until it ends without having been killed. Returns what it says that it got."""
         # the service looks at the name of an upload
         names = {"input": "input.jsonl", "output": "output.jsonl", "state": "state", "log": "log"}
         paths = {name: self.folder / file for name, file in names.items()}
