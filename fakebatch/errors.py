@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from _pytest.outcomes import Failed
 
 SHOWN = 5
-"""How many of many a message names."""
+"""How many of many names a message has."""
 
 
 class FakeBatchError(Failed):
@@ -46,8 +46,8 @@ class FakeBatchWarning(UserWarning):
     __module__ = "fakebatch"
 
 
-def first_of(names: Iterable[str]) -> str:
-    """Names for a message, the first five in full: `a, b, c, d, e and 2 more`."""
-    shown = [*names]
-    more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
-    return ", ".join(shown[:SHOWN]) + more
+def first_of(names: Iterable[str], most: int = SHOWN) -> str:
+    """Names for a message; of more than `most` the first: `a, b, c, d, e and 2 more`."""
+    listed = [*names]
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more
