@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,33 +79,35 @@ def fakebatch_server(
     request: pytest.FixtureRequest, _fakebatch_server: TestServer
 ) -> Generator[Remote]:
     """A world of its own on a real server, for clients in other processes and other libraries."""
-    options: dict[str, Any] = {}
-    for marker in request.node.iter_markers("fakebatch_server"):  # the closest comes first
-        options = {**marker.kwargs, **options}
-    world = _fakebatch_server.new_world(options)
+    from fakebatch.server.fixture import KEYWORDS  # noqa: PLC0415
+
+    world = _fakebatch_server.new_world(_keywords(request, "fakebatch_server", KEYWORDS))
     yield world
     world.finish()
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for marker in request.node.iter_markers("fakebatch"):  # the closest comes first
-        _check(marker)
-        options = {**marker.kwargs, **options}
+    from fakebatch.fake import KEYWORDS  # noqa: PLC0415
+
+    options = _keywords(request, "fakebatch", KEYWORDS)
     if mode := request.config.getini("fakebatch_clock"):
         options.setdefault("clock", mode)
     parameter = getattr(request, "param", None)  # of parametrize("fakebatch", …, indirect=True)
     return options if parameter is None else {**options, "incident": parameter}
 
 
-def _check(marker: pytest.Mark) -> None:
+def _keywords(request: pytest.FixtureRequest, name: str, known: Collection[str]) -> dict[str, Any]:
+    """The keywords of the markers of a name, merged."""
     from fakebatch.errors import UsageError  # noqa: PLC0415
-    from fakebatch.fake import KEYWORDS  # noqa: PLC0415
 
-    unknown = [*map(repr, marker.args), *(name for name in marker.kwargs if name not in KEYWORDS)]
-    if unknown:
-        raise UsageError(
-            f"@pytest.mark.fakebatch does not know {', '.join(unknown)}.",
-            f"It takes the keywords {', '.join(KEYWORDS)}.",
-            "Write for example @pytest.mark.fakebatch(seed=7).",
-        )
+    options: dict[str, Any] = {}
+    for marker in request.node.iter_markers(name):  # the closest comes first
+        unknown = [*map(repr, marker.args), *(key for key in marker.kwargs if key not in known)]
+        if unknown:
+            raise UsageError(
+                f"@pytest.mark.{name} does not know {', '.join(unknown)}.",
+                f"It takes the keywords {', '.join(known)}.",
+                f"Write for example @pytest.mark.{name}(seed=7).",
+            )
+        options = {**marker.kwargs, **options}
+    return options

@@ -34,11 +34,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if excinfo is None or "fakebatch.errors" not in sys.modules:
         return
     from fakebatch.errors import FakeBatchError  # noqa: PLC0415
+    from fakebatch.vtime.callsite import is_users  # noqa: PLC0415
 
     if not isinstance(excinfo.value, FakeBatchError) or item.config.getoption("fulltrace"):
         return
     links = [*_links(excinfo.tb)]
-    users = [index for index, link in enumerate(links) if _is_users(link)]
+    users = [i for i, link in enumerate(links) if is_users(link.tb_frame) and not _is_ours(link)]
     if not users:
         excinfo.value.pytrace = False  # show only the message
         return
@@ -53,12 +54,6 @@ def _links(traceback: TracebackType | None) -> Iterator[TracebackType]:
     while traceback is not None:
         yield traceback
         traceback = traceback.tb_next
-
-
-def _is_users(link: TracebackType) -> bool:
-    from fakebatch.vtime.callsite import is_users  # noqa: PLC0415
-
-    return is_users(link.tb_frame) and not _is_ours(link)
 
 
 def _is_ours(link: TracebackType) -> bool:

@@ -32,7 +32,12 @@ def pytest_runtest_makereport(
     report = yield
     if item.stash.get(_REPORTED, True):
         return report
-    fakes: list[FakeBatch | Remote] = [*_used(item.stash[_CALLS_BEFORE]), *_servers(item)]
+    before = item.stash[_CALLS_BEFORE]
+    fakes: list[FakeBatch | Remote] = [
+        fake for fake in _fakes() if before.get(fake) != fake.journal.count()
+    ]
+    fixtures: dict[str, Any] = getattr(item, "funcargs", None) or {}
+    fakes += filter(None, [fixtures.get("fakebatch_server")])
     if report.failed:
         item.stash[_REPORTED] = True
         report.sections.extend(_timelines(fakes))
@@ -47,17 +52,6 @@ def pytest_runtest_makereport(
 def _fakes() -> list[FakeBatch]:
     module = sys.modules.get("fakebatch.fake")
     return [] if module is None else [*module.entered]
-
-
-def _used(before: dict[FakeBatch, int]) -> list[FakeBatch]:
-    return [fake for fake in _fakes() if before.get(fake) != fake.journal.count()]
-
-
-def _servers(item: pytest.Item) -> list[Remote]:
-    """The world of the test on a server, if it uses the fixture."""
-    fixtures: dict[str, Any] | None = getattr(item, "funcargs", None)
-    world = (fixtures or {}).get("fakebatch_server")
-    return [] if world is None else [world]
 
 
 def _timelines(fakes: list[FakeBatch | Remote]) -> Generator[tuple[str, str]]:

@@ -7,7 +7,7 @@ work as on a FakeBatch, which adds a clock of its own, interception and the deli
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -105,22 +105,23 @@ class Emulator(Checks, Rules):
         """The providers that are emulated, as values."""
         known_models = None if models is None else frozenset(models)
         owners = ["", *dict.fromkeys(organizations.values())]
-        self._services = [
+        self.services = [
             # the ids of the first do not depend on the others; no two services share an id
             Service(dialect, seed=f"{seed}{f'/{n}' if n else ''}".encode(), models=known_models)
             for n, dialect in enumerate(self.dialects * len(owners))
         ]
-        self._service = self._services[0]
+        """The services that are emulated, each with its state."""
+        self._service = self.services[0]
         self._clock = clock
         self._began = clock()
         self._recorder = Recorder()
         self.journal = Journal(self._recorder, [operation.name for operation in OPERATIONS])
         """The calls that were made, and the sleeps."""
-        self.files = seeding.Files(self._services, self.now, self.journal)
+        self.files = seeding.Files(self.services, self.now, self.journal)
         """The files by id, in order of creation; result files are among them once they exist."""
-        self.batches = seeding.Batches(self._services, self.now, self.files, self._has_changed)
+        self.batches = seeding.Batches(self.services, self.now, self.files, self._has_changed)
         """The batches by id, in order of creation."""
-        self.uploads = seeding.Uploads(self._services, self.now)
+        self.uploads = seeding.Uploads(self.services, self.now)
         """The uploads in parts by id, in order of creation."""
         self.webhooks = Webhooks(self._service.state, clock)
         """Webhooks of the batches that have ended: `due`, `secret`."""
@@ -144,7 +145,7 @@ class Emulator(Checks, Rules):
                 observers=self._observers,
                 left=self._recorder.note_left,
             )
-            for service in self._services
+            for service in self.services
         ]
         count = len(self.dialects)
         own = {
@@ -211,18 +212,13 @@ class Emulator(Checks, Rules):
             observe(handled)
 
     @property
-    def services(self) -> Sequence[Service]:
-        """The services that it emulates, each with its state."""
-        return self._services
-
-    @property
     def scenario(self) -> Scenario:
         """All rules, as one value; assign another to replace them."""
         return self._service.state.scenario
 
     @scenario.setter
     def scenario(self, scenario: Scenario) -> None:
-        for service in self._services:
+        for service in self.services:
             service.state.scenario = scenario
         self._has_changed()
 
@@ -270,7 +266,7 @@ class Emulator(Checks, Rules):
 
     def _hits(self, place: Place) -> int:
         """How often the rule at a place of the scenario was used."""
-        return hits(self._services, place)
+        return hits(self.services, place)
 
     def uses(self) -> Iterator[tuple[Place, AnyRule, int]]:
         """All rules, each with its place in the scenario, and how often it was used."""
@@ -278,12 +274,12 @@ class Emulator(Checks, Rules):
 
     def snapshot(self) -> Snapshot:
         """The files, batches, webhooks, rules and journal as they are now, for `restore`."""
-        saved = tuple(service.state.copy() for service in self._services)
+        saved = tuple(service.state.copy() for service in self.services)
         return Snapshot(saved, self._recorder.snapshot())
 
     def restore(self, saved: Snapshot) -> None:
         """Go back to a snapshot in everything but the clock, which keeps its time."""
-        for service, was in zip(self._services, saved.services, strict=True):
+        for service, was in zip(self.services, saved.services, strict=True):
             service.state.restore(was)
         self._recorder.restore(saved.recording)
         self._has_changed()
@@ -295,7 +291,7 @@ class Emulator(Checks, Rules):
     def timeline(self) -> str:
         """What happened, in at most 40 lines; pytest shows it where a test fails."""
         events = history(
-            self._services,
+            self.services,
             self._recorder,
             self.faults,
             unused=self._unused(),
@@ -324,13 +320,13 @@ class Emulator(Checks, Rules):
         if self.unused_rules == "ignore":
             return iter(())
         planned = [*map(str, self._planned.pending)]
-        return used_rules(self._services, self.faults, self._selections, self._began, planned)
+        return used_rules(self.services, self.faults, self._selections, self._began, planned)
 
     def now(self) -> int:
         """The time in microseconds since the epoch; result files that are due by then exist."""
         now = self._clock()
         self._planned.run_due(now)
-        for service in self._services:
+        for service in self.services:
             service.state.settle(now)
         return now
 
@@ -343,7 +339,7 @@ class Emulator(Checks, Rules):
         if self.unused_rules == "ignore":
             return ()
         planned = map(str, self._planned.pending)
-        return (*unused(self._services, self.faults, self._selections), *planned)
+        return (*unused(self.services, self.faults, self._selections), *planned)
 
 
 def providers(

@@ -134,7 +134,7 @@ class FakeBatch(Emulator, Clients):
         """Webhooks of the batches that have ended: `due`, `deliver_to`, `secret`."""
         self._after_changes.append(self.webhooks.sender.wake)
         self._endless = Endless(
-            self._services,
+            self.services,
             clock=self._clock,
             elapsed=self._elapsed,
             planned=self._planned.last,
@@ -259,5 +259,5 @@ entered: WeakKeyDictionary[FakeBatch, None] = WeakKeyDictionary()
 latest: deque[FakeBatch] = deque(maxlen=8)
 """The last fakes of a test, kept for its report: after `with FakeBatch()` no name may hold one."""
 
-KEYWORDS = tuple(name for name in signature(FakeBatch).parameters)
+KEYWORDS = tuple(signature(FakeBatch).parameters)
 """The keywords of FakeBatch, which are those of the marker."""

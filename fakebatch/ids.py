@@ -115,10 +115,6 @@ def _base58(digits: str, _: int) -> str:
     return "".join(letters)
 
 
-def _base62(digits: str, _: int) -> str:
-    return "".join(_BASE62[byte % 62] for byte in bytes.fromhex(digits[:48]))
-
-
 def _ulid(digits: str, at: int) -> str:
     number = at // 1_000 << 80 | int(digits[:20], 16)
     return "".join(_BASE32[number >> 5 * place & 31] for place in range(25, -1, -1))
@@ -148,7 +144,7 @@ def dashed(digits: str) -> str:
 FORMS: dict[str, Callable[[str, int], str]] = {
     "stamp": stamp,
     "base58": _base58,
-    "base62": _base62,
+    "base62": lambda digits, _: "".join(_BASE62[byte % 62] for byte in bytes.fromhex(digits[:48])),
     "hex": lambda digits, _: digits[:32],
     "hex24": lambda digits, _: digits[:24],
     "hex16": lambda digits, _: digits[:16],

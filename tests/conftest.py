@@ -8,6 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import httpcore2  # noqa: F401  # else a run of pytester does, and takes it out of sys.modules again
 import openai
 import pytest
 from hypothesis import HealthCheck, settings

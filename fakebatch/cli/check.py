@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,17 +15,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fakebatch.batch.input_file import Validation, validate
 from fakebatch.cli.run import Refused, Run
-from fakebatch.cli.screen import (
-    DialectOption,
-    console,
-    error_console,
-    read,
-    reason,
-    reported,
-)
+from fakebatch.cli.screen import DialectOption, console, error_console, read, reason, reported
 from fakebatch.data_files import jsonl_problem
-from fakebatch.dialects import Dialect
 from fakebatch.errors import UsageError
+from fakebatch.service.view import entry
 
 SHOWN = 20
 """How many problems of a file are printed, except as JSON."""
@@ -69,8 +61,7 @@ class Result:
 @reported()
 def check(
     files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE…", help="Input files, JSONL; - is standard input."),
+        list[str], typer.Argument(metavar="FILE…", help="Input files, JSONL; - is standard input.")
     ],
     *,
     dialect: DialectOption = "openai",
@@ -79,8 +70,7 @@ def check(
         typer.Option(help="The endpoint of the batch, by default that of the first line."),
     ] = None,
     form: Annotated[
-        Format,
-        typer.Option("--format", help="github: annotations of a workflow."),
+        Format, typer.Option("--format", help="github: annotations of a workflow.")
     ] = Format.TEXT,
 ) -> None:
     """Validate input files as the service does, without running them."""
@@ -121,29 +111,18 @@ def judge(run: Run, file: str, content: bytes, endpoint: str | None = None) -> R
     """What a provider objects to in a file: at its upload, before the batch runs, or as it runs."""
     endpoint = endpoint or run.endpoint(content)
     try:
-        run.start("stdin" if file == "-" else Path(file).name, content, endpoint)
+        run.start(file, content, endpoint)
     except Refused as refusal:
         detail = jsonl_problem(content)
-        return Result(file, endpoint, 0, (Problem(None, "refused", f"{refusal}", detail=detail),))
+        return Result(file, endpoint, 0, (Problem(None, "refused", str(refusal), detail=detail),))
     except UsageError as error:
         return Result(file, endpoint, 0, (Problem(None, "unknown_endpoint", str(error)),))
     validation = validate(content, endpoint, run.dialect, None)
-    problems = (*_invalid(validation, run.dialect, content), *_failing(validation))
+    # for which the batch fails, or the provider leaves lines out
+    invalid = problems_of([entry(error, run.dialect) for error in validation.errors], content)
+    problems = (*invalid, *_failing(validation))
     count = 0 if validation.fails else len(validation.lines) - len(validation.bad_bodies)
     return Result(file, endpoint, count, problems)
-
-
-def _invalid(validation: Validation, dialect: Dialect, content: bytes) -> list[Problem]:
-    """The problems for which the batch fails, or the provider leaves lines out."""
-    entries = list[dict[str, Any]]()
-    for error in validation.errors:
-        template = dialect.batch_errors[error.code]
-        param = template.param and template.param.format_map(error.values)
-        message = template.message.format_map(error.values)
-        entries.append(
-            {"line": error.line, "code": template.code, "message": message, "param": param}
-        )
-    return problems_of(entries, content)
 
 
 def _failing(validation: Validation) -> list[Problem]:
@@ -176,21 +155,18 @@ def problems_of(errors: Sequence[dict[str, Any]], content: bytes) -> list[Proble
 def show(file: str, problems: Sequence[Problem], form: Format = Format.TEXT) -> None:
     """Print the first problems of a file."""
     for problem in problems[:SHOWN]:
+        detail = problem.detail and f" ({problem.detail})"
+        place = file if problem.line is None else f"{file}:{problem.line}"
         if form is Format.GITHUB:
             typer.echo(_annotation(file, problem))
+        elif problem.line is None and problem.code in ("refused", "unknown_endpoint", "unreadable"):
+            prefix = f"{file}: " if problem.code == "refused" else ""
+            for text in filter(None, (problem.message, problem.detail)):
+                error_console.print(f"{prefix}{text}", style="red")
         else:
-            error_console.print(_text(file, problem), style="red")
+            error_console.print(f"{place}: {problem.code}: {problem.message}{detail}", style="red")
     if len(problems) > SHOWN:
         error_console.print(f"… and {len(problems) - SHOWN} more errors", style="red")
-
-
-def _text(file: str, problem: Problem) -> str:
-    if problem.line is None and problem.code in ("refused", "unknown_endpoint", "unreadable"):
-        prefix = f"{file}: " if problem.code == "refused" else ""
-        return "\n".join(f"{prefix}{each}" for each in (problem.message, problem.detail) if each)
-    place = file if problem.line is None else f"{file}:{problem.line}"
-    detail = problem.detail and f" ({problem.detail})"
-    return f"{place}: {problem.code}: {problem.message}{detail}"
 
 
 _ESCAPES = {ord(char): f"%{ord(char):02X}" for char in "%\r\n"}

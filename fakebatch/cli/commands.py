@@ -30,6 +30,7 @@ from fakebatch.cli.screen import (
     DialectOption,
     IncidentOption,
     ScenarioOption,
+    complete,
     console,
     error_console,
     fail,
@@ -110,9 +111,8 @@ def run(
         fail(f"{' and '.join(existing)} would be overwritten.", "Use --force or another --out.")
     content = read(file)
     current = Run(seed=seed, dialect=dialect, incident=[*(incident or ()), *(scenario or ())])
-    name = "stdin" if file == "-" else Path(file).name
     try:
-        created = current.start(name, content, current.endpoint(content))
+        created = current.start(file, content, current.endpoint(content))
     except Refused as refusal:
         problem = jsonl_problem(content)
         fail(f"{file}: {refusal}", *([f"{file}: {problem}"] if problem else []))
@@ -137,7 +137,8 @@ def run(
             _copy(pieces, sys.stdout.buffer, screen, total)
         else:
             directory.mkdir(parents=True, exist_ok=True)
-            lines = _write(paths[kind], pieces, screen, total)
+            with complete(paths[kind]) as part, part.open("wb") as part_file:
+                lines = _copy(pieces, part_file, screen, total)
             outdated.remove(paths[kind])
             screen.print(f"wrote {paths[kind]} ({lines} lines)")
     for each in sorted(outdated):
@@ -171,20 +172,6 @@ def _watch(screen: Console, polls: Iterable[Batch]) -> Batch:
                 progress.refresh()
             progress.update(task, completed=counts["completed"] + counts["failed"])
     return batch
-
-
-def _write(path: Path, pieces: Iterable[bytes], screen: Console, total: int) -> int:
-    """Write a file, which appears when it is complete. Returns the number of its lines."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            lines = _copy(pieces, file, screen, total)
-        part.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)
-    return lines
 
 
 def _copy(pieces: Iterable[bytes], file: BinaryIO, screen: Console, total: int) -> int:

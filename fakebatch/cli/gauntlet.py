@@ -10,9 +10,9 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +22,8 @@ from typing import IO, Annotated, Any, NoReturn
 
 import typer
 
-from fakebatch.cli.screen import console, error_console, fail, finite, handling, reported
+from fakebatch.cli.screen import console, error_console, finite, handling, reported
+from fakebatch.cli.serve import answering
 from fakebatch.errors import UsageError
 from fakebatch.gauntlet.card import Card
 from fakebatch.gauntlet.case import Case, cases
@@ -112,9 +113,10 @@ def gauntlet(
     options = [f"--timeout={timeout:g}"] if timeout != TIMEOUT else []
     options += [name for name, on in {"--leftovers": leftovers, "--strict": strict}.items() if on]
     alone = ["fakebatch", "gauntlet", "--only", "ID", *options, "--", *command]
+    worlds = Worlds()
     with (
-        handling(_ENDING, _end),
-        _worlds() as (url, worlds),
+        handling(("SIGINT", "SIGTERM", "SIGHUP"), _end),
+        answering(Handler(worlds), MISSING, silence_seconds=1, time_scale=0.001) as url,
         TemporaryDirectory(prefix="gauntlet-") as folder,
     ):
         run = Runs(command, url, worlds, Path(folder), timeout, is_shown=len(chosen) == 1)
@@ -147,11 +149,6 @@ def _print(card: Card, format_: Format) -> None:
             console.print("", card.after_matrix(), sep="\n")
 
 
-_ENDING = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
-
-
 def _end(number: int, _: object) -> NoReturn:
     raise SystemExit(128 + number)
 
@@ -165,21 +162,6 @@ def _shard(text: str) -> tuple[int, int]:
         "It takes the number of the part, from 1, and how many there are.",
         "Write for example --shard 1/4.",
     )
-
-
-@contextmanager
-def _worlds() -> Generator[tuple[str, Worlds]]:
-    """A server on a free port of this machine: its URL and its worlds."""
-    try:
-        from fakebatch.server.connection import Limits  # noqa: PLC0415  # needs the extra
-        from fakebatch.server.server import Server  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if error.name != "h11":
-            raise
-        fail(MISSING)
-    worlds = Worlds()
-    with Server(Handler(worlds), limits=Limits(silence_seconds=1, time_scale=0.001)) as server:
-        yield server.url, worlds
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +182,7 @@ class Runs:
     def each(
         self, verdict: Callable[[Case], Verdict], chosen: Sequence[Case], jobs: int
     ) -> list[Verdict]:
-        """The verdicts, of so many threads. If that is interrupted, no process stays behind."""
+        """The verdicts, by `jobs` threads. If that is interrupted, no process stays behind."""
         with ThreadPoolExecutor(jobs) as pool:
             try:
                 return [*pool.map(verdict, chosen)]
@@ -247,7 +229,7 @@ class Process:
         return trials.aborted(reason)
 
     def run(self, trial: trials.Trial) -> Report:
-        """Run it until it ends without having been killed. What it says that it got."""
+        """Run it until it ends without having been killed. Returns what it says that it got."""
         # the service looks at the name of an upload
         names = {"input": "input.jsonl", "output": "output.jsonl", "state": "state", "log": "log"}
         paths = {name: self.folder / file for name, file in names.items()}

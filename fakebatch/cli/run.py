@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,13 +76,19 @@ class Run:
         first = parsed_object(content.lstrip().partition(b"\n")[0]) or {}
         return str(first.get("url") or self.dialect.endpoints[0])
 
-    def start(self, filename: str, content: bytes, endpoint: str) -> Batch:
-        """Upload the file, and create a batch for an endpoint.
+    def start(self, file: str, content: bytes, endpoint: str) -> Batch:
+        """Upload a file, and create a batch for an endpoint.
+
+        Args:
+            file: its path; `-` is standard input.
+            content: what is in it.
+            endpoint: the endpoint of the batch.
 
         Raises:
             Refused: the service refuses the upload or the create.
             UsageError: it is a file for another provider.
         """
+        filename = "stdin" if file == "-" else Path(file).name
         self._check_endpoint(filename, endpoint)
         form = _FORM % (filename.encode(), content)
         uploaded = self._call("POST", "/files", "multipart/form-data; boundary=form", form)

@@ -48,10 +48,9 @@ def reported() -> Generator[None]:
 
 
 @contextmanager
-def handling(
-    numbers: Sequence[signal.Signals], handle: Callable[[int, object], object]
-) -> Generator[None]:
-    """Handle signals, until the end of the block."""
+def handling(names: Sequence[str], handle: Callable[[int, object], object]) -> Generator[None]:
+    """Handle those signals that the system has, until the end of the block."""
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
@@ -85,6 +84,20 @@ def finite(value: float, option: str, what: str, *, zero: bool = False) -> float
 def read(file: str) -> bytes:
     """The content of an input file; `-` is standard input."""
     return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+
+
+@contextmanager
+def complete(path: Path) -> Generator[Path]:
+    """A file to write, which takes the place of `path` at the end of the block."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def prose(text: str, margin: int = 2) -> str:

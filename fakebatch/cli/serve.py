@@ -24,6 +24,7 @@ from fakebatch.cli.screen import (
     DialectOption,
     IncidentOption,
     ScenarioOption,
+    complete,
     console,
     error_console,
     fail,
@@ -44,11 +45,7 @@ fakebatch: The server needs h11, which is not installed.
 The pytest plugin and the other commands work without it.
 Run: pip install 'fakebatch[server]'"""
 
-ENDING = tuple(
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
-    if hasattr(signal, name)  # Windows has only the first two
-)
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 """The signals that `exec` hands on to its command."""
 
 
@@ -201,15 +198,32 @@ class Running:
 
 
 @contextmanager
-def _running(options: Options) -> Generator[Running]:
-    """A server with these options."""
+def answering(
+    handler: Handler, missing: str, host: str = "127.0.0.1", port: int = 0, **limits: Any
+) -> Generator[str]:
+    """A server, until the end of the block: its URL.
+
+    Args:
+        handler: answers the requests.
+        missing: what to print where h11 is not installed.
+        host: the address to listen on.
+        port: 0 is any that is free.
+        limits: those that differ, of `Limits`.
+    """
     try:
         from fakebatch.server.connection import Limits  # noqa: PLC0415  # needs the extra
         from fakebatch.server.server import Server  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name != "h11":
             raise
-        fail(MISSING)
+        fail(missing)
+    with Server(handler, host, port, Limits(**limits)) as server:
+        yield server.url
+
+
+@contextmanager
+def _running(options: Options) -> Generator[Running]:
+    """A server with these options."""
     token = options.token
     if token is None and not options.is_local and not options.no_control:
         token = secrets.token_urlsafe(16)
@@ -221,23 +235,15 @@ def _running(options: Options) -> Generator[Running]:
         "is how many real seconds one second of a rule lasts",
         zero=True,
     )
-    limits = Limits(time_scale=scale)
+    server = answering(handler, MISSING, options.host, options.port, time_scale=scale)
     with ExitStack() as stack:
-        server = stack.enter_context(Server(handler, options.host, options.port, limits))
-        running = Running(server.url, worlds, token)
+        running = Running(stack.enter_context(server), worlds, token)
         if options.ready_file is not None:
             stack.callback(options.ready_file.unlink, missing_ok=True)
-            _write(options.ready_file, running.env)
+            with complete(options.ready_file) as part:
+                part.touch(mode=0o600)  # only its owner reads it
+                part.write_text("".join(f"{k}={value}\n" for k, value in running.env.items()))
         yield running
-
-
-def _write(file: Path, env: dict[str, str]) -> None:
-    """Write variables to a file, which appears when it is complete. Only its owner reads it."""
-    part = file.with_name(f".{file.name}.part")
-    part.unlink(missing_ok=True)
-    part.touch(mode=0o600)
-    part.write_text("".join(f"{name}={value}\n" for name, value in env.items()))
-    part.replace(file)
 
 
 # --- serve
@@ -253,7 +259,7 @@ def serve(options: Options) -> None:
         ended.set()
         signal.signal(number, signal.SIG_DFL)  # a second one does not wait for connections
 
-    with handling((signal.SIGINT, signal.SIGTERM), end), _running(options) as running:
+    with handling(("SIGINT", "SIGTERM"), end), _running(options) as running:
         _introduce(running, options)
         while not ended.wait(0.5):  # Windows handles no signal within a longer one
             pass

@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
+from fakebatch.errors import first_of
 from fakebatch.gauntlet.answers import Requests, cut_off, is_body, is_text_of, is_usable, texts
 from fakebatch.gauntlet.case import Case
 from fakebatch.gauntlet.record import BatchRecord, LineRecord, Record
@@ -416,8 +417,7 @@ def _named(ids: Sequence[str]) -> str:
     names = [*dict.fromkeys(ids)]
     if len(names) == 1:
         return names[0]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"each of {', '.join(names[:SHOWN])}{more}"
+    return f"each of {first_of(names, SHOWN)}"
 
 
 def _number(count: int, noun: str) -> str:

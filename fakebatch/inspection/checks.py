@@ -14,6 +14,7 @@ from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER, TERMINAL, Status
 from fakebatch.batch.output_file import ResultFile
 from fakebatch.durations import Duration, microseconds, text
+from fakebatch.errors import SHOWN, first_of
 from fakebatch.inspection.journal import Called, Recorder, moment_text
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.lines import LineRule
@@ -27,10 +28,6 @@ __tracebackhide__ = True  # the traceback of a failed assertion ends in the test
 
 UNSUCCESSFUL = {Status.FAILED, Status.EXPIRED, Status.CANCELLED}
 """After one of these a client may create a second batch for the same input."""
-
-SHOWN = 5
-"""How many objects a message names at most."""
-
 
 CheckName = Literal["all_downloaded", "single_batch", "no_leftover_files", "min_poll_interval"]
 """The checks that are assertions of a FakeBatch too."""
@@ -57,7 +54,7 @@ class Checks:
     collect several failures work with them.
     """
 
-    _services: Sequence[Service]
+    services: Sequence[Service]
     _recorder: Recorder
 
     @abstractmethod
@@ -105,7 +102,7 @@ class Checks:
             check: its name, which is that of the assertion.
             min_interval: of `min_poll_interval`.
         """
-        services, recorder = self._services, self._recorder
+        services, recorder = self.services, self._recorder
         now = self.now()  # creates the result files that are due
         match check:
             case "all_downloaded":
@@ -149,7 +146,7 @@ def all_downloaded(services: Sequence[Service], recorder: Recorder) -> Iterator[
             min(file.created for file, _ in missing),
             (
                 f"{_number(missing, 'result file')} never downloaded.",
-                _listed(files),
+                f"{first_of(files)}.",
                 "Download output_file_id and error_file_id of every batch that has ended.",
             ),
         )
@@ -174,15 +171,14 @@ def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> I
                 _, id_, status, injected = run.what
                 call = f"batches.create at {moment_text(run.first)}: {status or 'no response'}"
                 calls[id_] = call if injected is None else f"{call}, injected: {injected}"
+        created = (f"{each.id} ({calls.get(each.id, 'added by the test')})" for each in batches)
         yield Finding(
             "single_batch",
             tuple(batch.id for batch in batches),
             batches[1].created,
             (
                 f"{len(batches)} batches were created for the same input.",
-                _listed(
-                    f"{each.id} ({calls.get(each.id, 'added by the test')})" for each in batches
-                ),
+                f"{first_of(created)}.",
                 "List the batches before you retry a create: the failed call may have succeeded.",
             ),
         )
@@ -192,13 +188,14 @@ def no_leftover_files(services: Sequence[Service], now: int) -> Iterator[Finding
     """Files that still exist."""
     files = [*existing_files(services, now)]
     if files:
+        left = (f"{file.id} ({file.purpose}, {file.filename!r})" for file in files)
         yield Finding(
             "no_leftover_files",
             tuple(file.id for file in files),
             min(file.created for file in files),
             (
                 f"{_number(files, 'file')} left behind.",
-                _listed(f"{file.id} ({file.purpose}, {file.filename!r})" for file in files),
+                f"{first_of(left)}.",
                 "Delete input, output and error files when you no longer need them.",
             ),
         )
@@ -308,9 +305,3 @@ def hits(services: Sequence[Service], place: Place) -> int:
 
 def _number(things: Sized, noun: str) -> str:
     return f"1 {noun} was" if len(things) == 1 else f"{len(things)} {noun}s were"
-
-
-def _listed(things: Iterable[str]) -> str:
-    names = [*things]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more + "."

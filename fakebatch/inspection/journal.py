@@ -79,9 +79,7 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self._lock = (
-            RLock()
-        )  # reentrant: a finalizer may make a call while its thread holds the lock
+        self._lock = RLock()  # reentrant: a finalizer may make a call while its thread holds it
         self._runs: OrderedDict[int, Run] = OrderedDict()
         self._open: dict[Called | Slept, Run] = {}
         """The runs that may still be extended."""

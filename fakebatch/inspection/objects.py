@@ -8,13 +8,13 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.matching import Result
 from fakebatch.batch.output_file import result_files
 from fakebatch.dialects import APIError
-from fakebatch.errors import UsageError
+from fakebatch.errors import UsageError, first_of
 from fakebatch.inspection.journal import Journal
 from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import Fail
@@ -207,14 +207,14 @@ class UploadView(ObjectView):
 ViewT = TypeVar("ViewT", bound=ObjectView)
 
 
-class Collection(Mapping[str, ViewT], Generic[ViewT]):
+class Collection(Mapping[str, ViewT]):
     """Objects by id, in order of creation.
 
     Args:
         kind: "files", "batches" or "uploads".
         services: the providers that have them.
         now: the current time.
-        view: makes the view of an object, from its id and its service.
+        view: makes the view of an object, from its id, its service and `now`.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
         kind: str,
         services: Sequence[Service],
         now: Now,
-        view: Callable[[str, Service], ViewT],
+        view: Callable[[str, Service, Now], ViewT],
     ) -> None:
         self._kind, self._services, self._now, self._view = kind, services, now, view
 
@@ -244,7 +244,7 @@ class Collection(Mapping[str, ViewT], Generic[ViewT]):
         now = self._now()
         for service in self._services:
             if getattr(service.state, self._kind).get(id_, now) is not None:
-                return self._view(str(id_), service)
+                return self._view(str(id_), service, self._now)
         raise KeyError(id_)
 
     def __repr__(self) -> str:
@@ -318,7 +318,12 @@ class Lines(Sequence[Line]):
             return [self[index] for index in range(len(self))[at]]
         index = self._index(at) if isinstance(at, str) else range(len(self))[at]
         batch, outcome = self._batch, self._batch.outcomes.by_line[index].result
-        finishes = self._finishes(index)
+        order = batch.outcomes.order
+        places = batch.once("places", lambda: {each: place for place, each in enumerate(order)})
+        finishes, place = None, places[index]
+        if place < batch.finished(batch.end.at):
+            moments = range(batch.created, batch.end.at + 1)
+            finishes = as_datetime(moments[bisect_left(moments, place + 1, key=batch.finished)])
         has_errors = any(file.kind == "errors" for file in result_files(batch))
         file_id = batch.error_file_id if has_errors else None
         if finishes and (not isinstance(outcome, Fail) or outcome.file == "output"):
@@ -328,29 +333,14 @@ class Lines(Sequence[Line]):
     def __repr__(self) -> str:
         return f"<{len(self)} lines: {', '.join(map(repr, self._indices))}>"
 
-    def _finishes(self, index: int) -> datetime | None:
-        batch, place = self._batch, self._places[index]
-        if place >= batch.finished(batch.end.at):
-            return None
-        moments = range(batch.created, batch.end.at + 1)
-        return as_datetime(moments[bisect_left(moments, place + 1, key=batch.finished)])
-
     def _index(self, custom_id: str) -> int:
         if custom_id not in self._indices:
-            known = ", ".join(map(repr, [*self._indices][:5])) or "none"
-            more = f" and {len(self) - 5} more" if len(self) > 5 else ""
             raise UsageError(
                 f"{self._batch.id} has no line with custom_id {custom_id!r}.",
-                f"The custom_ids of its lines are {known}{more}.",
+                f"The custom_ids of its lines are {first_of(map(repr, self._indices)) or 'none'}.",
                 "Use one of these, or the index of a line, from 0.",
             )
         return self._indices[custom_id]
-
-    @property
-    def _places(self) -> dict[int, int]:
-        """Where each line is in the order in which they finish."""
-        order = self._batch.outcomes.order
-        return self._batch.once("places", lambda: {index: at for at, index in enumerate(order)})
 
     @property
     def _indices(self) -> dict[str | None, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -40,9 +41,7 @@ class Files(Collection[FileView]):
     """
 
     def __init__(self, services: Sequence[Service], now: Now, journal: Journal) -> None:
-        super().__init__(
-            "files", services, now, lambda id_, service: FileView(id_, service, now, journal)
-        )
+        super().__init__("files", services, now, partial(FileView, journal=journal))
 
     def add(
         self,
@@ -88,9 +87,7 @@ class Batches(Collection[BatchView]):
     def __init__(
         self, services: Sequence[Service], now: Now, files: Files, added: Callable[[], object]
     ) -> None:
-        super().__init__(
-            "batches", services, now, lambda id_, service: BatchView(id_, service, now)
-        )
+        super().__init__("batches", services, now, BatchView)
         self._files, self._added = files, added
 
     def add(
@@ -176,9 +173,7 @@ class Uploads(Collection[UploadView]):
     """The uploads in parts by id, in order of creation. `add` adds one to the first provider."""
 
     def __init__(self, services: Sequence[Service], now: Now) -> None:
-        super().__init__(
-            "uploads", services, now, lambda id_, service: UploadView(id_, service, now)
-        )
+        super().__init__("uploads", services, now, UploadView)
 
     def add(
         self,

@@ -45,25 +45,21 @@ class _Transport(Interceptor):
     handle_async_request = Interceptor.async_handler
 
     def exchange(self, request: Any) -> Steps:
-        """The exchange for a request."""
         if long_form(request) is None:
             yield Step(request.read, request.aread)
-        response = yield from self._response(request)
+        where, response = (self.http_library, self.stack), None
+        with suppress(PassThrough):
+            with suppress(AllMockedAssertionError):
+                response = yield from self._router.exchange(request, *where)
+            if response is None:
+                routers = routers_of_the_test(self.stack)
+                response = yield from first_response(routers, request, *where)
+        if response is None:
+            raise self._router.refusal(request)
         if isinstance(response.stream, self.http_library.ByteStream):
             response.read()
             response.elapsed = timedelta(0)  # the client sets it only when it reads the body
         return response
-
-    def _response(self, request: Any) -> Steps:
-        where = self.http_library, self.stack
-        with suppress(PassThrough):
-            with suppress(AllMockedAssertionError):
-                return (yield from self._router.exchange(request, *where))
-            routers = routers_of_the_test(self.stack)
-            response = yield from first_response(routers, request, *where)
-            if response is not None:
-                return response
-        raise self._router.refusal(request)
 
 
 @cache

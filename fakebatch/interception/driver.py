@@ -30,15 +30,20 @@ Steps = Generator[Step, Any, Any]
 """Yields steps, is sent the result of each, and returns the result of the exchange."""
 
 
-def run(steps: Steps) -> Any:
-    """Run an exchange for a synchronous client."""
+async def run(steps: Steps, act: Callable[[Step], Awaitable[Any]]) -> Any:
+    """Run an exchange.
+
+    Args:
+        steps: the exchange.
+        act: takes the action of a step.
+    """
     result: Any = None
     error: BaseException | None = None
     try:
         step = next(steps)
         while True:
             try:
-                result = step.on_thread()
+                result = await act(step)
             except BaseException as raised:  # noqa: BLE001  # the exchange decides
                 error = raised
             # outside of the handler: what the exchange raises now has no context
@@ -50,24 +55,8 @@ def run(steps: Steps) -> Any:
         del error  # it refers to this frame
 
 
-async def run_on_loop(steps: Steps) -> Any:
-    """Run an exchange for an asynchronous client."""
-    result: Any = None
-    error: BaseException | None = None
-    try:
-        step = next(steps)
-        while True:
-            try:
-                result = await step.on_loop()
-            except BaseException as raised:  # noqa: BLE001  # the exchange decides
-                error = raised
-            # outside of the handler: what the exchange raises now has no context
-            step = steps.send(result) if error is None else steps.throw(error)
-            error = None
-    except StopIteration as end:
-        return end.value
-    finally:
-        del error  # it refers to this frame
+async def _act_on_thread(step: Step) -> Any:
+    return step.on_thread()
 
 
 def wait(seconds: float) -> Step:
@@ -95,11 +84,14 @@ class Interceptor:
 
     def handler(self, request: Any) -> Any:
         """The response for a synchronous client."""
-        return run(self._observed(request))
+        try:
+            run(self._observed(request), _act_on_thread).send(None)  # which suspends nowhere
+        except StopIteration as end:
+            return end.value
 
     async def async_handler(self, request: Any) -> Any:
         """The response for an asynchronous client."""
-        return await run_on_loop(self._observed(request))
+        return await run(self._observed(request), lambda step: step.on_loop())
 
     def _observed(self, request: Any) -> Steps:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import wraps
+from functools import partial
 from importlib import import_module
 from ssl import SSLContext
 from typing import Any
@@ -72,7 +72,7 @@ def shared_tls_context() -> Generator[None]:
         for path, name in MAKERS:
             with suppress(ImportError, AttributeError):
                 module = import_module(path)
-                shared = _shared(getattr(module, name))
+                shared = partial(_shared, getattr(module, name))
                 _patches.enter_context(patch.object(module, name, shared))
     _blocks.append(None)
     try:
@@ -83,18 +83,14 @@ def shared_tls_context() -> Generator[None]:
             _patches.close()
 
 
-def _shared(make: Callable[..., SSLContext]) -> Callable[..., SSLContext]:
-    @wraps(make)
-    def shared(*args: Any, **kwargs: Any) -> SSLContext:
-        if args or kwargs.get("verify", True) is not True or kwargs.get("cert"):
-            return make(*args, **kwargs)
-        key = (make, *sorted(kwargs.items()), *map(_setting, _SETTINGS))
-        context = _contexts.get(key)
-        if context is None:  # two threads may each make one at the same time
-            context = _contexts.setdefault(key, make(**kwargs))
-        return context
-
-    return shared
+def _shared(make: Callable[..., SSLContext], *args: Any, **kwargs: Any) -> SSLContext:
+    if args or kwargs.get("verify", True) is not True or kwargs.get("cert"):
+        return make(*args, **kwargs)
+    key = (make, *sorted(kwargs.items()), *map(_setting, _SETTINGS))
+    context = _contexts.get(key)
+    if context is None:  # two threads may each make one at the same time
+        context = _contexts.setdefault(key, make(**kwargs))
+    return context
 
 
 def _setting(name: str) -> object:

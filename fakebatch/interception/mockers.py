@@ -149,26 +149,23 @@ class MockerHook(Interceptor):
 
     def exchange(self, request: Any) -> Steps:
         """The exchange for a request, which respx has read: the first response of a router."""
+        library: ModuleType = self._module.httpx
         try:
-            return (yield from self._response(request))
+            with suppress(AllMockedAssertionError):
+                return (yield from self.router.exchange(request, library, self.stack))
+            for outer in self.routers[self.routers.index(self) + 1 :]:
+                if isinstance(outer, MockerHook):
+                    return (yield from outer.exchange(request))
+            routers = routers_of_the_test(self.stack, everywhere=False)
+            response = yield from first_response(routers, request, library, self.stack)
         except PassThrough as error:
             raise _pass_through(self._module.PassThrough, error, request) from None
-
-    def _response(self, request: Any) -> Steps:
-        library: ModuleType = self._module.httpx
-        with suppress(AllMockedAssertionError):
-            return (yield from self.router.exchange(request, library, self.stack))
-        for outer in self.routers[self.routers.index(self) + 1 :]:
-            if isinstance(outer, MockerHook):
-                return (yield from outer.exchange(request))
-        routers = routers_of_the_test(self.stack, everywhere=False)
-        response = yield from first_response(routers, request, library, self.stack)
         if response is not None:
             return response
         if is_loopback(request.url.host) or self.stack not in PATCHED:
             # The mocker of httpx passes what it does not know: an in-process transport may answer,
             # and a request to the network reaches the hook of httpcore.
-            raise _pass_through(PassThrough, "stays on this machine", request)
+            raise _pass_through(self._module.PassThrough, "stays on this machine", request)
         raise self.router.refusal(request)
 
 
@@ -180,7 +177,7 @@ def installed(router: EmulatedRouter, lost_errors: LostErrors) -> Generator[None
     patches = ExitStack()
     try:
         for module in {module for module, _ in _mockers()}:
-            parse = _parse_address_of(module.parse_url)
+            parse = partial(_parse_address, module.parse_url)
             patches.enter_context(patch.object(module, "parse_url", parse))
         for hook in hooks:
             hook.routers.insert(0, hook)
@@ -208,14 +205,10 @@ def _is_started(mocker: type[Mocker]) -> bool:
     return bool(mocker._patches)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportUnknownArgumentType]
 
 
-def _parse_address_of(parse_url: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The function of respx, also for what is sent to a proxy: its target is no path, but a URL."""
-
-    def parse(url: Any) -> Any:
-        *address, target = url
-        return parse_url(url if target.startswith(b"/") else (*address, b"/"))
-
-    return parse
+def _parse_address(parse_url: Callable[[Any], Any], url: Any) -> Any:
+    """As respx does, also for what is sent to a proxy: its target is no path, but a URL."""
+    *address, target = url
+    return parse_url(url if target.startswith(b"/") else (*address, b"/"))
 
 
 class OperationRoutes(dict[str, respx.Route]):

@@ -79,10 +79,9 @@ class EmulatedRouter(respx.Router):
         Raises:
             AllMockedAssertionError: no route matches, and no provider has the address.
         """
-        is_copy = self.is_copy()
         message = request_from(request)
         target = self._sites.find(message)
-        if is_copy:
+        if self.is_copy():
             raise AllMockedAssertionError(request.url) if target is None else self.refusal(request)
         operation = None if target is None else target.operation
         route = None if operation is None else self._operations[operation.name]

@@ -9,7 +9,6 @@ from itertools import count
 from typing import Any
 
 from fakebatch.emulator import Emulator
-from fakebatch.errors import UsageError
 from fakebatch.server.handler import Handler
 from fakebatch.server.remote import Remote, connect
 from fakebatch.server.server import Server
@@ -17,8 +16,7 @@ from fakebatch.server.worlds import World, Worlds
 
 KEYWORDS = tuple(
     name
-    for kind in (World, Emulator)
-    for name in signature(kind).parameters
+    for name in signature(World).parameters | signature(Emulator).parameters
     if name not in ("name", "prefix", "options")
 )
 """The keywords of the marker `fakebatch_server`."""
@@ -35,18 +33,7 @@ class TestServer:
         self._name = ""
 
     def new_world(self, options: dict[str, Any]) -> Remote:
-        """A world for a test. That of the test before is deleted: its report may have needed it.
-
-        Raises:
-            UsageError: an option without meaning.
-        """
-        unknown = [name for name in options if name not in KEYWORDS]
-        if unknown:
-            raise UsageError(
-                f"@pytest.mark.fakebatch_server does not know {', '.join(unknown)}.",
-                f"It takes the keywords {', '.join(dict.fromkeys(KEYWORDS))}.",
-                "Write for example @pytest.mark.fakebatch_server(clock='manual').",
-            )
+        """A world for a test. That of the test before is deleted: its report may have needed it."""
         if self._name:
             self._worlds.remove(self._name)
         self._name = f"test-{next(self._numbers)}"

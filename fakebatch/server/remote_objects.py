@@ -155,7 +155,7 @@ class _RemoteObjects(Collection[ObjectT], Generic[ObjectT]):
     kind: type[ObjectT]
 
     def __init__(self, plane: Plane) -> None:
-        super().__init__(self.kind.kind, (), lambda: 0, lambda id_, _: self.kind(id_, plane))
+        super().__init__(self.kind.kind, (), lambda: 0, lambda id_, _, __: self.kind(id_, plane))
         self._plane = plane
 
     def __iter__(self) -> Iterator[str]:

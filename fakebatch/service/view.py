@@ -9,6 +9,7 @@ from typing import Any
 
 from fakebatch import replies
 from fakebatch.batch.batch import Batch, Counts
+from fakebatch.batch.input_file import BatchError
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.batch.output_file import result_files, results
 from fakebatch.dialects import Dialect, Listing, render
@@ -175,22 +176,24 @@ def errors(batch: Batch, status: Status) -> list[Wire]:
     """The entries of `errors` at a status: those of validation, else those of a rule."""
     if status is Status.VALIDATING:
         return []
-    dialect, entries = batch.dialect, list[Wire]()
-    for error in batch.errors:
-        template = dialect.batch_errors[error.code]
-        values = {
-            "code": template.code,
-            "message": template.message.format_map(error.values),
-            "param": template.param and template.param.format_map(error.values),
-            "line": error.line,
-        }
-        entries.append(render(dialect.shapes.entry, values))
+    entries = [entry(error, batch.dialect) for error in batch.errors]
     if not entries and batch.overrides.fail is not None:
-        for entry in batch.overrides.fail.entries:
-            message = entry.message or _usual_message(entry.code, batch)
-            shown = Wire(code=entry.code, message=message, param=entry.param, line=entry.line)
-            entries.append(shown)
+        for each in batch.overrides.fail.entries:
+            message = each.message or _usual_message(each.code, batch)
+            entries.append(Wire(code=each.code, message=message, param=each.param, line=each.line))
     return entries
+
+
+def entry(error: BatchError, dialect: Dialect) -> Wire:
+    """The entry of `errors` for something that validation has found."""
+    template = dialect.batch_errors[error.code]
+    values = {
+        "code": template.code,
+        "message": template.message.format_map(error.values),
+        "param": template.param and template.param.format_map(error.values),
+        "line": error.line,
+    }
+    return render(dialect.shapes.entry, values)
 
 
 def _usual_message(code: str, batch: Batch) -> str:

@@ -42,7 +42,7 @@ def is_harness(module: str) -> bool:
 
 
 def caller(depth: int) -> str:
-    """The name of the module that called the function that asks (1), or called its caller (2)."""
+    """The name of a module up the stack: 1 called the function that asks, 2 called that one."""
     return str(sys._getframe(depth + 1).f_globals.get("__name__", ""))  # noqa: SLF001 - the only way
 
 
@@ -85,10 +85,10 @@ def outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 def _innermost(frames: Iterable[FrameType]) -> str:
     inwards = [*frames][::-1]
-    # of equals the innermost; but of carriers the outermost, which is what somebody called
+    # the innermost; of client libraries the outermost, which is what somebody called
     nearest = min(map(_distance, inwards))
-    equals = [frame for frame in inwards if _distance(frame) == nearest]
-    frame = equals[0 if nearest == _CLIENT else -1]
+    candidates = [frame for frame in inwards if _distance(frame) == nearest]
+    frame = candidates[0 if nearest == _CLIENT else -1]
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 

@@ -21,7 +21,7 @@ class Sleep(NamedTuple):
     """A sleep that is about to begin."""
 
     end: int
-    """When it will be over, in microseconds since the clock was started that is asked."""
+    """When it will be over, in microseconds since the start of the clock that is asked."""
     site: Callable[[], str]
     """Finds the file:line of the user's code that sleeps; slow, so called for errors only."""
     waiter: Hashable

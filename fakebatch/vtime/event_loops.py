@@ -93,11 +93,7 @@ class _Loop(Waiter):
     """A loop that waits for its earliest timer, a file or a callback from another thread."""
 
     def __init__(
-        self,
-        deadline: int | None,
-        loop: Any,
-        selector: selectors.BaseSelector,
-        real_select: Real,
+        self, deadline: int | None, loop: Any, selector: selectors.BaseSelector, real_select: Real
     ) -> None:
         super().__init__(deadline)
         self._loop, self._selector, self._select = loop, selector, real_select
@@ -122,7 +118,6 @@ class _Loop(Waiter):
         return len(self._selector.get_map() or ()) > 1
 
     def pending(self) -> Iterable[PendingAnswer]:
-        """The answers that its files wait for."""
         if not self.watches_files():
             return
         for key in [*self._selector.get_map().values()]:

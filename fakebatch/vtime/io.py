@@ -148,7 +148,6 @@ class _Files(Waiter):
         return True
 
     def pending(self) -> Iterable[PendingAnswer]:
-        """The answers it waits for."""
         for fd, events in self._events.items():
             yield from pending_answers(fd, events, self._thread, by_python=False)
 
@@ -216,7 +215,6 @@ class _Poll:
         self._files: dict[int, int] = {}
 
     def register(self, file: Any, mask: int = _POLLIN | _POLLOUT) -> None:
-        """Watch a file."""
         self._real.register(file, mask)
         reads = EVENT_READ if mask & _POLLIN else 0
         self._files[_fileno(file)] = reads | (EVENT_WRITE if mask & _POLLOUT else 0)
@@ -224,12 +222,10 @@ class _Poll:
     modify = register
 
     def unregister(self, file: Any) -> None:
-        """Watch a file no more."""
         self._real.unregister(file)
         self._files.pop(_fileno(file), None)
 
     def poll(self, timeout: float | None = None) -> Any:
-        """Wait for some milliseconds."""
         scheduler = for_this_thread()
         if scheduler is None:
             return self._real.poll(timeout)
@@ -243,8 +239,7 @@ def _poll(_: object, real_poll: Real) -> Any:
 
 
 def _fileno(file: Any) -> int:
-    fd: int = file if isinstance(file, int) else file.fileno()
-    return fd
+    return file if isinstance(file, int) else int(file.fileno())
 
 
 def write(_: object, real_write: Real, sock: Any, *args: Any, **kwargs: Any) -> Any:

@@ -68,9 +68,7 @@ class Rebinding:
     """
 
     def __init__(
-        self,
-        fakes: Mapping[Any, Any],
-        on_import: Mapping[str, Callable[[ModuleType], object]],
+        self, fakes: Mapping[Any, Any], on_import: Mapping[str, Callable[[ModuleType], object]]
     ) -> None:
         self._alive = dict(fakes)  # no id below may come to mean something else
         self._fakes = {id(real): fake for real, fake in fakes.items()}
@@ -213,17 +211,14 @@ for _fake in CLASSES.values():
     _fake.__get_pydantic_core_schema__ = classmethod(_core_schema)
 
 
-def _know_fakes(sqltypes: Any) -> None:
-    """SQLAlchemy finds the type of a column by the class of a value, or of an annotation."""
-    for real, fake in CLASSES.items():
-        sqltypes._type_map[fake] = sqltypes._type_map[real]  # noqa: SLF001 - has no public name
-
-
 PREPARATIONS: dict[str, Callable[[Any], object]] = {
     # These two keep the classes that they see when they first take a time.
     "cryptography.x509": lambda x509: x509.InvalidityDate(real_datetime(2000, 1, 1)).public_bytes(),
     "polars": lambda polars: [polars.lit(real(2000, 1, 1)) for real in CLASSES],
-    "sqlalchemy.sql.sqltypes": _know_fakes,
+    # It finds the type of a column by the class of a value, or of an annotation.
+    "sqlalchemy.sql.sqltypes": lambda sqltypes: sqltypes._type_map.update(  # noqa: SLF001
+        {fake: sqltypes._type_map[real] for real, fake in CLASSES.items()}  # noqa: SLF001
+    ),
 }
 """What to do, while the classes are real, with a module that was imported."""
 

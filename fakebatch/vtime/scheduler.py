@@ -359,7 +359,7 @@ class Scheduler:
     # --- the end
 
     def report_deadlock(self, error: FakeBatchError) -> None:
-        """Raise an error in the thread that started the clock, or else in who waits the longest."""
+        """Raise an error in the thread that started the clock, else in who has waited longest."""
         first = min(self.parked.values(), key=lambda waiter: waiter.order)
         victim = self.parked.get(self.scope.started_by, first)
         victim.error = error

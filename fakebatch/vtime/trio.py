@@ -139,7 +139,6 @@ class _Run(Waiter):
         return len(self._files()) > 1
 
     def pending(self) -> Iterable[PendingAnswer]:
-        """The answers that its files wait for."""
         for fd, (events, wait) in self._files().items():
             yield from io.pending_answers(fd, events, wait, by_python=False)
 

@@ -53,7 +53,7 @@ def missing(*modules: str) -> list[str]:
 
 
 def check() -> None:
-    """Look at what is in force where a clock is started.
+    """Check what is in force where a clock is started.
 
     Raises:
         UsageError: something else owns sleeping, or freezegun has changed.
@@ -91,7 +91,7 @@ _warned: set[str] = set()
 
 
 def check_loop(loop: AbstractEventLoop) -> None:
-    """Look at an event loop.
+    """Check whose an event loop is.
 
     Raises:
         UsageError: it is not one of asyncio's own.

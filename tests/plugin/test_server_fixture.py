@@ -105,6 +105,14 @@ def test_it(fakebatch_server): pass
         "*@pytest.mark.fakebatch_server does not know speed.*",
         {"errors": 1},
     ),
+    "an option without its name": (
+        """
+@pytest.mark.fakebatch_server("manual")
+def test_it(fakebatch_server): pass
+""",
+        "*@pytest.mark.fakebatch_server does not know 'manual'.*",
+        {"errors": 1},
+    ),
 }
 
 

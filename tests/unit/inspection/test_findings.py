@@ -17,23 +17,23 @@ HOUR = 3_600
 
 
 def undownloaded(fake: FakeBatch) -> Iterator[Finding]:
-    return checks.all_downloaded(fake._services, fake._recorder)
+    return checks.all_downloaded(fake.services, fake._recorder)
 
 
 def doubles(fake: FakeBatch) -> Iterator[Finding]:
-    return checks.single_batch(fake._services, fake._recorder, fake.now())
+    return checks.single_batch(fake.services, fake._recorder, fake.now())
 
 
 def leftovers(fake: FakeBatch) -> Iterator[Finding]:
-    return checks.no_leftover_files(fake._services, fake.now())
+    return checks.no_leftover_files(fake.services, fake.now())
 
 
 def hasty_polls(fake: FakeBatch) -> Iterator[Finding]:
-    return checks.min_poll_interval(fake._services, fake._recorder, fake.now(), 60 * SECOND)
+    return checks.min_poll_interval(fake.services, fake._recorder, fake.now(), 60 * SECOND)
 
 
 def unused_rules(fake: FakeBatch) -> Iterator[Finding]:
-    return checks.used_rules(fake._services, fake.faults, fake._selections, fake._began)
+    return checks.used_rules(fake.services, fake.faults, fake._selections, fake._began)
 
 
 @pytest.fixture
