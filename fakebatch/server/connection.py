@@ -31,7 +31,7 @@ WHOLE = 1024 * 1024
 LINGER = 2.0
 """For how many seconds the end of a client is awaited after the end of a reply."""
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\0\r\n]*\r\n")
+_HEADERS = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\0\r\n]*\r\n)*")
 _ABORT = struct.pack("ii", 1, 0)
 """SO_LINGER for `close`: discard what was not sent, and reset the connection."""
 
@@ -105,8 +105,9 @@ class Connection:
                     return self._has_ended
                 ahead, _ = self._http.trailing_data
                 self._http = self._parser()
-                if ahead:
-                    self._http.receive_data(ahead)
+                if not ahead:
+                    break
+                self._http.receive_data(ahead)
         except BlockingIOError:  # nothing has arrived after all
             return True
         except BadRequest as error:
@@ -128,10 +129,11 @@ class Connection:
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in event.headers.raw_items()
         }
+        length = -1 if "transfer-encoding" in headers else int(headers.get("content-length", 0))
         is_old = event.http_version < b"1.1"
-        closes = is_old or _closes(headers)
-        reply = self._answer(self._request(event, headers))
-        closes |= not self._drain() or _closes(reply.headers)
+        reply = self._answer(self._request(event, headers, length))
+        is_read = not length or self._drain()
+        closes = is_old or not is_read or _closes(headers) or _closes(reply.headers)
         self._left = reply.left
         if not self._reply(reply, is_head=event.method == b"HEAD", is_old=is_old, closes=closes):
             return False
@@ -151,7 +153,7 @@ class Connection:
         except h11.RemoteProtocolError as error:
             raise BadRequest(str(error), error.error_status_hint) from error
 
-    def _request(self, event: h11.Request, headers: Mapping[str, str]) -> Request:
+    def _request(self, event: h11.Request, headers: Mapping[str, str], length: int) -> Request:
         target = event.target.decode("latin-1")
         if target.startswith("http://"):  # as to a proxy
             _, _, path, query, _ = urlsplit(target)
@@ -160,18 +162,17 @@ class Connection:
         host, _, port = headers.get("host", "").rpartition(":")
         if not port.isdigit():  # no port: all of it is the name
             host, port = headers.get("host", ""), ""
-        length = int(headers.get("content-length", -1 if "transfer-encoding" in headers else 0))
         if length > self._limits.body_bytes:
             raise BadRequest(f"The body has more than {self._limits.body_bytes} bytes.", 413)
         is_form = headers.get("content-type", "").lower().startswith("multipart/form-data")
         is_whole = 0 <= length <= WHOLE or not is_form
         if not is_whole:
             self._hand_over()
-        values = parse_qs(query, keep_blank_values=True) if query else {}
+        values = parse_qs(query, keep_blank_values=True) if query else dict[str, list[str]]()
         return Request(
             event.method.decode(),
             decoded_path(path),
-            {name: first for name, (first, *_) in values.items()},
+            {name: each[0] for name, each in values.items()},
             headers,
             b"".join(self._body()) if is_whole and length else b"",
             None if is_whole else self._body(),
@@ -183,8 +184,8 @@ class Connection:
     def _body(self) -> Iterator[bytes]:
         """The body in pieces, as they arrive."""
         size = 0
-        while (event := self._event()) is h11.NEED_DATA or isinstance(event, h11.Data):
-            if event is h11.NEED_DATA:
+        while not isinstance(event := self._event(), h11.EndOfMessage):
+            if not isinstance(event, h11.Data):
                 self._receive()
                 continue
             size += len(event.data)
@@ -195,9 +196,8 @@ class Connection:
     def _receive(self) -> None:
         """Wait for more of a body."""
         if self._http.they_are_waiting_for_100_continue:
-            self._send(
-                self._http.send(h11.InformationalResponse(status_code=100, headers=())) or b""
-            )
+            go_on = h11.InformationalResponse(status_code=100, headers=[])
+            self._send(self._http.send(go_on) or b"")
         try:
             data = self.socket.recv(BLOCK)
         except BlockingIOError:
@@ -226,9 +226,8 @@ class Connection:
         is_short = script is None and pieces is None and len(body) < SLICE
         if not is_short:
             self._hand_over()
-        for step in script.before if script else ():
-            if not self._play(step):
-                return False
+        if script is not None and not all(map(self._play, script.before)):
+            return False
         head = _head(reply, is_old=is_old, closes=closes)
         if is_short or not has_body:
             self._send(head + body if has_body else head)
@@ -240,8 +239,10 @@ class Connection:
             steps = script.body
         is_chunked = "transfer-encoding" in reply.headers and not is_old
         for step in steps:
-            is_chunk = is_chunked and isinstance(step, bytes) and step
-            if not self._play(b"%x\r\n%b\r\n" % (len(step), step) if is_chunk else step):
+            if isinstance(step, bytes):
+                is_chunk = is_chunked and step
+                self._send(b"%x\r\n%b\r\n" % (len(step), step) if is_chunk else step)
+            elif not self._play(step):
                 return False
         self._send(b"0\r\n\r\n" if is_chunked else b"")
         self._is_sending = False
@@ -258,7 +259,7 @@ class Connection:
             for start in range(sent, len(data), SLICE):
                 self.socket.sendall(rest[start : start + SLICE])
 
-    def _play(self, step: Step) -> bool:
+    def _play(self, step: Pause | Broken) -> bool:
         """Play a step of a script. Returns whether the connection is still there."""
         match step:
             case Pause(microseconds):
@@ -270,9 +271,6 @@ class Connection:
             case Broken():
                 # a connection that exists cannot be refused any more, so it is reset
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
-            case _:
-                self._send(step)
-                return True
         return False
 
     def _client_leaves(self, seconds: float) -> bool:
@@ -326,12 +324,11 @@ def _head(reply: Reply, *, is_old: bool, closes: bool) -> bytes:
         without = {"connection", *(("transfer-encoding",) if is_old else ())}
         headers = {name: value for name, value in headers.items() if name not in without}
         headers["connection"] = "close"
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    for line in lines:
-        if _HEADER.fullmatch(line) is None:  # of a rule
-            raise BadRequest(f"The reply cannot be sent: {line!r} is no header.", 500)
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if _HEADERS.fullmatch(text) is None or text.count("\n") > len(headers):  # of a rule
+        raise BadRequest(f"The reply cannot be sent: its headers are {headers}.", 500)
     status = f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}\r\n"
-    return (status + "".join(lines) + "\r\n").encode()
+    return f"{status}{text}\r\n".encode()
 
 
 def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
