@@ -1,7 +1,8 @@
 """One HTTP/1.1 connection: reads requests from a socket, and plays the replies on it.
 
-A connection has a thread of its own, in which h11 parses and frames. So a reply may take its time,
+Within `serve` it may wait and send as long as it takes: the reactor goes on without this thread. So
 an upload is read as it is parsed, and a script can do to the socket whatever a real network does.
+h11 parses the requests; replies are framed here, as a script may break any rule of HTTP.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import h11
 
 from fakebatch.durations import SECOND
-from fakebatch.server.turns import real_seconds
+from fakebatch.server.reactor import real_seconds
 from fakebatch.wire.messages import Broken, Pause, Reply, Request, Step, decoded_path
 
 BLOCK = 64 * 1024

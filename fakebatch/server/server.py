@@ -1,4 +1,4 @@
-"""The server: listens on an address, and gives every client that comes a connection."""
+"""The server: listens on an address, and gives each client a connection."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import sys
 from typing import Self
 
 from fakebatch.server.connection import DEFAULT_LIMITS, Answer, Connection, Limits
-from fakebatch.server.turns import Turns
+from fakebatch.server.reactor import Reactor
 
 BACKLOG = 1024
 MAX_CONNECTIONS = 1_000
 """Further clients wait until one of these connections ends."""
+FULL = 0.05
+"""A server that has so many, or no descriptors, tries again after so many seconds."""
 SWITCH_INTERVAL = 0.0005
 """While one thread writes results, others that answer polls must not wait for 5 ms each time."""
-FULL = 0.05
-"""How often, in seconds, a server that is full looks for room."""
 
 
 class Server:
@@ -32,8 +32,6 @@ class Server:
         OSError: it cannot listen on this address.
     """
 
-    deadline = math.inf  # it listens until the end
-
     def __init__(
         self,
         answer: Answer,
@@ -42,14 +40,12 @@ class Server:
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
-        """The socket on which it listens."""
-        self.socket.setblocking(False)
+        sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
         self.host = host
-        self.port: int = self.socket.getsockname()[1]
+        self.port: int = sock.getsockname()[1]
         """The port it listens on."""
-        self._answer, self._limits = answer, limits
-        self._turns = Turns()
+        self._reactor = Reactor()
+        self._listener = _Listener(sock, self._reactor, answer, limits)
 
     @property
     def url(self) -> str:
@@ -60,24 +56,37 @@ class Server:
     def __enter__(self) -> Self:
         self._switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL)
-        self._turns.__enter__()
-        self._turns.add(self)
+        self._reactor.__enter__()
+        self._reactor.add(self._listener)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop listening, and end every connection, also one in the middle of a reply."""
-        self._turns.__exit__()
+        self._reactor.__exit__()
         sys.setswitchinterval(self._switch_interval)
 
+
+class _Listener:
+    """The socket that listens: a connection is made of each client that arrives there."""
+
+    deadline = math.inf
+
+    def __init__(
+        self, sock: socket.socket, reactor: Reactor, answer: Answer, limits: Limits
+    ) -> None:
+        sock.setblocking(False)
+        self.socket = sock
+        self._reactor, self._answer, self._limits = reactor, answer, limits
+
     def serve(self) -> bool:
-        """Let a client in, as a turn of the socket that listens."""
-        while len(self._turns) > MAX_CONNECTIONS and not self._turns.is_closing.wait(FULL):
+        is_closing = self._reactor.is_closing
+        while len(self._reactor) > MAX_CONNECTIONS and not is_closing.wait(FULL):
             pass
         try:
             sock, _ = self.socket.accept()
         except BlockingIOError:  # the client has gone
             return True
         except OSError:  # closed, or there are no descriptors left
-            return not self._turns.is_closing.wait(FULL)
-        self._turns.add(Connection(sock, self._answer, self._limits, self._turns.hand_over))
+            return not is_closing.wait(FULL)
+        self._reactor.add(Connection(sock, self._answer, self._limits, self._reactor.hand_over))
         return True

@@ -16,7 +16,7 @@ from fakebatch.interception.calls import request_from
 from fakebatch.server.connection import BLOCK, WHOLE
 from fakebatch.server.server import Server
 from fakebatch.wire.messages import Broken, Pause, Reply, Request, Script, Step
-from support.sockets import client, echo, exchange, get, plain, post, rest, serving
+from support.sockets import client, echo, exchange, get, has_two_threads, plain, post, rest, serving
 
 FORM = "Content-Type: multipart/form-data; boundary=b"
 
@@ -244,13 +244,18 @@ def test_pauses_last_as_long_as_the_scale_says() -> None:
 
 def test_a_client_may_leave_within_a_pause() -> None:
     """The thread of its connection ends with it, not with the pause."""
-    with serving(lambda _: scripted(Script((Broken("read_timeout"),)))) as server:
+    script = Script((Broken("read_timeout"),))
+
+    def answer(request: Request) -> Reply:
+        return scripted(script) if request.path == "/pause" else echo(request)
+
+    with serving(answer) as server:
         with client(server) as sock:
-            sock.sendall(get())
+            sock.sendall(get("/pause"))
             sock.settimeout(0.05)
             with pytest.raises(TimeoutError):
                 sock.recv(1)
-        within(10, lambda: threads(server) == 2)
+        assert has_two_threads(server)
 
 
 def test_a_request_sent_ahead_survives_a_pause() -> None:
