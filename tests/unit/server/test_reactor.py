@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -89,6 +89,8 @@ def test_others_are_answered_while_an_answer_is_computed(
 
     with serving(answer) as server, client(server) as heavy:
         exchange(server, get())
+        while quiet == 1 and not server._reactor._watcher_sleeps:
+            pass
         heavy.sendall(get("/heavy"))
         polls(server)
         done.append("polls")
@@ -143,12 +145,12 @@ def test_one_client_more_waits_until_another_leaves(monkeypatch: pytest.MonkeyPa
 
 def test_silence_is_measured_in_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test in this process that freezes the time ends no connection."""
-    monkeypatch.setattr(reactor, "SCAN", 0)
+    monkeypatch.setattr(reactor, "SCAN", 0.001)
     with serving(echo) as server, client(server) as sock:
-        sock.sendall(get("/before", close=False))
-        assert sock.recv(BLOCK).endswith(b"GET /before ")
-        with freeze_time("2100-01-01"):
-            polls(server)
+        with freeze_time("1970-01-01"):  # when freezegun's `monotonic` begins
+            sock.sendall(get("/frozen", close=False))
+            assert sock.recv(BLOCK).endswith(b"GET /frozen ")
+        polls(server)
         sock.sendall(get("/after"))
         assert rest(sock).endswith(b"GET /after ")
 
@@ -198,22 +200,20 @@ def test_an_error_of_ours_ends_one_connection(monkeypatch: pytest.MonkeyPatch) -
     assert errors == [ZeroDivisionError] * 2
 
 
-ENDS: dict[str, Callable[[threading.Event], object]] = {
-    "quickly": lambda _: None,
-    "after the server has closed": lambda is_closing: is_closing.wait(PATIENCE),
-}
-
-
-@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("when", ["at once", "while the server closes", "when it has closed"])
 def test_a_server_may_close_while_it_answers(
-    end: Callable[[threading.Event], object], capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], when: str
 ) -> None:
     """The client gets no reply, or all of it; no thread is left, and no traceback."""
-    begun = threading.Event()
+    begun, closed = threading.Event(), threading.Event()
+    if when == "when it has closed":
+        monkeypatch.setattr(reactor, "CLOSING", 0)
 
     def answer(_: Request) -> Reply:
         begun.set()
-        end(server._reactor.is_closing)
+        if when != "at once":
+            ends = server._reactor.is_closing if "while" in when else closed
+            ends.wait(PATIENCE)
         return plain(b"whole")
 
     before = {*threading.enumerate()}
@@ -222,7 +222,11 @@ def test_a_server_may_close_while_it_answers(
             sock = stack.enter_context(client(server))
             sock.sendall(get())
             assert begun.wait(PATIENCE)
+        closed.set()
         answered = rest(sock)
     assert not answered or answered.endswith(b"whole")
+    for thread in {*threading.enumerate()} - before:
+        assert when == "when it has closed"
+        thread.join(PATIENCE)
     assert {*threading.enumerate()} <= before
     assert capfd.readouterr().err == ""
