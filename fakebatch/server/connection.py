@@ -224,7 +224,8 @@ class Connection:
         """Play a reply. Returns whether it is complete."""
         script, body, pieces = reply.script, reply.body, reply.pieces
         has_body = not is_head and reply.status not in (204, 304)
-        is_short = script is None and pieces is None and len(body) < SLICE
+        is_chunked = "transfer-encoding" in reply.headers and not is_old
+        is_short = script is None and pieces is None and len(body) < SLICE and not is_chunked
         if not is_short:
             self._hand_over()
         if script is not None and not all(map(self._play, script.before)):
@@ -238,7 +239,6 @@ class Connection:
         steps: Iterable[Step] = (body,) if pieces is None else _blocks(pieces)
         if script is not None and script.body is not None:
             steps = script.body
-        is_chunked = "transfer-encoding" in reply.headers and not is_old
         for step in steps:
             if isinstance(step, bytes):
                 is_chunk = is_chunked and step
@@ -321,9 +321,9 @@ def _head(reply: Reply, *, is_old: bool, closes: bool) -> bytes:
         BadRequest: one of them cannot be sent.
     """
     headers = reply.headers
-    if closes or is_old:
-        without = {"connection", *(("transfer-encoding",) if is_old else ())}
-        headers = {name: value for name, value in headers.items() if name not in without}
+    if closes:
+        replaced = ("connection", "transfer-encoding") if is_old else ("connection",)
+        headers = {name: value for name, value in headers.items() if name not in replaced}
         headers["connection"] = "close"
     text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if _HEADERS.fullmatch(text) is None or text.count("\n") > len(headers):  # of a rule

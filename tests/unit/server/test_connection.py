@@ -123,6 +123,33 @@ def test_a_reply_without_a_body_has_its_length_only(method: str, status: int) ->
     assert answer.endswith(b"abc" if (method, status) == ("GET", 200) else b"\r\n\r\n")
 
 
+FRAMED = {
+    "a length": (get(), {"content-length": "6"}, b"\r\nconnection: close\r\n\r\nabcdef"),
+    "chunks": (get(), {"transfer-encoding": "chunked"}, b"\r\n\r\n6\r\nabcdef\r\n0\r\n\r\n"),
+    "the end of the connection": (
+        get(close=False),
+        {"connection": "keep-alive, Close"},
+        b" OK\r\nconnection: close\r\n\r\nabcdef",
+    ),
+    "the end, for a client that knows no chunks": (
+        b"GET / HTTP/1.0\r\nHost: x\r\n\r\n",
+        {"transfer-encoding": "chunked"},
+        b" OK\r\nconnection: close\r\n\r\nabcdef",
+    ),
+}
+
+
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["whole", "in pieces"])
+@pytest.mark.parametrize(("request_", "headers", "end"), FRAMED.values(), ids=FRAMED)
+def test_a_body_ends_as_the_headers_say(
+    request_: bytes, headers: dict[str, str], end: bytes, in_pieces: bool
+) -> None:
+    """And as the client can read it."""
+    body, pieces = (b"", [b"abc", b"def"]) if in_pieces else (b"abcdef", None)
+    with serving(lambda _: Reply(200, headers, body, pieces)) as server:
+        assert exchange(server, request_).endswith(end)
+
+
 REFUSED = {
     "no HTTP": (b"\x16\x03\x01 hello\r\n\r\n", b"HTTP/1.1 400 "),
     "a head without end": (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000, b"HTTP/1.1 431 "),
