@@ -301,8 +301,8 @@ def restart(world: World) -> answers.CaseState:
 @route("POST", "results")
 def judge_results(world: World, body: bodies.Results) -> answers.VerdictState:
     """Judge a client that has ended, by what it got and by what it did."""
-    sent = ({k: v for k, v in asdict(each).items() if v is not None} for each in body.results)
-    verdict = _trial(world).verdict(reported(sent, body.raised), leftovers=body.leftovers)
+    sent = reported(map(asdict, body.results), body.raised)
+    verdict = _trial(world).verdict(sent, leftovers=body.leftovers)
     values: dict[str, Any] = {each.name: getattr(verdict, each.name) for each in fields(verdict)}
     values["findings"] = tuple(map(_finding, verdict.findings))
     return answers.VerdictState(**values)
@@ -368,6 +368,7 @@ def _case(trial: Trial) -> answers.CaseState:
         trial.case.dialect.environment,
         trial.case.kills,
         tuple({**request} for request in trial.case.requests),
+        trial.case.jsonl,
     )
 
 
