@@ -79,8 +79,9 @@ class Connection:
     def __init__(
         self, sock: socket.socket, answer: Answer, limits: Limits, hand_over: Callable[[], object]
     ) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
+        with suppress(OSError):  # macOS, if the client has gone
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = sock
         """The socket; it does not block, except within `serve`."""
         self.deadline = real_seconds() + limits.idle_seconds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -141,6 +143,19 @@ def test_one_client_more_waits_until_another_leaves(monkeypatch: pytest.MonkeyPa
         second.close()
         third.settimeout(PATIENCE)
         assert rest(third).endswith(b"GET /third ")
+
+
+def test_a_client_may_have_gone_when_it_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS its socket then refuses options. The next client is answered."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    with serving(echo) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket.socket, "setsockopt", refuse)
+            exchange(server, get())
+        polls(server, 1)
 
 
 def test_silence_is_measured_in_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
