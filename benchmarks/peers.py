@@ -117,7 +117,7 @@ def openai_responses() -> None:
 
 def servers(folder: str) -> None:
     """Our server, and aimock in a process of node."""
-    from server import aimock, fakebatch, serving  # noqa: PLC0415
+    from servers import aimock, fakebatch, serving  # noqa: PLC0415
 
     commands = {"fakebatch serve": fakebatch, "aimock 1.43.0 (server)": aimock(folder)}
     for name, command in commands.items():
@@ -127,11 +127,9 @@ def servers(folder: str) -> None:
 
 def in_environment(worker: str, folder: str, *packages: str) -> None:
     """Run a worker of this file in a virtual environment that has `packages`."""
-    python = f"{folder}/{worker}/bin/python"
-    make = [sys.executable, "-m", "venv", f"{folder}/{worker}"]
-    subprocess.run(make, check=True)  # noqa: S603
-    install = [python, "-m", "pip", "install", "-qq", *packages]
-    subprocess.run(install, check=True, capture_output=True)  # noqa: S603
+    from servers import environment  # noqa: PLC0415
+
+    python = environment(folder, worker, *packages)
     subprocess.run([python, __file__, worker], check=False)  # noqa: S603
 
 

@@ -1,23 +1,26 @@
 """One HTTP/1.1 connection: reads requests from a socket, and plays the replies on it.
 
-A connection has a thread of its own, in which h11 parses and frames. So a reply may take its time,
+Within `serve` it may wait and send as long as it takes: the reactor goes on without this thread. So
 an upload is read as it is parsed, and a script can do to the socket whatever a real network does.
+h11 parses the requests; replies are framed here, as a script may break any rule of HTTP.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import responses
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import h11
 
 from fakebatch.durations import SECOND
+from fakebatch.server.reactor import real_seconds
 from fakebatch.wire.messages import Broken, Pause, Reply, Request, Step, decoded_path
 
 BLOCK = 64 * 1024
@@ -29,6 +32,7 @@ WHOLE = 1024 * 1024
 LINGER = 2.0
 """For how many seconds the end of a client is awaited after the end of a reply."""
 
+_HEADERS = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\0\r\n]*\r\n)*")
 _ABORT = struct.pack("ii", 1, 0)
 """SO_LINGER for `close`: discard what was not sent, and reset the connection."""
 
@@ -69,62 +73,89 @@ class Connection:
         sock: its socket.
         answer: answers a request.
         limits: what is allowed.
+        hand_over: is called before what takes long in any case: a pause, or a large body.
     """
 
     def __init__(
-        self, sock: socket.socket, answer: Answer, limits: Limits = DEFAULT_LIMITS
+        self, sock: socket.socket, answer: Answer, limits: Limits, hand_over: Callable[[], object]
     ) -> None:
-        self._socket, self._answer, self._limits = sock, answer, limits
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head_bytes)
+        sock.setblocking(False)
+        with suppress(OSError):  # macOS, if the client has gone
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = sock
+        """The socket; it does not block, except within `serve`."""
+        self.deadline = real_seconds() + limits.idle_seconds
+        """When the client has been silent for too long."""
+        self._answer, self._limits, self._hand_over = answer, limits, hand_over
+        self._http = self._parser()
+        self._has_ended = False
+        """Whether our side has ended; what still arrives is discarded."""
+        self._is_sending = False
+        """Whether a reply was begun, and its end was not sent."""
         self._left: Callable[[], object] | None = None
         """What to call if the client leaves before it has read all of the last reply."""
 
-    def serve(self) -> None:
-        """Answer requests until the client or a reply ends the connection."""
-        with suppress(OSError), self._socket:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket.settimeout(self._limits.idle_seconds)
-            try:
-                while self._serve_one():
-                    self._http.start_next_cycle()
-            except BadRequest as error:
-                self._refuse(error)
-            except OSError as error:
-                # a reset after the reply, too: so ends a socket that is closed with unread bytes
-                is_cut = isinstance(error, ConnectionError) or self._http.our_state is h11.SEND_BODY
-                if self._left is not None and is_cut:
-                    self._left()
-
-    def _serve_one(self) -> bool:
-        """Answer one request. Returns whether another may follow."""
-        event = self._next_event()
-        self._left = None
-        if not isinstance(event, h11.Request):
-            return False
-        reply = self._answer(self._request(event))
-        is_drained = self._drain()
-        self._left = reply.left
-        if not self._reply(reply, is_head=event.method == b"HEAD", closes=not is_drained):
-            return False
-        if (self._http.our_state, self._http.their_state) == (h11.DONE, h11.DONE):
+    def serve(self) -> bool:
+        """Answer what has arrived. Returns whether the connection stays open."""
+        try:
+            data = self.socket.recv(BLOCK)
+            if self._has_ended:
+                return bool(data)
+            self._http.receive_data(data)
+            while (event := self._event()) is not h11.NEED_DATA:
+                if not isinstance(event, h11.Request) or not self._exchange(event):
+                    return self._has_ended
+                ahead, _ = self._http.trailing_data
+                self._http = self._parser()
+                if not ahead:
+                    break
+                self._http.receive_data(ahead)
+        except BlockingIOError:  # nothing has arrived after all
             return True
-        self._linger()
-        return False
+        except BadRequest as error:
+            return self._refuse(error)
+        except OSError as error:
+            # a reset after the reply, too: so ends a socket that is closed with unread bytes
+            if self._left is not None and (isinstance(error, ConnectionError) or self._is_sending):
+                self._left()
+            return False
+        if self.socket.gettimeout():
+            self.socket.setblocking(False)
+        self.deadline = real_seconds() + self._limits.idle_seconds
+        return True
+
+    def _exchange(self, event: h11.Request) -> bool:
+        """Answer a request. Returns whether another may follow."""
+        self._left = None
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in event.headers.raw_items()
+        }
+        length = -1 if "transfer-encoding" in headers else int(headers.get("content-length", 0))
+        is_old = event.http_version < b"1.1"
+        reply = self._answer(self._request(event, headers, length))
+        is_read = not length or self._drain()
+        closes = is_old or not is_read or _closes(headers) or _closes(reply.headers)
+        self._left = reply.left
+        if not self._reply(reply, is_head=event.method == b"HEAD", is_old=is_old, closes=closes):
+            return False
+        if closes:
+            self._end()
+        return not closes
 
     # --- reading
 
-    def _next_event(self) -> h11.Event | type[h11.PAUSED]:
+    def _parser(self) -> h11.Connection:
+        return h11.Connection(h11.SERVER, max_incomplete_event_size=self._limits.head_bytes)
+
+    def _event(self) -> Any:
+        """What h11 finds next in what has arrived."""
         try:
-            while (event := self._http.next_event()) is h11.NEED_DATA:
-                if self._http.they_are_waiting_for_100_continue:
-                    self._send(h11.InformationalResponse(status_code=100, headers=[]))
-                self._http.receive_data(self._socket.recv(BLOCK))
+            return self._http.next_event()
         except h11.RemoteProtocolError as error:
             raise BadRequest(str(error), error.error_status_hint) from error
-        return event  # type: ignore[return-value]  # it is none of the other constants
 
-    def _request(self, event: h11.Request) -> Request:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+    def _request(self, event: h11.Request, headers: Mapping[str, str], length: int) -> Request:
         target = event.target.decode("latin-1")
         if target.startswith("http://"):  # as to a proxy
             _, _, path, query, _ = urlsplit(target)
@@ -133,17 +164,19 @@ class Connection:
         host, _, port = headers.get("host", "").rpartition(":")
         if not port.isdigit():  # no port: all of it is the name
             host, port = headers.get("host", ""), ""
-        length = int(headers.get("content-length", -1 if "transfer-encoding" in headers else 0))
         if length > self._limits.body_bytes:
             raise BadRequest(f"The body has more than {self._limits.body_bytes} bytes.", 413)
         is_form = headers.get("content-type", "").lower().startswith("multipart/form-data")
         is_whole = 0 <= length <= WHOLE or not is_form
+        if not is_whole:
+            self._hand_over()
+        values = parse_qs(query, keep_blank_values=True) if query else dict[str, list[str]]()
         return Request(
             event.method.decode(),
             decoded_path(path),
-            {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()},
+            {name: each[0] for name, each in values.items()},
             headers,
-            b"".join(self._body()) if is_whole else b"",
+            b"".join(self._body()) if is_whole and length else b"",
             None if is_whole else self._body(),
             "http",
             host,
@@ -153,11 +186,26 @@ class Connection:
     def _body(self) -> Iterator[bytes]:
         """The body in pieces, as they arrive."""
         size = 0
-        while isinstance(event := self._next_event(), h11.Data):
+        while not isinstance(event := self._event(), h11.EndOfMessage):
+            if not isinstance(event, h11.Data):
+                self._receive()
+                continue
             size += len(event.data)
             if size > self._limits.body_bytes:
                 raise BadRequest(f"The body has more than {self._limits.body_bytes} bytes.", 413)
             yield bytes(event.data)
+
+    def _receive(self) -> None:
+        """Wait for more of a body."""
+        if self._http.they_are_waiting_for_100_continue:
+            go_on = h11.InformationalResponse(status_code=100, headers=[])
+            self._send(self._http.send(go_on) or b"")
+        try:
+            data = self.socket.recv(BLOCK)
+        except BlockingIOError:
+            self.socket.settimeout(self._limits.idle_seconds)
+            data = self.socket.recv(BLOCK)
+        self._http.receive_data(data)
 
     def _drain(self) -> bool:
         """Read what the answer has not read: else the kernel may reset the connection.
@@ -169,58 +217,51 @@ class Connection:
         if self._http.their_state is h11.SEND_BODY:
             for _ in self._body():
                 pass
-        return self._http.their_state is not h11.SEND_BODY
+        return True
 
     # --- writing
 
-    def _reply(self, reply: Reply, *, is_head: bool, closes: bool) -> bool:
+    def _reply(self, reply: Reply, *, is_head: bool, is_old: bool, closes: bool) -> bool:
         """Play a reply. Returns whether it is complete."""
-        script = reply.script
-        for step in script.before if script else ():
-            if not self._play(step):
-                return False
-        if script is not None and script.framing == "close":
-            # h11 would send chunks, after which a client notices that the end is missing
-            self._http.their_http_version = b"1.0"
-        data = self._head(reply, closes=closes)
+        script, body, pieces = reply.script, reply.body, reply.pieces
         has_body = not is_head and reply.status not in (204, 304)
-        if not has_body or (script is None and reply.pieces is None and len(reply.body) < SLICE):
-            body = reply.body if has_body else b""
-            end = self._http.send(h11.EndOfMessage()) if not body else None
-            if end is None:
-                data += self._http.send(h11.Data(data=body)) or b""
-                end = self._http.send(h11.EndOfMessage())
-            self._socket.sendall(data + (end or b""))
+        is_chunked = "transfer-encoding" in reply.headers and not is_old
+        is_short = script is None and pieces is None and len(body) < SLICE and not is_chunked
+        if not is_short:
+            self._hand_over()
+        if script is not None and not all(map(self._play, script.before)):
+            return False
+        head = _head(reply, is_old=is_old, closes=closes)
+        if is_short or not has_body:
+            self._send(head + body if has_body else head)
             return True
-        self._socket.sendall(data)
-        steps: Iterable[Step] = (reply.body,) if reply.pieces is None else _blocks(reply.pieces)
+        self._is_sending = True
+        self._send(head)
+        steps: Iterable[Step] = (body,) if pieces is None else _blocks(pieces)
         if script is not None and script.body is not None:
             steps = script.body
-        if not all(self._play(step) for step in steps):
-            return False
-        self._send(h11.EndOfMessage())
+        for step in steps:
+            if isinstance(step, bytes):
+                is_chunk = is_chunked and step
+                self._send(b"%x\r\n%b\r\n" % (len(step), step) if is_chunk else step)
+            elif not self._play(step):
+                return False
+        self._send(b"0\r\n\r\n" if is_chunked else b"")
+        self._is_sending = False
         return True
 
-    def _head(self, reply: Reply, *, closes: bool) -> bytes:
-        headers = [
-            (name.encode("latin-1", "replace"), value.encode("utf-8"))
-            for name, value in reply.headers.items()
-        ]
-        if closes:
-            headers.append((b"connection", b"close"))
-        reason = responses.get(reply.status, "").encode()
+    def _send(self, data: bytes) -> None:
         try:
-            response = h11.Response(status_code=reply.status, headers=headers, reason=reason)
-        except h11.LocalProtocolError as error:  # a header of a rule
-            raise BadRequest(f"The reply cannot be sent: {error}", 500) from error
-        return self._http.send(response) or b""
+            sent = self.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self.socket.settimeout(self._limits.idle_seconds)
+            rest = memoryview(data)
+            for start in range(sent, len(data), SLICE):
+                self.socket.sendall(rest[start : start + SLICE])
 
-    def _send(self, event: h11.Event) -> None:
-        data = memoryview(self._http.send(event) or b"")
-        for start in range(0, len(data), SLICE):
-            self._socket.sendall(data[start : start + SLICE])
-
-    def _play(self, step: Step) -> bool:
+    def _play(self, step: Pause | Broken) -> bool:
         """Play a step of a script. Returns whether the connection is still there."""
         match step:
             case Pause(microseconds):
@@ -228,47 +269,68 @@ class Connection:
             case Broken("read_timeout" | "connect_timeout"):
                 self._client_leaves(self._limits.silence_seconds)
             case Broken("disconnected" | "incomplete"):
-                self._linger()
+                self._end()
             case Broken():
                 # a connection that exists cannot be refused any more, so it is reset
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
-            case _:
-                self._send(h11.Data(data=step))
-                return True
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
         return False
 
     def _client_leaves(self, seconds: float) -> bool:
         """Wait, but no longer than the client does. Returns whether it closed the connection."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self._socket.settimeout(left)
+        until = real_seconds() + seconds
+        while (left := until - real_seconds()) > 0:
+            self.socket.settimeout(left)
             try:
-                data = self._socket.recv(BLOCK)
+                data = self.socket.recv(BLOCK)
             except TimeoutError:
                 break
             if not data:
                 return True
             self._http.receive_data(data)  # the next request, sent ahead
-        self._socket.settimeout(self._limits.idle_seconds)
+        self.socket.settimeout(self._limits.idle_seconds)
         return False
 
-    def _linger(self) -> None:
+    def _end(self) -> None:
         """End our side, and discard what still arrives: unread, it would make the end a reset."""
-        self._socket.shutdown(socket.SHUT_WR)
-        until = time.monotonic() + LINGER
-        while (left := until - time.monotonic()) > 0:
-            self._socket.settimeout(left)
-            if not self._socket.recv(BLOCK):
-                break
+        self.socket.shutdown(socket.SHUT_WR)
+        self._has_ended, self.deadline = True, real_seconds() + LINGER
 
-    def _refuse(self, error: BadRequest) -> None:
+    def _refuse(self, error: BadRequest) -> bool:
         """Answer what is not a request, if an answer is still possible."""
-        if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            return
+        if self._is_sending:
+            return False
         body = f"{error}\n".encode()
         headers = {"content-type": "text/plain", "content-length": str(len(body))}
-        self._reply(Reply(error.status, headers, body), is_head=False, closes=True)
-        self._linger()
+        with suppress(OSError):
+            self._reply(
+                Reply(error.status, headers, body), is_head=False, is_old=False, closes=True
+            )
+            self._end()
+        return self._has_ended
+
+
+def _closes(headers: Mapping[str, str]) -> bool:
+    """Whether one side says that the connection ends after this exchange."""
+    value = headers.get("connection")
+    return value is not None and "close" in value.lower().replace(" ", "").split(",")
+
+
+def _head(reply: Reply, *, is_old: bool, closes: bool) -> bytes:
+    """The status line and the headers of a reply.
+
+    Raises:
+        BadRequest: one of them cannot be sent.
+    """
+    headers = reply.headers
+    if closes:
+        replaced = ("connection", "transfer-encoding") if is_old else ("connection",)
+        headers = {name: value for name, value in headers.items() if name not in replaced}
+        headers["connection"] = "close"
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if _HEADERS.fullmatch(text) is None or text.count("\n") > len(headers):  # of a rule
+        raise BadRequest(f"The reply cannot be sent: its headers are {headers}.", 500)
+    status = f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}\r\n"
+    return f"{status}{text}\r\n".encode()
 
 
 def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:

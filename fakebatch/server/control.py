@@ -11,7 +11,8 @@ from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.rules import loading
 from fakebatch.rules.scenario import Scenario
 from fakebatch.rules.validation import adapter, validated
-from fakebatch.server.routes import ROUTES, scenario_of
+from fakebatch.server.bodies import scenario_of
+from fakebatch.server.routes import ROUTES
 from fakebatch.server.routing import NotFoundError, Route
 from fakebatch.server.worlds import Worlds, error_reply, no_world
 from fakebatch.wire.messages import Reply, Request

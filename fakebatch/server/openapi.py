@@ -11,7 +11,7 @@ from typing import Any, Literal, get_origin
 from pydantic import TypeAdapter
 
 from fakebatch.rules.validation import adapter
-from fakebatch.server.bodies import ErrorAnswer
+from fakebatch.server.answers import ErrorAnswer
 from fakebatch.server.routing import Route
 
 Mode = Literal["validation", "serialization"]

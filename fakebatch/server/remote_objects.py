@@ -16,7 +16,7 @@ from fakebatch.inspection.journal import CallLog, Calls
 from fakebatch.inspection.objects import Collection, ObjectView, Step
 from fakebatch.inspection.seeding import Requests
 from fakebatch.rules.validation import adapter
-from fakebatch.server.bodies import BatchState, FileState, JournalState, LineList, LineState
+from fakebatch.server.answers import BatchState, FileState, JournalState, LineList, LineState
 from fakebatch.server.plane import Plane
 from fakebatch.vtime import moments
 

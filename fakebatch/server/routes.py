@@ -6,7 +6,7 @@ import base64
 import binascii
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from typing import Any
 
@@ -16,50 +16,30 @@ from fakebatch.gauntlet.case import cases
 from fakebatch.inspection.checks import Finding
 from fakebatch.inspection.journal import moment_text
 from fakebatch.inspection.objects import BatchView, FileView
-from fakebatch.rules import catalogue, loading
+from fakebatch.rules import catalogue
 from fakebatch.rules.scenario import Scenario
-from fakebatch.server import bodies
+from fakebatch.server import answers, bodies
 from fakebatch.server.openapi import document
 from fakebatch.server.routing import ROUTES, NotFoundError, route
 from fakebatch.server.trials import Trial, open_trial, reported, trials
 from fakebatch.server.worlds import World, Worlds
 from fakebatch.vtime import moments
 
-__all__ = ["ROUTES", "scenario_of"]
-
-
-def scenario_of(data: Any, path: str) -> Scenario:
-    """A scenario of a request. It must not make the server read a file."""
-    if isinstance(data, dict):
-        scenario = dict[str, Any](data)  # pyright: ignore[reportUnknownArgumentType]  # of JSON
-        rules: Any = scenario.get("on")
-        rules = [scenario.get("otherwise"), *(rules if isinstance(rules, list) else ())]
-        if any(isinstance(rule, dict) and "replay" in rule for rule in rules):
-            raise UsageError(
-                f"{path}: a recording to replay is a file of the server.",
-                "No request makes the server read a file.",
-                "Start it with --scenario FILE, or reply with bodies.",
-            )
-        return loading.read(scenario, path)
-    raise UsageError(
-        f"{path}: a scenario is an object.",
-        "It has the names of a scenario file: on, on_batch, on_file, on_call, schedule …",
-        'Send for example {"on_call": [{"operation": "batches.*", "fail": {"status": 503}}]}.',
-    )
+__all__ = ["ROUTES"]
 
 
 # --- the server
 
 
 @route("GET", "ready")
-def ready(worlds: Worlds, query: bodies.Wait) -> bodies.Ready:
+def ready(worlds: Worlds, query: bodies.Wait) -> answers.Ready:
     """Whether the server answers and has a world; waits for it."""
     until = time.monotonic() + query.wait
     while query.world not in worlds:
         if time.monotonic() >= until:
             raise NotFoundError(f"fakebatch: There is no world {query.world!r}.")
         time.sleep(0.02)
-    return bodies.Ready(ready=True, version=version("fakebatch"))
+    return answers.Ready(ready=True, version=version("fakebatch"))
 
 
 @route("GET", "openapi.json")
@@ -69,13 +49,13 @@ def openapi() -> dict[str, Any]:
 
 
 @route("GET", "worlds")
-def list_worlds(worlds: Worlds) -> bodies.WorldList:
+def list_worlds(worlds: Worlds) -> answers.WorldList:
     """All worlds, the default one first."""
-    return bodies.WorldList(tuple(map(_world, worlds.values())))
+    return answers.WorldList(tuple(map(_world, worlds.values())))
 
 
 @route("POST", "worlds", status=201)
-def add_world(worlds: Worlds, body: bodies.NewWorld) -> bodies.WorldState:
+def add_world(worlds: Worlds, body: bodies.NewWorld) -> answers.WorldState:
     """Make a world."""
     options = {name: value for name, value in asdict(body).items() if value is not None}
     if "incident" in options:
@@ -87,38 +67,38 @@ def add_world(worlds: Worlds, body: bodies.NewWorld) -> bodies.WorldState:
 
 
 @route("DELETE", "worlds/{id}")
-def remove_world(worlds: Worlds, id: str) -> bodies.Deleted:  # noqa: A002
+def remove_world(worlds: Worlds, id: str) -> answers.Deleted:  # noqa: A002
     """Forget a world, with all of its files."""
     try:
         worlds.remove(id)
     except KeyError:
         raise NotFoundError(f"fakebatch: There is no world {id!r}.") from None
-    return bodies.Deleted(id, deleted=True)
+    return answers.Deleted(id, deleted=True)
 
 
 @route("POST", "gauntlet", status=201)
-def open_gauntlet(worlds: Worlds, body: bodies.WantedCases) -> bodies.CaseList:
+def open_gauntlet(worlds: Worlds, body: bodies.WantedCases) -> answers.CaseList:
     """Make a world for each case of the gauntlet; those of an earlier call are replaced."""
-    opened = list[bodies.CaseState]()
+    opened = list[answers.CaseState]()
     for case in cases(body.only):
         name = f"gauntlet.{case.id.replace('/', '.')}"
         if name in worlds:
             worlds.remove(name)
         opened.append(_case(open_trial(worlds, case, name)))
-    return bodies.CaseList(tuple(opened))
+    return answers.CaseList(tuple(opened))
 
 
 # --- a world
 
 
 @route("GET", "world")
-def get_world(world: World) -> bodies.WorldState:
+def get_world(world: World) -> answers.WorldState:
     """The world: where its base URL is, its dialects and its time."""
     return _world(world)
 
 
 @route("POST", "reset")
-def reset(worlds: Worlds, world: World) -> bodies.WorldState:
+def reset(worlds: Worlds, world: World) -> answers.WorldState:
     """Put a new world in its place, made with the same options."""
     return _world(worlds.reset(world.name))
 
@@ -130,7 +110,7 @@ def snapshot(world: World) -> bodies.Saved:
 
 
 @route("POST", "restore")
-def restore(world: World, body: bodies.Saved) -> bodies.WorldState:
+def restore(world: World, body: bodies.Saved) -> answers.WorldState:
     """Go back to a snapshot in everything but the time."""
     if body.snapshot not in world.snapshots:
         raise NotFoundError(f"fakebatch: There is no snapshot {body.snapshot}.")
@@ -152,13 +132,13 @@ def put_scenario(world: World, body: Scenario) -> Scenario:
 
 
 @route("GET", "rules")
-def list_rules(world: World) -> bodies.RuleList:
+def list_rules(world: World) -> answers.RuleList:
     """All rules, and how often each was used."""
     return _rules(world)
 
 
 @route("POST", "rules", status=201)
-def add_rules(world: World, body: Scenario) -> bodies.RuleList:
+def add_rules(world: World, body: Scenario) -> answers.RuleList:
     """Add rules to those that there are. Answers with the new ones."""
     before = {place for place, _ in world.emulator.scenario.rules}
     world.emulator.scenario |= body
@@ -166,11 +146,11 @@ def add_rules(world: World, body: Scenario) -> bodies.RuleList:
 
 
 @route("POST", "incident", status=201)
-def add_incident(world: World, body: bodies.Incident) -> bodies.RuleList:
+def add_incident(world: World, body: bodies.Incident) -> answers.RuleList:
     """Make an incident happen. Answers with its rules."""
     before = {place for place, _ in world.emulator.scenario.rules}
     if body.scenario is not None:
-        scenario = scenario_of(body.scenario, "incident")
+        scenario = bodies.scenario_of(body.scenario, "incident")
     else:
         scenario = catalogue.by_name(body.name, **body.parameters)
     world.emulator.incident(scenario)
@@ -178,13 +158,13 @@ def add_incident(world: World, body: bodies.Incident) -> bodies.RuleList:
 
 
 @route("GET", "clock")
-def get_clock(world: World) -> bodies.ClockState:
+def get_clock(world: World) -> answers.ClockState:
     """The time."""
     return _clock(world)
 
 
 @route("POST", "clock")
-def move_clock(world: World, body: bodies.Move) -> bodies.ClockState:
+def move_clock(world: World, body: bodies.Move) -> answers.ClockState:
     """Move the time forward, by a duration or to a moment."""
     if (body.advance is None) == (body.move_to is None):
         raise UsageError(
@@ -208,45 +188,43 @@ def move_clock(world: World, body: bodies.Move) -> bodies.ClockState:
 
 
 @route("GET", "journal")
-def get_journal(world: World, query: bodies.Calls) -> bodies.JournalState:
+def get_journal(world: World, query: bodies.Calls) -> answers.JournalState:
     """The calls that were made."""
     journal = world.emulator.journal
     wanted: dict[str, Any] = asdict(query)
-    return bodies.JournalState(journal.count(**wanted), journal.calls(**wanted))
+    return answers.JournalState(journal.count(**wanted), journal.calls(**wanted))
 
 
 @route("GET", "timeline")
-def get_timeline(world: World) -> bodies.Timeline:
+def get_timeline(world: World) -> answers.Timeline:
     """What happened, as the report of a failing test shows it."""
-    return bodies.Timeline(world.emulator.timeline())
+    return answers.Timeline(world.emulator.timeline())
 
 
 @route("GET", "batches")
-def list_batches(world: World) -> bodies.BatchList:
+def list_batches(world: World) -> answers.BatchList:
     """All batches, of all keys."""
-    return bodies.BatchList(tuple(map(_batch, world.emulator.batches.values())))
+    return answers.BatchList(tuple(map(_batch, world.emulator.batches.values())))
 
 
 @route("GET", "batches/{id}")
-def get_batch(world: World, id: str) -> bodies.BatchState:  # noqa: A002
+def get_batch(world: World, id: str) -> answers.BatchState:  # noqa: A002
     """A batch, and its whole future. Looking does not move time."""
     return _batch(_existing(world.emulator.batches, id))
 
 
 @route("GET", "batches/{id}/lines")
-def list_lines(world: World, id: str) -> bodies.LineList:  # noqa: A002
+def list_lines(world: World, id: str) -> answers.LineList:  # noqa: A002
     """The request lines of a batch, and how each ends."""
-    lines = _existing(world.emulator.batches, id).lines
-    return bodies.LineList(
-        tuple(
-            bodies.LineState(index, line.custom_id, repr(line.outcome), line.finishes, line.file_id)
-            for index, line in enumerate(lines)
-        )
-    )
+    lines = [
+        answers.LineState(index, line.custom_id, repr(line.outcome), line.finishes, line.file_id)
+        for index, line in enumerate(_existing(world.emulator.batches, id).lines)
+    ]
+    return answers.LineList(tuple(lines))
 
 
 @route("POST", "batches", status=201)
-def add_batch(world: World, body: bodies.NewBatch) -> bodies.BatchState:
+def add_batch(world: World, body: bodies.NewBatch) -> answers.BatchState:
     """Add a batch that has a status now, and goes on from there."""
     emulator, options = world.emulator, {**asdict(body)}
     if isinstance(body.requests, str) and body.requests not in emulator.files:
@@ -255,26 +233,26 @@ def add_batch(world: World, body: bodies.NewBatch) -> bodies.BatchState:
 
 
 @route("GET", "files")
-def list_files(world: World) -> bodies.FileList:
+def list_files(world: World) -> answers.FileList:
     """All files, of all keys."""
-    return bodies.FileList(tuple(map(_file, world.emulator.files.values())))
+    return answers.FileList(tuple(map(_file, world.emulator.files.values())))
 
 
 @route("GET", "files/{id}")
-def get_file(world: World, id: str) -> bodies.FileState:  # noqa: A002
+def get_file(world: World, id: str) -> answers.FileState:  # noqa: A002
     """A file, and when it was downloaded."""
     return _file(_existing(world.emulator.files, id))
 
 
 @route("GET", "files/{id}/content")
-def get_content(world: World, id: str) -> bodies.FileContent:  # noqa: A002
+def get_content(world: World, id: str) -> answers.FileContent:  # noqa: A002
     """The content of a file; this is not a download."""
     content = _existing(world.emulator.files, id).content
-    return bodies.FileContent(base64.b64encode(content).decode())
+    return answers.FileContent(base64.b64encode(content).decode())
 
 
 @route("POST", "files", status=201)
-def add_file(world: World, body: bodies.NewFile) -> bodies.FileState:
+def add_file(world: World, body: bodies.NewFile) -> answers.FileState:
     """Add a file."""
     options = asdict(body)
     text, encoded = options.pop("content"), options.pop("base64")
@@ -292,7 +270,7 @@ def add_file(world: World, body: bodies.NewFile) -> bodies.FileState:
 
 
 @route("POST", "checks")
-def check(world: World, body: bodies.WantedChecks) -> bodies.FindingList:
+def check(world: World, body: bodies.WantedChecks) -> answers.FindingList:
     """What checks object to, as data; nothing is raised."""
     emulator, findings = world.emulator, list[Finding]()
     for name in body.checks:
@@ -303,17 +281,17 @@ def check(world: World, body: bodies.WantedChecks) -> bodies.FindingList:
                 findings += world.refusals
             case _:
                 findings += emulator.findings(name, min_interval=body.min_interval)
-    return bodies.FindingList(tuple(map(_finding, findings)))
+    return answers.FindingList(tuple(map(_finding, findings)))
 
 
 @route("GET", "case")
-def get_case(world: World) -> bodies.CaseState:
+def get_case(world: World) -> answers.CaseState:
     """The case of the gauntlet that the world was made for."""
     return _case(_trial(world))
 
 
 @route("POST", "restart")
-def restart(world: World) -> bodies.CaseState:
+def restart(world: World) -> answers.CaseState:
     """Let calls through again, after the client was killed: it is started again."""
     trial = _trial(world)
     trial.watch.revive()
@@ -321,22 +299,13 @@ def restart(world: World) -> bodies.CaseState:
 
 
 @route("POST", "results")
-def judge_results(world: World, body: bodies.Results) -> bodies.VerdictState:
+def judge_results(world: World, body: bodies.Results) -> answers.VerdictState:
     """Judge a client that has ended, by what it got and by what it did."""
     sent = reported(map(asdict, body.results), body.raised)
     verdict = _trial(world).verdict(sent, leftovers=body.leftovers)
-    return bodies.VerdictState(
-        verdict.id,
-        verdict.outcome,
-        tuple(map(_finding, verdict.findings)),
-        verdict.reason,
-        verdict.unmet,
-        verdict.elapsed,
-        verdict.batches,
-        verdict.lines,
-        verdict.polls,
-        verdict.calls,
-    )
+    values: dict[str, Any] = {each.name: getattr(verdict, each.name) for each in fields(verdict)}
+    values["findings"] = tuple(map(_finding, verdict.findings))
+    return answers.VerdictState(**values)
 
 
 @route("GET", "events")
@@ -348,9 +317,9 @@ def listen(world: World) -> Iterator[bytes]:
 # --- answers
 
 
-def _world(world: World) -> bodies.WorldState:
+def _world(world: World) -> answers.WorldState:
     emulator = world.emulator
-    return bodies.WorldState(
+    return answers.WorldState(
         world.name,
         world.path,
         tuple(dialect.name for dialect in emulator.dialects),
@@ -363,26 +332,24 @@ def _world(world: World) -> bodies.WorldState:
     )
 
 
-def _clock(world: World) -> bodies.ClockState:
+def _clock(world: World) -> answers.ClockState:
     now = world.clock.read()
     elapsed = (now - world.clock.began) / SECOND
-    return bodies.ClockState(world.clock.mode, moment_text(now), now / SECOND, elapsed)
+    return answers.ClockState(world.clock.mode, moment_text(now), now / SECOND, elapsed)
 
 
-def _rules(world: World, without: Any = ()) -> bodies.RuleList:
-    uses = world.emulator.uses()
-    return bodies.RuleList(
-        tuple(
-            bodies.RuleState(*place, str(rule), n)
-            for place, rule, n in uses
-            if place not in without
-        )
-    )
+def _rules(world: World, without: Any = ()) -> answers.RuleList:
+    rules = [
+        answers.RuleState(*place, str(rule), uses)
+        for place, rule, uses in world.emulator.uses()
+        if place not in without
+    ]
+    return answers.RuleList(tuple(rules))
 
 
-def _finding(finding: Finding) -> bodies.FindingState:
+def _finding(finding: Finding) -> answers.FindingState:
     since = moment_text(finding.since)
-    return bodies.FindingState(finding.check, finding.objects, since, finding.message)
+    return answers.FindingState(finding.check, finding.objects, since, finding.message)
 
 
 def _trial(world: World) -> Trial:
@@ -391,9 +358,9 @@ def _trial(world: World) -> Trial:
     return trials[world]
 
 
-def _case(trial: Trial) -> bodies.CaseState:
+def _case(trial: Trial) -> answers.CaseState:
     world = trial.world
-    return bodies.CaseState(
+    return answers.CaseState(
         trial.case.id,
         world.name,
         world.path,
@@ -411,9 +378,9 @@ def _existing(collection: Mapping[str, Any], id_: str) -> Any:
     return collection[id_]
 
 
-def _batch(batch: BatchView) -> bodies.BatchState:
-    return bodies.BatchState(batch.json, batch.plan)
+def _batch(batch: BatchView) -> answers.BatchState:
+    return answers.BatchState(batch.json, batch.plan)
 
 
-def _file(file: FileView) -> bodies.FileState:
-    return bodies.FileState(file.json, file.written_by, file.downloads)
+def _file(file: FileView) -> answers.FileState:
+    return answers.FileState(file.json, file.written_by, file.downloads)

@@ -1,30 +1,29 @@
-"""The server: listens on an address, and has a thread for each connection."""
+"""The server: listens on an address, and gives each client a connection."""
 
 from __future__ import annotations
 
+import math
 import socket
 import sys
-import threading
-import time
-from contextlib import suppress
 from typing import Self
 
 from fakebatch.server.connection import DEFAULT_LIMITS, Answer, Connection, Limits
+from fakebatch.server.reactor import Reactor
 
 BACKLOG = 1024
 MAX_CONNECTIONS = 1_000
 """Further clients wait until one of these connections ends."""
+FULL = 0.05
+"""A server that has so many, or no descriptors, tries again after so many seconds."""
 SWITCH_INTERVAL = 0.0005
 """While one thread writes results, others that answer polls must not wait for 5 ms each time."""
-CLOSING = 5.0
-"""For how many seconds the end of open connections is awaited."""
 
 
 class Server:
     """Answers HTTP requests on an address. It runs within `with`.
 
     Args:
-        answer: answers a request, in the thread of its connection.
+        answer: answers a request; it may be called in several threads at once.
         host: the address to listen on.
         port: the port; 0 is any that is free.
         limits: what a connection allows.
@@ -41,17 +40,12 @@ class Server:
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        sock = socket.create_server((host, port), family=family, backlog=BACKLOG)
         self.host = host
-        self.port: int = self._listener.getsockname()[1]
+        self.port: int = sock.getsockname()[1]
         """The port it listens on."""
-        self._answer, self._limits = answer, limits
-        self._open: dict[threading.Thread, socket.socket] = {}
-        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._accepting = threading.Thread(
-            target=self._accept, name="fakebatch server", daemon=True
-        )
-        self._is_closing = threading.Event()
+        self._reactor = Reactor()
+        self._listener = _Listener(sock, self._reactor, answer, limits)
 
     @property
     def url(self) -> str:
@@ -62,49 +56,37 @@ class Server:
     def __enter__(self) -> Self:
         self._switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL)
-        self._listener.settimeout(0.5)  # macOS does not wake `accept` when the socket is closed
-        self._accepting.start()
+        self._reactor.__enter__()
+        self._reactor.add(self._listener)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop listening, and end every connection, also one in the middle of a reply."""
-        self._is_closing.set()
-        _shut(self._listener)
-        self._accepting.join()
-        self._listener.close()
-        connections = self._open.copy()
-        for sock in connections.values():
-            _shut(sock)
-        until = time.monotonic() + CLOSING
-        for thread in connections:
-            thread.join(max(until - time.monotonic(), 0))
+        self._reactor.__exit__()
         sys.setswitchinterval(self._switch_interval)
 
-    def _accept(self) -> None:
-        while not self._is_closing.is_set():
-            if not self._slots.acquire(timeout=0.5):
-                continue
-            try:
-                sock, _ = self._listener.accept()
-            except OSError as error:  # nobody came, it was closed, or there are no descriptors left
-                self._slots.release()
-                if not isinstance(error, TimeoutError):
-                    self._is_closing.wait(0.05)
-                continue
-            thread = threading.Thread(
-                target=self._serve, args=(sock,), name="fakebatch connection", daemon=True
-            )
-            self._open[thread] = sock
-            thread.start()
 
-    def _serve(self, sock: socket.socket) -> None:
+class _Listener:
+    """The socket that listens: a connection is made of each client that arrives there."""
+
+    deadline = math.inf
+
+    def __init__(
+        self, sock: socket.socket, reactor: Reactor, answer: Answer, limits: Limits
+    ) -> None:
+        sock.setblocking(False)
+        self.socket = sock
+        self._reactor, self._answer, self._limits = reactor, answer, limits
+
+    def serve(self) -> bool:
+        is_closing = self._reactor.is_closing
+        while len(self._reactor) > MAX_CONNECTIONS and not is_closing.wait(FULL):
+            pass
         try:
-            Connection(sock, self._answer, self._limits).serve()
-        finally:
-            del self._open[threading.current_thread()]
-            self._slots.release()
-
-
-def _shut(sock: socket.socket) -> None:
-    with suppress(OSError):  # it has ended meanwhile
-        sock.shutdown(socket.SHUT_RDWR)
+            sock, _ = self.socket.accept()
+        except BlockingIOError:  # the client has gone
+            return True
+        except OSError:  # closed, or there are no descriptors left
+            return not is_closing.wait(FULL)
+        self._reactor.add(Connection(sock, self._answer, self._limits, self._reactor.hand_over))
+        return True

@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from itertools import count
 from threading import RLock
 from typing import Any
@@ -113,7 +114,7 @@ class World:
             self._note(error)
             reply = error_reply(501, error, "not_emulated")
             self.emulator.note_refused(request, reply)
-        time = {"x-fakebatch-time": moment_text(self.clock.read())}
+        time = {"x-fakebatch-time": _time_text(self.clock.read())}
         return reply._replace(headers={**reply.headers, **time})
 
     def snapshot(self) -> int:
@@ -189,6 +190,9 @@ class World:
         )
         return min((at - now for at in changes if at is not None and at < NEVER), default=0)
 
+
+_time_text = lru_cache(maxsize=64)(moment_text)
+"""Most requests come at the moment of the one before."""
 
 TRIES = 8
 """An outage `between` two times is over after this many calls."""

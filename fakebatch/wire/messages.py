@@ -90,6 +90,8 @@ class Request(NamedTuple):
 
 def decoded_path(path: str) -> str:
     """A path as it was sent, as a Request has it: a slash or percent sign in a segment stays."""
+    if "%" not in path:
+        return path
     segments = map(unquote, path.split("/"))
     return "/".join(each.replace("%", "%25").replace("/", "%2F") for each in segments)
 

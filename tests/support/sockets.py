@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 from fakebatch.server.connection import Answer, Limits
 from fakebatch.server.server import Server
 from fakebatch.wire.messages import Reply, Request
+
+PATIENCE = 20.0
+"""For how many seconds a test waits for what shall happen at once."""
 
 
 @contextmanager
@@ -64,3 +68,11 @@ def echo(request: Request) -> Reply:
     """A reply that repeats the method, the path and the body of a request."""
     body = request.body if request.pieces is None else b"".join(request.pieces)
     return plain(f"{request.method} {request.path} ".encode() + body)
+
+
+def has_two_threads(server: Server) -> bool:
+    """Whether a server has two threads, as one in which nothing is slow; after some requests."""
+    threads, until = server._reactor._threads, time.monotonic() + PATIENCE
+    while len(threads) != 2 and time.monotonic() < until:
+        exchange(server, get("/poll"))
+    return len(threads) == 2

@@ -16,7 +16,7 @@ from fakebatch.interception.calls import request_from
 from fakebatch.server.connection import BLOCK, WHOLE
 from fakebatch.server.server import Server
 from fakebatch.wire.messages import Broken, Pause, Reply, Request, Script, Step
-from support.sockets import client, echo, exchange, get, plain, post, rest, serving
+from support.sockets import client, echo, exchange, get, has_two_threads, plain, post, rest, serving
 
 FORM = "Content-Type: multipart/form-data; boundary=b"
 
@@ -121,6 +121,33 @@ def test_a_reply_without_a_body_has_its_length_only(method: str, status: int) ->
     with serving(lambda _: plain(b"abc", status)) as server:
         answer = exchange(server, get().replace(b"GET", method.encode()))
     assert answer.endswith(b"abc" if (method, status) == ("GET", 200) else b"\r\n\r\n")
+
+
+FRAMED = {
+    "a length": (get(), {"content-length": "6"}, b"\r\nconnection: close\r\n\r\nabcdef"),
+    "chunks": (get(), {"transfer-encoding": "chunked"}, b"\r\n\r\n6\r\nabcdef\r\n0\r\n\r\n"),
+    "the end of the connection": (
+        get(close=False),
+        {"connection": "keep-alive, Close"},
+        b" OK\r\nconnection: close\r\n\r\nabcdef",
+    ),
+    "the end, for a client that knows no chunks": (
+        b"GET / HTTP/1.0\r\nHost: x\r\n\r\n",
+        {"transfer-encoding": "chunked"},
+        b" OK\r\nconnection: close\r\n\r\nabcdef",
+    ),
+}
+
+
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["whole", "in pieces"])
+@pytest.mark.parametrize(("request_", "headers", "end"), FRAMED.values(), ids=FRAMED)
+def test_a_body_ends_as_the_headers_say(
+    request_: bytes, headers: dict[str, str], end: bytes, in_pieces: bool
+) -> None:
+    """And as the client can read it."""
+    body, pieces = (b"", [b"abc", b"def"]) if in_pieces else (b"abcdef", None)
+    with serving(lambda _: Reply(200, headers, body, pieces)) as server:
+        assert exchange(server, request_).endswith(end)
 
 
 REFUSED = {
@@ -244,15 +271,18 @@ def test_pauses_last_as_long_as_the_scale_says() -> None:
 
 def test_a_client_may_leave_within_a_pause() -> None:
     """The thread of its connection ends with it, not with the pause."""
-    with serving(lambda _: scripted(Script((Broken("read_timeout"),)))) as server:
+    script = Script((Broken("read_timeout"),))
+
+    def answer(request: Request) -> Reply:
+        return scripted(script) if request.path == "/pause" else echo(request)
+
+    with serving(answer) as server:
         with client(server) as sock:
-            sock.sendall(get())
+            sock.sendall(get("/pause"))
             sock.settimeout(0.05)
             with pytest.raises(TimeoutError):
                 sock.recv(1)
-            [thread] = server._open
-        thread.join(10)
-        assert not thread.is_alive()
+        assert has_two_threads(server)
 
 
 def test_a_request_sent_ahead_survives_a_pause() -> None:

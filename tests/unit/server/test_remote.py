@@ -25,10 +25,16 @@ from support.batches import requests as lines
 
 
 @pytest.fixture
-def server() -> Generator[Server]:
-    """A server with the worlds "" and "mine"."""
+def worlds() -> Worlds:
+    """The worlds "" and "mine"."""
     worlds = Worlds()
     worlds.add("mine", seed=1)
+    return worlds
+
+
+@pytest.fixture
+def server(worlds: Worlds) -> Generator[Server]:
+    """A server with these worlds."""
     with Server(Handler(worlds)) as server:
         yield server
 
@@ -255,11 +261,13 @@ def test_rules_that_were_never_used_are_an_error_at_the_end(world: Remote) -> No
 
 
 @pytest.mark.parametrize("has_verb", [True, False])
-def test_unused_rules_are_what_the_world_says(server: Server, has_verb: bool) -> None:
+def test_unused_rules_are_what_the_world_says(
+    server: Server, worlds: Worlds, has_verb: bool
+) -> None:
     """An error, a warning or nothing, as with the fixture; the test may change it, too."""
 
     def world(unused_rules: str) -> Remote:
-        server._answer.worlds.add(unused_rules, unused_rules=unused_rules)  # type: ignore[attr-defined]
+        worlds.add(unused_rules, unused_rules=unused_rules)
         made = fakebatch.connect(f"{server.url}/w/{unused_rules}")
         selection = made.on_call("models.list")
         if has_verb:
@@ -289,9 +297,9 @@ def test_without_a_server_there_is_nothing_to_connect_to(url: str, message: str)
         fakebatch.connect(url)
 
 
-def test_signed_urls_of_result_files_lead_to_the_world(server: Server) -> None:
+def test_signed_urls_of_result_files_lead_to_the_world(server: Server, worlds: Worlds) -> None:
     """Under the name by which the client knows the server, not to the provider."""
-    server._answer.worlds.add("signed", dialect="siliconflow")  # type: ignore[attr-defined]
+    worlds.add("signed", dialect="siliconflow")
     for host in ("127.0.0.1", "localhost"):
         world = fakebatch.connect(f"http://{host}:{server.port}/w/signed")
         client = Client(world)
