@@ -253,6 +253,8 @@ class _Trial:
     def fate(self, id_: str) -> str:
         """What became of a request, and where the client could have seen it: a predicate."""
         lines = self.lines.get(id_, ())
+        if not lines and any(not batch.lines for batch in self.record.batches):
+            return "was in no batch whose input file could be read"
         if not lines:
             return "was never submitted in a batch"
         best = next((pair for pair in lines if pair[1].fate == "answered"), lines[-1])
@@ -291,6 +293,10 @@ class _Trial:
         repeated, rounds = max(most - requests, 0), -(-most // requests)
         return max(min(most + repeated * (self.parts - 1), requests * rounds), requests)
 
+    def number(self, id_: str | None) -> int:
+        """How many requests have a custom_id, at least one."""
+        return self.requested.ids.get(id_ or "", 1)
+
     def double_spends(self) -> Iterator[Finding]:
         """Requests submitted again though they had an answer, or more often than necessary.
 
@@ -309,8 +315,8 @@ class _Trial:
             submitted = {line.custom_id for line in batch.lines if line.ran or not is_cancelled}
             submitted = submitted if batch.lines else {None}
             times.update(submitted)
-            most = max((times[id_] for id_ in submitted), default=0)
-            if most > most_batches or lines > most_lines:
+            often = any(times[id_] > most_batches * self.number(id_) for id_ in submitted)
+            if often or lines > most_lines:
                 too_many.append(batch)
         if not too_many and self.billed <= most_lines:
             return
@@ -320,9 +326,10 @@ class _Trial:
         made += f", and {_number(direct, 'direct call')} had an answer" if direct else ""
         what = f"{made}; {most_lines} would do."
         if self.billed <= most_lines:
-            most = max(times.values())
-            often = [id_ or "a line of no request" for id_, n in times.items() if n == most]
-            what = f"{_named(often)} was in {_number(most, 'batch')}; {most_batches} would do."
+            most = max(count // self.number(id_) for id_, count in times.items())
+            ids = [id_ for id_, count in times.items() if count // self.number(id_) == most]
+            named = _named([id_ or "a line of no request" for id_ in ids])
+            what = f"{named} was in {_number(most, 'batch')}; {most_batches} would do."
         if not too_many:
             advice = "Do not make a direct call for a request that has been answered."
             yield self.finding("no double spend", [], what, advice, self.record.ended)
