@@ -423,8 +423,8 @@ def _named(ids: Sequence[str]) -> str:
     names = [*dict.fromkeys(ids)]
     if len(names) == 1:
         return names[0]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"each of {', '.join(names[:SHOWN])}{more}"
+    shown = names if len(names) <= SHOWN else [*names[:SHOWN], f"{len(names) - SHOWN} more"]
+    return f"each of {', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _number(count: int, noun: str) -> str:
