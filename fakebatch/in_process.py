@@ -18,7 +18,8 @@ from fakebatch.gauntlet.card import Card
 from fakebatch.gauntlet.case import Case, cases
 from fakebatch.gauntlet.known import Known, KnownFailures, known_failures
 from fakebatch.gauntlet.record import Killed, Watch
-from fakebatch.gauntlet.verdicts import Failure, Report, Verdict, id_of, judge
+from fakebatch.gauntlet.report import Failure, Report, id_of
+from fakebatch.gauntlet.verdicts import Verdict, judge
 
 BASE_URL = "https://api.openai.com/v1"
 """Where every provider is emulated: clients need not know which one an incident is of."""

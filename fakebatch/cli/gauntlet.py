@@ -28,7 +28,8 @@ from fakebatch.errors import UsageError
 from fakebatch.gauntlet.card import Card
 from fakebatch.gauntlet.case import Case, cases
 from fakebatch.gauntlet.known import known_failures
-from fakebatch.gauntlet.verdicts import Report, Verdict
+from fakebatch.gauntlet.report import Report
+from fakebatch.gauntlet.verdicts import Verdict
 from fakebatch.server import trials
 from fakebatch.server.handler import Handler
 from fakebatch.server.worlds import Worlds

@@ -7,36 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from fakebatch.errors import first_of
-from fakebatch.gauntlet.answers import Requests, cut_off, is_body, is_text_of, is_usable, texts
+from fakebatch.gauntlet.answers import Requests, cut_off, is_body, is_text_of, is_usable
 from fakebatch.gauntlet.case import Case
 from fakebatch.gauntlet.record import BatchRecord, LineRecord, Record
+from fakebatch.gauntlet.report import Failure, Report, is_missing
 from fakebatch.gauntlet.unmet import unmet
+from fakebatch.gauntlet.words import answered, named, number, quoted, short
 from fakebatch.inspection.checks import Finding
 from fakebatch.inspection.journal import moment_text
 
 Outcome = Literal["pass", "unclean", "info", "fail", "not run"]
-
-SHOWN = 3
-"""How many ids a sentence names at most."""
-
-
-class Failure(NamedTuple):
-    """What a client reports of a request that it has no answer to."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a client says that it got."""
-
-    results: tuple[tuple[str, Any], ...] = ()
-    """Each custom_id with its answer, which is a text or a response body, or with a Failure."""
-    raised: str | None = None
-    """The exception with which it gave up, in words; None: it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +40,6 @@ class Verdict:
     lines: int = 0
     polls: int = 0
     calls: int = 0
-
-
-def is_missing(answer: object) -> bool:
-    """Whether a client reports nothing: None, or NaN, as a table has it where a cell is empty."""
-    return answer is None or answer != answer  # noqa: PLR0124
-
-
-def id_of(custom_id: object) -> str:
-    """A custom_id that a client reports: one that is no string belongs to no request."""
-    if custom_id and isinstance(custom_id, str):
-        return custom_id
-    return f"{custom_id!r} ({type(custom_id).__name__})"
 
 
 def judge(case: Case, record: Record, report: Report, *, leftovers: bool = False) -> Verdict:
@@ -170,7 +140,7 @@ class _Trial:
             advice = (
                 "Take an answer only from a line with status 2xx and the custom_id of its request."
             )
-            yield self.finding("no lie", ids, f"{_named(ids)} {wrong}.", advice)
+            yield self.finding("no lie", ids, f"{named(ids)} {wrong}.", advice)
 
     def wrong(self, id_: str, answer: object) -> str:
         """What is wrong with an answer; empty: nothing."""
@@ -185,8 +155,8 @@ class _Trial:
                 if is_body(answer, body) or is_text_of(answer, body):
                     return f"was given the answer to {other}"
         if not bodies:
-            return f"{self.fate(id_)}, but {_quoted(answer)} was reported as its answer"
-        return f"{_answered(bodies[0])}, but {_quoted(answer)} was reported as its answer"
+            return f"{self.fate(id_)}, but {quoted(answer)} was reported as its answer"
+        return f"{answered(bodies[0])}, but {quoted(answer)} was reported as its answer"
 
     # --- no loss
 
@@ -199,7 +169,7 @@ class _Trial:
         does = self.case.incident.client
         advice = f"A robust client {does[0].lower()}{does[1:]}"
         for what, ids in by_kind.items():
-            known_facts = f"{_named(ids)} {what}."
+            known_facts = f"{named(ids)} {what}."
             yield self.finding("no loss", ids, known_facts, advice)
 
     def lost(self, id_: str) -> Iterator[str]:
@@ -218,7 +188,7 @@ class _Trial:
             if is_missing(answer):
                 yield "was reported with neither an answer nor an error"
             elif isinstance(answer, Failure):
-                why = f" ({_short(answer.message)})" if answer.message else ""
+                why = f" ({short(answer.message)})" if answer.message else ""
                 failed = f"was reported as failed{why}"
                 yield self.thrown_away(id_, failed)
 
@@ -254,6 +224,8 @@ class _Trial:
     def fate(self, id_: str) -> str:
         """What became of a request, and where the client could have seen it: a predicate."""
         lines = self.lines.get(id_, ())
+        if not lines and any(not batch.lines for batch in self.record.batches):
+            return "was in no batch whose input file could be read"
         if not lines:
             return "was never submitted in a batch"
         best = next((pair for pair in lines if pair[1].fate == "answered"), lines[-1])
@@ -292,6 +264,10 @@ class _Trial:
         repeated, rounds = max(most - requests, 0), -(-most // requests)
         return max(min(most + repeated * (self.parts - 1), requests * rounds), requests)
 
+    def requests_of(self, id_: str | None) -> int:
+        """How many requests have a custom_id, at least one."""
+        return self.requested.ids.get(id_ or "", 1)
+
     def double_spends(self) -> Iterator[Finding]:
         """Requests submitted again though they had an answer, or more often than necessary.
 
@@ -310,20 +286,26 @@ class _Trial:
             submitted = {line.custom_id for line in batch.lines if line.ran or not is_cancelled}
             submitted = submitted if batch.lines else {None}
             times.update(submitted)
-            most = max((times[id_] for id_ in submitted), default=0)
-            if most > most_batches or lines > most_lines:
+            often = any(times[id_] > most_batches * self.requests_of(id_) for id_ in submitted)
+            if often or lines > most_lines:
                 too_many.append(batch)
         if not too_many and self.billed <= most_lines:
             return
         ran = [batch.billed for batch in batches if batch.billed]
-        made = f"{_number(sum(ran), 'line')} ran in {_number(len(ran), 'batch')}"
+        made = f"{number(sum(ran), 'line')} ran in {number(len(ran), 'batch')}"
         direct = self.billed - sum(ran)
-        made += f", and {_number(direct, 'direct call')} had an answer" if direct else ""
+        made += f", and {number(direct, 'direct call')} had an answer" if direct else ""
         what = f"{made}; {most_lines} would do."
         if self.billed <= most_lines:
-            most = max(times.values())
-            often = [id_ or "a line of no request" for id_, n in times.items() if n == most]
-            what = f"{_named(often)} was in {_number(most, 'batch')}; {most_batches} would do."
+            most = max(count // self.requests_of(id_) for id_, count in times.items())
+            most_often = named(
+                [
+                    id_ or "a line of no request"
+                    for id_, count in times.items()
+                    if count // self.requests_of(id_) == most
+                ]
+            )
+            what = f"{most_often} was in {number(most, 'batch')}; {most_batches} would do."
         if not too_many:
             advice = "Do not make a direct call for a request that has been answered."
             yield self.finding("no double spend", [], what, advice, self.record.ended)
@@ -355,7 +337,7 @@ class _Trial:
             ]
             if ids and batch.billed:
                 what = (
-                    f"{_named(ids)} was submitted again in {batch.id}, but it {self.fate(ids[0])}."
+                    f"{named(ids)} was submitted again in {batch.id}, but it {self.fate(ids[0])}."
                 )
                 known = f"{batch.id} was created at {moment_text(batch.created)}."
                 advice = "Submit only requests that have no answer yet."
@@ -408,35 +390,3 @@ class _Trial:
             since = min([*moments, self.record.ended])
         known = f"Since {moment_text(since)}. {self.record.last_call}"
         return Finding(verdict, tuple(objects), since, (what, known, advice))
-
-
-# --- words
-
-
-def _named(ids: Sequence[str]) -> str:
-    names = [*dict.fromkeys(ids)]
-    if len(names) == 1:
-        return names[0]
-    return f"each of {first_of(names, SHOWN)}"
-
-
-def _number(count: int, noun: str) -> str:
-    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
-    return f"{count} {noun if count == 1 else plural}"
-
-
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    text = " ".join(text.split())
-    return f"{text[:57]}..." if len(text) > 60 else text
-
-
-def _quoted(answer: object) -> str:
-    return repr(_short(answer)) if isinstance(answer, str) else _short(answer)
-
-
-def _answered(body: Any) -> str:
-    """What a response body says: a predicate."""
-    text, cut = next(iter(texts(body)), ""), cut_off(body)
-    how = f"was answered with {_quoted(text)}" if text else "was answered without a text"
-    return f"{how} ({cut})" if cut else how

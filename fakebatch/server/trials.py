@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 from fakebatch.gauntlet.answers import Requests
 from fakebatch.gauntlet.case import Case
 from fakebatch.gauntlet.record import Watch
-from fakebatch.gauntlet.verdicts import Failure, Report, Verdict, id_of, judge
+from fakebatch.gauntlet.report import Failure, Report, id_of
+from fakebatch.gauntlet.verdicts import Verdict, judge
 from fakebatch.server.worlds import NEVER_ENDS, World, Worlds
 
 

@@ -36,9 +36,7 @@ NEVER_ENDS = "This wait never ends."
 HOUR = 3_600 * SECOND
 """How far a poll moves time if nothing is scheduled for what it shows."""
 DUMMY_KEY = "sk-fakebatch-this-is-not-a-real-key"
-LOOKS = frozenset(
-    {"batches.retrieve", "batches.list", "files.retrieve", "files.list", "files.content"}
-)
+LOOKS = frozenset({"batches.retrieve", "batches.list", "files.retrieve", "files.list"})
 """The operations that move a clock with the mode "polls"."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -173,8 +171,9 @@ class World:
         elif value:
             wait = moments.microseconds(parsedate_to_datetime(value)) - handled.at
         name = "" if handled.operation is None else handled.operation.name
-        if name == "batches.create" and handled.hit is None and handled.reply.status >= 400:
-            wait = max(wait, self._until_files_change(handled.at))
+        is_early = name in ("batches.create", "files.content") and handled.reply.status >= 400
+        if is_early and handled.hit is None:
+            wait = max(wait, self._until_files_change(handled.id, handled.at))
         if handled.hit is not None and handled.hit.rule.between is not None:
             # an outage ends for a client that tries again, whatever it sleeps itself
             since, until = handled.hit.rule.span
@@ -182,10 +181,10 @@ class World:
         with self._lock:
             self._wait = max(self._wait, wait)
 
-    def _until_files_change(self, now: int) -> int:
-        """How long a client waits whose create was refused, perhaps as its file is not ready."""
+    def _until_files_change(self, id_: str, now: int) -> int:
+        """How long a client waits whose call was refused, perhaps as its file is not ready."""
         changes = (
-            next_change(service, [file.id for file in service.state.files.all()], now)
+            next_change(service, [id_] if id_ else [f.id for f in service.state.files.all()], now)
             for service in self.emulator.services
         )
         return min((at - now for at in changes if at is not None and at < NEVER), default=0)

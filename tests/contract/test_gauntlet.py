@@ -37,6 +37,24 @@ def test_a_new_state_directory(fakebatch: fakebatch.FakeBatch, tmp_path: Path) -
     assert [*(tmp_path / "new" / "state").glob("*.json")]
 
 
+def test_an_answer_that_was_cut_off(fakebatch: fakebatch.FakeBatch, tmp_path: Path) -> None:
+    """The robust client reports it as an error, with all of the body, and asks once."""
+    fakebatch.on(custom_id="a").malformed("length")
+    results = robust.run([request_line("a", "hi"), request_line("b", "hi")], tmp_path)
+    assert "cut_off" in str(results["a"])
+    assert "length" in str(results["a"])
+    assert results["b"]["choices"]
+    assert len(fakebatch.batches) == 1
+
+
+def test_a_pause_that_the_service_asks_for(fakebatch: fakebatch.FakeBatch, tmp_path: Path) -> None:
+    """The robust client waits for as long as Retry-After says."""
+    fakebatch.on_call("batches.create", times=1).fail(429, retry_after="20m")
+    robust.run([request_line("a", "hi")], tmp_path)
+    first, second = fakebatch.journal.calls("batches.create")
+    assert (second.at - first.at).total_seconds() >= 1_200
+
+
 NAIVE = {
     # the incident, the outcome, the verdict that it is about, and what is said of it
     "shuffled-order": ("pass", "", ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -72,6 +73,12 @@ def without(requests: Requests, results: Results) -> Requests:
 
 def in_two_batches(requests: Requests) -> Results:
     return fetched(requests[:5]) | fetched(requests[5:])
+
+
+def one_batch_a_request(requests: Requests) -> Results:
+    with ThreadPoolExecutor(len(requests)) as pool:
+        parts = [*pool.map(lambda request: fetched([request]), requests)]
+    return {id_: answer for part in parts for id_, answer in part.items()}
 
 
 def cancels_and_submits_the_rest(requests: Requests) -> Results:
@@ -279,6 +286,10 @@ CLIENTS: list[tuple[Client, str, list[str]]] = [
     (takes_results_by_position, "shuffled-order", ["fail", "no lie"]),
     (submits_until_it_works, "create-ok-then-failed", ["fail", "no double spend"]),
     (fetched, "custom-id-shape", ["fail", "no lie", "no loss"]),
+    (one_batch_a_request, "duplicate-custom-id-input", ["fail", "no loss"]),
+    (one_batch_a_request, "upload-too-large", ["pass"]),
+    (one_batch_a_request, "upload-413-html", ["pass"]),
+    (one_batch_a_request, "error-file-ignored", ["pass"]),
 ]
 
 

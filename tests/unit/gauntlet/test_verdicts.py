@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import fakebatch
 from fakebatch.gauntlet import record
 from fakebatch.gauntlet.case import Case, cases
-from fakebatch.gauntlet.verdicts import Failure, Report, judge
+from fakebatch.gauntlet.report import Failure, Report
+from fakebatch.gauntlet.verdicts import judge
 from fakebatch.in_process import Trial
 
 Results = dict[str, Any]

@@ -92,13 +92,14 @@ def test_what_comes_late_is_seen_after_the_end(rule: dict[str, Any]) -> None:
 
 
 def test_downloads_of_a_late_file_wait_for_it() -> None:
-    """A client may retry the download instead of the poll."""
+    """A client that retries the download instead of the poll: one is in vain."""
     client = Client()
     client.scenario({"on_batch": [{"result_files": {"late": "3h"}}]})
     batch = client.create(lines=1)
     statuses(client, batch)
     file = client.world.emulator.batches[batch].output_file_id
-    assert client.send(f"/files/{file}/content").status == 200
+    found = [client.send(f"/files/{file}/content").status for _ in range(3)]
+    assert found == [404, 200, 200]
 
 
 def test_polls_of_a_stalled_batch_move_time_by_hours_until_max_idle() -> None:
