@@ -242,7 +242,7 @@ def test_helper(): helper()
 
 
 def test_a_failure_that_is_not_ours_does_not_show_the_plugin(pytester: pytest.Pytester) -> None:
-    """pytest shows all frames if a fixture of another file fails: none of them is ours."""
+    """All frames are shown if a fixture of another file fails: none of them is ours."""
     pytester.makeconftest("""
         import pytest
 
