@@ -22,6 +22,7 @@ from typing import IO, Annotated, Any, NoReturn
 
 import typer
 
+from fakebatch.cli.children import environment
 from fakebatch.cli.screen import console, error_console, fail, handling, reported
 from fakebatch.errors import UsageError
 from fakebatch.gauntlet.card import Card
@@ -291,15 +292,14 @@ class Process:
         ]
         world = trial.world
         names = ("OPENAI_API_KEY", *trial.case.dialect.environment)
-        env = {
-            **os.environ,
+        variables = {
             **dict.fromkeys(names, world.key),
             "OPENAI_BASE_URL": self.runs.url + world.path,
         }
         return subprocess.Popen(  # noqa: S603  # the user's own
             words,
             cwd=paths["state"],
-            env=env,
+            env=environment(variables, self.runs.url),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
