@@ -11,6 +11,7 @@ import pytest
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     """Switch off the reseeding of pytest-randomly, by its own option, while a fake is active."""
+    __tracebackhide__ = True  # an error of any fixture passes through here
     module, options = sys.modules.get("fakebatch.fake"), item.config.option
     is_active = module is not None and bool(module.entered_in)
     if not is_active or not getattr(options, "randomly_reset_seed", None):

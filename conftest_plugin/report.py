@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _CALLS_BEFORE = pytest.StashKey[dict["FakeBatch", int]]()
 _REPORTED = pytest.StashKey[bool]()
+_TIMELINES = 3
+"""How many are shown: a test of Hypothesis has a fake for each example, and the last one failed."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -55,8 +57,9 @@ def _fakes() -> list[FakeBatch]:
 
 
 def _timelines(fakes: list[FakeBatch | Remote]) -> Generator[tuple[str, str]]:
-    for number, fake in enumerate(fakes, 1):
-        which = f" {number} of {len(fakes)}" if len(fakes) > 1 else ""
+    of = len(fakes) if len(fakes) <= _TIMELINES else f"the last {_TIMELINES}"
+    for number, fake in enumerate(fakes[-_TIMELINES:], 1):
+        which = f" {number} of {of}" if len(fakes) > 1 else ""
         timeline = _text(fake, lambda fake: fake.timeline())
         yield f"fakebatch timeline{which}: {fake.base_url}", timeline
 

@@ -22,6 +22,7 @@ from typing import IO, Annotated, Any, NoReturn
 
 import typer
 
+from fakebatch.cli.children import environment
 from fakebatch.cli.screen import console, error_console, finite, handling, reported
 from fakebatch.cli.serve import answering
 from fakebatch.errors import UsageError
@@ -274,15 +275,14 @@ class Process:
         ]
         world = trial.world
         names = ("OPENAI_API_KEY", *trial.case.dialect.environment)
-        env = {
-            **os.environ,
+        variables = {
             **dict.fromkeys(names, world.key),
             "OPENAI_BASE_URL": self.runs.url + world.path,
         }
         return subprocess.Popen(  # noqa: S603  # the user's own
             words,
             cwd=paths["state"],
-            env=env,
+            env=environment(variables, self.runs.url),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

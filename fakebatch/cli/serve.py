@@ -20,6 +20,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from fakebatch.cli.children import environment
 from fakebatch.cli.screen import (
     DialectOption,
     IncidentOption,
@@ -344,7 +345,7 @@ def exec_(
             "Use --clock with a speed, such as 60x.",
         )
     with _running(options) as running:
-        status = _run(command, {**os.environ, **running.env})
+        status = _run(command, environment(running.env, running.url))
         worlds = [world for world in running.worlds.values() if world.emulator.journal.count()]
         worlds = worlds or [running.world]
         findings = [finding for world in worlds for finding in world.refusals]

@@ -66,6 +66,16 @@ def wait(seconds: float) -> Step:
     return Step(partial(time.sleep, seconds), partial(anyio.sleep, seconds))
 
 
+def _adopt_caller() -> None:
+    """Let a thread that was there before the clock live in virtual time: it belongs to the test."""
+    running = scheduler.current
+    if running is not None and scheduler.for_this_thread() is None:
+        # Imported already, by the session: most tests need neither asyncio nor the patches.
+        from fakebatch.vtime import threads  # noqa: PLC0415
+
+        threads.adopt_caller(running)
+
+
 class Interceptor:
     """Answers requests in place of the network.
 
@@ -95,6 +105,7 @@ class Interceptor:
 
     def _observed(self, request: Any) -> Steps:
         try:
+            _adopt_caller()
             return (yield from self.exchange(request))
         except FakeBatchError as error:
             self._lost_errors.note(error)

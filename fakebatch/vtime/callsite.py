@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import sysconfig
@@ -60,6 +61,18 @@ def is_users(frame: FrameType) -> bool:
 def of_this_thread() -> str:
     """The file:line at which the user's code called what is now sleeping."""
     return of_frame(sys._getframe(1))  # noqa: SLF001 - documented, the only way up
+
+
+def of_thread(ident: int) -> FrameType | None:
+    """The innermost frame of a thread."""
+    # On CPython 3.11 a garbage collection in the midst of it is a deadlock.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames().get(ident)  # noqa: SLF001 - documented
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def of_frame(frame: FrameType) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import asyncio.subprocess
 import selectors
+import sys
+import threading
 import time
 from asyncio import BaseEventLoop
 from collections.abc import Iterable
@@ -48,6 +50,27 @@ def of_anyio(module: Any) -> list[Patch]:
         *wrap(module.Process, "wait", io.await_child),
         *wrap(module.WorkerThread, "_report_result", threads.report_result),
     ]
+
+
+def adopt_portals(scheduler: Scheduler) -> None:
+    """Let the loops of anyio's portals, which were there before the clock, live in virtual time.
+
+    A portal is how a test drives a service: the TestClient of Starlette and FastAPI has one.
+    """
+    if "anyio.from_thread" not in sys.modules:
+        return
+    for thread in threading.enumerate():
+        if thread.ident is None or thread.ident in scheduler.scope.native_ids:
+            continue
+        loop, is_portal = None, False
+        for frame in callsite.outwards(callsite.of_thread(thread.ident)):
+            if frame.f_code is BaseEventLoop.run_forever.__code__:
+                loop = frame.f_locals["self"]
+            is_portal |= frame.f_code.co_name == "run_blocking_portal"
+        if loop is not None and is_portal:
+            with scheduler.mutex:
+                scheduler.scope.adopt(thread.ident, thread)
+            loop.call_soon_threadsafe(lambda: None)  # it waits in the real select
 
 
 def loop_time(scheduler: Scheduler, *_: object) -> float:

@@ -295,11 +295,12 @@ class Scheduler:
             answers += waiter.pending()
         return [answer for answer in answers if not answer.expired] if answers else answers
 
-    def wake_next(self, *, beside_work: bool = False) -> bool:
+    def wake_next(self, *, beside_work: bool = False, at_this_moment: bool = False) -> bool:
         """Jump to the earliest deadline and wake its thread; False if there is none.
 
         Args:
             beside_work: whether a thread is not blocked, but computes.
+            at_this_moment: whether time stands still, and only those wake who wait for a turn.
         """
         reach = max(self._advanced_to, self.now)
         timed = [
@@ -309,6 +310,7 @@ class Scheduler:
             and not waiter.woken
             and not (beside_work and ident in self._preferred)
             and not (self.manual and waiter.deadline > reach)
+            and not (at_this_moment and waiter.deadline > self.now)
         ]
         if not timed:
             return False
@@ -374,8 +376,10 @@ class Scheduler:
             for loop, shift in self.loops.items():
                 shift(loop, distance)
             self._stopped = True
-            for waiter in self.parked.values():
-                if self._deadlocked:
+            for ident, waiter in self.parked.items():
+                if self.scope.was_there_before(ident):
+                    waiter.wake()  # part of a service that goes on, in real time
+                elif self._deadlocked:
                     waiter.error = waiter.error or ClockStopped()
                     waiter.wake()
                 else:

@@ -84,6 +84,7 @@ def _begin(manual: bool, start: int | None, io_wait: int) -> Scheduler:
         apply(rebinding.replacements(), _undo)
         rebinding.apply()
         threads.adopt_workers(begun)
+        event_loops.adopt_portals(begun)
     except BaseException:
         _undo.close()
         raise

@@ -38,7 +38,8 @@ class Jobs:
 class ThreadScope:
     """The threads that live in virtual time.
 
-    Threads that were alive before the clock keep real time, except while they run jobs of a pool.
+    Threads that were alive before the clock keep real time, except while they run jobs of a pool,
+    and until they are adopted: as part of a service that calls the emulator.
     """
 
     def __init__(self) -> None:
@@ -93,9 +94,12 @@ class ThreadScope:
         self.expected.discard(newborn)
 
     def end(self, ident: int) -> None:
-        """A thread will never block again."""
+        """A thread has ended, or lives in real time again."""
         self.native_ids.pop(ident, None)
         self.living.discard(ident)
+        adopted = self._adopted.pop(ident, None)
+        if adopted is not None and adopted.is_alive():
+            self._outside.append(adopted)
 
     def adopt(self, ident: int, thread: Thread) -> None:
         """Count in a thread that was alive before; it may end at any moment."""
@@ -103,6 +107,10 @@ class ThreadScope:
         self.living.add(ident)
         self._adopted[ident] = thread
         self._outside = [other for other in self._outside if other is not thread]
+
+    def was_there_before(self, ident: int) -> bool:
+        """Whether a thread was adopted."""
+        return ident in self._adopted
 
     def alone(self) -> bool:
         """Whether the calling thread is the only one of the scope."""
@@ -119,7 +127,6 @@ class ThreadScope:
         for ident in [ident for ident, thread in self._adopted.items() if not thread.is_alive()]:
             self.end(ident)
             parked.pop(ident, None)
-            del self._adopted[ident]
         return [i for i in [*self.native_ids] if i not in parked and i != get_ident()]
 
 

@@ -6,6 +6,7 @@ Event.wait, Timer, queues, semaphores, barriers and futures all wait in threadin
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import queue
 import threading
@@ -19,7 +20,7 @@ from typing import Any
 from freezegun import api as real
 
 from fakebatch.durations import SECOND
-from fakebatch.vtime import callsite
+from fakebatch.vtime import callsite, unsupported
 from fakebatch.vtime import scheduler as scheduling
 from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.clock import Sleep
@@ -167,27 +168,37 @@ def job(pool: object) -> Generator[None]:
         pool: what `ThreadScope.pools` knows it by.
     """
     scheduler = scheduling.current
-    jobs = None if scheduler is None else scheduler.scope.pools.get(pool)
-    if scheduler is None or jobs is None or not jobs.waiting or for_this_thread() is not None:
+    if scheduler is None:
         yield
         return
-    jobs.running += 1
-    scheduler.scope.begin()
-    jobs.waiting -= 1
+    jobs = scheduler.scope.pools.get(pool) or Jobs(0)
+    is_of_the_scope, is_living = jobs.waiting > 0, for_this_thread() is not None
+    if is_of_the_scope:
+        jobs.running += 1
+        if not is_living:
+            scheduler.scope.begin()
+        jobs.waiting -= 1
     try:
-        scheduler.take_turn()
+        if is_of_the_scope and not is_living:
+            scheduler.take_turn()
         yield
     finally:
-        jobs.running -= 1
-        scheduler.end_thread()
+        jobs.running -= is_of_the_scope
+        if not is_living and get_ident() in scheduler.scope.living:  # it may have been adopted
+            scheduler.end_thread()
 
 
 def submit(scheduler: Scheduler, real_submit: Real, pool: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Hand a job to a pool of threads."""
-    workers = (worker.ident in scheduler.scope.living for worker in pool._threads)
-    if isinstance(pool._work_queue, _QUEUE) and all(workers):
-        return real_submit(pool, *args, **kwargs)  # its threads wait where they can be seen
-    jobs = scheduler.scope.pools.setdefault(id(pool._work_queue), Jobs(pool._max_workers))
+    pools, name = scheduler.scope.pools, id(pool._work_queue)
+    # One that was there before stays so, also while all of its threads run jobs.
+    if name not in pools and isinstance(pool._work_queue, _QUEUE):
+        idents = {worker.ident for worker in pool._threads}
+        if idents <= scheduler.scope.living and not any(
+            map(scheduler.scope.was_there_before, idents)
+        ):
+            return real_submit(pool, *args, **kwargs)  # its threads wait where they can be seen
+    jobs = pools.setdefault(name, Jobs(pool._max_workers))
     jobs.waiting += 1
     try:
         with scheduler.scope.real_time():
@@ -199,9 +210,27 @@ def submit(scheduler: Scheduler, real_submit: Real, pool: Any, /, *args: Any, **
 
 def run_job(_: object, real_run: Real, item: Any, *args: Any) -> Any:
     """Run a job of a pool."""
-    jobs = getattr(_pools, "_threads_queues", {}).get(threading.current_thread())
-    with job(id(jobs)):
+    scheduler = scheduling.current
+    pools = {} if scheduler is None else scheduler.scope.pools
+    # The queue of its pool is what it was started with; `_threads_queues` has it only later.
+    started_with = getattr(threading.current_thread(), "_args", ())
+    with job(next((id(each) for each in started_with if id(each) in pools), None)):
         return real_run(item, *args)
+
+
+def adopt_caller(scheduler: Scheduler) -> None:
+    """Let the calling thread, which was there before the clock, live in virtual time from now on.
+
+    Raises:
+        UsageError: it runs an event loop whose time cannot be moved.
+    """
+    thread = threading.current_thread()
+    if isinstance(thread, threading._DummyThread):  # nobody could tell whether it has ended
+        return
+    if loop := asyncio._get_running_loop():
+        unsupported.check_loop(loop)
+    with scheduler.mutex:
+        scheduler.scope.adopt(get_ident(), thread)
 
 
 def adopt_workers(scheduler: Scheduler) -> None:

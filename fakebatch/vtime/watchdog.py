@@ -8,7 +8,6 @@ call (for a socket that C code reads, say) as it does for any answer that is pen
 from __future__ import annotations
 
 import _thread
-import gc
 import sys
 import time
 from collections.abc import Callable
@@ -128,8 +127,11 @@ class Watchdog:
         waiters = scheduler.parked.values()
         blocked = None not in waits and all(waiter.blocked() for waiter in waiters)
         calls = [call for wait in waits for call in wait or ()]
-        if blocked:
-            blocked = not self._stands_still([*scheduler.pending_answers(waiters), *calls])
+        if blocked and self._stands_still([*scheduler.pending_answers(waiters), *calls]):
+            blocked = False
+            # The answer may wait for somebody who waits for a turn, and holds a lock in a database.
+            if waited > _STILL and scheduler.wake_next(at_this_moment=True):
+                return
         if (blocked or worked > _BUSY) and scheduler.wake_next(beside_work=not blocked):
             return
         patience = _PATIENCE_WITH_OTHERS if scope.may_be_woken_from_outside() else _PATIENCE
@@ -210,14 +212,7 @@ def nobody_moves_time(site: str) -> UsageError:
 
 
 def _site(ident: int) -> str:
-    # For messages alone. On CPython 3.11 a garbage collection in the midst of it is a deadlock.
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        frame = sys._current_frames().get(ident)  # noqa: SLF001 - documented
-    finally:
-        if was_enabled:
-            gc.enable()
+    frame = callsite.of_thread(ident)
     return "an unknown place" if frame is None else callsite.of_frame(frame)
 
 

@@ -214,3 +214,49 @@ def test_a_rule_that_was_never_used_fails_a_test_that_passed(pytester: pytest.Py
         ["on().fail(429)"],
         ["on().fail(429)"],
     ]
+
+
+def test_of_many_fakes_the_last_are_shown(pytester: pytest.Pytester) -> None:
+    """As Hypothesis has them, whose last example is the one that it reports."""
+    result = run(
+        pytester,
+        """
+def test_it():
+    for count in range(1, 13):
+        with FakeBatch():
+            create(*map(str, range(count)))
+    assert not "well"
+""",
+    )
+
+    heads = [line.strip(" -") for line in result.outlines if " fakebatch timeline" in line]
+    url = "https://api.openai.com/v1"
+    assert heads == [f"fakebatch timeline {i} of the last 3: {url}" for i in (1, 2, 3)]
+
+
+NOT_OURS = """
+def test_before(before): pass
+def test_after(after): pass
+def test_helper(): helper()
+"""
+
+
+def test_a_failure_that_is_not_ours_does_not_show_the_plugin(pytester: pytest.Pytester) -> None:
+    """All frames are shown if a fixture of another file fails: none of them is ours."""
+    pytester.makeconftest("""
+        import pytest
+
+        @pytest.fixture
+        def before(): raise OSError
+
+        @pytest.fixture
+        def after():
+            yield
+            raise OSError
+    """)
+
+    pytester.makepyfile(NOT_OURS)
+    result = pytester.runpytest_inprocess("-p", "no:asyncio")  # which shows frames of its own
+
+    result.assert_outcomes(passed=1, failed=1, errors=2)
+    result.stdout.no_fnmatch_line("*conftest_plugin*")

@@ -164,6 +164,34 @@ def test_the_command_finds_the_server_by_its_environment(
     assert {name for name, part in parts.items() if part not in env[name]} == set()
 
 
+PROXIES: dict[str, dict[str, str | None]] = {
+    "no proxy": {"NO_PROXY": None},
+    "a proxy": {"HTTP_PROXY": "http://p:1", "NO_PROXY": "127.0.0.1"},
+    "a proxy in small letters": {"all_proxy": "http://p:1", "no_proxy": "127.0.0.1"},
+    "a proxy and what it is not for": {
+        "https_proxy": "http://p:1",
+        "NO_PROXY": "a.example,.b.example",
+        "no_proxy": "a.example,.b.example,127.0.0.1",
+    },
+}
+
+
+@pytest.mark.parametrize("variables", PROXIES.values(), ids=PROXIES)
+def test_a_command_reaches_the_server_past_a_proxy(
+    variables: dict[str, str | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a proxy is set, it is not asked for the server; elsewhere nothing changes."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    wanted = variables.get("no_proxy") or variables["NO_PROXY"]
+    is_set = {name: value for name, value in variables.items() if value and value != wanted}
+    code = f"json.dump(dict(os.environ), open({str(tmp_path / 'env')!r}, 'w'))"
+    execute(code=code, **is_set)
+    env = json.loads((tmp_path / "env").read_text())
+    assert [env.get("no_proxy"), env.get("NO_PROXY")] == [wanted, wanted]
+
+
 def test_every_option_is_a_variable_too(tmp_path: Path) -> None:
     """`FAKEBATCH_` and its name; spaces separate several values."""
     code = f"""
