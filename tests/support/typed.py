@@ -48,9 +48,10 @@ def strictly(answer: Any) -> Any:
     return answer
 
 
+@functools.lru_cache(maxsize=4_096)  # by every door and client the same bytes come
 def check(operation: str, body: bytes) -> None:
     """Fail where an answer has a field of another type, or one that the SDK does not know."""
-    if operation in TYPES and not _untyped:
+    if operation in TYPES:
         answer = TYPES[operation].model_validate_json(body, strict=True)
         _no_extras(operation, answer)
 
@@ -93,8 +94,9 @@ def _checking(plain: Answers) -> Answers:
     def answer(app: App, call: Call) -> tuple[Reply, str, bool]:
         answered = plain(app, call)
         reply = answered[0]
-        if call.operation is not None and reply.status == 200 and _speaks_as_openai(app):
-            check(call.operation.name, reply.body)
+        name = call.operation and call.operation.name
+        if name and reply.status == 200 and not _untyped and _speaks_as_openai(app):
+            check(name, reply.body)
         return answered
 
     return answer
