@@ -80,7 +80,7 @@ class Card:
         return [
             *(self.story(verdict) for verdict in self.new),
             *(
-                f"{each.id}: {each.outcome}, and still listed as failing "
+                f"{each.id}: {each.outcome}, but still listed as a known failure "
                 f"({self.known.fails[each.id]})."
                 for each in self.mended
             ),
@@ -122,7 +122,7 @@ class Card:
         notes = [
             f"{each.id}: {each.outcome}: {shorten(note, 200, placeholder='…')}"
             for each in self
-            if each.outcome in ("unclean", "info") and not self.fails(each)
+            if each.outcome in ("unclean", "info", "not run") and not self.fails(each)
             for note in [*(finding.message[0] for finding in each.findings), each.reason]
             if note
         ]
@@ -154,7 +154,11 @@ class Card:
             group, _, name = each.id.partition("/")
             case = ET.SubElement(suite, "testcase", classname=group, name=name)
             if each.id in new | mended:
-                message = each.outcome if each.id in new else "mended, and still listed"
+                message = (
+                    each.outcome
+                    if each.id in new
+                    else "mended, but still listed as a known failure"
+                )
                 ET.SubElement(case, "failure", message=message).text = self.story(each)
             elif each.outcome == "not run":
                 ET.SubElement(case, "skipped", message=_escaped(each.reason))

@@ -383,6 +383,9 @@ class CaseState:
     kill: tuple[str, ...]
     """The operations after which calls fail, until the client is started again: `restart`."""
     requests: tuple[dict[str, Any], ...]
+    """With null in place of NaN, which JSON does not have."""
+    jsonl: str
+    """The same as the lines of a file, with NaN where a client would write it."""
 
 
 @dataclass(frozen=True, slots=True)
