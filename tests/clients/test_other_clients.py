@@ -203,7 +203,7 @@ def test_silence_lasts_until_the_client_gives_up(
     """In real time: its own timeout ends the wait."""
     write(tmp_path / "in.jsonl", 1)
     fakebatch_server.on_call("batches.retrieve").timeout()
-    done = run("in.jsonl", patience="1")
+    done = run("in.jsonl", patience="2")
     assert re.search(SILENCE[run.name], done.stderr), done.stderr
 
 
