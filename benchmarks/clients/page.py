@@ -20,7 +20,7 @@ MARKS = {
     "info": "i",
     "loud fail": "f",
     "fail": "**F**",
-    "not run": "-",
+    "not run": "-",  # or passed without having met the incident
     "": " ",
 }
 """How the matrix shows outcomes; `""`: the client has not been run through the incident."""
@@ -96,6 +96,8 @@ class Client(NamedTuple):
 
 def outcome(case: dict[str, Any]) -> str:
     """The outcome of a case."""
+    if case["outcome"] == "pass" and case.get("unmet"):
+        return "not run"
     if case["outcome"] != "fail":
         return case["outcome"]
     is_loud = all(
@@ -135,7 +137,7 @@ def _most_failed(clients: list[Client]) -> Iterator[str]:
     failed, run = Counter[str](), Counter[str]()
     for client in clients:
         for id_, case in client.cases.items():
-            run[id_] += case["outcome"] != "not run"
+            run[id_] += outcome(case) != "not run"
             failed[id_] += case["outcome"] == "fail"
     yield "The incidents that most clients fail:\n"
     yield from (f"- {id_}: {count} of {run[id_]}" for id_, count in failed.most_common(12))
@@ -190,8 +192,9 @@ def _skipped(client: Client) -> dict[str, list[str]]:
     """The incidents that were not run, by the reason."""
     reasons: dict[str, list[str]] = {}
     for id_, case in client.cases.items():
-        if case["outcome"] == "not run":
-            reasons.setdefault(" ".join(case["reason"].split()), []).append(id_)
+        if outcome(case) == "not run":
+            reason = case["reason"] or case["unmet"]
+            reasons.setdefault(" ".join(reason.split()), []).append(id_)
     return reasons
 
 

@@ -87,9 +87,14 @@ class Card:
         ]
 
     def summary(self) -> str:
-        """`61 pass, 2 info, 1 fail (1 known)`."""
+        """`61 pass (2 without the incident), 2 info, 1 fail (1 known)`."""
         counts = Counter(each.outcome for each in self)
-        parts = [f"{count} {outcome}" for outcome, count in counts.items()]
+        unmet = Counter(each.outcome for each in self if each.unmet)
+        parts = [
+            f"{count} {outcome}"
+            + f" ({unmet[outcome]} without the incident)" * bool(unmet[outcome])
+            for outcome, count in counts.items()
+        ]
         known = sum(1 for each in self if self.fails(each) and each.id in self.known.fails)
         return ", ".join(parts) + (f" ({known} known)" if known else "")
 
@@ -113,8 +118,7 @@ class Card:
         for finding in verdict.findings:
             what, known, advice = finding.message
             lines += [f"  {finding.check}: {what}", f"    {known}", f"    {advice}"]
-        if verdict.reason:
-            lines.append(f"  {verdict.reason}")
+        lines += [f"  {why}" for why in (verdict.reason, verdict.unmet) if why]
         return _escaped("\n".join([*lines, f"  Alone: {self.command.format(id=verdict.id)}"]))
 
     def after_matrix(self) -> str:
@@ -122,8 +126,12 @@ class Card:
         notes = [
             f"{each.id}: {each.outcome}: {shorten(note, 200, placeholder='…')}"
             for each in self
-            if each.outcome in ("unclean", "info", "not run") and not self.fails(each)
-            for note in [*(finding.message[0] for finding in each.findings), each.reason]
+            if not self.fails(each)
+            for note in [
+                *(finding.message[0] for finding in each.findings),
+                each.reason,
+                each.unmet,
+            ]
             if note
         ]
         parts = [*self.problems, *(["\n".join(notes)] if notes else []), self.summary()]
@@ -188,6 +196,7 @@ def verdict_data(verdict: Verdict) -> dict[str, Any]:
             for each in verdict.findings
         ],
         "reason": verdict.reason,
+        "unmet": verdict.unmet,
         "elapsed": verdict.elapsed,
         "batches": verdict.batches,
         "lines": verdict.lines,

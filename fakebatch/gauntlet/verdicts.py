@@ -48,7 +48,9 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     """What it objects to; the first is where the client went wrong first."""
     reason: str = ""
-    """Why it was not run, or did not happen to the client; or how the client gave up."""
+    """Why it was not run, or how the client gave up."""
+    unmet: str = ""
+    """Why the incident did not happen to the client; empty: it did."""
     elapsed: float = 0
     """In virtual seconds."""
     batches: int = 0
@@ -89,9 +91,6 @@ def judge(case: Case, record: Record, report: Report, *, leftovers: bool = False
     findings, reason = wrong or unclean, ""
     if wrong:
         outcome = "fail"
-    elif why := unmet(case, record):
-        outcome, findings = "not run", []
-        reason = f"{why} It gave up with {gave_up}" if gave_up else why
     elif gave_up:
         outcome, findings, reason = "info", [], gave_up
     return Verdict(
@@ -99,6 +98,7 @@ def judge(case: Case, record: Record, report: Report, *, leftovers: bool = False
         outcome,
         tuple(findings),
         reason,
+        "" if wrong else unmet(case, record),
         (record.ended - record.began) / 1_000_000,
         len(record.batches),
         trial.billed,

@@ -404,6 +404,8 @@ class VerdictState:
     findings: tuple[FindingState, ...]
     """What it objects to; the first is where the client went wrong first."""
     reason: str
+    unmet: str
+    """Why the incident did not happen to the client; empty: it did."""
     elapsed: float
     """In virtual seconds."""
     batches: int

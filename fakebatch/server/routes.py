@@ -330,6 +330,7 @@ def judge_results(world: World, body: bodies.Results) -> bodies.VerdictState:
         verdict.outcome,
         tuple(map(_finding, verdict.findings)),
         verdict.reason,
+        verdict.unmet,
         verdict.elapsed,
         verdict.batches,
         verdict.lines,

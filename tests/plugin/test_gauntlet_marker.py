@@ -78,7 +78,6 @@ def test_client(fakebatch_gauntlet):
 """
 
 OUTCOMES = {
-    "an incident that did not happen": (marked('"webhook-before-output"'), "skipped"),
     "an exception where no client can do better": (marked('"completed-null-output"'), "passed"),
     "an exception where one can": (marked('"poll-5xx-kills-loop"'), "failed"),
     "a wait without end": (marked('"create-ok-then-failed"'), "failed"),
