@@ -32,7 +32,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add timelines to the first report that fails, unused rules to that of a passed teardown."""
     report = yield
-    if item.stash.get(_REPORTED, True):
+    adds = report.failed or report.when == "teardown" or call.excinfo is not None
+    if not adds or item.stash.get(_REPORTED, True):
         return report
     before = item.stash[_CALLS_BEFORE]
     fakes: list[FakeBatch | Remote] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Generator
@@ -24,6 +25,8 @@ from support.typed import every_reply_checked, unchecked
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")  # a slow machine is no failure
+
+gc.set_threshold(20_000, 10, 10)  # what a test leaves behind is found before it grows old
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -119,9 +122,22 @@ def pytest_configure(config: pytest.Config) -> None:
         watchdog.work_of = _work_of_all
 
 
+def pytest_collection_finish() -> None:
+    """What is there by now stays to the end: no collection of garbage looks through it again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if wanted(config):
         items[:] = [item for item in items if item.get_closest_marker("live")]
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester) -> pytest.Pytester:
+    """Runs of pytest without the plugin of hypothesis: at their end it imports hypothesis."""
+    pytester.plugins = ["no:hypothesispytest"]
+    return pytester
 
 
 @pytest.fixture

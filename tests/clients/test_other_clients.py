@@ -30,6 +30,8 @@ PROGRAMS = {
     "java": ("java", "Client.java"),
 }
 """Each uploads a file, creates a batch, polls until its end and prints the results."""
+SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""What a JVM does for long lives takes a third of a short one."""
 NEEDS = {"curl": ("curl",), "java": ("javac",)}
 PATIENCE = "60"
 """After so many seconds a client gives up; a test that waits for this says less."""
@@ -81,7 +83,7 @@ def run(request: pytest.FixtureRequest, fakebatch_server: Remote, tmp_path: Path
     if request.param == "openai-node" and not (HERE / "node_modules" / "openai").exists():
         pytest.skip("needs openai of npm: npm install --prefix tests/clients")
     if request.param == "java":
-        command = ["java", "-cp", request.getfixturevalue("java"), "Client"]
+        command = ["java", *SHORT_LIVED, "-cp", request.getfixturevalue("java"), "Client"]
     return Program(request.param, command, fakebatch_server, tmp_path)
 
 

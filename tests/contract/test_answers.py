@@ -11,9 +11,9 @@ import pytest
 
 from fakebatch import FakeBatch, RequestLine, UsageError
 from support.client import Driver, chat, jsonl
-from support.doors import CALLABLE, RECORDING, Refused
+from support.doors import CALLABLE, ONE_IN_PROCESS, RECORDING, Refused
 
-pytestmark = pytest.mark.sync
+pytestmark = [pytest.mark.sync, ONE_IN_PROCESS]
 
 
 def said(do: Driver, batch: Any) -> dict[str, str]:

@@ -6,7 +6,9 @@ import pytest
 
 from fakebatch import FakeBatch
 from support.client import Driver, chat
-from support.doors import WEBHOOK
+from support.doors import ONE_IN_PROCESS, WEBHOOK
+
+pytestmark = [pytest.mark.sync, ONE_IN_PROCESS]
 
 CANCELS: dict[str, tuple[str, dict[str, str], list[str]]] = {
     "in progress": ("20m", {}, ["validating", "in_progress", "cancelling", "cancelled"]),

@@ -9,8 +9,9 @@ import pytest
 
 from fakebatch import FakeBatch
 from support.client import Driver, chat
+from support.doors import ONE_IN_PROCESS
 
-pytestmark = pytest.mark.sync
+pytestmark = [pytest.mark.sync, ONE_IN_PROCESS]
 TEXT = "x" * 400  # 100 tokens
 OVER = (
     "Enqueued token limit reached for gpt-4o-mini in organization org-fakebatch. Limit: 1,000 "

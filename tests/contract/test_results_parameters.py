@@ -11,9 +11,9 @@ import pytest
 
 from fakebatch import FakeBatch
 from support.client import Driver, chat
-from support.doors import TIME, rows
+from support.doors import ONE_IN_PROCESS, TIME, rows
 
-pytestmark = [pytest.mark.sync, pytest.mark.untyped]
+pytestmark = [pytest.mark.sync, pytest.mark.untyped, ONE_IN_PROCESS]
 TEN = [chat(f"r{number}", f"question {number}") for number in range(10)]
 
 Look = Callable[[Driver, Any], object]

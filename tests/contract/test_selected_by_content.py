@@ -12,7 +12,9 @@ import pytest
 from fakebatch import FakeBatch, UsageError, request_line
 from fakebatch.rules.rule import Handle, Selection
 from support.client import Driver, chat
-from support.doors import CALLABLE, Refused, rows
+from support.doors import CALLABLE, ONE_IN_PROCESS, Refused, rows
+
+pytestmark = [pytest.mark.sync, ONE_IN_PROCESS]
 
 # --- calls
 

@@ -11,8 +11,9 @@ import pytest
 
 from fakebatch import FakeBatch
 from support.client import Driver, chat
+from support.doors import ONE_IN_PROCESS
 
-pytestmark = pytest.mark.sync
+pytestmark = [pytest.mark.sync, ONE_IN_PROCESS]
 TEN = [chat(f"r{number}") for number in range(10)]
 DAY = 86_400
 NEW_YEAR = 1_767_225_600

@@ -10,8 +10,9 @@ import pytest
 
 from fakebatch import FakeBatch
 from support.client import Driver, chat
+from support.doors import ONE_IN_PROCESS
 
-pytestmark = pytest.mark.sync
+pytestmark = [pytest.mark.sync, ONE_IN_PROCESS]
 Results = dict[str, list[Any]]
 
 THREE = [chat("a", "one"), chat("b", "two"), chat("c", "three")]

@@ -13,8 +13,9 @@ from fakebatch.rules.batches import BatchRule, Expire
 from fakebatch.rules.catalogue import GROUPS, of_group
 from support.careful import Found, careful, reasons
 from support.client import Driver, chat
+from support.doors import ONE_IN_PROCESS
 
-pytestmark = pytest.mark.sync
+pytestmark = [pytest.mark.sync, ONE_IN_PROCESS]
 TWENTY = [chat(f"r{number:02}", f"question {number:02}") for number in range(20)]
 BAD_NIGHT = Path(__file__).parents[2] / "examples/bad-night.toml"
 

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from fakebatch import FakeBatch
+from fakebatch.inspection.journal import Journal
 from support.timelines import CODE, HEAD, SILENT, ZERO, run, timelines
 
 FAILS = """
@@ -260,3 +262,22 @@ def test_a_failure_that_is_not_ours_does_not_show_the_plugin(pytester: pytest.Py
 
     result.assert_outcomes(passed=1, failed=1, errors=2)
     result.stdout.no_fnmatch_line("*conftest_plugin*")
+
+
+def test_fakes_of_earlier_tests_are_asked_twice(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a test that passes: before and after it. There may be hundreds that still exist."""
+    with FakeBatch() as left:
+        pass
+    asked: list[Journal] = []
+    count = Journal.count
+
+    def noted(journal: Journal) -> int:
+        asked.append(journal)
+        return count(journal)
+
+    monkeypatch.setattr(Journal, "count", noted)
+    pytester.makepyfile("def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass")
+    pytester.runpytest_inprocess("-p", "no:asyncio").assert_outcomes(passed=3)
+    assert len([journal for journal in asked if journal is left.journal]) == 6

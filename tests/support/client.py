@@ -74,7 +74,7 @@ class Driver:
 
     def run(self, lines: Iterable[dict[str, Any]] | bytes, **kwargs: Any) -> Any:
         """A batch after its end."""
-        return self.poll(self.create(lines, **kwargs), every=600)[-1]
+        return self.poll(self.create(lines, **kwargs), every=3600)[-1]
 
     def results(self, file_id: str | None) -> list[dict[str, Any]]:
         content = self(self.client.files.content, file_id).content

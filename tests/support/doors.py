@@ -23,6 +23,14 @@ WEBHOOK = pytest.mark.not_over("socket", reason="webhooks are delivered in proce
 ATTEMPT = pytest.mark.not_over("socket", reason="a Remote does not show the attempts that were hit")
 CONNECTION = pytest.mark.not_over("socket", reason="a connection that exists cannot be refused")
 TIME = pytest.mark.not_over("socket", reason="the time of a client is real, that of its world not")
+ONE_IN_PROCESS = pytest.mark.not_over(
+    "transport", reason="what becomes of a batch is the same by both doors in process"
+)
+"""For files about rules, not about calls.
+
+tests/unit/rules/test_verbs.py runs every verb over a transport, test_differential.py compares what
+clients of both doors observe.
+"""
 
 Refused = Callable[[], AbstractContextManager[list[str]]]
 """Catches what the emulator refuses in its block; afterwards the list has the three lines."""

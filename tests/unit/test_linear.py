@@ -143,3 +143,10 @@ def test_four_times_as_much_is_four_times_the_work(
     """To look at everything takes a number of steps for each object, call or line."""
     few, many = (steps(make, number)[name] for number in (FEW, MANY))
     assert many < 1.3 * MANY / FEW * few
+
+
+def test_the_number_of_all_calls_is_known() -> None:
+    """Without a look at them: the plugin asks each fake that is alive, before and after a test."""
+    with FakeBatch(clock="manual") as fake:
+        few, many = (work(many_batches(fake, number).journal.count) for number in (2, 20))
+    assert few == many

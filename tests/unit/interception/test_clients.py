@@ -184,7 +184,7 @@ class _Hello(BaseHTTPRequestHandler):
 def port() -> Generator[int]:
     """The port of a real server on this machine."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Hello) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server.server_port
         server.shutdown()

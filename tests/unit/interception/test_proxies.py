@@ -59,7 +59,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Generator[Proxy]:
     """The proxy that the environment names."""
     handler = type("Handler", (_Proxy,), {"asked": list[str]()})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         proxy = Proxy(server.server_port, handler.asked)  # type: ignore[attr-defined]
         for name in VARIABLES:
