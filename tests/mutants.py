@@ -16,6 +16,7 @@ import argparse
 import ast
 import json
 import math
+import multiprocessing
 import os
 import random
 import re
@@ -41,6 +42,14 @@ PARTS = [["tests/unit", "tests/laws", "--ignore=tests/unit/vtime"], ["tests/cont
 """The tests, in parts that take about the same time. Each part has a copy of the project."""
 
 TESTS = [argument for part in PARTS for argument in part]
+HERE = {str(ROOT), str(ROOT / "tests")}
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    ["__main__", "openai.resources", "openai.types.eval_create_params", "openai.types.responses"]
+    + ["httpx", "respx", "trio", "hypothesis.strategies", "anyio.pytest_plugin", "_pytest.pytester"]
+)
+"""Each mutant has a process with these libraries, which take longer to import than most tests."""
+
 PYTEST = ["-m", "pytest", "-q", *("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "mutants")]
 
 OPERATORS = (
@@ -212,16 +221,15 @@ class Recorded:
     def tests_of(self, mutant: Mutant) -> dict[str, float]:
         """The tests that execute the line, and how long they took with all before them.
 
-        For a line that runs at import they are those of the whole file. One case of each
-        parametrized test comes first.
+        For a line that runs at import they are those of the whole file. Those of the package come
+        first, then one case of each parametrized test.
         """
         by_line = self.tests_by_line(mutant.file)
         tests = by_line.get(mutant.line) or set[str]().union(*by_line.values())
-        places = [f"tests/unit/{mutant.file.split('/')[1]}/", "tests/contract", "tests/unit", ""]
+        nearest = f"tests/unit/{mutant.file.split('/')[1]}/"
 
-        def order(test: str) -> tuple[int, int, float]:
-            place = next(n for n, place in enumerate(places) if test.startswith(place))
-            return self.rank[test], place, self.seconds[test]
+        def order(test: str) -> tuple[bool, int, float]:
+            return not test.startswith(nearest), self.rank[test], self.seconds[test]
 
         ordered = sorted(tests, key=order)
         return dict(zip(ordered, accumulate(map(self.seconds.__getitem__, ordered)), strict=True))
@@ -244,36 +252,39 @@ def judge(copy: Path, mutant: Mutant, tests: list[str], seconds: float) -> str:
     source, times = file.read_text(), file.stat()
     file.write_text(mutated(copy, mutant))
     try:
-        failed = run(copy, tests, "-x", seconds=seconds)
-        if failed == pytest.ExitCode.USAGE_ERROR:  # cases of a table that the mutant does not have
-            failed = run(copy, sorted({test.split("::")[0] for test in tests}), "-x", seconds=900)
-    except subprocess.TimeoutExpired:
-        return "hung"
+        code = run(copy, tests, seconds=seconds)
+        if code == pytest.ExitCode.USAGE_ERROR:  # cases of a table that the mutant does not have
+            code = run(copy, sorted({test.split("::")[0] for test in tests}), seconds=900)
     finally:
         file.write_text(source)
         os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))  # its bytecode is valid again
-    return "killed" if failed else "survived"
+    return "survived" if code == 0 else "hung" if code is None else "killed"
 
 
-def run(copy: Path, tests: list[str], *options: str, seconds: float) -> int:
-    """Run tests in the copy. Returns the exit code of pytest."""
-    arguments = copy / "mutants.txt"
-    arguments.write_text("\n".join([*tests, *options]))
-    command = [sys.executable, *PYTEST, f"@{arguments}"]  # `-p` is not read from there
-    process = subprocess.Popen(  # noqa: S603
-        command,
-        cwd=copy,
-        env=environment(copy) | {"PYTHONDONTWRITEBYTECODE": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        process_group=0,
-    )
-    try:
-        return process.wait(seconds)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, 9)  # tests start processes
-            process.wait()
+def run(copy: Path, tests: list[str], *, seconds: float) -> int | None:
+    """Run tests in the copy up to the first that fails. Returns the exit code; None: they hang."""
+    process = FORKS.Process(target=_run_here, args=(copy, tests))
+    process.start()
+    process.join(seconds)
+    if process.exitcode is None and process.pid:
+        os.killpg(process.pid, 9)  # tests start processes
+        process.join()
+        return None
+    return process.exitcode
+
+
+def _run_here(copy: Path, tests: list[str]) -> None:
+    """In a process of its own, which has imported other libraries, and nothing of the project."""
+    os.setpgid(0, 0)
+    os.chdir(copy)
+    os.environ |= environment(copy) | {"PYTHONDONTWRITEBYTECODE": "1"}
+    sys.dont_write_bytecode = True
+    sys.path[:] = [str(copy), str(copy / "tests"), *(path for path in sys.path if path not in HERE)]
+    with open(os.devnull, "w") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 1)
+        os.dup2(nothing.fileno(), 2)
+    imported = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # that is known
+    os._exit(pytest.main([*PYTEST[2:], *imported, "-x", *tests]))
 
 
 def environment(copy: Path) -> dict[str, str]:

@@ -167,6 +167,7 @@ def test_a_cancel_keeps_the_past(cancelled: int, to: Any) -> None:
 
 SOME_FAIL = batch(scenario=failing("r-1", "r-4", "r-7"))
 NONE_FAIL = batch()
+TOO_LATE = CancelTo("completed")
 
 COUNTS: dict[str, tuple[Batch, float, Counts]] = {
     "validating: nothing is counted": (NONE_FAIL, 9.9, Counts()),
@@ -185,6 +186,14 @@ COUNTS: dict[str, tuple[Batch, float, Counts]] = {
     "cancelled while finalizing: all were done": (batch(cancelled=112), 999, Counts(10, 10)),
     "expired: lines that never ran have not failed": (overdue(), 2 * OVER, Counts(10, 5)),
     "cancelled while expiring": (overdue(OVER + 2), 2 * OVER, Counts(10, 5)),
+    "cancelled as the window ends, too late: all were done": (
+        batch(
+            scenario=Scenario(schedule=OVERDUE, on_batch=(BatchRule(cancel_to=TOO_LATE),)),
+            cancelled=OVER,
+        ),
+        2 * OVER,
+        Counts(10, 10),
+    ),
     "validated after the window: nothing ran": (
         scheduled(OVER + 99, 1, 5),
         2 * OVER,
