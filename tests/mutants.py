@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import accumulate, islice, product
@@ -43,12 +43,14 @@ PARTS = [["tests/unit", "tests/laws", "--ignore=tests/unit/vtime"], ["tests/cont
 
 TESTS = [argument for part in PARTS for argument in part]
 HERE = {str(ROOT), str(ROOT / "tests")}
+LIBRARIES = [
+    *("openai.resources", "openai.types.eval_create_params", "openai.types.responses"),
+    *("httpx", "respx", "trio", "hypothesis.strategies", "anyio.pytest_plugin", "_pytest.pytester"),
+]
+"""Each mutant gets a process that has these already: their import takes longer than most tests."""
+
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["__main__", "openai.resources", "openai.types.eval_create_params", "openai.types.responses"]
-    + ["httpx", "respx", "trio", "hypothesis.strategies", "anyio.pytest_plugin", "_pytest.pytester"]
-)
-"""Each mutant has a process with these libraries, which take longer to import than most tests."""
+FORKS.set_forkserver_preload(["__main__", *LIBRARIES])
 
 PYTEST = ["-m", "pytest", "-q", *("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "mutants")]
 
@@ -161,14 +163,25 @@ def mutated(copy: Path, mutant: Mutant) -> str:
 
 
 class Recorder:
-    """A plugin of pytest: the lines that a test executes, as a context of coverage; its time."""
+    """A plugin of pytest: the lines that a test executes, as a context of coverage; its time.
+
+    What the tables of a file of tests execute when it is imported has the file as context.
+    """
 
     def __init__(self) -> None:
         self.seconds = Counter[str]()
         self.failed = set[str]()
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        if (running := coverage.Coverage.current()) and isinstance(collector, pytest.Module):
+            running.switch_context(collector.nodeid)
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         if running := coverage.Coverage.current():
             running.switch_context(item.nodeid)
         return (yield)
@@ -210,22 +223,25 @@ class Recorded:
         return 120 + 4 * (known or sum(self.seconds.values()))
 
     @cache  # noqa: B019
-    def tests_by_line(self, file: str) -> dict[int, set[str]]:
-        """Tests that fail without a mutant, too, are left out."""
+    def contexts_by_line(self, file: str) -> dict[int, set[str]]:
         by_line = defaultdict[int, set[str]](set)
         for copy, data in self.contexts:
-            for line, tests in data.contexts_by_lineno(str(copy / file)).items():
-                by_line[line] |= self.seconds.keys() & tests
+            for line, contexts in data.contexts_by_lineno(str(copy / file)).items():
+                by_line[line] |= {*contexts}
         return by_line
 
     def tests_of(self, mutant: Mutant) -> dict[str, float]:
         """The tests that execute the line, and how long they took with all before them.
 
         For a line that runs at import they are those of the whole file. Those of the package come
-        first, then one case of each parametrized test.
+        first, then one case of each parametrized test. Tests that fail without a mutant, too, are
+        left out.
         """
-        by_line = self.tests_by_line(mutant.file)
-        tests = by_line.get(mutant.line) or set[str]().union(*by_line.values())
+        by_line = self.contexts_by_line(mutant.file)
+        contexts = by_line.get(mutant.line, set[str]())
+        if not self.seconds.keys() & contexts:
+            contexts = set[str]().union(*by_line.values())
+        tests = {test for test in self.seconds if {test, test.split("::")[0]} & contexts}
         nearest = f"tests/unit/{mutant.file.split('/')[1]}/"
 
         def order(test: str) -> tuple[bool, int, float]:
