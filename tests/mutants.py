@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import gc
 import json
 import math
 import multiprocessing
@@ -291,6 +292,7 @@ def run(copy: Path, tests: list[str], *, seconds: float) -> int | None:
 
 def _run_here(copy: Path, tests: list[str]) -> None:
     """In a process of its own, which has imported other libraries, and nothing of the project."""
+    gc.freeze()  # the libraries need not be searched for garbage
     os.setpgid(0, 0)
     os.chdir(copy)
     os.environ |= environment(copy) | {"PYTHONDONTWRITEBYTECODE": "1"}
