@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise, starmap
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.dialects import OPENAI, APIError, ErrorKind, Limits
 from fakebatch.durations import SECOND
 from fakebatch.rules.batches import Schedule
+from fakebatch.rules.files import FileRule, NotFoundFor, Processing
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Future, Service
 from fakebatch.service.view import batch_object
@@ -292,6 +294,24 @@ def test_whether_a_client_could_see_a_difference(start: int, end: int, *, differ
     of.create()
     of.wait(100 * DAY)
     assert of.service.changes(T0 + start * SECOND, T0 + end * SECOND) is differs
+
+
+LATE: dict[str, FileRule] = {
+    "it is processed": FileRule(processing=Processing("30s")),
+    "it can be found": FileRule(not_found_for=NotFoundFor("30s")),
+}
+
+
+@pytest.mark.parametrize("rule", LATE.values(), ids=LATE)
+def test_an_upload_changes_once_more_when(rule: FileRule) -> None:
+    """That is known before, and a difference that a client could see."""
+    of = Provider()
+    of.service.state.scenario = Scenario(on_file=(rule,))
+    of.upload()
+    assert of.service.future(of.now).settles == T0 + 30 * SECOND
+    of.wait(DAY)
+    seconds = [T0 + second * SECOND for second in (28, 29, 30, 31)]
+    assert [*starmap(of.service.changes, pairwise(seconds))] == [False, True, False]
 
 
 def test_a_file_knows_its_readers() -> None:
