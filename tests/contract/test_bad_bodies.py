@@ -130,7 +130,8 @@ def test_a_bad_body_among_plain_ones_is_found(do: Driver) -> None:
     lines[3]["body"]["n"] = 999
     lines[4]["body"]["n"] = True
     lines[6]["body"]["messages"] = []
+    lines[7]["body"]["messages"] = [{"role": "user", "content": "hi", "name": 7}]
     lines[8]["body"]["messages"] = [{"role": "user", "content": None}]
     errors = do.results(do.run(lines).error_file_id)
 
-    assert {line["custom_id"] for line in errors} == {"r-3", "r-4", "r-6", "r-8"}
+    assert {line["custom_id"] for line in errors} == {"r-3", "r-4", "r-6", "r-7", "r-8"}
