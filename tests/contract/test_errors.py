@@ -155,3 +155,35 @@ def test_a_rule_that_fails_a_direct_call(
     fakebatch.on(contains="weather").fail(status, message="No.")
     with pytest.raises(error, match="No\\."):
         do(do.client.responses.create, model="gpt-4o", input="weather?")
+
+
+CLASSES = {
+    "a status below 500": (418, "The request is invalid.", "invalid_request_error"),
+    "the last of them": (499, "The request is invalid.", "invalid_request_error"),
+    "a status above 500": (504, "The server had an error", "server_error"),
+}
+
+
+@pytest.mark.parametrize(("status", "message", "kind"), CLASSES.values(), ids=CLASSES)
+def test_a_status_without_words_of_its_own_has_those_of_its_class(
+    do: Driver, fakebatch: FakeBatch, status: int, message: str, kind: str
+) -> None:
+    """Of 400 or of 500: a call, and a line of a batch."""
+    fakebatch.on_call("files.list").fail(status)
+    fakebatch.on().fail(status)
+    with pytest.raises(openai.APIStatusError, match=message) as caught:
+        do(do.client.with_options(max_retries=0).files.list)
+    [line] = do.results(do.run([chat("a")]).error_file_id)
+    error: Any = caught.value.body
+
+    assert caught.value.status_code == line["response"]["status_code"] == status
+    assert error["type"] == line["response"]["body"]["error"]["type"] == kind
+    assert line["response"]["body"]["error"]["message"].startswith(message)
+
+
+def test_a_direct_call_without_input_is_refused(do: Driver) -> None:
+    """Of several parameters of which one has to be there, the error names the first."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        do(do.client.responses.create, model="gpt-4o")
+
+    assert (caught.value.param, caught.value.code) == ("input", "missing_required_parameter")
