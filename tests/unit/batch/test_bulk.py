@@ -378,7 +378,7 @@ def test_a_file_too_long_to_hold_is_written_while_it_is_read(
 def test_so_is_one_with_lines_that_rules_meet(
     rule: LineRule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the same error file."""
+    """With the same error file, and a size of which lines that never ran are no part."""
     scenario = Scenario(schedule=OVERDUE, on=(rule,))
     held = results(batch(requests(10), scenario=scenario))
     monkeypatch.setattr(output_file, "MAX_CACHED", 100)
@@ -386,6 +386,7 @@ def test_so_is_one_with_lines_that_rules_meet(
 
     assert isinstance(streamed.output, Streamed)
     assert replace(streamed, output=bytes(streamed.output)) == held
+    assert len(streamed.output) == len(held.output)
 
 
 @pytest.mark.parametrize(("share", "is_copied"), [(2, True), (3, False), (10, False)])
