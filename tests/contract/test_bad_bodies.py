@@ -134,4 +134,11 @@ def test_a_bad_body_among_plain_ones_is_found(do: Driver) -> None:
     lines[8]["body"]["messages"] = [{"role": "user", "content": None}]
     errors = do.results(do.run(lines).error_file_id)
 
-    assert {line["custom_id"] for line in errors} == {"r-3", "r-4", "r-6", "r-7", "r-8"}
+    codes = {line["custom_id"]: line["response"]["body"]["error"]["code"] for line in errors}
+    assert codes == {
+        "r-3": "integer_above_max_value",
+        "r-4": "invalid_type",
+        "r-6": "empty_array",
+        "r-7": "invalid_type",
+        "r-8": None,
+    }

@@ -219,6 +219,25 @@ def test_a_deleted_result_file_stays_deleted() -> None:
     assert of.seen(batch)["error_file_id"] is not None
 
 
+@pytest.mark.parametrize("kind", ["output", "error"])
+def test_a_result_file_does_not_need_the_other(kind: str) -> None:
+    """When one is deleted, the other keeps its content."""
+    of = Provider()
+    of.service.state.scenario = replace(failing("r-0"), schedule=SCHEDULE)
+    batch = of.create()
+    of.wait(HOUR)
+    of.service.state.settle(of.now)
+    ids = {name: of.seen(batch)[f"{name}_file_id"] for name in ("output", "error")}
+    deleted = ids.pop(kind)
+    [left] = ids.values()
+    before = of.service.state.files.retrieve(left, of.now).content
+    of.service.files.delete(deleted, of.now)
+    of.service.state.settle(of.now)
+    after = of.service.state.files.retrieve(left, of.now).content
+
+    assert bytes(after) == bytes(before) != b""
+
+
 @pytest.mark.parametrize("by_call", [False, True])
 def test_what_time_deletes_keeps_its_content(*, by_call: bool) -> None:
     """A batch may delete its input when it ends: it knows its lines, which a call would free."""
