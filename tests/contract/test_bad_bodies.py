@@ -122,8 +122,16 @@ def test_other_providers_refuse_the_basics_alone(name: str) -> None:
     assert DIALECTS[name].body_checks == "basics"
 
 
-def test_a_bad_body_among_plain_ones_is_found(do: Driver) -> None:
-    """Lines that look like the one before are judged in short; a difference is seen."""
+@pytest.mark.parametrize("ruled", [False, True])
+def test_a_bad_body_among_plain_ones_is_found(
+    do: Driver, fakebatch: FakeBatch, *, ruled: bool
+) -> None:
+    """Lines that look like the one before are judged in short; a difference is seen.
+
+    Each has its own error, beside lines that a rule selects, too.
+    """
+    if ruled:
+        fakebatch.on(custom_id="r-0").reply("hi")
     lines = [chat(f"r-{number}") for number in range(9)]
     for line in lines[2:]:
         line["body"] |= {"n": 1, "max_tokens": 9}

@@ -81,6 +81,14 @@ def test_an_upload_lives_as_long_as_its_purpose_says(
     assert of.there() == ([file] if lives is None else [])
 
 
+@pytest.mark.parametrize("purpose", ["assistants", "user_data", "vision"])
+def test_a_file_for_anything_else_makes_no_batch(purpose: str) -> None:
+    """Whatever else it is for."""
+    of = Provider()
+    file = of.upload(purpose=purpose)
+    assert refused(lambda: of.create(file)) is ErrorKind.WRONG_PURPOSE
+
+
 RESULTS = {
     "30 days": (None, MONTH),
     "as long as the batch was told": (3_600, HOUR),
