@@ -73,7 +73,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     trial: Any = pyfuncitem.funcargs.get(NAME)
     if trial is None:
         return (yield)
-    from fakebatch.errors import FakeBatchError, UsageError  # noqa: PLC0415
+    from fakebatch.errors import FakeBatchError  # noqa: PLC0415
     from fakebatch.gauntlet.verdicts import Report  # noqa: PLC0415
     from fakebatch.in_process import in_words  # noqa: PLC0415
 
@@ -93,10 +93,18 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
             raise raised
         trial.judge(Report(raised=in_words(raised)))
         raised = None
+    _end_as_judged(pyfuncitem.name, trial, raised)
+    return result
+
+
+def _end_as_judged(name: str, trial: Trial, raised: BaseException | None) -> None:
+    """End a test as its verdict says; `raised` is what the test itself raised."""
+    from fakebatch.errors import UsageError  # noqa: PLC0415
+
     verdict = trial.verdict
     if verdict is None:
         raise UsageError(
-            f"{pyfuncitem.name} did not check what its client got.",
+            f"{name} did not check what its client got.",
             f"The fixture {NAME} was never given any results.",
             f"Write {NAME}.check(my_client({NAME}.requests)).",
         )
@@ -104,7 +112,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         pytest.xfail(trial.known.fails[verdict.id])
     if raised is not None:
         raise raised
+    if verdict.outcome == "not run":
+        pytest.skip(verdict.reason)
     problem = trial.problem(verdict)
     if problem:
         pytest.fail(problem, pytrace=False)
-    return result

@@ -26,8 +26,7 @@ def run(requests, directory="."):
 
 
 async def run_async(requests, directory="."):
-    # no retries: the SDK would repeat a create that was carried out
-    async with openai.AsyncOpenAI(max_retries=0, timeout=120.0) as client:
+    async with openai.AsyncOpenAI(max_retries=0, timeout=120.0) as client:  # retries create twice
         return await Work(client, requests, directory).results()
 
 
@@ -53,8 +52,7 @@ class Work:
     async def results(self):
         for number in range(8):
             jobs = self.state["jobs"] = self.state["jobs"] or self.new_jobs()
-            if jobs and number:
-                await asyncio.sleep(300 * 2**number * SCALE)
+            await asyncio.sleep(300 * 2**number * SCALE if jobs and number else 0)
             await asyncio.gather(*map(self.batch, jobs))
         results = {id_: self.state["results"].get(id_, NO_RESULT) for id_ in self.requests}
         return {i: r.get("answer") or RuntimeError(r["error"]) for i, r in results.items()}
@@ -99,14 +97,11 @@ class Work:
 
     async def create(self, job, kind, **params):
         """Create a file or a batch once, even if the response is lost or the client is killed."""
-        api = getattr(self.client, kind)
-        mark = json.dumps(job.get("files") or job["name"])  # a batch or a file has it as a field
+        api, mark = getattr(self.client, kind), json.dumps(job.get("files") or job["name"])
 
         async def attempt():
-            newest = (await api.list(limit=100)).data if kind in job else []
-            made = [each for each in newest if mark in each.to_json()]
-            job.setdefault(kind, None)
-            self.save()
+            newest = (await api.list(limit=100)).data or []  # some have null
+            made = [each for each in newest if mark in each.to_json()]  # in a field of it
             return made[0] if made else await api.create(**params)
 
         if not job.get(kind):
@@ -162,6 +157,9 @@ def result_of(line):
     status, body = response.get("status_code"), response.get("body") or {}
     body = json.loads(body) if isinstance(body, str) else body
     error = line.get("error") or body.get("error")
+    ends = {body.get("status"), *(each.get("finish_reason") for each in body.get("choices") or ())}
+    if ends & {"length", "content_filter", "incomplete"}:  # the text is not all of the answer
+        error = {"code": "cut_off", "body": body}
     if body.keys() & {"choices", "output", "data"} and status in (200, None) and not error:
         return {"answer": body, "again": False}
     again = not error or status in PASSING or error.get("code") == "batch_expired"
@@ -180,6 +178,8 @@ async def repeated(attempt):
             may_appear = status in (400, 404) and "file" in str(error) and waited < HOUR / 2
             if waited > 5 * HOUR or (status not in PASSING and not may_appear):
                 raise
+            after = error.response.headers.get("retry-after", "") if status else ""
+            await asyncio.sleep(SCALE * int(after if after.isdecimal() else 0))
     raise TimeoutError("Only pages of a proxy came.")
 
 

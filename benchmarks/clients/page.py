@@ -20,11 +20,11 @@ MARKS = {
     "info": "i",
     "loud fail": "f",
     "fail": "**F**",
-    "not run": "-",
+    "not run": "-",  # or passed without having met the incident
     "": " ",
 }
-"""How the matrix shows outcomes; `""`: the client has not met the incident."""
-LOUD = ("was given up with", "was reported as failed (")
+"""How the matrix shows outcomes; `""`: the client has not been run through the incident."""
+LOUD = ("was given up with", "was reported as failed")
 """What is said of requests for which a client has reported an error."""
 
 INTRO = """\
@@ -42,11 +42,11 @@ openai-python has as an example.
 `·` pass, `u` unclean (all answers, but too many polls, or a result file that was not read), `i`
 info (the client gave up loudly and truthfully where not all answers can be had), `f` fail with an
 error for each request that has no answer, though it could have one, **F** any other fail: answers
-that are missing without a word or not true, requests submitted again without need, no end. `-` is
-out of scope; an empty cell is for an incident that the client has not been run through yet. The
-column *with* has the SDK that was installed beside the client. Each incident happens to few users:
-a client with many failures here can serve well for years. A failure says what the client would have
-to do on that day.
+that are missing without a word or not true, requests submitted again without need, no end. `-` not
+run: out of scope, or the incident did not happen to the client; an empty cell is for an incident
+that the client has not been run through yet. The column *with* has the SDK that was installed
+beside the client. Each incident happens to few users: a client with many failures here can serve
+well for years. A failure says what the client would have to do on that day.
 """
 
 NOTES = """\
@@ -55,9 +55,11 @@ How to read a failure:
 - *was given up with …*: the client raised an error, and all answers were there, or could be had.
 - *is missing from the results*: the client returned without a word on it.
 - *was given the answer to …*, *was reported as its answer*: what the client said is not true.
-- *2 batches with 20 lines in all were submitted*: the user pays twice. These runs were judged by
-  an earlier rule, which counted batches too. A client that tries refused lines again in a batch of
-  their own, as steadybatch documents, failed by it; today it passes. Their next run will say so.
+- *20 lines ran in 2 batches; 10 would do*: the user pays twice. What says *2 batches with 20 lines
+  in all were submitted* was judged by an earlier rule, which counted batches too: a client that
+  tries refused lines again in a batch of their own, as steadybatch documents, failed by it, and
+  passes today. By that rule clients also passed incidents that did not happen to them. The next
+  run of these cells will say so.
 - Lists without ids are paired by position, in the client's favour: one of another length is an
   error.
 """
@@ -94,6 +96,8 @@ class Client(NamedTuple):
 
 def outcome(case: dict[str, Any]) -> str:
     """The outcome of a case."""
+    if case["outcome"] == "pass" and case.get("unmet"):
+        return "not run"
     if case["outcome"] != "fail":
         return case["outcome"]
     is_loud = all(
@@ -133,7 +137,7 @@ def _most_failed(clients: list[Client]) -> Iterator[str]:
     failed, run = Counter[str](), Counter[str]()
     for client in clients:
         for id_, case in client.cases.items():
-            run[id_] += case["outcome"] != "not run"
+            run[id_] += outcome(case) != "not run"
             failed[id_] += case["outcome"] == "fail"
     yield "The incidents that most clients fail:\n"
     yield from (f"- {id_}: {count} of {run[id_]}" for id_, count in failed.most_common(12))
@@ -188,8 +192,9 @@ def _skipped(client: Client) -> dict[str, list[str]]:
     """The incidents that were not run, by the reason."""
     reasons: dict[str, list[str]] = {}
     for id_, case in client.cases.items():
-        if case["outcome"] == "not run":
-            reasons.setdefault(" ".join(case["reason"].split()), []).append(id_)
+        if outcome(case) == "not run":
+            reason = case["reason"] or case["unmet"]
+            reasons.setdefault(" ".join(reason.split()), []).append(id_)
     return reasons
 
 

@@ -122,6 +122,8 @@ def _conversation_error(body: Mapping[str, Any], _: Schema) -> BodyError | None:
                 return body_error("missing", f"messages[{index}].content")
             return body_error("no_content", f"messages.[{index}].content")
     error = _call_error(messages)
+    if error is None and body.get("tool_choice") is not None and not body.get("tools"):
+        error = body_error("choice_without_tools", "tool_choice")
     wants_json = _member(body.get("response_format"), "type") == "json_object"
     if error is None and wants_json and "json" not in str(messages).lower():
         return body_error("no_json", "messages")

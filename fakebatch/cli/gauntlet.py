@@ -22,7 +22,7 @@ from typing import IO, Annotated, Any, NoReturn
 
 import typer
 
-from fakebatch.cli.screen import console, error_console, fail, handling, reported
+from fakebatch.cli.screen import console, error_console, fail, finite, handling, reported
 from fakebatch.errors import UsageError
 from fakebatch.gauntlet.card import Card
 from fakebatch.gauntlet.case import Case, cases
@@ -71,7 +71,7 @@ def gauntlet(
         str, typer.Option(metavar="N/COUNT", help="A part of the incidents: 1/4.")
     ] = "1/1",
     timeout: Annotated[
-        float, typer.Option(help="The real seconds after which a client has no end.")
+        float, typer.Option(help="How many real seconds a client may take in one case.")
     ] = TIMEOUT,
     jobs: Annotated[int, typer.Option(min=1, help="How many clients run at the same time.")] = 1,
     leftovers: Annotated[
@@ -95,6 +95,7 @@ def gauntlet(
     requests that it does not report. It runs in a directory of its own, {state}, which is still
     there when a client that was killed is started again. Relative paths in COMMAND hold there too.
     """
+    finite(timeout, f"--timeout {TIMEOUT}", "is how many real seconds a client may take")
     failures = known_failures(known)
     chosen = cases(tuple(only or ()), _shard(shard))
     if dryrun:
@@ -251,8 +252,7 @@ class Process:
         names = {"input": "input.jsonl", "output": "output.jsonl", "state": "state", "log": "log"}
         paths = {name: self.folder / file for name, file in names.items()}
         paths["state"].mkdir(parents=True)
-        lines = (json.dumps(request) + "\n" for request in self.case.requests)
-        paths["input"].write_text("".join(lines))
+        paths["input"].write_text(self.case.jsonl)
         until = time.monotonic() + self.runs.timeout
         while True:
             paths["output"].unlink(missing_ok=True)
@@ -338,7 +338,7 @@ def _report(output: Path, raised: str | None) -> Report:
     try:
         content = output.read_bytes() if output.exists() else b""
     except OSError as error:
-        content, raised = b"", raised or f"its output cannot be read: {error.strerror}"
+        content, raised = b"", raised or f"an output that cannot be read: {error.strerror}"
     for number, row in enumerate(content.split(b"\n"), 1):
         if not row.strip():
             continue
@@ -347,6 +347,6 @@ def _report(output: Path, raised: str | None) -> Report:
             results.append({**result, "custom_id": result["custom_id"]})
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raised = (
-                raised or f"line {number} of its output has no custom_id or is no JSON: {error}"
+                raised or f"an output whose line {number} is no JSON or has no custom_id: {error}"
             )
     return trials.reported(results, raised)

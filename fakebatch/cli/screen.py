@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 from collections.abc import Callable, Generator, Sequence
@@ -14,7 +15,7 @@ import typer
 from rich.console import Console
 
 from fakebatch.dialects import DIALECTS
-from fakebatch.errors import FakeBatchError
+from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.rules import catalogue
 
 console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -57,6 +58,28 @@ def handling(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def finite(value: float, option: str, what: str, *, zero: bool = False) -> float:
+    """The value of a numeric option.
+
+    Args:
+        value: what came.
+        option: an example of the option: `--timeout 60`.
+        what: what it counts, with the verb that goes with it.
+        zero: whether it may be 0.
+
+    Raises:
+        UsageError: it is negative or not finite, or it is 0 and may not be.
+    """
+    if math.isfinite(value) and (value > 0 or (zero and value == 0)):
+        return value
+    least = "0 or more" if zero else "more than 0"
+    raise UsageError(
+        f"{option.partition(' ')[0]} {value:g} cannot be used.",
+        f"It {what}: a number that is {least}.",
+        f"Write for example {option}.",
+    )
 
 
 def read(file: str) -> bytes:

@@ -27,6 +27,7 @@ from fakebatch.cli.screen import (
     console,
     error_console,
     fail,
+    finite,
     handling,
     reported,
 )
@@ -108,7 +109,7 @@ class Options:
     ] = None
     fault_time_scale: Annotated[
         float,
-        typer.Option(min=0, help="The real seconds of one second of a rule's delays and gaps."),
+        typer.Option(help="The real seconds of one second of a rule's delays and gaps."),
     ] = 1.0
 
     @property
@@ -214,7 +215,13 @@ def _running(options: Options) -> Generator[Running]:
         token = secrets.token_urlsafe(16)
     worlds = options.worlds()
     handler = Handler(worlds, token, options.allow_host or (), not options.no_control)
-    limits = Limits(time_scale=options.fault_time_scale)
+    scale = finite(
+        options.fault_time_scale,
+        "--fault-time-scale 0.1",
+        "is how many real seconds one second of a rule lasts",
+        zero=True,
+    )
+    limits = Limits(time_scale=scale)
     with ExitStack() as stack:
         server = stack.enter_context(Server(handler, options.host, options.port, limits))
         running = Running(server.url, worlds, token)

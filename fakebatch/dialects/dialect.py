@@ -11,7 +11,15 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, get_args
 
 from fakebatch.dialects.errors import ErrorCode, ErrorKind, ErrorTemplate
-from fakebatch.dialects.settings import OneOf, address, build, duration, pattern, url_path
+from fakebatch.dialects.settings import (
+    OneOf,
+    address,
+    amount,
+    build,
+    duration,
+    pattern,
+    url_path,
+)
 from fakebatch.dialects.template import Sentence, Shape
 from fakebatch.durations import SECOND
 from fakebatch.ids import FORMS
@@ -63,6 +71,7 @@ OPERATIONS: tuple[OperationName, ...] = get_args(OperationName)
 
 # Type checkers see the plain types; `settings` applies the checks.
 Duration = Annotated[int, duration]
+Amount = Annotated[int, amount]
 IdForm = Annotated[str, Sentence(*FORMS)]
 ErrorShape = Annotated[str, Shape(_ERROR)]
 LineShape = Annotated[str, Shape(_LINE)]
@@ -216,30 +225,30 @@ class ResultLines:
 class Limits:
     """The limits of the service. Sizes are in bytes, times in seconds."""
 
-    batch_lines: int
-    batch_bytes: int
-    batch_inputs: int
+    batch_lines: Amount
+    batch_bytes: Amount
+    batch_inputs: Amount
     """Inputs of all requests for embeddings in a batch."""
-    batch_files: int | None
+    batch_files: Amount | None
     """Files with the purpose `batch` that may exist at once."""
-    file_bytes: int
-    upload_bytes: int
-    part_bytes: int
-    creates_per_hour: int
-    uploads_per_minute: int | None
+    file_bytes: Amount
+    upload_bytes: Amount
+    part_bytes: Amount
+    creates_per_hour: Amount
+    uploads_per_minute: Amount | None
     """1,000 are documented. Off by default, because here an upload takes no time: clients that are
     slower in reality would run into it."""
-    enqueued_tokens: int | None
+    enqueued_tokens: Amount | None
     """Prompt tokens of one model in all its batches that have not ended: 90,000 for gpt-4o in
     tier 1, 2,000,000 for gpt-4o-mini in another. Off by default: it depends on the account."""
-    enqueued_release: int
+    enqueued_release: Amount
     """How long a batch still counts after its end, in seconds."""
-    metadata_pairs: int
-    metadata_key: int
-    metadata_value: int
-    expiry_least: int
+    metadata_pairs: Amount
+    metadata_key: Amount
+    metadata_value: Amount
+    expiry_least: Amount
     """The least value of `expires_after.seconds` and `output_expires_after.seconds`."""
-    expiry_most: int
+    expiry_most: Amount
 
 
 @dataclass(frozen=True, slots=True)

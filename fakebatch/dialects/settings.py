@@ -44,6 +44,15 @@ class OneOf:
         raise ValueError(f"{value!r} is unknown", f"Known there: {listed}.")
 
 
+def amount(value: Any) -> int:
+    """A whole number that is not negative."""
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is not {_TYPES[int]}", f"It must be {_TYPES[int]}.")
+    if value < 0:
+        raise ValueError(f"{value} is negative", "It must be 0 or more.")
+    return value
+
+
 def duration(value: Any) -> int:
     """The microseconds of a number of seconds, or of text such as `1h30m`."""
     try:

@@ -80,16 +80,21 @@ class Card:
         return [
             *(self.story(verdict) for verdict in self.new),
             *(
-                f"{each.id}: {each.outcome}, and still listed as failing "
+                f"{each.id}: {each.outcome}, but still listed as a known failure "
                 f"({self.known.fails[each.id]})."
                 for each in self.mended
             ),
         ]
 
     def summary(self) -> str:
-        """`61 pass, 2 info, 1 fail (1 known)`."""
+        """`61 pass (2 without the incident), 2 info, 1 fail (1 known)`."""
         counts = Counter(each.outcome for each in self)
-        parts = [f"{count} {outcome}" for outcome, count in counts.items()]
+        unmet = Counter(each.outcome for each in self if each.unmet)
+        parts = [
+            f"{count} {outcome}"
+            + f" ({unmet[outcome]} without the incident)" * bool(unmet[outcome])
+            for outcome, count in counts.items()
+        ]
         known = sum(1 for each in self if self.fails(each) and each.id in self.known.fails)
         return ", ".join(parts) + (f" ({known} known)" if known else "")
 
@@ -113,8 +118,7 @@ class Card:
         for finding in verdict.findings:
             what, known, advice = finding.message
             lines += [f"  {finding.check}: {what}", f"    {known}", f"    {advice}"]
-        if verdict.reason:
-            lines.append(f"  {verdict.reason}")
+        lines += [f"  {why}" for why in (verdict.reason, verdict.unmet) if why]
         return _escaped("\n".join([*lines, f"  Alone: {self.command.format(id=verdict.id)}"]))
 
     def after_matrix(self) -> str:
@@ -122,8 +126,12 @@ class Card:
         notes = [
             f"{each.id}: {each.outcome}: {shorten(note, 200, placeholder='…')}"
             for each in self
-            if each.outcome in ("unclean", "info") and not self.fails(each)
-            for note in [*(finding.message[0] for finding in each.findings), each.reason]
+            if not self.fails(each)
+            for note in [
+                *(finding.message[0] for finding in each.findings),
+                each.reason,
+                each.unmet,
+            ]
             if note
         ]
         parts = [*self.problems, *(["\n".join(notes)] if notes else []), self.summary()]
@@ -154,7 +162,11 @@ class Card:
             group, _, name = each.id.partition("/")
             case = ET.SubElement(suite, "testcase", classname=group, name=name)
             if each.id in new | mended:
-                message = each.outcome if each.id in new else "mended, and still listed"
+                message = (
+                    each.outcome
+                    if each.id in new
+                    else "mended, but still listed as a known failure"
+                )
                 ET.SubElement(case, "failure", message=message).text = self.story(each)
             elif each.outcome == "not run":
                 ET.SubElement(case, "skipped", message=_escaped(each.reason))
@@ -184,6 +196,7 @@ def verdict_data(verdict: Verdict) -> dict[str, Any]:
             for each in verdict.findings
         ],
         "reason": verdict.reason,
+        "unmet": verdict.unmet,
         "elapsed": verdict.elapsed,
         "batches": verdict.batches,
         "lines": verdict.lines,

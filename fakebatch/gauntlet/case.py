@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -43,6 +44,11 @@ class Case:
     def id(self) -> str:
         """The id of the incident."""
         return self.incident.id
+
+    @property
+    def jsonl(self) -> str:
+        """The requests as the lines of a file. JSON has no NaN, and a client may write one."""
+        return "".join(json.dumps(request) + "\n" for request in self.requests)
 
     @property
     def kills(self) -> tuple[str, ...]:

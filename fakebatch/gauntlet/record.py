@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -18,6 +20,7 @@ from fakebatch.inspection.checks import Finding
 from fakebatch.replies.request import members
 from fakebatch.request_lines import RequestLine
 from fakebatch.rules.lines import ChangeCustomId, Corrupt, Drop, Duplicate, Fail
+from fakebatch.rules.scenario import AnyRule
 from fakebatch.service import Service
 from fakebatch.service.view import errors
 from fakebatch.wire.app import Handled
@@ -91,13 +94,26 @@ class Record:
     """The result files that it tried to download once they were written, in vain or not."""
     direct: tuple[tuple[str | None, Any], ...]
     """The requests that it made without a batch, and the bodies that answered them."""
-    polls: int
-    calls: int
+    calls: Mapping[str, int]
+    """How often it called each operation."""
     last_call: str
+    rules: tuple[tuple[AnyRule, int], ...] = ()
+    """The rules of the incident, and how often each was used."""
+    kills_left: tuple[str, ...] = ()
+    """The operations after which it was to be killed, and was not."""
     endless: tuple[str, str, str] | None = None
     """Why its wait was ended, if it had no end."""
     impolite: tuple[Finding, ...] = ()
     leftovers: tuple[Finding, ...] = ()
+
+    def calls_of(self, operation: str) -> int:
+        """How many calls of an operation it made; `*` is any."""
+        return sum(count for name, count in self.calls.items() if fnmatchcase(name, operation))
+
+    @property
+    def polls(self) -> int:
+        """How often it looked for the status of a batch."""
+        return self.calls_of("batches.retrieve") + self.calls_of("batches.list")
 
 
 @dataclass(eq=False)
@@ -122,8 +138,7 @@ class Watch:
     """Whether the client has been ended, and not been started again."""
     endless: tuple[str, str, str] | None = None
     """Why it had to be ended, if it would have gone on without end."""
-    _calls: int = 0
-    _polls: int = 0
+    _calls: Counter[str] = field(default_factory=Counter[str])
     last_call: str = "The client made no call."
     """In words."""
     _is_due: bool = False
@@ -151,13 +166,13 @@ class Watch:
     def _note(self, handled: Handled) -> None:
         request, operation, id_, reply, hit, _, at, status = handled
         name = operation.name if operation else f"{request.method} {request.path}"
-        self._calls += 1
+        self._calls[name] += 1
         injected = f", injected: {hit.rule}" if hit else ""
         answer = f"{status or 'no response'}{injected}"
-        self.last_call = f"Its last call was {name}{id_ and f' of {id_}'}: {answer}."
-        if self._calls >= MAX_CALLS:
+        self.last_call = f"The client's last call was {name}{id_ and f' of {id_}'}: {answer}."
+        if self._calls.total() >= MAX_CALLS:
             self.is_dead = True
-            made = f"The client has made {self._calls:,} calls."
+            made = f"The client has made {MAX_CALLS:,} calls."
             self.endless = (
                 made,
                 self.last_call,
@@ -166,8 +181,6 @@ class Watch:
             raise self.end(made)
         if operation is not None and operation.is_direct and status == 200:
             self._direct.append((request.body, reply.body))
-        elif name in ("batches.retrieve", "batches.list"):
-            self._polls += 1
         if name.startswith("batches.") and status == 200:
             self._looks[f"{name} {id_}"] = at, reply.body
         if name == "files.content":
@@ -207,9 +220,10 @@ class Watch:
             self._downloads,
             frozenset(id_ for id_, at in written.items() if self._tried.get(id_, -1) >= at),
             tuple(self._direct_answers()),
-            self._polls,
             self._calls,
             self.last_call,
+            tuple((rule, hits) for _, rule, hits in emulator.uses()),
+            tuple(self._left),
             self.endless,
             tuple(emulator.findings("min_poll_interval", min_interval=POLITE)) if polite else (),
             tuple(emulator.findings("no_leftover_files")),
@@ -248,7 +262,8 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
         how = f"is in a batch that stays {batch.end.status.value!r}"
         if batch.fails:
             codes = dict.fromkeys(str(entry.get("code")) for entry in errors(batch, Status.FAILED))
-            how = f"was in a batch that failed: {', '.join(codes) or 'without errors'}"
+            how = f"was in a batch that failed{': ' if codes else ' without errors'}"
+            how += ", ".join(codes)
         for line in batch.readable_lines:
             id_ = requests.find(line.custom_id, line.body)
             yield LineRecord(id_, "pending", how, ran=not batch.fails)

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from fakebatch.gauntlet.answers import Requests, cut_off, is_body, is_text_of, is_usable, texts
 from fakebatch.gauntlet.case import Case
 from fakebatch.gauntlet.record import BatchRecord, LineRecord, Record
+from fakebatch.gauntlet.unmet import unmet
 from fakebatch.inspection.checks import Finding
 from fakebatch.inspection.journal import moment_text
 
@@ -48,12 +49,19 @@ class Verdict:
     """What it objects to; the first is where the client went wrong first."""
     reason: str = ""
     """Why it was not run, or how the client gave up."""
+    unmet: str = ""
+    """Why the incident did not happen to the client; empty: it did."""
     elapsed: float = 0
     """In virtual seconds."""
     batches: int = 0
     lines: int = 0
     polls: int = 0
     calls: int = 0
+
+
+def is_missing(answer: object) -> bool:
+    """Whether a client reports nothing: None, or NaN, as a table has it where a cell is empty."""
+    return answer is None or answer != answer  # noqa: PLR0124
 
 
 def id_of(custom_id: object) -> str:
@@ -80,20 +88,22 @@ def judge(case: Case, record: Record, report: Report, *, leftovers: bool = False
     unclean = [*trial.uncleanness(leftovers=leftovers)]
     gave_up = trial.reason_of_giving_up
     outcome: Outcome = "unclean" if unclean else "pass"
+    findings, reason = wrong or unclean, ""
     if wrong:
         outcome = "fail"
     elif gave_up:
-        outcome = "info"
+        outcome, findings, reason = "info", [], gave_up
     return Verdict(
         case.id,
         outcome,
-        tuple(wrong or (() if gave_up else unclean)),
-        gave_up if outcome == "info" else "",
+        tuple(findings),
+        reason,
+        "" if wrong else unmet(case, record),
         (record.ended - record.began) / 1_000_000,
         len(record.batches),
         trial.billed,
         record.polls,
-        record.calls,
+        sum(record.calls.values()),
     )
 
 
@@ -148,15 +158,17 @@ class _Trial:
         by_kind = defaultdict[str, list[str]](list)
         for id_, answers in self.reported.items():
             if id_ not in self.requested.ids:
-                by_kind["was reported, and there is no such request"].append(id_)
+                by_kind["was reported, but no request has this custom_id"].append(id_)
                 continue
             for answer in answers:
-                if not isinstance(answer, Failure) and answer is not None:
+                if not isinstance(answer, Failure) and not is_missing(answer):
                     wrong = self.wrong(id_, answer)
                     if wrong:
                         by_kind[wrong].append(id_)
         for wrong, ids in by_kind.items():
-            advice = "Take an answer from a line of status 2xx with its own custom_id alone."
+            advice = (
+                "Take an answer only from a line with status 2xx and the custom_id of its request."
+            )
             yield self.finding("no lie", ids, f"{_named(ids)} {wrong}.", advice)
 
     def wrong(self, id_: str, answer: object) -> str:
@@ -172,9 +184,8 @@ class _Trial:
                 if is_body(answer, body) or is_text_of(answer, body):
                     return f"was given the answer to {other}"
         if not bodies:
-            how = self.fate(id_)
-            return f"{how}; {_short(answer)} was reported as its answer"
-        return f"got {_short(answer)} as its answer, and the service answered {_text(bodies[0])}"
+            return f"{self.fate(id_)}, but {_quoted(answer)} was reported as its answer"
+        return f"{_answered(bodies[0])}, but {_quoted(answer)} was reported as its answer"
 
     # --- no loss
 
@@ -184,9 +195,11 @@ class _Trial:
         for id_ in self.requested.ids:
             for what in filter(None, self.lost(id_)):
                 by_kind[what].append(id_)
+        does = self.case.incident.client
+        advice = f"A robust client {does[0].lower()}{does[1:]}"
         for what, ids in by_kind.items():
             known_facts = f"{_named(ids)} {what}."
-            yield self.finding("no loss", ids, known_facts, self.case.incident.client)
+            yield self.finding("no loss", ids, known_facts, advice)
 
     def lost(self, id_: str) -> Iterator[str]:
         """In which ways a request is not accounted for."""
@@ -201,10 +214,11 @@ class _Trial:
             raised = f"was given up with {(self.report.raised or '').rstrip('.')}"
             yield raised if self.case.incident.recoverable else self.thrown_away(id_, raised)
         for answer in answers:
-            if answer is None:
-                yield "was reported as None, neither an answer nor a failure"
+            if is_missing(answer):
+                yield "was reported with neither an answer nor an error"
             elif isinstance(answer, Failure):
-                failed = f"was reported as failed ({_short(answer.message)})"
+                why = f" ({_short(answer.message)})" if answer.message else ""
+                failed = f"was reported as failed{why}"
                 yield self.thrown_away(id_, failed)
 
     def thrown_away(self, id_: str, reported: str) -> str:
@@ -213,9 +227,9 @@ class _Trial:
         for _, line in self.lines.get(id_, ()):
             could = recoverable or line.file_id in self.record.downloads
             if line.is_readable and could and any(map(is_usable, line.answers)):
-                return f"{reported}, and it {self.fate(id_)}"
+                return f"{reported}, but it {self.fate(id_)}"
         if recoverable and self.never_ran(id_):
-            return f"{reported}, and could be answered: it {self.fate(id_)}"
+            return f"{reported}, but could be answered: it {self.fate(id_)}"
         return ""
 
     def never_ran(self, id_: str) -> bool:
@@ -300,9 +314,15 @@ class _Trial:
                 too_many.append(batch)
         if not too_many and self.billed <= most_lines:
             return
-        made = f"{_number(len(batches), 'batch')} with {_number(self.billed, 'line')} in all"
-        need = f"{_number(most_batches, 'batch')} with {_number(most_lines, 'line')} would do"
-        what = f"{made} were submitted; {need}."
+        ran = [batch.billed for batch in batches if batch.billed]
+        made = f"{_number(sum(ran), 'line')} ran in {_number(len(ran), 'batch')}"
+        direct = self.billed - sum(ran)
+        made += f", and {_number(direct, 'direct call')} had an answer" if direct else ""
+        what = f"{made}; {most_lines} would do."
+        if self.billed <= most_lines:
+            most = max(times.values())
+            often = [id_ or "a line of no request" for id_, n in times.items() if n == most]
+            what = f"{_named(often)} was in {_number(most, 'batch')}; {most_batches} would do."
         if not too_many:
             advice = "Do not make a direct call for a request that has been answered."
             yield self.finding("no double spend", [], what, advice, self.record.ended)
@@ -314,11 +334,11 @@ class _Trial:
             for batch in batches
             if extra_ids & {line.custom_id for line in batch.lines}
         )
-        known = f"The first that need not be is {extra.id}, created at {moment_text(since)}."
+        known = f"The first batch without need is {extra.id}, created at {moment_text(since)}."
         advice = (
-            "Before you repeat a create, look in the list of batches for the first one."
+            "Before you repeat a create, look for the first batch in the list of batches."
             if was_running
-            else "Submit a request again only if it failed in a way that passes, and only once."
+            else "Submit a request again only if its failure may be temporary, and only once."
         )
         ids = tuple(batch.id for batch in too_many)
         yield Finding("no double spend", ids, since, (what, known, advice))
@@ -333,7 +353,9 @@ class _Trial:
                 if any(self.is_seen(line, batch.created) for _, line in self.lines[id_])
             ]
             if ids and batch.billed:
-                what = f"{_named(ids)} was submitted again in {batch.id}: it {self.fate(ids[0])}."
+                what = (
+                    f"{_named(ids)} was submitted again in {batch.id}, but it {self.fate(ids[0])}."
+                )
                 known = f"{batch.id} was created at {moment_text(batch.created)}."
                 advice = "Submit only requests that have no answer yet."
                 message = (what, known, advice)
@@ -365,7 +387,7 @@ class _Trial:
         left = [id_ for id_ in self.record.shown if id_ not in self.record.tried]
         if left:
             files = (f"{id_} ({self.record.kinds[id_]})" for id_ in left)
-            what = f"{', '.join(files)}: never downloaded."
+            what = f"The client never downloaded {', '.join(files)}."
             advice = "Download output_file_id and error_file_id of every batch that has ended."
             yield self.finding("clean", left, what, advice, self.record.ended)
         if leftovers:
@@ -383,7 +405,7 @@ class _Trial:
                 if id_ is not None and id_ in self.record.written
             ]
             since = min([*moments, self.record.ended])
-        known = f"At {moment_text(since)}. {self.record.last_call}"
+        known = f"Since {moment_text(since)}. {self.record.last_call}"
         return Finding(verdict, tuple(objects), since, (what, known, advice))
 
 
@@ -409,5 +431,12 @@ def _short(value: object) -> str:
     return f"{text[:57]}..." if len(text) > 60 else text
 
 
-def _text(body: Any) -> str:
-    return repr(_short(next(iter(texts(body)), "")))
+def _quoted(answer: object) -> str:
+    return repr(_short(answer)) if isinstance(answer, str) else _short(answer)
+
+
+def _answered(body: Any) -> str:
+    """What a response body says: a predicate."""
+    text, cut = next(iter(texts(body)), ""), cut_off(body)
+    how = f"was answered with {_quoted(text)}" if text else "was answered without a text"
+    return f"{how} ({cut})" if cut else how

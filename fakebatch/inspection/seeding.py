@@ -246,7 +246,8 @@ def _line(line: object) -> Mapping[str, Any]:
 
 def _new_id(kind: str, id_: str | None, store: Container[str]) -> str | None:
     """The id that a test gives a new object; None if it gives none."""
-    if id_ is None or (id_ and "/" not in id_ and id_ not in store):
+    fits = id_ not in ("", ".", "..") and "/" not in (id_ or "")
+    if id_ is None or (fits and id_ not in store):
         return id_
     raise UsageError(
         f"fakebatch.{kind}.add: id={id_!r} cannot be used.",

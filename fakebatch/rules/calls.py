@@ -276,6 +276,8 @@ class CallSelector:
     """Hit all attempts of a call of the SDK, which counts as one."""
     id: str | None = None
     """Only requests with this id in their path: of a file, a batch or an upload."""
+    longer_than: Count | None = None
+    """Only requests whose body has more bytes."""
     where: Predicate | None = field(default=None, repr=False)
     """A predicate, called with the Request if all other conditions but order and chance hold."""
 
@@ -314,6 +316,7 @@ class CallSelector:
             fnmatchcase(operation, self.operation)
             and self.id in (None, id_)
             and self.key in (None, request.key)
+            and (self.longer_than is None or len(request.body) > self.longer_than)
             and since <= elapsed
             and (until is None or elapsed < until)
             and holds(self.where, request, "on_call", f"{request.method} {request.path}")

@@ -186,6 +186,7 @@ class Rules:
         key: str | None = None,
         through_retries: bool = False,
         id: str | None = None,  # noqa: A002  # as in the journal
+        longer_than: int | None = None,
         where: Callable[[Request], bool] | None = None,
     ) -> OnCall:
         """Select HTTP requests. Of several rules that hit a request the later wins.
@@ -201,6 +202,7 @@ class Rules:
             key: only requests with this API key.
             through_retries: hit all attempts of a call of the SDK, which counts as one.
             id: only requests with this id in their path: of a file, a batch or an upload.
+            longer_than: only requests whose body has more bytes.
             where: a predicate, called with the request: `method`, `path`, `query`, `headers`,
                 `body` (bytes).
 
@@ -217,6 +219,7 @@ class Rules:
             key=key,
             through_retries=through_retries or None,
             id=id,
+            longer_than=longer_than,
             where=where,
         )
 

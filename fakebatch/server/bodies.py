@@ -383,6 +383,9 @@ class CaseState:
     kill: tuple[str, ...]
     """The operations after which calls fail, until the client is started again: `restart`."""
     requests: tuple[dict[str, Any], ...]
+    """With null in place of NaN, which JSON does not have."""
+    jsonl: str
+    """The same as the lines of a file, with NaN where a client would write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,6 +404,8 @@ class VerdictState:
     findings: tuple[FindingState, ...]
     """What it objects to; the first is where the client went wrong first."""
     reason: str
+    unmet: str
+    """Why the incident did not happen to the client; empty: it did."""
     elapsed: float
     """In virtual seconds."""
     batches: int

@@ -323,13 +323,14 @@ def restart(world: World) -> bodies.CaseState:
 @route("POST", "results")
 def judge_results(world: World, body: bodies.Results) -> bodies.VerdictState:
     """Judge a client that has ended, by what it got and by what it did."""
-    sent = ({k: v for k, v in asdict(each).items() if v is not None} for each in body.results)
-    verdict = _trial(world).verdict(reported(sent, body.raised), leftovers=body.leftovers)
+    sent = reported(map(asdict, body.results), body.raised)
+    verdict = _trial(world).verdict(sent, leftovers=body.leftovers)
     return bodies.VerdictState(
         verdict.id,
         verdict.outcome,
         tuple(map(_finding, verdict.findings)),
         verdict.reason,
+        verdict.unmet,
         verdict.elapsed,
         verdict.batches,
         verdict.lines,
@@ -400,6 +401,7 @@ def _case(trial: Trial) -> bodies.CaseState:
         trial.case.dialect.environment,
         trial.case.kills,
         tuple({**request} for request in trial.case.requests),
+        trial.case.jsonl,
     )
 
 

@@ -67,9 +67,11 @@ def reported(results: Iterable[Mapping[str, Any]], raised: str | None = None) ->
     """What a client says that it got, from objects with a custom_id and an answer or an error."""
     return Report(
         tuple(
-            (id_of(each["custom_id"]), Failure(str(each["error"])) if "error" in each else answer)
+            (
+                id_of(each["custom_id"]),
+                each.get("answer") if each.get("error") is None else Failure(str(each["error"])),
+            )
             for each in results
-            for answer in [each.get("answer")]
         ),
         raised,
     )

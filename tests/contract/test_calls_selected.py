@@ -55,6 +55,21 @@ def test_an_outage_lasts_from_one_time_to_another(do: Driver, fakebatch: FakeBat
     assert failed == [*range(10, 20)]
 
 
+def test_a_request_that_is_too_long(do: Driver, fakebatch: FakeBatch) -> None:
+    """Only a request whose body has more bytes is hit; the shorter ones do not count."""
+    fakebatch.on_call("files.create", longer_than=2000, times=1).fail(413)
+    client = do.client.with_options(max_retries=0)
+    refused = list[int]()
+    for size in (10, 3000, 10, 3000):
+        try:
+            do(client.files.create, file=("a.jsonl", b" " * size), purpose="user_data")
+        except openai.APIStatusError as error:
+            refused.append(error.status_code)
+        else:
+            refused.append(0)
+    assert refused == [0, 413, 0, 0]
+
+
 def test_a_key_is_revoked_midway(do: Driver, fakebatch: FakeBatch) -> None:
     """From then on the old key is refused in the provider's words; a new one is accepted."""
     fakebatch.on_call(between=("1h", None), key="sk-old-key-of-mine").fail(401)

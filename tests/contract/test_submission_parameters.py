@@ -106,7 +106,7 @@ def limited_polls(do: Driver) -> Counter[int]:
 ONE_ENTRY = [{"code": "batch_failed", "message": "The batch failed."}]
 CASES: dict[str, tuple[str, dict[str, Any], Look, object]] = {
     "uploads of 500 bytes": ("upload-too-large", {"bytes": 500}, uploads(4, 2), [400, 200]),
-    "two refusals": ("upload-413-html", {"times": 2}, uploads(1, 1, 1), [413, 413, 200]),
+    "a narrower gateway": ("upload-413-html", {"bytes": 700}, uploads(10, 4, 1), [413, 413, 200]),
     "a longer processing": (
         "azure-file-pending",
         {"duration": "5m"},

@@ -70,6 +70,13 @@ def test_a_failure(pytester: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*During handling*")
 
 
+WITH_WEBHOOKS = """
+@pytest.mark.fakebatch_gauntlet("webhook/*")
+def test_client(fakebatch_gauntlet):
+    fakebatch_gauntlet.fake.webhooks.deliver_to(lambda body, headers: None)
+    fakebatch_gauntlet.check(run(fakebatch_gauntlet.requests))
+"""
+
 OUTCOMES = {
     "an exception where no client can do better": (marked('"completed-null-output"'), "passed"),
     "an exception where one can": (marked('"poll-5xx-kills-loop"'), "failed"),
@@ -115,6 +122,11 @@ OUTCOMES = {
     "a fixture without the marker": (TEST, "errors"),
     "an unknown keyword": (marked("only=3"), "errors"),
 }
+
+
+def test_an_endpoint_for_webhooks(pytester: pytest.Pytester) -> None:
+    """A test that takes webhooks meets their incidents."""
+    run_pytest(pytester, WITH_WEBHOOKS).assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize("sentence", OUTCOMES)

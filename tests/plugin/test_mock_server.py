@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 CONFTEST = """
@@ -82,3 +84,32 @@ def test_a_suite_for_a_mock_server_needs_none(pytester: pytest.Pytester) -> None
     pytester.makepyfile(SUITE)
     result = pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=4 * 13)
+
+
+MOCKED = """
+import httpx, pytest, respx
+from conftest import BASE_URL
+
+@pytest.fixture(name=FIXTURE)
+def copy_of_respx():
+    with respx.mock as router:
+        yield router
+
+def test_mocked(FIXTURE):
+    FIXTURE.get(f"{BASE_URL}/files/file_id").respond(json={"foo": "bar"})
+    assert httpx.get(f"{BASE_URL}/files/file_id").json() == {"foo": "bar"}
+"""
+
+
+@pytest.mark.parametrize("fixture", ["respx_mock", "respx2_mock"])
+def test_the_recipe_leaves_a_test_with_routes_of_its_own_alone(
+    fixture: str, pytester: pytest.Pytester
+) -> None:
+    """Of respx, and of the copy that the SDK's own tests have."""
+    pages = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text().split("```python\n")
+    [recipe] = [page.partition("```")[0] for page in pages if "def mock_server" in page]
+    pytester.makeconftest(recipe)
+    named = MOCKED.replace("name=FIXTURE", f"name={fixture!r}").replace("FIXTURE", fixture)
+    pytester.makepyfile(named)
+    result = pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)

@@ -42,11 +42,14 @@ def page() -> str:
 
 def summary(card: Card) -> Iterator[str]:
     """The outcomes of a card, and which incidents it does not pass."""
-    others = [each for each in card if each.outcome != "pass"]
+    others = [each for each in card if each.outcome != "pass" or each.unmet]
     yield f"The robust client: {card.summary()} of {len(card)}."
     if others:
         yield "\n| incident | outcome | its words |\n|---|---|---|"
-        yield from (f"| {each.id} | {each.outcome} | {_cell(each.reason)} |" for each in others)
+        yield from (
+            f"| {each.id} | {each.outcome} | {_cell(each.reason or each.unmet)} |"
+            for each in others
+        )
 
 
 def table(card: Card) -> Iterator[str]:
@@ -54,7 +57,7 @@ def table(card: Card) -> Iterator[str]:
     yield f"{card.summary()} of {len(card)}.\n\n| incident | outcome | |\n|---|---|---|"
     for each in card:
         findings = (f"{finding.check}: {finding.message[0]}" for finding in each.findings)
-        yield f"| {each.id} | {each.outcome} | {_cell(next(findings, each.reason))} |"
+        yield f"| {each.id} | {each.outcome} | {_cell(next(findings, each.reason or each.unmet))} |"
 
 
 def _cell(text: str) -> str:

@@ -225,6 +225,11 @@ ROWS = [
         {"operation": "files.*", "through_retries": True, "connect_error": {"why": "dns"}},
     ),
     Written(
+        "on_call('files.create', longer_than=300).fail(413)",
+        "on_call",
+        {"operation": "files.create", "longer_than": 300, "fail": {"status": 413}},
+    ),
+    Written(
         "on_call('files.content').truncate(0.5, framing='silent')",
         "on_call",
         {"operation": "files.content", "truncate": {"fraction": 0.5, "framing": "silent"}},

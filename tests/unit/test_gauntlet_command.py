@@ -71,35 +71,39 @@ OUTCOMES = {
             "batch = submitted(); ended(batch)\n"
             "write({'custom_id': r['custom_id'], 'error': 'lost'} for r in requests)"
         ),
-        "was reported as failed (lost), and it was answered in the output file",
+        "was reported as failed (lost), but it was answered in the output file",
     ),
     "a line without custom_id": (
         "write([{'answer': 1}])",
-        "line 1 of its output has no custom_id or is no JSON: 'custom_id'.",
+        "an output whose line 1 is no JSON or has no custom_id: 'custom_id'.",
     ),
     "an output that is a directory": (
         "import os; os.mkdir(target)",
-        "was given up with its output cannot be read: Is a directory.",
+        "was given up with an output that cannot be read: Is a directory.",
     ),
     "JSON of too many levels": (
         "open(target, 'w').write('[' * 100_000)",
-        "line 1 of its output has no custom_id or is no JSON: maximum recursion depth",
+        "an output whose line 1 is no JSON or has no custom_id: maximum recursion depth",
     ),
     "bytes that are no text": (
         "open(target, 'wb').write(b'\\xaf\\xfe')",
-        "line 1 of its output has no custom_id or is no JSON: 'utf-8' codec",
+        "an output whose line 1 is no JSON or has no custom_id: 'utf-8' codec",
     ),
     "half a line": (
         "write(answers(submitted())); out = open(target, 'r+'); out.truncate(out.seek(0, 2) - 50)",
-        "line 10 of its output has no custom_id or is no JSON: Unterminated string",
+        "an output whose line 10 is no JSON or has no custom_id: Unterminated string",
     ),
     "a custom_id that is a number": (
         "write([{'custom_id': 7, 'answer': 'x'}])",
-        "no lie: 7 (int) was reported, and there is no such request.",
+        "no lie: 7 (int) was reported, but no request has this custom_id.",
     ),
     "two results for an id": (
         "done = list(answers(submitted())); write([*done, done[3]])",
         "was reported 2 times.",
+    ),
+    "NaN, which is no answer": (
+        "write({'custom_id': r['custom_id'], 'answer': float('nan')} for r in requests)",
+        "was reported with neither an answer nor an error.",
     ),
     "control characters": (
         "sys.exit('\\0 and \\33[31m')",
@@ -119,6 +123,12 @@ def test_a_client_that_fails(sentence: str) -> None:
     result = gauntlet(code, *ONLY)
     assert result.exit_code == 1
     assert words in result.stdout
+
+
+def test_an_error_that_is_null() -> None:
+    """It is none: the answer beside it counts."""
+    code = "write({**each, 'error': None} for each in answers(submitted()))"
+    assert gauntlet(code, *ONLY).exit_code == 0
 
 
 def test_how_to_see_it_alone() -> None:
@@ -192,6 +202,19 @@ def test_no_command() -> None:
     result = CliRunner().invoke(app, ["gauntlet", *ONLY])
     assert result.exit_code == 1
     assert "Write for example fakebatch gauntlet -- python my_client.py" in result.stderr
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "0"])
+def test_a_timeout_that_is_no_time(value: str) -> None:
+    """It is told before any client runs: what came, what the option is, what to write."""
+    result = CliRunner().invoke(app, ["gauntlet", *ONLY, f"--timeout={value}", "--", "true"])
+    assert result.exit_code == 1
+    assert result.stderr.split("\n") == [
+        f"fakebatch: --timeout {value} cannot be used.",
+        "It is how many real seconds a client may take: a number that is more than 0.",
+        "Write for example --timeout 60.",
+        "",
+    ]
 
 
 def test_a_command_that_does_not_exist() -> None:
@@ -283,7 +306,7 @@ def test_a_client_that_forgets() -> None:
     """A client that submits again after it was killed pays twice."""
     result = gauntlet("write(answers(submitted()))", "--only", "restart-resubmits")
     assert result.exit_code == 1
-    assert "2 batches with 20 lines in all were submitted" in result.stdout
+    assert "20 lines ran in 2 batches" in result.stdout
 
 
 def test_known_failures(tmp_path: Path) -> None:
@@ -294,7 +317,7 @@ def test_known_failures(tmp_path: Path) -> None:
     assert gauntlet("", *ONLY, "--only", "webhook", "--known", str(known)).exit_code == 0
     mended = gauntlet(run, *ONLY, "--known", str(known))
     assert mended.exit_code == 1
-    assert "pass, and still listed as failing (12)." in mended.stdout
+    assert "pass, but still listed as a known failure (12)." in mended.stdout
 
 
 def test_formats() -> None:

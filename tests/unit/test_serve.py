@@ -95,6 +95,13 @@ STATUSES = {
         0,
         "",
     ),
+    "a scale that is no number": (
+        ["--fault-time-scale", "nan"],
+        "",
+        1,
+        "--fault-time-scale nan cannot be used.",
+    ),
+    "a scale below 0": (["--fault-time-scale", "-1"], "", 1, "a number that is 0 or more."),
     "no control plane": (
         ["--no-control"],
         CONTROL,

@@ -52,7 +52,7 @@ def file_quota_exhausted(trial: Trial) -> bool:
     try:
         trial.do.upload(trial.requests)
     except openai.BadRequestError as error:
-        return "batch files already" in error.message
+        return "quota of 0 batch files" in error.message
     return False
 
 

@@ -55,6 +55,7 @@ def bound(name: str, what: str, expected: str, got: str, code: str) -> Expected:
 ROLES = "'system', 'assistant', 'user', 'function', 'tool', and 'developer'"
 PARTS = "'text', 'image_url', 'input_audio', 'refusal', 'audio', and 'file'"
 SCHEMA_NAME = "response_format.json_schema.name"
+NO_TOOLS: dict[str, dict[str, Any]] = {"no tools": {}, "an empty list": {"tools": []}}
 NO_CONTENT = "Invalid value for 'content': expected a string, got null."
 PATTERN = "Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."
 
@@ -269,6 +270,28 @@ CHATS: dict[str, tuple[dict[str, Any], Expected]] = {
             None,
         ),
     ),
+    "stream_options alone": (
+        {"stream_options": {"include_usage": True}},
+        (
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+            "stream_options",
+            None,
+        ),
+    ),
+    **{
+        f"tool_choice with {name}": (
+            {"tool_choice": "none", **tools},
+            (
+                (
+                    "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' "
+                    "are specified."
+                ),
+                "tool_choice",
+                None,
+            ),
+        )
+        for name, tools in NO_TOOLS.items()
+    },
     "an unknown parameter": ({"foo": 1}, unknown("foo")),
     "an unknown member": ({"stream_options": {"foo": 1}}, unknown("stream_options.foo")),
     "an unknown parameter before a bad value": ({"temperature": 999, "foo": 1}, unknown("foo")),
@@ -306,6 +329,12 @@ ALLOWED: dict[str, dict[str, Any]] = {
         "messages": [{"role": "user", "content": "Reply in JSON."}],
         "response_format": {"type": "json_object"},
     },
+    "tool_choice with tools": {
+        "tools": [{"type": "function", "function": {"name": "f"}}],
+        "tool_choice": "required",
+    },
+    "an empty list of tools": {"tools": []},
+    "stream_options with stream": {"stream": True, "stream_options": {"include_usage": True}},
     "top_logprobs with logprobs": {"logprobs": True, "top_logprobs": 2},
     "members of a message that nobody knows": {"messages": [{**ASKS[0], "mood": "good"}]},
 }

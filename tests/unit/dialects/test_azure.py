@@ -36,6 +36,14 @@ CLIENTS: dict[str, Any] = {
     "the v1 API, the plain client": lambda: openai.OpenAI(
         base_url=f"{ENDPOINT}/openai/v1/", api_key="mine"
     ),
+    "the v1 API of Foundry": lambda: openai.OpenAI(
+        base_url="https://contoso.services.ai.azure.com/openai/v1/", api_key="mine"
+    ),
+    "the classic API of Foundry": lambda: openai.AzureOpenAI(
+        azure_endpoint="https://contoso.cognitiveservices.azure.com",
+        api_version=VERSION,
+        api_key="mine",
+    ),
 }
 
 

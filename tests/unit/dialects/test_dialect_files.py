@@ -149,6 +149,12 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a setting of another type": ("endpoints = 7", ": endpoints: 7 is not a list", "be a list"),
     "an item of another type": ("endpoints = [7]", ": endpoints: 7 is not a string", "a string"),
     "a string for true": ("skips_bad_lines = 'no'", ": 'no' is not true or false", "true or false"),
+    "a negative limit": ("limits.batch_lines = -1", ": limits.batch_lines: -1 is neg", "0 or more"),
+    "a negative limit that may be off": (
+        "limits.enqueued_tokens = -1",
+        ": limits.enqueued_tokens: -1 is negative",
+        "0 or more",
+    ),
     "true for a number": ("limits.batch_lines = true", "lines: True is not a whole n", "number"),
     "half a number": ("limits.batch_lines = 1.5", "lines: 1.5 is not a whole number", "number"),
     "a number for a limit": (

@@ -178,6 +178,67 @@ def test_a_client_that(sentence: str) -> None:
     assert judged(incident, change) == verdict
 
 
+def empty(results: Results) -> None:
+    results.update({id_: "" for id_, body in results.items() if not text(body)})
+
+
+SAID: dict[str, tuple[str, Change, str]] = {
+    # the incident, what becomes of the results, and what is said of it in a whole sentence
+    "an invented answer": (
+        "shuffled-order",
+        lambda results: results.update({"row-1": "Ottawa"}),
+        (
+            "row-1 was answered with 'Describe the harbour of Århus.', "
+            "but 'Ottawa' was reported as its answer."
+        ),
+    ),
+    "an answer to a request that is none": (
+        "shuffled-order",
+        lambda results: results.update({"row-0": "hi"}),
+        "row-0 was reported, but no request has this custom_id.",
+    ),
+    "an answer of another": (
+        "shuffled-order",
+        lambda results: results.update({"row-1": results["row-2"]}),
+        "row-1 was given the answer to row-2.",
+    ),
+    "an empty text for a refusal": (
+        "length-refusal-null-content",
+        empty,
+        " was answered without a text",
+    ),
+    "None": (
+        "shuffled-order",
+        lambda results: results.update({"row-1": None}),
+        "row-1 was reported with neither an answer nor an error.",
+    ),
+    "NaN": (
+        "shuffled-order",
+        lambda results: results.update({"row-1": float("nan")}),
+        "row-1 was reported with neither an answer nor an error.",
+    ),
+    "a failure without a reason": (
+        "shuffled-order",
+        lambda results: results.update({"row-1": ValueError()}),
+        "row-1 was reported as failed (ValueError), but it was answered in the output file of ",
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", SAID)
+def test_it_is_said(sentence: str) -> None:
+    """Each finding is a whole sentence, which a reader who has never seen one understands."""
+    incident, change, words = SAID[sentence]
+
+    def run(requests: list[dict[str, Any]]) -> Results:
+        results = fetched(requests)
+        change(results)
+        return results
+
+    [verdict] = fakebatch.run_gauntlet(run, only=incident, check=False)
+    assert words in verdict.findings[0].message[0]
+
+
 def test_the_first_moment() -> None:
     """A finding says what became of the request, where, and that the client did not look."""
 
@@ -188,8 +249,11 @@ def test_the_first_moment() -> None:
     what, known, advice = verdict.findings[0].message
     assert "is missing from the results: it failed with 400 in the error file of batch_" in what
     assert "which the client downloaded at 2026-01-01T01:00:00Z." in what
-    assert known.startswith("At 2026-01-01T01:00:00Z. Its last call was files.content of file-")
-    assert advice == cases("error-file-ignored")[0].incident.client
+    assert known.startswith(
+        "Since 2026-01-01T01:00:00Z. The client's last call was files.content of file-"
+    )
+    does = cases("error-file-ignored")[0].incident.client
+    assert advice == f"A robust client {does[0].lower()}{does[1:]}"
 
 
 def raises(_: object) -> Results:
@@ -205,18 +269,22 @@ def test_an_exception_where_answers_can_be_had() -> None:
 
 def test_an_exception_where_no_client_can_do_better() -> None:
     """Where no client gets all answers, an exception is a loud and truthful end."""
-    [verdict] = fakebatch.run_gauntlet(raises, only="file-quota-exhausted", check=False)
-    assert (verdict.outcome, verdict.reason) == ("info", "LookupError: no such thing")
+    [verdict] = fakebatch.run_gauntlet(fetched, only="file-quota-exhausted", check=False)
+    assert verdict.outcome == "info"
+    assert verdict.reason.startswith("BadRequestError: Error code: 400 - ")
 
 
 def test_giving_up_without_an_exception() -> None:
     """Failures of requests that never ran are the same end, whether raised or returned."""
 
     def run(requests: list[dict[str, Any]]) -> Results:
-        return {request["custom_id"]: LookupError("no room") for request in requests}
+        try:
+            return fetched(requests)
+        except openai.BadRequestError as error:
+            return {request["custom_id"]: error for request in requests}
 
-    card = fakebatch.run_gauntlet(run, only=("file-quota-exhausted", "new-fields"), check=False)
-    assert [each.outcome for each in card] == ["fail", "info"]
+    card = fakebatch.run_gauntlet(run, only=("file-quota-exhausted", "shuffled-order"), check=False)
+    assert [each.outcome for each in card] == ["pass", "info"]
 
 
 def test_a_loop_without_a_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,9 +357,9 @@ def test_direct_calls() -> None:
 
     def run(requests: list[dict[str, Any]]) -> Results:
         client = openai.OpenAI()
-        return {
+        return fetched(requests[5:]) | {
             each["custom_id"]: client.chat.completions.create(**each["body"]).model_dump()
-            for each in requests
+            for each in requests[:5]
         }
 
     def twice(requests: list[dict[str, Any]]) -> Results:
@@ -338,7 +406,7 @@ def a_part_created_twice(requests: list[dict[str, Any]]) -> Results:
     return divided(requests)
 
 
-LOOK = "Before you repeat a create, look in the list of batches for the first one."
+LOOK = "Before you repeat a create, look for the first batch in the list of batches."
 ONCE = "Submit only requests that have no answer yet."
 DIVIDED = {
     # the client, the incident, and what it is advised; empty: it passes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -345,8 +346,10 @@ def test_an_id_is_used_once(
     """Nor can it be one that no URL could hold."""
     add(fakebatch, "mine")
     number = len(fakebatch.files)
-    for id_, why in (("mine", "has or had this id"), ("a/b", "a URL"), ("", "a URL")):
-        with pytest.raises(UsageError, match=f"fakebatch.{kind}.add: id={id_!r} .*\n.*{why}"):
+    bad = dict.fromkeys(("a/b", "", ".", ".."), "a URL")
+    for id_, why in {"mine": "has or had this id", **bad}.items():
+        message = rf"fakebatch.{kind}.add: id={re.escape(repr(id_))} .*\n.*{why}"
+        with pytest.raises(UsageError, match=message):
             add(fakebatch, id_)
     assert len(fakebatch.files) == number
 

@@ -88,6 +88,8 @@ def test_what_goes_elsewhere_is_refused_in_three_lines(get: Get, fakebatch: Fake
 
 ANOTHERS = {
     "Azure": ("https://mine.openai.azure.com/openai/batches", "azure"),
+    "Azure's Foundry": ("https://mine.services.ai.azure.com/openai/v1/batches", "azure"),
+    "Azure, by its older name": ("https://a.cognitiveservices.azure.com/openai/files", "azure"),
     "Groq": ("https://api.groq.com/openai/v1/batches", "groq"),
 }
 

@@ -249,9 +249,8 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     "a number that is none": (
         {"on_call": [{"nth": "third", "reset": {}}]},
         "night.toml.on_call.1.nth: Input should be a valid integer; it was 'third'.",
-        "It takes operation, nth, times, between, chance, key, through_retries, id, where, "
-        + ", ".join(CallRule.verbs)
-        + ".",
+        "It takes operation, nth, times, between, chance, key, through_retries, id, "
+        "longer_than, where, " + ", ".join(CallRule.verbs) + ".",
     ),
     "one where several go": (
         {"on_batch": {"expire": {}}},

@@ -74,9 +74,47 @@ def test_a_case(url: str) -> None:
     ]
 
 
+def test_what_is_no_answer(url: str) -> None:
+    """NaN, which other languages write as null, is as little an answer as null or nothing is."""
+    [case] = opened(url, "shuffled-order")
+    address = f"{url}/w/{case['world']}/_fakebatch/results"
+    said = []
+    for answer in ('"answer": NaN', '"answer": null', '"error": null'):
+        sent = f'{{"results": [{{"custom_id": "row-1", {answer}}}]}}'
+        verdict: Any = requests.post(address, sent.encode(), timeout=30).json()
+        said.append(verdict["findings"][0]["message"][0])
+    assert said == ["row-1 was reported with neither an answer nor an error."] * 3
+
+
+def test_the_lines_of_a_case(url: str) -> None:
+    """JSON has no NaN, and the lines of a client may: a harness gets them as text, too."""
+    [case] = opened(url, "bad-json-line")
+    lines = [json.loads(line) for line in case["jsonl"].split("\n") if line]
+    contents = [line["body"]["messages"][0]["content"] for line in lines]
+    assert [each == each for each in contents] == [True, False, True]  # noqa: PLR0124
+    assert [each["body"]["messages"][0]["content"] for each in case["requests"]] == [
+        contents[0],
+        None,
+        contents[2],
+    ]
+
+
+def test_an_incident_that_did_not_happen(url: str) -> None:
+    """The verdict has the reason."""
+    [case] = opened(url, "webhook-before-output")
+    client = openai.OpenAI(base_url=url + case["path"], api_key=case["key"])
+    found = results(client, created(client, case["requests"]))
+    verdict = control(f"{url}/w/{case['world']}", "results", {"results": found})
+    reason = "No webhook was delivered: the client registered no endpoint."
+    assert (verdict["outcome"], verdict["unmet"]) == ("pass", reason)
+
+
 def test_a_failure_and_an_exception(url: str) -> None:
     """An error stands for one request, `raised` for all that are left."""
     [case] = opened(url, "file-quota-exhausted")
+    client = openai.OpenAI(base_url=url + case["path"], api_key=case["key"])
+    with pytest.raises(openai.BadRequestError):
+        created(client, case["requests"])
     world = f"{url}/w/{case['world']}"
     sent = {"results": [{"custom_id": "row-1", "error": "no room"}], "raised": "no room"}
     assert control(world, "results", sent)["outcome"] == "info"
