@@ -329,12 +329,13 @@ LATE: dict[str, FileRule] = {
 }
 
 
+@pytest.mark.parametrize("purpose", ["batch", "user_data"])
 @pytest.mark.parametrize("rule", LATE.values(), ids=LATE)
-def test_an_upload_changes_once_more_when(rule: FileRule) -> None:
+def test_an_upload_changes_once_more_when(rule: FileRule, purpose: str) -> None:
     """That is known before, and a difference that a client could see."""
     of = Provider()
     of.service.state.scenario = Scenario(on_file=(rule,))
-    of.upload()
+    of.upload(purpose=purpose)
     assert of.service.future(of.now).settles == T0 + 30 * SECOND
     of.wait(DAY)
     seconds = [T0 + second * SECOND for second in (28, 29, 30, 31)]
