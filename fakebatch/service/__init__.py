@@ -116,10 +116,10 @@ class Service:
         windows = (
             batch.expires - batch.created for batch in batches if batch.status(now) not in TERMINAL
         )
-        webhooks = max((attempt.at for attempt in [*state.undelivered]), default=0)
+        webhooks = (attempt.at for attempt in [*state.undelivered])
         return Future(
             settles=max(
-                max(webhooks, *settled, *map(self._settles, files), 0) + released,
+                max([0, *webhooks, *settled, *map(self._settles, files)]) + released,
                 state.file_creations.frees(limits.uploads_per_minute),
                 state.batch_creations.frees(limits.creates_per_hour),
             ),

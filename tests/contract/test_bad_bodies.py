@@ -122,14 +122,31 @@ def test_other_providers_refuse_the_basics_alone(name: str) -> None:
     assert DIALECTS[name].body_checks == "basics"
 
 
-def test_a_bad_body_among_plain_ones_is_found(do: Driver) -> None:
-    """Lines that look like the one before are judged in short; a difference is seen."""
+@pytest.mark.parametrize("ruled", [False, True])
+def test_a_bad_body_among_plain_ones_is_found(
+    do: Driver, fakebatch: FakeBatch, *, ruled: bool
+) -> None:
+    """Lines that look like the one before are judged in short; a difference is seen.
+
+    Each has its own error, beside lines that a rule selects, too.
+    """
+    if ruled:
+        fakebatch.on(custom_id="r-0").reply("hi")
     lines = [chat(f"r-{number}") for number in range(9)]
     for line in lines[2:]:
         line["body"] |= {"n": 1, "max_tokens": 9}
+    lines[3]["body"]["n"] = 999
     lines[4]["body"]["n"] = True
     lines[6]["body"]["messages"] = []
+    lines[7]["body"]["messages"] = [{"role": "user", "content": "hi", "name": 7}]
     lines[8]["body"]["messages"] = [{"role": "user", "content": None}]
     errors = do.results(do.run(lines).error_file_id)
 
-    assert {line["custom_id"] for line in errors} == {"r-4", "r-6", "r-8"}
+    codes = {line["custom_id"]: line["response"]["body"]["error"]["code"] for line in errors}
+    assert codes == {
+        "r-3": "integer_above_max_value",
+        "r-4": "invalid_type",
+        "r-6": "empty_array",
+        "r-7": "invalid_type",
+        "r-8": None,
+    }

@@ -227,17 +227,25 @@ def test_a_creation_whose_answer_is_lost_makes_a_second_batch(
     assert fakebatch.batches.last().id == batch.id
 
 
+REFUSED: dict[str, AddFault] = {
+    "an error": lambda c: c.fail(500),
+    "another answer": lambda c: c.reply(HTML, status=502),
+    "a timeout": lambda c: c.timeout(),
+    "a reset": lambda c: c.reset(),
+    "a server that hangs up": lambda c: c.disconnect(),
+}
+
+
+@pytest.mark.parametrize("add_fault", REFUSED.values(), ids=REFUSED)
 def test_a_fault_that_is_not_applied_changes_nothing(
-    do: Driver, fakebatch: FakeBatch, door: str
+    do: Driver, fakebatch: FakeBatch, door: str, add_fault: AddFault
 ) -> None:
-    """The first two creations never reached the service."""
-    reset = fakebatch.on_call("batches.create", nth=1).reset()
-    timeout = fakebatch.on_call("batches.create", nth=2).timeout()
+    """The first creation never reached the service."""
+    fault = add_fault(fakebatch.on_call("batches.create", nth=1))
     do.client = with_real_timeouts(do, door)
     do.create([chat("a")])
 
-    assert len(fakebatch.batches) == 1
-    assert (reset.hits, timeout.hits) == (1, 1)
+    assert (len(fakebatch.batches), fault.hits) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -155,3 +155,31 @@ def test_a_rule_that_fails_a_direct_call(
     fakebatch.on(contains="weather").fail(status, message="No.")
     with pytest.raises(error, match="No\\."):
         do(do.client.responses.create, model="gpt-4o", input="weather?")
+
+
+CLASSES = {
+    "a status below 500": (418, "The request is invalid.", "invalid_request_error"),
+    "the last of them": (499, "The request is invalid.", "invalid_request_error"),
+    "a status above 500": (504, "The server had an error", "server_error"),
+}
+
+
+@pytest.mark.parametrize(("status", "message", "kind"), CLASSES.values(), ids=CLASSES)
+def test_a_line_with_a_status_without_words_of_its_own(
+    do: Driver, fakebatch: FakeBatch, status: int, message: str, kind: str
+) -> None:
+    """It has those of its class, 400 or 500."""
+    fakebatch.on().fail(status)
+    [line] = do.results(do.run([chat("a")]).error_file_id)
+    error = line["response"]["body"]["error"]
+
+    assert line["response"]["status_code"] == status
+    assert (error["message"][: len(message)], error["type"]) == (message, kind)
+
+
+def test_a_direct_call_without_input_is_refused(do: Driver) -> None:
+    """Of several parameters of which one has to be there, the error names the first."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        do(do.client.responses.create, model="gpt-4o")
+
+    assert (caught.value.param, caught.value.code) == ("input", "missing_required_parameter")

@@ -174,6 +174,22 @@ NO_INCIDENT: dict[str, tuple[Callable[[FakeBatch], object], list[str]]] = {
             "`fakebatch incidents resume/restart-resubmits` shows how to make it happen.",
         ],
     ),
+    "three letters that names have": (
+        lambda fake: fake.incident("429"),
+        [
+            "fakebatch: There is no incident '429'.",
+            "Similar names: limits/rate-limited-429.",
+            LISTED,
+        ],
+    ),
+    "two letters, which too many names have": (
+        lambda fake: fake.incident("do"),
+        [
+            "fakebatch: There is no incident 'do'.",
+            f"The groups are {', '.join(GROUPS)}.",
+            LISTED,
+        ],
+    ),
     "something else": (
         lambda fake: fake.incident(5),  # type: ignore[arg-type]
         [

@@ -8,6 +8,7 @@ import pytest
 from fakebatch import UsageError
 from fakebatch.batch.batch import Batch, Counts
 from fakebatch.batch.lifecycle import Status
+from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.rules.batches import BatchRule, CancelTo, Expire, Schedule
 from fakebatch.rules.lines import Fail, LineRule
@@ -48,6 +49,7 @@ BEGINNING = (0, "validating")
 RUNNING = (10, "in_progress")
 CANCELLING = 606
 EXPIRING = 606
+SKIPPING = replace(OPENAI, skips_bad_lines=True)
 
 LIVES: dict[str, tuple[Batch, list[tuple[float, str]]]] = {
     "a valid batch completes": (
@@ -63,6 +65,14 @@ LIVES: dict[str, tuple[Batch, list[tuple[float, str]]]] = {
         [BEGINNING, RUNNING, (110, "finalizing"), (115, "completed")],
     ),
     "an invalid batch fails when validated": (batch(b"{}"), [BEGINNING, (10, "failed")]),
+    "a provider that skips bad lines fails a batch of them alone": (
+        batch(b"{}", dialect=SKIPPING),
+        [BEGINNING, (10, "failed")],
+    ),
+    "and runs the good ones": (
+        batch(b"{}\n" + requests(10), dialect=SKIPPING),
+        [BEGINNING, RUNNING, (110, "finalizing"), (115, "completed")],
+    ),
     "an empty batch fails when validated": (batch(b""), [BEGINNING, (10, "failed")]),
     "a batch without input file fails when validated": (
         batch(missing=True),
@@ -167,6 +177,7 @@ def test_a_cancel_keeps_the_past(cancelled: int, to: Any) -> None:
 
 SOME_FAIL = batch(scenario=failing("r-1", "r-4", "r-7"))
 NONE_FAIL = batch()
+TOO_LATE = CancelTo("completed")
 
 COUNTS: dict[str, tuple[Batch, float, Counts]] = {
     "validating: nothing is counted": (NONE_FAIL, 9.9, Counts()),
@@ -185,6 +196,14 @@ COUNTS: dict[str, tuple[Batch, float, Counts]] = {
     "cancelled while finalizing: all were done": (batch(cancelled=112), 999, Counts(10, 10)),
     "expired: lines that never ran have not failed": (overdue(), 2 * OVER, Counts(10, 5)),
     "cancelled while expiring": (overdue(OVER + 2), 2 * OVER, Counts(10, 5)),
+    "cancelled as the window ends, too late: all were done": (
+        batch(
+            scenario=Scenario(schedule=OVERDUE, on_batch=(BatchRule(cancel_to=TOO_LATE),)),
+            cancelled=OVER,
+        ),
+        2 * OVER,
+        Counts(10, 10),
+    ),
     "validated after the window: nothing ran": (
         scheduled(OVER + 99, 1, 5),
         2 * OVER,

@@ -360,13 +360,17 @@ def test_whatever_a_request_says_is_written_alike(
     assert json.loads(bytes(results(fast).output))["custom_id"] == custom_id
 
 
+@pytest.mark.parametrize(
+    "files", [ResultFiles(), ResultFiles(bom=True, trailing=2)], ids=["usual", "ends of its own"]
+)
 def test_a_file_too_long_to_hold_is_written_while_it_is_read(
-    monkeypatch: pytest.MonkeyPatch,
+    files: ResultFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says the same as one that is held, each time, and costs the same."""
-    held = results(batch())
+    scenario = Scenario(schedule=SCHEDULE, on_batch=(BatchRule(result_files=files),))
+    held = results(batch(scenario=scenario))
     monkeypatch.setattr(output_file, "MAX_CACHED", 100)
-    streamed = results(batch())
+    streamed = results(batch(scenario=scenario))
 
     assert isinstance(streamed.output, Streamed)
     assert (bytes(streamed.output), streamed.usage) == (held.output, held.usage)
@@ -378,7 +382,7 @@ def test_a_file_too_long_to_hold_is_written_while_it_is_read(
 def test_so_is_one_with_lines_that_rules_meet(
     rule: LineRule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the same error file."""
+    """With the same error file, and a size of which lines that never ran are no part."""
     scenario = Scenario(schedule=OVERDUE, on=(rule,))
     held = results(batch(requests(10), scenario=scenario))
     monkeypatch.setattr(output_file, "MAX_CACHED", 100)
@@ -386,6 +390,7 @@ def test_so_is_one_with_lines_that_rules_meet(
 
     assert isinstance(streamed.output, Streamed)
     assert replace(streamed, output=bytes(streamed.output)) == held
+    assert len(streamed.output) == len(held.output)
 
 
 @pytest.mark.parametrize(("share", "is_copied"), [(2, True), (3, False), (10, False)])

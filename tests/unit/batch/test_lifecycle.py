@@ -6,7 +6,15 @@ from itertools import pairwise, product
 import pytest
 
 from fakebatch.batch.batch import Batch
-from fakebatch.batch.lifecycle import TERMINAL, TRANSITIONS, Mark, Status, Timeline
+from fakebatch.batch.lifecycle import (
+    TERMINAL,
+    TRANSITIONS,
+    WHOLE,
+    Mark,
+    Progress,
+    Status,
+    Timeline,
+)
 from fakebatch.durations import SECOND
 from fakebatch.rules.batches import Schedule
 from fakebatch.rules.scenario import Scenario
@@ -111,3 +119,24 @@ def test_every_plan_agrees_with_its_timeline(made: Batch) -> None:
     for mark in made.timeline.marks:
         for now in (mark.at - 1, mark.at, mark.at + 1):
             assert made.status(now) is made.timeline.at(now).status
+
+
+PAUSES = {
+    "before anything is done": (0, 0),
+    "between two points": (100_000, 25),
+    "at a point": (200_000, 50),
+    "between the last two": (600_000, 75),
+    "with all the work done": (WHOLE, 100),
+}
+
+
+@pytest.mark.parametrize(("parts", "start"), PAUSES.values(), ids=PAUSES)
+def test_progress_can_pause(parts: int, start: int) -> None:
+    """Where so much is done; what comes after is as much later as the pause is long."""
+    steady = Progress.linear(0, 100, [(0.5, 0.2)])
+    paused = steady.stalled(parts, 40)
+    done = [paused.done(WHOLE, at) for at in range(200)]
+
+    assert done[: start + 1] == [steady.done(WHOLE, at) for at in range(start + 1)]
+    assert {*done[start : start + 41]} == {parts}
+    assert done[start + 40 :] == [steady.done(WHOLE, at) for at in range(start, 160)]

@@ -101,6 +101,7 @@ NO_RESULTS: dict[str, object] = {
     "no number": b'{"custom_id": "a", "response": {"body": {"a": NaN}}}',
     "nested too deep": b"[" * 100_000,
     "a status that is none": result("a", 999),
+    "a status before all that answer": result("a", 199),
     "a text as status": result("a", "200"),
     "a text as body": result("a", 200, "hi"),
 }

@@ -112,6 +112,7 @@ WORDS: dict[str, str] = {
     "on_call(key='sk-secret').fail(401, body={'a': 1})": "on_call(key=…).fail(401, body=…)",
     "on_call(times=math.inf).reset(applied=True)": "on_call(times=math.inf).reset(applied=True)",
     "on_batch(2, times=1).fail('x')": "on_batch(nth=2, times=1).fail('x')",
+    "on_batch().fail(message='x')": "on_batch().fail(message='x')",
     "on_batch().fail(errors=[{'code': 'x', 'line': 2}])": (
         "on_batch().fail(errors=({'code': 'x', 'line': 2},))"
     ),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise, starmap
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from fakebatch.batch.batch import BatchCreateParams
 from fakebatch.dialects import OPENAI, APIError, ErrorKind, Limits
 from fakebatch.durations import SECOND
 from fakebatch.rules.batches import Schedule
+from fakebatch.rules.files import FileRule, NotFoundFor, Processing
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Future, Service
 from fakebatch.service.view import batch_object
@@ -77,6 +79,14 @@ def test_an_upload_lives_as_long_as_its_purpose_says(
     assert of.there() == [file]
     of.wait(1)
     assert of.there() == ([file] if lives is None else [])
+
+
+@pytest.mark.parametrize("purpose", ["assistants", "user_data", "vision"])
+def test_a_file_for_anything_else_makes_no_batch(purpose: str) -> None:
+    """Whatever else it is for."""
+    of = Provider()
+    file = of.upload(purpose=purpose)
+    assert refused(lambda: of.create(file)) is ErrorKind.WRONG_PURPOSE
 
 
 RESULTS = {
@@ -217,6 +227,25 @@ def test_a_deleted_result_file_stays_deleted() -> None:
     assert of.seen(batch)["error_file_id"] is not None
 
 
+@pytest.mark.parametrize("kind", ["output", "error"])
+def test_a_result_file_does_not_need_the_other(kind: str) -> None:
+    """When one is deleted, the other keeps its content."""
+    of = Provider()
+    of.service.state.scenario = replace(failing("r-0"), schedule=SCHEDULE)
+    batch = of.create()
+    of.wait(HOUR)
+    of.service.state.settle(of.now)
+    ids = {name: of.seen(batch)[f"{name}_file_id"] for name in ("output", "error")}
+    deleted = ids.pop(kind)
+    [left] = ids.values()
+    before = of.service.state.files.retrieve(left, of.now).content
+    of.service.files.delete(deleted, of.now)
+    of.service.state.settle(of.now)
+    after = of.service.state.files.retrieve(left, of.now).content
+
+    assert bytes(after) == bytes(before) != b""
+
+
 @pytest.mark.parametrize("by_call", [False, True])
 def test_what_time_deletes_keeps_its_content(*, by_call: bool) -> None:
     """A batch may delete its input when it ends: it knows its lines, which a call would free."""
@@ -292,6 +321,25 @@ def test_whether_a_client_could_see_a_difference(start: int, end: int, *, differ
     of.create()
     of.wait(100 * DAY)
     assert of.service.changes(T0 + start * SECOND, T0 + end * SECOND) is differs
+
+
+LATE: dict[str, FileRule] = {
+    "it is processed": FileRule(processing=Processing("30s")),
+    "it can be found": FileRule(not_found_for=NotFoundFor("30s")),
+}
+
+
+@pytest.mark.parametrize("purpose", ["batch", "user_data"])
+@pytest.mark.parametrize("rule", LATE.values(), ids=LATE)
+def test_an_upload_changes_once_more_when(rule: FileRule, purpose: str) -> None:
+    """That is known before, and a difference that a client could see."""
+    of = Provider()
+    of.service.state.scenario = Scenario(on_file=(rule,))
+    of.upload(purpose=purpose)
+    assert of.service.future(of.now).settles == T0 + 30 * SECOND
+    of.wait(DAY)
+    seconds = [T0 + second * SECOND for second in (28, 29, 30, 31)]
+    assert [*starmap(of.service.changes, pairwise(seconds))] == [False, True, False]
 
 
 def test_a_file_knows_its_readers() -> None:

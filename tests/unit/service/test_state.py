@@ -17,6 +17,7 @@ from fakebatch.rules.lines import Fail, LineRule, Reply
 from fakebatch.rules.loading import dump, read
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Service, State
+from fakebatch.service.state import Rate
 from fakebatch.service.view import batch_object
 from fakebatch.wire.app import App
 from support.batches import CHAT, SCHEDULE, T0, failing, line, requests
@@ -215,3 +216,10 @@ def test_counts_belong_to_rules(
         provider.create()
     provider.state.scenario = change(provider.state.scenario)
     assert {*provider.state.hits} == kept
+
+
+def test_a_rate_knows_when_it_is_free_again() -> None:
+    """Once all its calls count no more; at once, if another is allowed now. Limits may change."""
+    rate = Rate(per=60)
+    assert [rate.allows(2, now) for now in (0, 10, 20)] == [True, True, False]
+    assert [rate.frees(limit) for limit in (1, 2, 3, None)] == [70, 70, 0, 0]

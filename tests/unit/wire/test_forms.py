@@ -44,6 +44,19 @@ def test_content_is_read_to_the_byte(content: bytes, size: int) -> None:
     assert [*fields(cut(body, size), b"--b")] == expected
 
 
+def test_a_head_may_be_cut_behind_long_content() -> None:
+    """What has been read of a piece does not count as a long head."""
+    content = b"x" * 2 * LONGEST
+    body = field(content) + field(b"2", b"X: y") + END
+    at = body.index(b"X: y") + 1
+    assert [*fields([body[:at], body[at:]], b"--b")] == [(b"", content), (b"X: y", b"2")]
+
+
+def test_content_may_have_as_much_before_it_as_behind() -> None:
+    """It is still not the whole piece."""
+    assert [*fields([b"--b\r\n\r\nhello\r\n--b--"], b"--b")] == [(b"", b"hello")]
+
+
 BROKEN = {
     "nothing": b"",
     "no delimiter": b"hello\r\n",
