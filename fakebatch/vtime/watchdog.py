@@ -73,6 +73,8 @@ class Watchdog:
         self._pause, self._alarm, self._running = (_thread.allocate_lock() for _ in range(3))
         self._pause.acquire()
         self._stopped = False
+        self._overtaken = False
+        """Whether somebody has had a turn before an answer came that is pending still."""
 
     def watch(self) -> None:
         """Begin to watch, if it does not yet."""
@@ -127,11 +129,14 @@ class Watchdog:
         waiters = scheduler.parked.values()
         blocked = None not in waits and all(waiter.blocked() for waiter in waiters)
         calls = [call for wait in waits for call in wait or ()]
-        if blocked and self._stands_still([*scheduler.pending_answers(waiters), *calls]):
-            blocked = False
+        if blocked:
+            blocked = not self._stands_still([*scheduler.pending_answers(waiters), *calls])
             # The answer may wait for somebody who waits for a turn, and holds a lock in a database.
-            if waited > _STILL and scheduler.wake_next(at_this_moment=True):
+            patience = _STILL_AGAIN if self._overtaken else _STILL
+            if not blocked and waited > patience and scheduler.wake_next(at_this_moment=True):
+                self._overtaken = True
                 return
+            self._overtaken &= not blocked
         if (blocked or worked > _BUSY) and scheduler.wake_next(beside_work=not blocked):
             return
         patience = _PATIENCE_WITH_OTHERS if scope.may_be_woken_from_outside() else _PATIENCE
