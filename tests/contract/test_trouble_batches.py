@@ -298,6 +298,10 @@ SHOWN: dict[str, tuple[dict[str, Any], Callable[[Any], bool]]] = {
         {"statuses": {"completed": "done"}},
         lambda wire: wire["status"] == "done",
     ),
+    "several at the end: the last": (
+        {"statuses": {"completed": ["done", "archived"]}},
+        lambda wire: wire["status"] == "archived",
+    ),
 }
 
 
