@@ -263,6 +263,9 @@ class Result(NamedTuple):
     """So much of the tests of its line it has survived."""
 
 
+NEW = Result("survived", 0)
+
+
 def judge(copy: Path, mutant: Mutant, tests: list[str], seconds: float) -> str:
     """What becomes of it: "survived", "killed", or "hung" if the tests take longer."""
     file = copy / mutant.file
@@ -362,7 +365,7 @@ def main() -> int:
         sampled.write_text(json.dumps(sample(copies[0], arguments.mutants, seed=0)))
     mutants = [Mutant(*fields) for fields in json.loads(sampled.read_text())]
     lines = results_file.read_text().splitlines() if results_file.exists() else []
-    results = defaultdict[str, Result](lambda: Result("survived", 0))
+    results = defaultdict[str, Result](lambda: NEW)
     results |= {mutant: Result(*result) for mutant, *result in map(json.loads, lines)}
     recorded = Recorded(copies)
     free = SimpleQueue[Path]()
@@ -394,7 +397,8 @@ def main() -> int:
     due = [mutant for mutant in mutants if is_due(results[str(mutant)])]
     with ThreadPoolExecutor(len(copies)) as pool:
         deque(pool.map(judge_next, due[: arguments.judge]), maxlen=0)
-    print(Counter(results[str(mutant)] for mutant in mutants))
+    ends = (results[str(mutant)] for mutant in mutants)
+    print(Counter("to be judged" if end == NEW else end.outcome for end in ends))
     return 0
 
 
