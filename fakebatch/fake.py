@@ -53,6 +53,7 @@ class FakeBatch(Emulator, Clients):
         faults: the requests that rules of `on_call` hit: `fired`.
         base_url: the address for clients.
         dialects: the providers, as values; `dialect` is the first.
+        services: the services that are emulated, each with its `state`.
 
     Args:
         seed: decides ids, shuffles and vectors: the same seed gives the same bytes.

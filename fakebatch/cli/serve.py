@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from importlib.metadata import version
@@ -392,5 +392,8 @@ def _run(command: Sequence[str], env: dict[str, str]) -> int:
             process.send_signal(number)
 
     with handling(ENDING, hand_on):
-        status = process.wait()
+        # the system may give a signal to a thread of the server, which does not end a longer wait
+        while (status := process.poll()) is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.5)
     return 128 - status if status < 0 else status

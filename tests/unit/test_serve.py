@@ -382,7 +382,7 @@ def test_a_signal_ends_exec_and_its_command(code: str, number: int) -> None:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
         _, errors = process.communicate(timeout=30)
-    assert process.returncode == 128 + number
+    assert process.returncode == 128 + number, errors
     assert "fakebatch timeline: http://127.0.0.1:" in errors
     assert "Traceback" not in errors
 
