@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -186,9 +186,15 @@ class Runs:
     ) -> list[Verdict]:
         """The verdicts, by `jobs` threads. If that is interrupted, no process stays behind."""
         with ThreadPoolExecutor(jobs) as pool:
+            futures = [pool.submit(verdict, case) for case in chosen]
             try:
-                return [*pool.map(verdict, chosen)]
+                # the system may give a signal to another thread, which does not end a longer wait
+                while not all(future.done() for future in futures):
+                    for future in wait(futures, 0.5, FIRST_EXCEPTION).done:
+                        future.result()
+                return [future.result() for future in futures]
             except BaseException:  # also Ctrl-C, which clients in sessions of their own do not see
+                pool.shutdown(wait=False, cancel_futures=True)
                 self.stop()
                 raise
 
