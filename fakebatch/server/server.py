@@ -11,8 +11,8 @@ from fakebatch.server.connection import DEFAULT_LIMITS, Answer, Connection, Limi
 from fakebatch.server.reactor import Reactor
 
 BACKLOG = 1024
-MAX_CONNECTIONS = 1_000
-"""Further clients wait until one of these connections ends."""
+MAX_CONNECTIONS = 500 if sys.platform == "win32" else 1_000
+"""Further clients wait until one of these ends. `select` of Windows takes 512 sockets."""
 FULL = 0.05
 """A server that has so many, or no descriptors, tries again after so many seconds."""
 SWITCH_INTERVAL = 0.0005
