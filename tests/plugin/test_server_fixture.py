@@ -91,8 +91,9 @@ FAILS = {
     "a request that was refused": (
         """
 def test_it(fakebatch_server):
-    with pytest.raises(urllib.error.HTTPError):
+    with pytest.raises(urllib.error.HTTPError) as refused:
         get(fakebatch_server, "/assistants")
+    refused.value.close()
 """,
         "fakebatch: GET /assistants is not emulated.",
         {"passed": 1, "errors": 1},
