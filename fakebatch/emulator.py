@@ -225,7 +225,7 @@ class Emulator(Checks, Rules):
     @property
     def dialect(self) -> Dialect:
         """The provider; of several the first."""
-        return self._service.dialect
+        return self._service.state.dialect
 
     def incident(self, which: Incident, **parameters: Any) -> None:
         """Make a known incident happen: its name, a Scenario, a file, or several as a tuple.

@@ -102,6 +102,8 @@ class Batch:
 
     def selected_by(self, matching: tuple[int, ...], rules: tuple[int, ...]) -> Batch:
         """The same batch with these rules of `on_batch`; its validation is kept."""
+        if (matching, rules) == (self.matching, self.rules):
+            return self
         selected = replace(self, matching=matching, rules=rules)
         vars(selected)["_once"] = self._once
         return selected
@@ -170,7 +172,7 @@ class Batch:
     @cached_property
     def overrides(self) -> BatchOverrides:
         """What the rules of `on_batch` change about this batch."""
-        return self.scenario.batch_overrides(self.rules)
+        return self.scenario.batch_overrides(self.rules) if self.rules else NO_OVERRIDES
 
     @computed_once_shared
     def validation(self) -> Validation:

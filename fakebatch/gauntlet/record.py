@@ -298,7 +298,9 @@ def _outcome(
     """How a line that ran ended, its answers, and whether it is in the output file."""
     result, how = (
         outcome.result,
-        partial(respond, dialect=service.dialect, id_factory=batch.id_factory, now=batch.written),
+        partial(
+            respond, dialect=service.state.dialect, id_factory=batch.id_factory, now=batch.written
+        ),
     )
     reply = how(line, result)
     if not reply.succeeded:

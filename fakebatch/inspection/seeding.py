@@ -119,7 +119,7 @@ class Batches(Collection[BatchView]):
                 batch has or had the id.
         """
         service, now = self._services[0], self._now()
-        scenario, dialect = service.state.scenario, service.dialect
+        scenario, dialect = service.state.scenario, service.state.dialect
         _check("status", status, status in [*Status], ", ".join(Status), "in_progress")
         at, id_ = _past(created, now), _new_id("batches", id, service.state.batches)
         files = service.state.files
@@ -203,7 +203,7 @@ class Uploads(Collection[UploadView]):
                 the id, or there is no such purpose.
         """
         service, now = self._services[0], self._now()
-        lives = service.dialect.pace.keeps_uploads
+        lives = service.state.dialect.pace.keeps_uploads
         known = get_args(UploadStatus)
         _check("status", status, status in known, ", ".join(known), known[0], kind="uploads")
         at = now if created is None else _past(created, now)
@@ -365,7 +365,7 @@ def _past(created: moments.Moment, now: int) -> int:
 
 
 def _refused(kind: str, refusal: APIError, service: Service, problem: str = "") -> UsageError:
-    message = service.dialect.errors[refusal.kind].message.format_map(refusal.values)
+    message = service.state.dialect.errors[refusal.kind].message.format_map(refusal.values)
     return UsageError(
         f"The service would have refused this {kind}{problem and f': {problem}'}.",
         f"Its error would have been: {message}",

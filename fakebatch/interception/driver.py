@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from importlib import import_module
+from threading import get_ident
 from typing import Any, NamedTuple
 
 import anyio
@@ -69,7 +70,7 @@ def wait(seconds: float) -> Step:
 def _adopt_caller() -> None:
     """Let a thread that was there before the clock live in virtual time: it belongs to the test."""
     running = scheduler.current
-    if running is not None and scheduler.for_this_thread() is None:
+    if running is not None and get_ident() not in running.scope.living:
         # Imported already, by the session: most tests need neither asyncio nor the patches.
         from fakebatch.vtime import threads  # noqa: PLC0415
 

@@ -92,9 +92,9 @@ def next_change(service: Service, ids: Iterable[str], now: int) -> int | None:
 def _changes(record: Batch | FileRecord, service: Service, now: int) -> Iterator[int]:
     """Moments at which a batch or a file looks different; `NEVER` for an unfinished batch."""
     if isinstance(record, FileRecord):
-        overrides, statuses = record.overrides, service.dialect.files.statuses
+        overrides, statuses = record.overrides, service.state.dialect.files.statuses
         yield from (record.created + overrides.found_after, record.created + overrides.ready_after)
-        if record.purpose != service.dialect.results_purpose:
+        if record.purpose != service.state.dialect.results_purpose:
             yield from (record.created + seconds * SECOND for seconds in statuses.values())
     elif record.is_validating(now):  # what follows is not known before the lines are validated
         yield record.validated

@@ -64,11 +64,6 @@ class Service:
         self.uploads = Uploads(self.state, self.files)
         self.batches = Batches(self.state)
 
-    @property
-    def dialect(self) -> Dialect:
-        """The provider, with the limits of the scenario."""
-        return self.state.dialect
-
     def respond(self, endpoint: str, body: Mapping[str, Any], now: int) -> LineResponse:
         """The response to a direct call, which is that to a line of a batch.
 
@@ -101,13 +96,13 @@ class Service:
 
     def models(self) -> list[str]:
         """The names of the models, sorted."""
-        dialect = self.dialect
+        dialect = self.state.dialect
         offered = {*dialect.batch_models, *dialect.snapshots, *dialect.snapshots.values()}
         return sorted(self.state.models or offered)
 
     def future(self, now: int) -> Future:
         """The changes to come if no client makes another call: of objects and of rate limits."""
-        state, dialect = self.state, self.dialect
+        state, dialect = self.state, self.state.dialect
         state.settle(now)
         batches, limits = [*state.batches.all()], dialect.limits
         files = [file for file in state.files.all() if file.deleted is None]
@@ -141,6 +136,6 @@ class Service:
 
     def _settles(self, file: FileRecord) -> int:
         """When a file can be found and has its last status."""
-        if file.purpose == self.dialect.results_purpose:
+        if file.purpose == self.state.dialect.results_purpose:
             return file.created + file.overrides.found_after
-        return file.created + settles_after(file.overrides, self.dialect)
+        return file.created + settles_after(file.overrides, self.state.dialect)

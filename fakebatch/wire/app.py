@@ -123,7 +123,7 @@ class App:
     def _answer(self, call: Call) -> tuple[Reply, str, bool]:
         """The reply without faults, the id that it is about, and whether the call succeeded."""
         request, operation, id_, now, _ = call
-        dialect = self.service.dialect
+        dialect = self.service.state.dialect
         try:
             self._check_key(request, id_)
             if operation is None:
@@ -133,7 +133,7 @@ class App:
             return self._error(call, dialect.errors[error.kind], error.values), id_, False
 
     def _check_key(self, request: Request, id_: str) -> None:
-        dialect, key = self.service.dialect, ""
+        dialect, key = self.service.state.dialect, ""
         if self.is_signed(request, request.path, id_):
             return
         for name, scheme in dialect.auth.items():
@@ -152,12 +152,14 @@ class App:
 
         It needs no key: the signature is that of the file.
         """
-        is_download = path == f"/files/{id_}/content" and bool(self.service.dialect.results_url)
+        is_download = path == f"/files/{id_}/content" and bool(
+            self.service.state.dialect.results_url
+        )
         return is_download and request.query.get("signature") == signature(id_)
 
     def _usual_error(self, call: Call, status: int) -> Reply:
         """The error that the provider usually sends with a status."""
-        dialect, resource = self.service.dialect, call.request.path.split("/")[1]
+        dialect, resource = self.service.state.dialect, call.request.path.split("/")[1]
         kind = {401: ErrorKind.WRONG_KEY, 404: _NOT_FOUND.get(resource)}.get(status)
         if kind is None:
             errors = dialect.line_errors
@@ -169,7 +171,7 @@ class App:
 
     def _error(self, call: Call, template: ErrorTemplate, values: Mapping[str, object]) -> Reply:
         """An error response in the provider's words and shape."""
-        status, shapes = template.status, self.service.dialect.shapes
+        status, shapes = template.status, self.service.state.dialect.shapes
         error = {
             "message": template.message.format_map(values),
             "type": template.type,
@@ -318,10 +320,10 @@ class Sites:
         own: Mapping[str, Sequence[App]] = MappingProxyType({}),
     ) -> None:
         self._own = {key: dict(zip(apps, others, strict=True)) for key, others in own.items()}
-        self.base_urls = tuple(url for app in apps for url in app.service.dialect.base_urls)
+        self.base_urls = tuple(url for app in apps for url in app.service.state.dialect.base_urls)
         self._apps: dict[Base, App] = {}
         for app in apps:
-            for url in app.service.dialect.base_urls:
+            for url in app.service.state.dialect.base_urls:
                 if self._apps.setdefault(Base.of(url), app) is not app:
                     raise _shared(f"the address {url}")
         self.hosts = {base.host for base in self._apps}
@@ -336,7 +338,7 @@ class Sites:
         for base, app in self._apps.items():
             path = base.path_below(request)
             if path is not None:
-                direct_paths = app.service.dialect.direct_paths
+                direct_paths = app.service.state.dialect.direct_paths
                 operation, id_ = route(request.method, path, direct_paths)
                 if self._own:
                     app = self._owner(app, request, path, id_)  # noqa: PLW2901

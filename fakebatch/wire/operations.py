@@ -53,7 +53,7 @@ class Operation(NamedTuple):
         answer = self.handle(service, request, id_, now)
         if isinstance(answer, Created):
             answer, id_ = answer
-        status = service.dialect.answers.get(self.name, 200)
+        status = service.state.dialect.answers.get(self.name, 200)
         if isinstance(answer, Reply):
             return answer._replace(status=status) if answer.status == 200 else answer, id_
         # observed in Aug 2026: an indent of two spaces (but none from batches.cancel, 2025), and a
@@ -160,15 +160,15 @@ def create_file(service: Service, request: Request, _: str, now: int) -> Created
         purpose=params.text(texts, "purpose"),
         filename=form["file"].filename or "upload",
         content=form["file"].content,
-        expires_after=params.form_expiry(texts, "expires_after", service.dialect.limits),
+        expires_after=params.form_expiry(texts, "expires_after", service.state.dialect.limits),
     )
-    return Created(view.uploaded_file(file, service.dialect, now), file.id)
+    return Created(view.uploaded_file(file, service.state.dialect, now), file.id)
 
 
 @operation("files.list", "GET", "/files")
 def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
     """A query: `purpose`, `order`, `limit` and `after`."""
-    query, listing = request.query, service.dialect.files_list
+    query, listing = request.query, service.state.dialect.files_list
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise APIError(ErrorKind.BAD_ORDER)
@@ -182,28 +182,28 @@ def list_files(service: Service, request: Request, _: str, now: int) -> Wire:
         newest_first=order == "desc",
         where=lambda file: file.overrides.listed and purpose in (None, file.purpose),
     )
-    data = [view.file_object(file, service.dialect, now) for file in files]
+    data = [view.file_object(file, service.state.dialect, now) for file in files]
     return view.page(data, listing, has_more=has_more)
 
 
 @operation("files.retrieve", "GET", "/files/{id}")
 def retrieve_file(service: Service, _: Request, id_: str, now: int) -> Wire:
     """The File object; its bytes are at `/content`."""
-    return view.file_object(service.state.file(id_, now), service.dialect, now)
+    return view.file_object(service.state.file(id_, now), service.state.dialect, now)
 
 
 @operation("files.delete", "DELETE", "/files/{id}")
 def delete_file(service: Service, _: Request, id_: str, now: int) -> Wire:
     """Takes effect at once; a batch that is still validating the file fails."""
     service.files.delete(id_, now)
-    return view.deleted_file(id_, service.dialect)
+    return view.deleted_file(id_, service.state.dialect)
 
 
 @operation("files.content", "GET", "/files/{id}/content")
 def file_content(service: Service, request: Request, id_: str, now: int) -> Reply:
     """The bytes, the same at every download, or those of a `Range`."""
     file = service.state.file(id_, now)
-    if file.purpose in service.dialect.private_purposes:
+    if file.purpose in service.state.dialect.private_purposes:
         raise APIError(ErrorKind.NOT_DOWNLOADABLE, purpose=file.purpose)
     # headers are ASCII: RFC 6266 encodes other names, and has a fallback for older clients
     plain = re.sub(r'[^ -~]|["\\]', "_", file.filename)
@@ -211,7 +211,7 @@ def file_content(service: Service, request: Request, id_: str, now: int) -> Repl
     if plain != file.filename:
         disposition += f"; filename*=UTF-8''{quote(file.filename, safe='')}"
     headers = {
-        "content-type": service.dialect.files.content_type,
+        "content-type": service.state.dialect.files.content_type,
         "content-disposition": disposition,
     }
     content = file.content if isinstance(file.content, bytes) else file.content.read()
@@ -232,7 +232,7 @@ def file_content(service: Service, request: Request, id_: str, now: int) -> Repl
 def create_upload(service: Service, request: Request, _: str, now: int) -> Wire:
     """JSON: `purpose`, `filename`, `bytes`, `mime_type`, `expires_after`."""
     body = params.json_object(request)
-    upload = service.uploads.create(params.upload_params(body, service.dialect.limits), now)
+    upload = service.uploads.create(params.upload_params(body, service.state.dialect.limits), now)
     return view.upload_object(upload, now)
 
 
@@ -253,7 +253,7 @@ def complete_upload(service: Service, request: Request, id_: str, now: int) -> W
     md5 = None if body.get("md5") is None else params.text(body, "md5")
     part_ids = params.texts(body, "part_ids")
     upload, file = service.uploads.complete(id_, part_ids, now, digest=md5)
-    file_object = view.file_object(file, service.dialect, now)
+    file_object = view.file_object(file, service.state.dialect, now)
     return {**view.upload_object(upload, now), "file": file_object}
 
 
@@ -269,7 +269,7 @@ def cancel_upload(service: Service, _: Request, id_: str, now: int) -> Wire:
 @operation("batches.create", "POST", "/batches")
 def create_batch(service: Service, request: Request, _: str, now: int) -> Created:
     """JSON: see `params.batch_params`."""
-    body, dialect = params.json_object(request), service.dialect
+    body, dialect = params.json_object(request), service.state.dialect
     batch_params, name = params.batch_params(body, dialect), dialect.idempotency_key
     if name:
         key = body.get(name) or request.headers.get(name.lower())
@@ -281,7 +281,7 @@ def create_batch(service: Service, request: Request, _: str, now: int) -> Create
 @operation("batches.list", "GET", "/batches")
 def list_batches(service: Service, request: Request, _: str, now: int) -> Wire:
     """A query: `limit` and `after`; newest first."""
-    listing = service.dialect.batches_list
+    listing = service.state.dialect.batches_list
     limit, after = params.page(request.query, listing)
     batches, has_more = service.state.batches.page(now, after=after, limit=limit)
     data = [view.batch_object(batch, now, request.base_url) for batch in batches]

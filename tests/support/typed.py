@@ -103,4 +103,4 @@ def _checking(plain: Answers) -> Answers:
 
 
 def _speaks_as_openai(app: App) -> bool:
-    return app.service.dialect.name == "openai"
+    return app.service.state.dialect.name == "openai"

@@ -132,7 +132,7 @@ def test_several_providers_share_a_prefix_by_their_paths() -> None:
     """As they share a process by their addresses."""
     among = sites(OPENAI, DIALECTS["groq"], prefix="/w")
     targets = [find(among, f"http://h/w{path}/files") for path in ("/v1", "/openai/v1")]
-    names = [target and target.app.service.dialect.name for target in targets]
+    names = [target and target.app.service.state.dialect.name for target in targets]
     assert names == ["openai", "groq"]
 
 
