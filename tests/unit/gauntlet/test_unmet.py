@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,57 +11,33 @@ import pytest
 
 import fakebatch
 from fakebatch.gauntlet.card import Card
+from support.loops import Results, downloaded, fetched, submitted
 
 pytestmark = [pytest.mark.sync]
 
-Results = dict[str, Any]
 Client = Callable[[list[dict[str, Any]]], Results]
 
 
-def created(requests: list[dict[str, Any]]) -> Any:
-    client = openai.OpenAI(max_retries=0)
-    content = "\n".join(map(json.dumps, requests)).encode()
-    file = client.files.create(file=("a.jsonl", content), purpose="batch")
-    return client.batches.create(
-        input_file_id=file.id, endpoint=requests[0]["url"], completion_window="24h"
-    )
-
-
-def read(batch: Any) -> Results:
-    client = openai.OpenAI(max_retries=0)
-    rows = client.files.content(batch.output_file_id).content.split(b"\n")
-    lines = map(json.loads, filter(None, rows))
-    return {line["custom_id"]: line["response"]["body"] for line in lines}
-
-
-def polls(requests: list[dict[str, Any]]) -> Results:
-    batch = created(requests)
-    while batch.status != "completed":
-        time.sleep(600)
-        batch = openai.OpenAI(max_retries=0).batches.retrieve(batch.id)
-    return read(batch)
-
-
 def polls_twice(requests: list[dict[str, Any]]) -> Results:
-    client, batch = openai.OpenAI(max_retries=0), created(requests)
+    client, batch = openai.OpenAI(max_retries=0), submitted(requests)
     for _ in range(2):
         time.sleep(2 * 3600)
         batch = client.batches.retrieve(batch.id)
-    return read(batch)
+    return downloaded(batch)
 
 
 def polls_by_the_list(requests: list[dict[str, Any]]) -> Results:
-    client, batch = openai.OpenAI(max_retries=0), created(requests)
+    client, batch = openai.OpenAI(max_retries=0), submitted(requests)
     while batch.status != "completed":
         time.sleep(600)
         batch = client.batches.list().data[0]
-    return read(batch)
+    return downloaded(batch)
 
 
 def polls_in_parts(requests: list[dict[str, Any]]) -> Results:
     results: Results = {}
     for request in requests:
-        results |= polls([request])
+        results |= fetched([request])
     return results
 
 
@@ -79,12 +54,12 @@ NO_BATCH = "The client created no batch."
 CASES: dict[str, tuple[Client, str, str]] = {
     # a sentence: the client, the incident, and why it did not happen; empty: it did
     "a webhook that nobody takes": (
-        polls,
+        fetched,
         "webhook-before-output",
         "No webhook was delivered: the client registered no endpoint.",
     ),
     "lists that nobody asks for": (
-        polls,
+        fetched,
         "pagination-traps",
         "The client never called batches.list.",
     ),
@@ -128,9 +103,9 @@ CASES: dict[str, tuple[Client, str, str]] = {
     ),
     "a limit of size that the client stays below": (polls_in_parts, "upload-too-large", ""),
     "a limit of a gateway that the client stays below": (polls_in_parts, "upload-413-html", ""),
-    "a limit of number that the client stays below": (polls, "too-many-batches", ""),
+    "a limit of number that the client stays below": (fetched, "too-many-batches", ""),
     "models that the client does not mix": (polls_in_parts, "mixed-model-in-file", ""),
-    "one rule of several": (polls, "model-name-resolved", ""),
+    "one rule of several": (fetched, "model-name-resolved", ""),
 }
 
 
@@ -151,7 +126,7 @@ def test_a_client_that_fails_first() -> None:
 
 def test_the_card() -> None:
     """What did not happen is counted, and in the card and in JUnit with the reason."""
-    card: Card = fakebatch.run_gauntlet(polls, only=("webhook-before-output", "shuffled-order"))
+    card: Card = fakebatch.run_gauntlet(fetched, only=("webhook-before-output", "shuffled-order"))
     reason = "No webhook was delivered: the client registered no endpoint."
     assert card.summary() == "2 pass (1 without the incident)"
     assert f"webhook/webhook-before-output: pass: {reason}" in card.text()

@@ -20,31 +20,9 @@ from fakebatch.gauntlet.case import Case, cases
 from fakebatch.gauntlet.report import Failure, Report
 from fakebatch.gauntlet.verdicts import judge
 from fakebatch.in_process import Trial
+from support.loops import Results, ended, fetched, submitted
 
-Results = dict[str, Any]
 Change = Callable[[Results], object]
-
-
-def fetched(requests: list[dict[str, Any]]) -> Results:
-    """The answers of one batch, and the failures, from both files."""
-    client = openai.OpenAI(max_retries=0)
-    content = "\n".join(map(json.dumps, requests)).encode()
-    file = client.files.create(file=("a.jsonl", content), purpose="batch")
-    batch = client.batches.create(
-        input_file_id=file.id, endpoint=requests[0]["url"], completion_window="24h"
-    )
-    while batch.status not in ("completed", "failed", "expired", "cancelled"):
-        time.sleep(600)
-        batch = client.batches.retrieve(batch.id)
-    results: Results = {}
-    for file_id in (batch.output_file_id, batch.error_file_id):
-        for row in client.files.content(file_id).content.split(b"\n") if file_id else ():
-            if row:
-                line = json.loads(row)
-                body = (line["response"] or {}).get("body") or {}
-                answer = body if "choices" in body else ValueError(str(line["error"] or body))
-                results[line["custom_id"]] = answer
-    return results
 
 
 def text(body: Any) -> str:
@@ -443,12 +421,7 @@ def test_a_restart_takes_time() -> None:
     def run(requests: list[dict[str, Any]]) -> Results:
         client, state = openai.OpenAI(max_retries=0), Path("ids.json")
         if not state.exists():
-            content = "\n".join(map(json.dumps, requests)).encode()
-            file = client.files.create(file=("a.jsonl", content), purpose="batch")
-            batch = client.batches.create(
-                input_file_id=file.id, endpoint=requests[0]["url"], completion_window="24h"
-            )
-            state.write_text(batch.id)
+            state.write_text(submitted(requests).id)
         while True:
             batch = client.batches.retrieve(state.read_text())
             client.batches.list()  # killed here
@@ -468,18 +441,10 @@ def test_a_download_in_vain(tries: bool, outcome: str) -> None:
     """A result file that cannot be had is not left behind by a client that has asked for it."""
 
     def run(requests: list[dict[str, Any]]) -> Results:
-        client = openai.OpenAI(max_retries=0)
-        content = "\n".join(map(json.dumps, requests)).encode()
-        file = client.files.create(file=("a.jsonl", content), purpose="batch")
-        batch = client.batches.create(
-            input_file_id=file.id, endpoint=requests[0]["url"], completion_window="24h"
-        )
-        while batch.status != "completed":
-            time.sleep(600)
-            batch = client.batches.retrieve(batch.id)
+        batch = ended(submitted(requests))
         if tries:
             with pytest.raises(openai.NotFoundError):
-                client.files.content(batch.output_file_id or "")
+                openai.OpenAI(max_retries=0).files.content(batch.output_file_id or "")
         return {each["custom_id"]: ValueError("the file is gone") for each in requests}
 
     [verdict] = fakebatch.run_gauntlet(run, only="output-expired-or-deleted", check=False)
