@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fakebatch.gauntlet.case import Case
 from fakebatch.gauntlet.record import Record
+from fakebatch.gauntlet.words import number
 from fakebatch.rules.calls import CallRule
 from fakebatch.rules.files import FileRule
 from fakebatch.rules.scenario import AnyRule
@@ -43,12 +44,12 @@ def _unused(rule: AnyRule, hits: int, record: Record) -> str:
             elif rule.longer_than is not None:
                 why = ""  # a client that stays below a limit does what is asked of it
             elif rule.nth:
-                made = f"The client called {rule.operation} {calls} times"
-                why = f"{made}; what happens begins with call {rule.nth}."
+                made = f"The client called {rule.operation} {number(calls, 'time')}"
+                why = f"{made}; the incident begins with call {rule.nth}."
             else:
-                why = f"No call of the client was one for {rule}."
+                why = f"No call of the client matched {rule}."
         case _ if record.batches:
-            why = f"No batch of the client was one for {rule}."
+            why = f"No batch of the client matched {rule}."
         case _:  # direct calls use the rules for lines, too
             return "The client created no batch."
     return "" if hits else why

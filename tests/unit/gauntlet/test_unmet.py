@@ -18,6 +18,12 @@ pytestmark = [pytest.mark.sync]
 Client = Callable[[list[dict[str, Any]]], Results]
 
 
+def polls_once(requests: list[dict[str, Any]]) -> Results:
+    client, batch = openai.OpenAI(max_retries=0), submitted(requests)
+    time.sleep(4 * 3600)
+    return downloaded(client.batches.retrieve(batch.id))
+
+
 def polls_twice(requests: list[dict[str, Any]]) -> Results:
     client, batch = openai.OpenAI(max_retries=0), submitted(requests)
     for _ in range(2):
@@ -72,7 +78,12 @@ CASES: dict[str, tuple[Client, str, str]] = {
     "a poll that is never made": (
         polls_twice,
         "poll-5xx-kills-loop",
-        "The client called batches.retrieve 2 times; what happens begins with call 3.",
+        "The client called batches.retrieve 2 times; the incident begins with call 3.",
+    ),
+    "a poll that is made once": (
+        polls_once,
+        "poll-5xx-kills-loop",
+        "The client called batches.retrieve 1 time; the incident begins with call 3.",
     ),
     "a kill at a call that is never made": (
         polls_by_the_list,
