@@ -376,7 +376,8 @@ class Batch:
     @property
     def files_lag(self) -> int:
         """How long after its end the result files appear."""
-        return microseconds(self.overrides.result_files.late or 0)
+        late = self.overrides.result_files.late
+        return 0 if late is None else microseconds(late)
 
     @property
     def files_life(self) -> int | None:
