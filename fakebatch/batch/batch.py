@@ -358,10 +358,9 @@ class Batch:
         """
         if self.is_validating(now) or not self.timeline.has_begun(Status.IN_PROGRESS, now):
             return Counts()
-        outcomes = self.outcomes
-        finished = self.timeline.progress.done(outcomes.running, now)
-        failed = bisect_left(outcomes.failing, finished)
-        return Counts(len(outcomes.order), finished - failed, failed)
+        finished = self.timeline.progress.done(self.outcomes.running, now)
+        failed = bisect_left(self.outcomes.failing, finished)
+        return Counts(len(self.outcomes.order), finished - failed, failed)
 
     def finished(self, now: int) -> int:
         """How many lines have finished by now."""
