@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import current_thread, get_ident
+from threading import Lock, current_thread, get_ident
 from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -131,6 +131,7 @@ class Endless:
         self._revision = 0
         self._waiters: dict[int, _Waiter] = {}
         self._idle_error: FakeBatchError | None = None
+        self._idle_lock = Lock()
         self._files_called_at = 0
         self._tracers: dict[int, Any] = {}
         self._pages = WeakKeyDictionary[object, dict[str, Page]]()
@@ -309,13 +310,14 @@ class Endless:
         if idle < max_idle or waiter.calls < POLLS:
             waiter.check_at = now + max(max_idle - idle, max_idle // 8)
             return None
-        # All threads that poll get the same error, so that one report is enough.
-        self._idle_error = waiter.error = self._idle_error or _never_ends(
+        error = self._idle_error or _never_ends(
             callsite.of_this_thread(),
             f"{self._last_call(waiter)} Nothing has changed since {moment_text(waiter.since)}, for "
             f"{text(idle // SECOND * SECOND)}, and nothing is scheduled to change.",
             f"max_idle={text(2 * max_idle)!r}",
         )
+        with self._idle_lock:  # all threads that poll get the same error: one report is enough
+            self._idle_error = waiter.error = self._idle_error or error
         return waiter.error
 
     def _faults_settle(self, now: int) -> int:
@@ -374,11 +376,8 @@ def _raise_at_next_line(frame: FrameType, error: BaseException) -> None:
             raise error  # also ends the tracing
         return trace
 
-    def trace_no_other(*_: object) -> None:
-        pass
-
     frame.f_trace = trace
-    sys.settrace(trace_no_other)
+    sys.settrace(lambda *_: None)  # traces no other frame
 
 
 def _never_ends(site: str, known: str, limit: str) -> FakeBatchError:

@@ -20,6 +20,7 @@ from fakebatch.rules.lines import Hang, LineRule
 from fakebatch.rules.scenario import Scenario
 from fakebatch.service import Future, Service, State
 from fakebatch.service.records import Attempt, Event
+from fakebatch.vtime import callsite
 from support.batches import SCHEDULE, T0
 from support.waiting import DAY, FAILS, HOUR, STALLS, Run, batches, message, outage
 
@@ -336,3 +337,29 @@ def test_threads_that_wait_side_by_side_get_one_error() -> None:
             errors += [result.exception() for result in results]
             run.sleep(600)
     assert errors[-1] is errors[-2]
+
+
+def test_threads_that_give_up_at_the_same_moment_get_one_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each has worked out its own error before the other one's is known."""
+    run, together = Run(FAILS), Barrier(2)
+    path, site = run.create(), callsite.of_this_thread
+
+    def site_of_both() -> str:
+        together.wait(60)
+        return site()
+
+    monkeypatch.setattr(callsite, "of_this_thread", site_of_both)
+    errors: list[BaseException | None] = [None]
+    with ThreadPoolExecutor(2) as pool:
+        started = Barrier(2)
+
+        def poll() -> None:
+            started.wait(60)
+            run.call(path)
+
+        while None in errors:
+            errors = [future.exception() for future in [pool.submit(poll) for _ in range(2)]]
+            run.sleep(600)
+    assert errors[0] is errors[1]
