@@ -187,15 +187,8 @@ class Running:
     @property
     def env(self) -> dict[str, str]:
         """The environment variables of clients."""
-        dialects = self.world.emulator.dialects
-        names = [name for dialect in dialects for name in dialect.environment]
         token = {} if self.token is None else {"FAKEBATCH_TOKEN": self.token}
-        return {
-            "OPENAI_BASE_URL": self.url + self.world.path,
-            **dict.fromkeys(["OPENAI_API_KEY", *names], self.world.key),
-            "FAKEBATCH_URL": self.url,
-            **token,
-        }
+        return {**self.world.env(self.url), "FAKEBATCH_URL": self.url, **token}
 
 
 @contextmanager
