@@ -202,7 +202,7 @@ class Runs:
         """Kill all processes, and let no other start."""
         self.stopped.set()
         for process in self.processes:
-            process.kill("The gauntlet ends.")
+            process.kill()
 
     def verdict(self, case: Case, *, leftovers: bool) -> Verdict:
         """Run the command through one case, in a world of its own."""
@@ -213,7 +213,7 @@ class Runs:
         try:
             return trial.verdict(process.run(trial), leftovers=leftovers)
         finally:
-            process.kill("It has ended.")  # what it has left running
+            process.kill()  # what it has left running
             self.processes.remove(process)
             self.worlds.remove(name)
 
@@ -227,14 +227,13 @@ class Process:
     folder: Path
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
-    def kill(self, reason: str) -> BaseException:
-        """Kill the process and its children. Returns what ends its connection."""
+    def kill(self) -> None:
+        """Kill the process and its children."""
         if self._process is not None:
             if hasattr(os, "killpg"):
                 with suppress(ProcessLookupError):
                     os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
-        return trials.aborted(reason)
 
     def run(self, trial: trials.Trial) -> Report:
         """Run it until it ends without having been killed. Returns what it says that it got."""
@@ -249,11 +248,11 @@ class Process:
             with paths["log"].open("wb") as log:
                 self._process = self._started(trial, paths, log)
                 if self.runs.stopped.is_set():
-                    self.kill("The gauntlet ends.")
+                    self.kill()
                 try:
                     status = self._process.wait(max(until - time.monotonic(), 0))
                 except subprocess.TimeoutExpired:
-                    self.kill("It runs for too long.")
+                    self.kill()
                     status = self._process.wait()
                     trial.watch.endless = (
                         f"The client still ran after {self.runs.timeout:g} s.",
@@ -279,16 +278,10 @@ class Process:
             .replace("{state}", str(paths["state"]))
             for word in map(located, [program, *arguments])
         ]
-        world = trial.world
-        names = ("OPENAI_API_KEY", *trial.case.dialect.environment)
-        variables = {
-            **dict.fromkeys(names, world.key),
-            "OPENAI_BASE_URL": self.runs.url + world.path,
-        }
         return subprocess.Popen(  # noqa: S603  # the user's own
             words,
             cwd=paths["state"],
-            env=environment(variables, self.runs.url),
+            env=environment(trial.world.env(self.runs.url), self.runs.url),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
