@@ -196,7 +196,7 @@ class Runs:
             except BaseException:  # also Ctrl-C, which clients in sessions of their own do not see
                 pool.shutdown(wait=False, cancel_futures=True)
                 self.stopped.set()
-                for process in self.processes:
+                for process in [*self.processes]:  # each leaves it once it has ended
                     process.kill()
                 raise
 
