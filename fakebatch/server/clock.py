@@ -110,8 +110,8 @@ def _of_batch(batch: Batch, now: int) -> Iterator[int]:
     """Moments at which a batch that has been validated looks different."""
     marks, lag = batch.timeline.marks, batch.counts_lag
     yield batch.end.at + batch.files_lag
-    moments = [mark.at for mark in marks]
-    yield from moments
+    times = [mark.at for mark in marks]
+    yield from times
     for mark, following in pairwise(marks):
         span = following.at - mark.at
         name = batch.dialect.statuses.get(mark.status, mark.status.value)
@@ -120,6 +120,6 @@ def _of_batch(batch: Batch, now: int) -> Iterator[int]:
         if not isinstance(names, str):  # shown one after the other
             yield from (mark.at - (-span * n // len(names)) for n in range(1, len(names)))
         if mark.status is Status.IN_PROGRESS:
-            moments += [mark.at + span * n // PARTS for n in range(1, PARTS)]
+            times += [mark.at + span * n // PARTS for n in range(1, PARTS)]
     counts = batch.counts(now - lag)
-    yield from (at + lag for at in moments if batch.counts(at) != counts)
+    yield from (at + lag for at in times if batch.counts(at) != counts)
