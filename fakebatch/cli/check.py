@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -84,7 +84,16 @@ def check(
             f"It serves {', '.join(run.dialect.endpoints)}.",
             "Use one of these, or another --dialect.",
         )
-    results = [*_results(run, files, endpoint)]
+    results = list[Result]()
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    # before 14.3 rich ends a bar that is disabled with a line feed
+    screen = error_console if error_console.is_terminal else Console(quiet=True)
+    # the bar has no total: a file is judged in one go
+    with Progress(*columns, console=screen, transient=True) as progress:
+        for file in files:
+            task = progress.add_task(f"checking {file}", total=None)
+            results.append(judge(run, file, endpoint))
+            progress.remove_task(task)
     if form is Format.JSON:
         typer.echo(json.dumps({"files": [asdict(result) for result in results]}, indent=2))
     else:
@@ -95,23 +104,12 @@ def check(
     raise typer.Exit(1 if any(result.problems for result in results) else 0)
 
 
-def _results(run: Run, files: Sequence[str], endpoint: str | None) -> Iterable[Result]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    # before 14.3 rich ends a bar that is disabled with a line feed
-    screen = error_console if error_console.is_terminal else Console(quiet=True)
-    # the bar has no total: a file is judged in one go
-    with Progress(*columns, console=screen, transient=True) as progress:
-        for file in files:
-            task = progress.add_task(f"checking {file}", total=None)
-            try:
-                yield judge(run, file, read(file), endpoint)
-            except OSError as error:
-                yield Result(file, "", 0, (Problem(None, "unreadable", reason(error)),))
-            progress.remove_task(task)
-
-
-def judge(run: Run, file: str, content: bytes, endpoint: str | None = None) -> Result:
+def judge(run: Run, file: str, endpoint: str | None) -> Result:
     """What a provider objects to in a file: at its upload, before the batch runs, or as it runs."""
+    try:
+        content = read(file)
+    except OSError as error:
+        return Result(file, "", 0, (Problem(None, "unreadable", reason(error)),))
     endpoint = endpoint or run.endpoint(content)
     try:
         run.start(file, content, endpoint)
