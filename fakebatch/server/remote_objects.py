@@ -83,19 +83,10 @@ class _RemoteObject(ObjectView):
     kind: ClassVar[str]
 
     def __init__(self, id_: str, plane: Plane) -> None:
-        self.id = id_
-        self._plane = plane
+        self.id, self._plane = id_, plane
+        self._now = lambda: 0  # the server has the time
 
-    @property
-    def json(self) -> dict[str, Any]:
-        """The object that a client would get now.
-
-        Raises:
-            KeyError: it no longer exists.
-        """
-        return self._object(0)
-
-    def _object(self, now: int) -> dict[str, Any]:  # noqa: ARG002  # the server has the time
+    def _object(self, now: int) -> dict[str, Any]:  # noqa: ARG002
         state: dict[str, Any] = self._details()["object"]
         return state
 

@@ -145,8 +145,7 @@ class World:
             raise ConnectionAbortedError(str(error)) from error
 
     def _note(self, error: FakeBatchError) -> None:
-        what, known, advice = error.args
-        self.refusals.append(Finding("refusals", (), self.clock.read(), (what, known, advice)))
+        self.refusals.append(Finding("refusals", (), self.clock.read(), error.args))
 
     def _move(self, target: Target) -> None:
         """Move time to what a poll will show next."""
