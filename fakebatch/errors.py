@@ -47,7 +47,8 @@ class FakeBatchWarning(UserWarning):
 
 
 def first_of(names: Iterable[str], most: int = SHOWN) -> str:
-    """Names for a message; of more than `most` the first: `a, b, c, d, e and 2 more`."""
+    """Names for a message: `a, b and c`; of more than `most` the first: `a, b, c and 2 more`."""
     listed = [*names]
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
+    if len(listed) > most:
+        listed[most:] = [f"{len(listed) - most} more"]
+    return " and ".join(filter(None, (", ".join(listed[:-1]), *listed[-1:])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from fakebatch.batch.input_file import Validation, validate
+from fakebatch.batch.input_file import validate
 from fakebatch.cli.run import Refused, Run
 from fakebatch.cli.screen import DialectOption, console, error_console, read, reason, reported
 from fakebatch.data_files import jsonl_problem
@@ -22,6 +22,9 @@ from fakebatch.service.view import entry
 
 SHOWN = 20
 """How many problems of a file are printed, except as JSON."""
+
+_ESCAPES = {ord(char): f"%{ord(char):02X}" for char in "%\r\n"}
+_ESCAPES_IN_PROPERTIES = {**_ESCAPES, ord(":"): "%3A", ord(","): "%2C"}
 
 
 class Format(StrEnum):
@@ -81,7 +84,16 @@ def check(
             f"It serves {', '.join(run.dialect.endpoints)}.",
             "Use one of these, or another --dialect.",
         )
-    results = [*_results(run, files, endpoint)]
+    results = list[Result]()
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    # before 14.3 rich ends a bar that is disabled with a line feed
+    screen = error_console if error_console.is_terminal else Console(quiet=True)
+    # the bar has no total: a file is judged in one go
+    with Progress(*columns, console=screen, transient=True) as progress:
+        for file in files:
+            task = progress.add_task(f"checking {file}", total=None)
+            results.append(judge(run, file, endpoint))
+            progress.remove_task(task)
     if form is Format.JSON:
         typer.echo(json.dumps({"files": [asdict(result) for result in results]}, indent=2))
     else:
@@ -92,23 +104,12 @@ def check(
     raise typer.Exit(1 if any(result.problems for result in results) else 0)
 
 
-def _results(run: Run, files: Sequence[str], endpoint: str | None) -> Iterable[Result]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    # before 14.3 rich ends a bar that is disabled with a line feed
-    screen = error_console if error_console.is_terminal else Console(quiet=True)
-    # the bar has no total: a file is judged in one go
-    with Progress(*columns, console=screen, transient=True) as progress:
-        for file in files:
-            task = progress.add_task(f"checking {file}", total=None)
-            try:
-                yield judge(run, file, read(file), endpoint)
-            except OSError as error:
-                yield Result(file, "", 0, (Problem(None, "unreadable", reason(error)),))
-            progress.remove_task(task)
-
-
-def judge(run: Run, file: str, content: bytes, endpoint: str | None = None) -> Result:
+def judge(run: Run, file: str, endpoint: str | None) -> Result:
     """What a provider objects to in a file: at its upload, before the batch runs, or as it runs."""
+    try:
+        content = read(file)
+    except OSError as error:
+        return Result(file, "", 0, (Problem(None, "unreadable", reason(error)),))
     endpoint = endpoint or run.endpoint(content)
     try:
         run.start(file, content, endpoint)
@@ -120,24 +121,18 @@ def judge(run: Run, file: str, content: bytes, endpoint: str | None = None) -> R
     validation = validate(content, endpoint, run.dialect, None)
     # for which the batch fails, or the provider leaves lines out
     invalid = problems_of([entry(error, run.dialect) for error in validation.errors], content)
-    problems = (*invalid, *_failing(validation))
-    count = 0 if validation.fails else len(validation.lines) - len(validation.bad_bodies)
-    return Result(file, endpoint, count, problems)
-
-
-def _failing(validation: Validation) -> list[Problem]:
-    """The requests that the provider refuses when it runs them."""
-    numbers = validation.lines.numbers
-    return [
+    failing = (
         Problem(
-            numbers[index],
+            validation.lines.numbers[index],
             error.code or error.type,
             error.message,
             error.param and f"body.{error.param}",
             f"the batch runs, and this request fails with status {error.status}",
         )
         for index, error in validation.bad_bodies.items()
-    ]
+    )
+    count = 0 if validation.fails else len(validation.lines) - len(validation.bad_bodies)
+    return Result(file, endpoint, count, (*invalid, *failing))
 
 
 def problems_of(errors: Sequence[dict[str, Any]], content: bytes) -> list[Problem]:
@@ -157,8 +152,15 @@ def show(file: str, problems: Sequence[Problem], form: Format = Format.TEXT) -> 
     for problem in problems[:SHOWN]:
         detail = problem.detail and f" ({problem.detail})"
         place = file if problem.line is None else f"{file}:{problem.line}"
-        if form is Format.GITHUB:
-            typer.echo(_annotation(file, problem))
+        if form is Format.GITHUB:  # docs.github.com: "Workflow commands for GitHub Actions"
+            places = {"file": file, "line": problem.line, "title": problem.code}
+            properties = ",".join(
+                f"{name}={str(value).translate(_ESCAPES_IN_PROPERTIES)}"
+                for name, value in places.items()
+                if value is not None
+            )
+            message = (problem.message + detail).translate(_ESCAPES)
+            typer.echo(f"::error {properties}::{message}")
         elif problem.line is None and problem.code in ("refused", "unknown_endpoint", "unreadable"):
             prefix = f"{file}: " if problem.code == "refused" else ""
             for text in filter(None, (problem.message, problem.detail)):
@@ -167,19 +169,3 @@ def show(file: str, problems: Sequence[Problem], form: Format = Format.TEXT) -> 
             error_console.print(f"{place}: {problem.code}: {problem.message}{detail}", style="red")
     if len(problems) > SHOWN:
         error_console.print(f"… and {len(problems) - SHOWN} more errors", style="red")
-
-
-_ESCAPES = {ord(char): f"%{ord(char):02X}" for char in "%\r\n"}
-_ESCAPES_IN_PROPERTIES = {**_ESCAPES, ord(":"): "%3A", ord(","): "%2C"}
-
-
-def _annotation(file: str, problem: Problem) -> str:
-    """A workflow command; docs.github.com: "Workflow commands for GitHub Actions"."""
-    places = {"file": file, "line": problem.line, "title": problem.code}
-    properties = ",".join(
-        f"{name}={str(value).translate(_ESCAPES_IN_PROPERTIES)}"
-        for name, value in places.items()
-        if value is not None
-    )
-    message = problem.message + (problem.detail and f" ({problem.detail})")
-    return f"::error {properties}::{message.translate(_ESCAPES)}"

@@ -112,9 +112,6 @@ def gauntlet(
             "The gauntlet runs a command through the incidents.",
             "Write for example fakebatch gauntlet -- python my_client.py {input} {output}.",
         )
-    options = [f"--timeout={timeout:g}"] if timeout != TIMEOUT else []
-    options += [name for name, on in {"--leftovers": leftovers, "--strict": strict}.items() if on]
-    alone = ["fakebatch", "gauntlet", "--only", "ID", *options, "--", *command]
     worlds = Worlds()
     with (
         handling(("SIGINT", "SIGTERM", "SIGHUP"), _end),
@@ -132,6 +129,9 @@ def gauntlet(
             return made
 
         verdicts = run.each(verdict, chosen, jobs)
+    options = [f"--timeout={timeout:g}"] if timeout != TIMEOUT else []
+    options += [name for name, on in {"--leftovers": leftovers, "--strict": strict}.items() if on]
+    alone = ["fakebatch", "gauntlet", "--only", "ID", *options, "--", *command]
     template = shlex.join(alone).replace("{", "{{").replace("}", "}}").replace("ID", "{id}", 1)
     card = Card(tuple(verdicts), failures, strict, template)
     _print(card, format_)
@@ -195,25 +195,21 @@ class Runs:
                 return [future.result() for future in futures]
             except BaseException:  # also Ctrl-C, which clients in sessions of their own do not see
                 pool.shutdown(wait=False, cancel_futures=True)
-                self.stop()
+                self.stopped.set()
+                for process in [*self.processes]:  # each leaves it once it has ended
+                    process.kill()
                 raise
-
-    def stop(self) -> None:
-        """Kill all processes, and let no other start."""
-        self.stopped.set()
-        for process in self.processes:
-            process.kill("The gauntlet ends.")
 
     def verdict(self, case: Case, *, leftovers: bool) -> Verdict:
         """Run the command through one case, in a world of its own."""
         name = case.id.replace("/", ".")
-        process = Process(self, case, self.folder / name)
+        process = Process(self, self.folder / name)
         trial = trials.open_trial(self.worlds, case, name, process.kill)
         self.processes.append(process)
         try:
             return trial.verdict(process.run(trial), leftovers=leftovers)
         finally:
-            process.kill("It has ended.")  # what it has left running
+            process.kill()  # what it has left running
             self.processes.remove(process)
             self.worlds.remove(name)
 
@@ -223,18 +219,16 @@ class Process:
     """The command in one case: a process, or several if it is killed and started again."""
 
     runs: Runs
-    case: Case
     folder: Path
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
-    def kill(self, reason: str) -> BaseException:
-        """Kill the process and its children. Returns what ends its connection."""
+    def kill(self) -> None:
+        """Kill the process and its children."""
         if self._process is not None:
             if hasattr(os, "killpg"):
                 with suppress(ProcessLookupError):
                     os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
-        return trials.aborted(reason)
 
     def run(self, trial: trials.Trial) -> Report:
         """Run it until it ends without having been killed. Returns what it says that it got."""
@@ -242,18 +236,18 @@ class Process:
         names = {"input": "input.jsonl", "output": "output.jsonl", "state": "state", "log": "log"}
         paths = {name: self.folder / file for name, file in names.items()}
         paths["state"].mkdir(parents=True)
-        paths["input"].write_text(self.case.jsonl)
+        paths["input"].write_text(trial.case.jsonl)
         until = time.monotonic() + self.runs.timeout
         while True:
             paths["output"].unlink(missing_ok=True)
             with paths["log"].open("wb") as log:
                 self._process = self._started(trial, paths, log)
                 if self.runs.stopped.is_set():
-                    self.kill("The gauntlet ends.")
+                    self.kill()
                 try:
                     status = self._process.wait(max(until - time.monotonic(), 0))
                 except subprocess.TimeoutExpired:
-                    self.kill("It runs for too long.")
+                    self.kill()
                     status = self._process.wait()
                     trial.watch.endless = (
                         f"The client still ran after {self.runs.timeout:g} s.",
@@ -265,7 +259,7 @@ class Process:
             if self.runs.is_shown:
                 error_console.print(paths["log"].read_text("utf-8", "replace"), end="")
             if trial.watch.endless or not trial.watch.is_dead:
-                return _report(paths["output"], _raised(status, paths["log"]))
+                return _report(status, paths["output"], paths["log"])
             trial.watch.revive()
 
     def _started(
@@ -273,22 +267,11 @@ class Process:
     ) -> subprocess.Popen[bytes]:
         name, *arguments = self.runs.command
         program = shutil.which(name) or name  # Windows finds npm.cmd only so
-        words = [
-            word.replace("{input}", str(paths["input"]))
-            .replace("{output}", str(paths["output"]))
-            .replace("{state}", str(paths["state"]))
-            for word in map(located, [program, *arguments])
-        ]
-        world = trial.world
-        names = ("OPENAI_API_KEY", *trial.case.dialect.environment)
-        variables = {
-            **dict.fromkeys(names, world.key),
-            "OPENAI_BASE_URL": self.runs.url + world.path,
-        }
+        words = map(located, [program, *arguments])
         return subprocess.Popen(  # noqa: S603  # the user's own
-            words,
+            [_PLACE.sub(lambda match: str(paths[match[1]]), word) for word in words],
             cwd=paths["state"],
-            env=environment(variables, self.runs.url),
+            env=environment(trial.world.env(self.runs.url), self.runs.url),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -307,23 +290,20 @@ def located(word: str) -> str:
     return str(Path(word).absolute()) if is_path else word
 
 
+_PLACE = re.compile(r"\{(input|output|state)\}")
 _EXCEPTION = re.compile(r"(Uncaught )?[\w.]*(Error|Exception)\b")
 
 
-def _raised(status: int, log: Path) -> str | None:
-    """The exit status of a client that gave up, with its exception or the last line of its log."""
-    if status == 0:
-        return None
-    lines = log.read_text("utf-8", "replace").split("\n")
-    printed = [line.strip() for line in reversed(lines) if line.strip()]
-    # Node prints the stack and its version after the message, pydantic what was wrong
-    exceptions = (line for line in printed if _EXCEPTION.match(line))
-    last = next(exceptions, printed[0] if printed else "")
-    return f"exit status {status}" + (f": {last[:300]}" if last else "")
-
-
-def _report(output: Path, raised: str | None) -> Report:
-    results = list[dict[str, Any]]()
+def _report(status: int, output: Path, log: Path) -> Report:
+    """What a client wrote; of one that gave up also its exception, or the last line of its log."""
+    raised, results = None, list[dict[str, Any]]()
+    if status:
+        lines = log.read_text("utf-8", "replace").split("\n")
+        printed = [line.strip() for line in reversed(lines) if line.strip()]
+        # Node prints the stack and its version after the message, pydantic what was wrong
+        exceptions = (line for line in printed if _EXCEPTION.match(line))
+        last = next(exceptions, printed[0] if printed else "")
+        raised = f"exit status {status}" + (f": {last[:300]}" if last else "")
     try:
         content = output.read_bytes() if output.exists() else b""
     except OSError as error:

@@ -67,19 +67,14 @@ def _sections(incident: KnownIncident) -> Iterable[tuple[str, str]]:
     )
     grades = " and ".join(GRADES[grade] for grade in incident.grade.split("+"))
     yield "Evidence", _indented(f"{incident.grade}: {grades}.", *incident.evidence)
-    if demands := _demands(incident):
-        yield "Conditions", indent("\n".join(demands), "  ")
-    yield "Usage", indent("\n".join(_usage(incident)), "  ")
-
-
-def _demands(incident: KnownIncident) -> list[str]:
-    """What the gauntlet does so that it happens, beside the scenario."""
-    conditions = incident.gauntlet
-    return [
-        *(f"prompt: {json.dumps(prompt)}" for prompt in conditions.prompts),
-        *(json.dumps(dict(request)) for request in conditions.requests),
-        *(f"killed after {operation}, and started again" for operation in conditions.kill),
+    conditions = [
+        *(f"prompt: {json.dumps(prompt)}" for prompt in incident.gauntlet.prompts),
+        *(json.dumps(dict(request)) for request in incident.gauntlet.requests),
+        *(f"killed after {each}, and started again" for each in incident.gauntlet.kill),
     ]
+    if conditions:
+        yield "Conditions", indent("\n".join(conditions), "  ")
+    yield "Usage", indent("\n".join(_usage(incident)), "  ")
 
 
 def _usage(incident: KnownIncident) -> Iterable[str]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from fakebatch.batch.input_file import parsed_object
 from fakebatch.batch.lifecycle import TERMINAL
-from fakebatch.dialects import DIALECTS, Dialect, choose
+from fakebatch.dialects import DIALECTS, choose
 from fakebatch.durations import SECOND
 from fakebatch.emulator import Emulator
 from fakebatch.errors import UsageError
@@ -33,21 +33,6 @@ class Refused(Exception):
     """The service refuses a call; the message is that of the service."""
 
 
-def _with_objects_of_openai(dialect: Dialect) -> Dialect:
-    """The dialect with its own rules and result lines, but OpenAI's addresses and objects."""
-    openai = DIALECTS["openai"]
-    shapes = openai.shapes
-    names = ("file", "upload", "batch", "entry", "error", "error_of_files")
-    return replace(
-        dialect,
-        base_urls=openai.base_urls,
-        auth=openai.auth,
-        statuses={},
-        results_url="",
-        shapes=replace(dialect.shapes, **{name: getattr(shapes, name) for name in names}),
-    )
-
-
 class Run:
     """The calls that a client makes to take an input file through the life of a batch.
 
@@ -64,8 +49,18 @@ class Run:
         self, *, seed: str = "0", dialect: str = "openai", incident: Sequence[str] = ()
     ) -> None:
         self._now = DEFAULT_START
-        self.dialect = _with_objects_of_openai(choose(dialect))
-        """The provider."""
+        own, openai = choose(dialect), DIALECTS["openai"]
+        names = ("file", "upload", "batch", "entry", "error", "error_of_files")
+        shapes = {name: getattr(openai.shapes, name) for name in names}
+        self.dialect = replace(
+            own,
+            base_urls=openai.base_urls,
+            auth=openai.auth,
+            statuses={},
+            results_url="",
+            shapes=replace(own.shapes, **shapes),
+        )
+        """The provider with its own rules and result lines, but OpenAI's addresses and objects."""
         self._emulator = Emulator(
             clock=lambda: self._now, seed=seed, dialect=self.dialect, incident=tuple(incident)
         )
@@ -89,7 +84,18 @@ class Run:
             UsageError: it is a file for another provider.
         """
         filename = "stdin" if file == "-" else Path(file).name
-        self._check_endpoint(filename, endpoint)
+        if endpoint not in self.dialect.endpoints:
+            others = [name for name, each in DIALECTS.items() if endpoint in each.endpoints]
+            advice = "Change the `url` of the lines, or use --dialect with a TOML file that has it."
+            if others:
+                advice = (
+                    f"That is an endpoint of {' and '.join(others)}: use --dialect {others[0]}."
+                )
+            raise UsageError(
+                f"{filename} is for {endpoint!r}, which {self.dialect.title} does not serve.",
+                f"It serves {', '.join(self.dialect.endpoints)}.",
+                advice,
+            )
         form = _FORM % (filename.encode(), content)
         uploaded = self._call("POST", "/files", "multipart/form-data; boundary=form", form)
         self._now += SECOND * max(self.dialect.files.statuses.values())  # until it is processed
@@ -101,18 +107,6 @@ class Run:
         created = self._call("POST", "/batches", "application/json", json.dumps(params).encode())
         batch: Batch = json.loads(created.body)
         return batch
-
-    def _check_endpoint(self, filename: str, endpoint: str) -> None:
-        if endpoint in self.dialect.endpoints:
-            return
-        others = [name for name, dialect in DIALECTS.items() if endpoint in dialect.endpoints]
-        raise UsageError(
-            f"{filename} is for {endpoint!r}, which {self.dialect.title} does not serve.",
-            f"It serves {', '.join(self.dialect.endpoints)}.",
-            f"That is an endpoint of {' and '.join(others)}: use --dialect {others[0]}."
-            if others
-            else "Change the `url` of the lines, or use --dialect with a TOML file that has it.",
-        )
 
     def polls(self, batch: Batch) -> Iterator[Batch]:
         """The batch at each poll, once a minute, until its end.

@@ -187,15 +187,8 @@ class Running:
     @property
     def env(self) -> dict[str, str]:
         """The environment variables of clients."""
-        dialects = self.world.emulator.dialects
-        names = [name for dialect in dialects for name in dialect.environment]
         token = {} if self.token is None else {"FAKEBATCH_TOKEN": self.token}
-        return {
-            "OPENAI_BASE_URL": self.url + self.world.path,
-            **dict.fromkeys(["OPENAI_API_KEY", *names], self.world.key),
-            "FAKEBATCH_URL": self.url,
-            **token,
-        }
+        return {**self.world.env(self.url), "FAKEBATCH_URL": self.url, **token}
 
 
 @contextmanager
@@ -237,8 +230,8 @@ def _running(options: Options) -> Generator[Running]:
         zero=True,
     )
     server = answering(handler, MISSING, options.host, options.port, time_scale=scale)
-    with ExitStack() as stack:
-        running = Running(stack.enter_context(server), worlds, token)
+    with server as url, ExitStack() as stack:
+        running = Running(url, worlds, token)
         if options.ready_file is not None:
             stack.callback(options.ready_file.unlink, missing_ok=True)
             with complete(options.ready_file) as part:
@@ -261,29 +254,22 @@ def serve(options: Options) -> None:
         signal.signal(number, signal.SIG_DFL)  # a second one does not wait for connections
 
     with handling(("SIGINT", "SIGTERM"), end), _running(options) as running:
-        _introduce(running, options)
+        world, url = running.world, running.url
+        what = f"{world.emulator.dialect.title} at {url}{world.path}, clock {world.clock.mode}"
+        lines = [f"fakebatch {version('fakebatch')}: {what}"]
+        lines += [f"export {name}={value}" for name, value in running.env.items()]
+        if not options.no_control:
+            lines.append(f"Control plane: {url}/_fakebatch/openapi.json")
+        if not options.is_local:
+            lines += [
+                f"It listens on {options.host}: whoever reaches this machine can use it.",
+                "Replies are made up and keys are not checked, but uploads can be read by others.",
+            ]
+        if not (options.is_local or options.no_control):
+            lines.append("Requests to the control plane need x-fakebatch-token: FAKEBATCH_TOKEN.")
+        console.print("\n".join(lines))
         while not ended.wait(0.5):  # Windows handles no signal within a longer one
             pass
-
-
-def _introduce(running: Running, options: Options) -> None:
-    world = running.world
-    title = world.emulator.dialect.title
-    address = f"{running.url}{world.path}"
-    lines = [
-        f"fakebatch {version('fakebatch')}: {title} at {address}, clock {world.clock.mode}",
-        *(f"export {name}={value}" for name, value in running.env.items()),
-    ]
-    if not options.no_control:
-        lines.append(f"Control plane: {running.url}/_fakebatch/openapi.json")
-    if not options.is_local:
-        lines += [
-            f"It listens on {options.host}: whoever reaches this machine can use it.",
-            "Replies are made up and keys are not checked, but uploads can be read by others.",
-        ]
-        if not options.no_control:
-            lines.append("Requests to the control plane need x-fakebatch-token: FAKEBATCH_TOKEN.")
-    console.print("\n".join(lines))
 
 
 # --- exec

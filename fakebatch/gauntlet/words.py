@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fakebatch.errors import first_of
 from fakebatch.gauntlet.answers import cut_off, texts
 
 SHOWN = 3
@@ -13,11 +14,8 @@ SHOWN = 3
 
 def named(ids: Sequence[str]) -> str:
     """Some ids, of which more than one are `each of`; at most SHOWN of them."""
-    names = [*dict.fromkeys(ids)]
-    if len(names) == 1:
-        return names[0]
-    shown = names if len(names) <= SHOWN else [*names[:SHOWN], f"{len(names) - SHOWN} more"]
-    return f"each of {', '.join(shown[:-1])} and {shown[-1]}"
+    names = dict.fromkeys(ids)
+    return ("each of " if len(names) > 1 else "") + first_of(names, SHOWN)
 
 
 def number(count: int, noun: str) -> str:

@@ -274,7 +274,7 @@ class Collection(Mapping[str, ViewT]):
     def _wrong_number(self, need: str, ids: list[str]) -> UsageError:
         return UsageError(
             f"fakebatch.{self._kind}.{need}, but there are {len(ids)}.",
-            f"The {self._kind} are: {', '.join(ids[:5]) or 'none'}{' …' if len(ids) > 5 else ''}.",
+            f"The {self._kind} are: {first_of(ids) or 'none'}.",
             f"Look one up by its id, fakebatch.{self._kind}[id], or fix what creates them.",
         )
 

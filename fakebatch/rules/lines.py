@@ -15,7 +15,7 @@ from pydantic import Field, JsonValue, Strict
 from pydantic.json_schema import SkipJsonSchema
 
 from fakebatch.data_files import jsonl_problem
-from fakebatch.errors import UsageError
+from fakebatch.errors import UsageError, first_of
 from fakebatch.request_lines import RequestLine, label
 from fakebatch.rules.rule import (
     PYTHON_ONLY,
@@ -160,11 +160,9 @@ class Replay:
             return recorded
         if line.custom_id is None or self.missing is not None:
             return Echo()
-        known = ", ".join(map(repr, list(self.lines)[:5]))
-        more = f" and {len(self.lines) - 5} more" if len(self.lines) > 5 else ""
         raise UsageError(
             f"There is no recorded answer for custom_id {line.custom_id!r}.",
-            f"{', '.join(self.paths)} has {known or 'no lines'}{more}.",
+            f"{', '.join(self.paths)} has {first_of(map(repr, self.lines)) or 'no lines'}.",
             'Record one, or call fakebatch.reply_from(..., missing="echo").',
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 from threading import Lock
 from typing import Any
@@ -15,6 +15,7 @@ from fakebatch.durations import SECOND
 from fakebatch.errors import UsageError
 from fakebatch.service import Service
 from fakebatch.service.records import FileRecord
+from fakebatch.service.state import Store
 from fakebatch.vtime import moments
 
 PARTS = 4
@@ -78,13 +79,13 @@ class WorldClock:
             self._at, self._since = max(self.read(), moment), time.monotonic()
 
 
-def next_change(service: Service, ids: Iterable[str], now: int) -> int | None:
-    """The earliest moment after `now` at which a look at one of these objects shows a difference.
+def next_change(service: Service, store: Store[Any], id_: str, now: int) -> int | None:
+    """The earliest moment after `now` at which an object looks different; any of a store if no id.
 
     `NEVER` if one of them is unfinished and nothing is scheduled for it; None if all have finished.
     """
     state = service.state
-    records = (state.batches.current(id_) or state.files.current(id_) for id_ in ids)
+    records = [state.batches.current(id_) or state.files.current(id_)] if id_ else store.all()
     changes = (_changes(record, service, now) for record in records if record is not None)
     return min((at for at in chain.from_iterable(changes) if now < at), default=None)
 
@@ -109,8 +110,8 @@ def _of_batch(batch: Batch, now: int) -> Iterator[int]:
     """Moments at which a batch that has been validated looks different."""
     marks, lag = batch.timeline.marks, batch.counts_lag
     yield batch.end.at + batch.files_lag
-    moments = [mark.at for mark in marks]
-    yield from moments
+    times = [mark.at for mark in marks]
+    yield from times
     for mark, following in pairwise(marks):
         span = following.at - mark.at
         name = batch.dialect.statuses.get(mark.status, mark.status.value)
@@ -119,6 +120,6 @@ def _of_batch(batch: Batch, now: int) -> Iterator[int]:
         if not isinstance(names, str):  # shown one after the other
             yield from (mark.at - (-span * n // len(names)) for n in range(1, len(names)))
         if mark.status is Status.IN_PROGRESS:
-            moments += [mark.at + span * n // PARTS for n in range(1, PARTS)]
+            times += [mark.at + span * n // PARTS for n in range(1, PARTS)]
     counts = batch.counts(now - lag)
-    yield from (at + lag for at in moments if batch.counts(at) != counts)
+    yield from (at + lag for at in times if batch.counts(at) != counts)

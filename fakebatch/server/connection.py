@@ -185,27 +185,23 @@ class Connection:
 
     def _body(self) -> Iterator[bytes]:
         """The body in pieces, as they arrive."""
-        size = 0
+        size, most = 0, self._limits.body_bytes
         while not isinstance(event := self._event(), h11.EndOfMessage):
-            if not isinstance(event, h11.Data):
-                self._receive()
+            if isinstance(event, h11.Data):
+                size += len(event.data)
+                if size > most:
+                    raise BadRequest(f"The body has more than {most} bytes.", 413)
+                yield bytes(event.data)
                 continue
-            size += len(event.data)
-            if size > self._limits.body_bytes:
-                raise BadRequest(f"The body has more than {self._limits.body_bytes} bytes.", 413)
-            yield bytes(event.data)
-
-    def _receive(self) -> None:
-        """Wait for more of a body."""
-        if self._http.they_are_waiting_for_100_continue:
-            go_on = h11.InformationalResponse(status_code=100, headers=[])
-            self._send(self._http.send(go_on) or b"")
-        try:
-            data = self.socket.recv(BLOCK)
-        except BlockingIOError:
-            self.socket.settimeout(self._limits.idle_seconds)
-            data = self.socket.recv(BLOCK)
-        self._http.receive_data(data)
+            if self._http.they_are_waiting_for_100_continue:
+                go_on = h11.InformationalResponse(status_code=100, headers=[])
+                self._send(self._http.send(go_on) or b"")
+            try:
+                data = self.socket.recv(BLOCK)
+            except BlockingIOError:
+                self.socket.settimeout(self._limits.idle_seconds)
+                data = self.socket.recv(BLOCK)
+            self._http.receive_data(data)
 
     def _drain(self) -> bool:
         """Read what the answer has not read: else the kernel may reset the connection.

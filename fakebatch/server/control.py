@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass
 from typing import Any
 
 from fakebatch.errors import FakeBatchError, UsageError
@@ -21,36 +20,35 @@ PREFIX = "/_fakebatch/"
 """Below it, and below it in each world, are the routes."""
 
 
-class Control:
-    """Answers the requests of the control plane.
-
-    Args:
-        worlds: the worlds of the server.
-    """
-
-    def __init__(self, worlds: Worlds) -> None:
-        self._worlds = worlds
-
-    def handle(self, request: Request) -> Reply:
-        """The reply to a request below one of the prefixes."""
-        world, name = self._worlds.find(request.path)
-        path = request.path.partition(PREFIX)[2]
-        route, id_ = _find(request.method, path)
-        if route is None:
-            return _no_route(request.method, path)
-        if world is None and not route.is_global:
-            return no_world(name)
-        has: dict[str, Any] = {"worlds": self._worlds, "world": world, "id": id_}
-        try:
-            for name, sent in (("body", request.body), ("query", request.query)):
-                if name in route.takes:
-                    has[name] = _read(route.takes[name], sent, path)
-            answer = route.handle(**{name: has[name] for name in route.takes})
-        except NotFoundError as error:
-            return error_reply(404, str(error), "not_found")
-        except FakeBatchError as error:
-            return error_reply(400, error, "usage_error")
-        return _reply(answer, route.status)
+def handle(worlds: Worlds, request: Request) -> Reply:
+    """The reply to a request below one of the prefixes."""
+    world, name = worlds.find(request.path)
+    path = request.path.partition(PREFIX)[2]
+    route, id_ = _find(request.method, path)
+    if route is None:
+        return _no_route(request.method, path)
+    if world is None and not route.is_global:
+        return no_world(name)
+    has: dict[str, Any] = {"worlds": worlds, "world": world, "id": id_}
+    try:
+        for part, sent in (("body", request.body), ("query", request.query)):
+            if part in route.takes:
+                has[part] = _read(route.takes[part], sent, path)
+        answer = route.handle(**{part: has[part] for part in route.takes})
+    except NotFoundError as error:
+        return error_reply(404, str(error), "not_found")
+    except FakeBatchError as error:
+        return error_reply(400, error, "usage_error")
+    if isinstance(answer, Iterator):
+        headers = {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
+        return Reply(route.status, {**headers, "cache-control": "no-store"}, b"", answer)
+    if isinstance(answer, Scenario):
+        data: Any = loading.dump(answer)
+    else:
+        data = adapter(route.answer).dump_python(answer, mode="json")
+    body = json.dumps(data, indent=2).encode() + b"\n"
+    headers = {"content-type": "application/json", "content-length": str(len(body))}
+    return Reply(route.status, headers, body)
 
 
 def _find(method: str, path: str) -> tuple[Route | None, str]:
@@ -94,17 +92,3 @@ def _read(kind: Any, sent: bytes | Mapping[str, str], path: str) -> Any:
     if kind is Scenario:
         return scenario_of(data, path)
     return validated(kind, data, path)
-
-
-def _reply(answer: Any, status: int) -> Reply:
-    if isinstance(answer, Iterator):
-        headers = {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
-        return Reply(status, {**headers, "cache-control": "no-store"}, b"", answer)
-    if isinstance(answer, Scenario):
-        answer = loading.dump(answer)
-    elif is_dataclass(answer):
-        kind: Any = type(answer)
-        answer = adapter(kind).dump_python(answer, mode="json")
-    body = json.dumps(answer, indent=2).encode() + b"\n"
-    headers = {"content-type": "application/json", "content-length": str(len(body))}
-    return Reply(status, headers, body)

@@ -10,7 +10,7 @@ from hmac import compare_digest
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from fakebatch.server.control import PREFIX, Control
+from fakebatch.server import control
 from fakebatch.server.worlds import Worlds, error_reply, no_world
 from fakebatch.wire.messages import Reply, Request
 
@@ -45,7 +45,11 @@ class Handler:
             OSError: the body of the request cannot be read.
         """
         try:
-            return self._handle(request)
+            world, name = self.worlds.find(request.path)
+            prefix = f"/w/{name}" if name else ""
+            if self.has_control and request.path.startswith(prefix + control.PREFIX):
+                return self._refused(request) or control.handle(self.worlds, request)
+            return no_world(name) if world is None else world.handle(request)
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001  # a bug of ours must not end the connection
@@ -56,13 +60,6 @@ class Handler:
                 "Please report it: https://github.com/fakebatch/fakebatch/issues."
             )
             return error_reply(500, message, "internal_error")
-
-    def _handle(self, request: Request) -> Reply:
-        world, name = self.worlds.find(request.path)
-        prefix = f"/w/{name}" if name else ""
-        if self.has_control and request.path.startswith(prefix + PREFIX):
-            return self._refused(request) or Control(self.worlds).handle(request)
-        return no_world(name) if world is None else world.handle(request)
 
     def _refused(self, request: Request) -> Reply | None:
         """The reply to a request that the control plane must not carry out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from importlib.metadata import version
 from inspect import getdoc
@@ -14,8 +14,6 @@ from fakebatch.rules.validation import adapter
 from fakebatch.server.answers import ErrorAnswer
 from fakebatch.server.routing import Route
 
-Mode = Literal["validation", "serialization"]
-
 _PARTS = {
     "world": ("/w/{world}", "The name of a world; without this part it is the default one."),
     "id": ("{id}", "The id of the object, or the name of the world."),
@@ -25,29 +23,23 @@ _JSON = "application/json"
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """The document. A route of a world has two paths, with and without `/w/{world}`."""
-    kinds: dict[tuple[Any, Mode], TypeAdapter[Any]] = {}
+    kinds: dict[tuple[Any, Literal["validation", "serialization"]], None] = {}
     for route in routes:
         if "body" in route.takes:
-            kinds[route.takes["body"], "validation"] = adapter(route.takes["body"])
-        if _is_json(route.answer):
-            kinds.setdefault((route.answer, "serialization"), adapter(route.answer))
-    kinds[ErrorAnswer, "serialization"] = adapter(ErrorAnswer)
+            kinds[route.takes["body"], "validation"] = None
+        if get_origin(route.answer) is None:  # others are free JSON, or events
+            kinds[route.answer, "serialization"] = None
+    kinds[ErrorAnswer, "serialization"] = None
     schemas, definitions = TypeAdapter.json_schemas(
-        [(key, key[1], each) for key, each in kinds.items()],
+        [(kind, mode, adapter(kind)) for kind, mode in kinds],
         ref_template="#/components/schemas/{model}",
     )
-    by_kind = {kind: schema for ((kind, _), _), schema in schemas.items()}
+    by_kind = {kind: schema for (kind, _), schema in schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         for prefix in ("", "/w/{world}")[: 1 if route.is_global else 2]:
             methods = paths.setdefault(f"{prefix}/_fakebatch/{route.path}", {})
-            methods[route.method.lower()] = {
-                "operationId": route.handle.__name__ + ("_of_world" if prefix else ""),
-                "summary": (getdoc(route.handle) or "").partition("\n")[0],
-                "parameters": [*_parameters(prefix + route.path, route)],
-                **_request(route, by_kind),
-                "responses": _responses(route, by_kind),
-            }
+            methods[route.method.lower()] = _operation(route, prefix, by_kind)
     return {
         "openapi": "3.1.0",
         "info": {"title": "fakebatch: control plane", "version": version("fakebatch")},
@@ -64,9 +56,25 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     }
 
 
-def _is_json(kind: Any) -> bool:
-    """Whether an answer is an object of a class; others are free JSON, or events."""
-    return get_origin(kind) is None
+def _operation(route: Route, prefix: str, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.handle.__name__ + ("_of_world" if prefix else ""),
+        "summary": (getdoc(route.handle) or "").partition("\n")[0],
+        "parameters": [*_parameters(prefix + route.path, route)],
+    }
+    if "body" in route.takes:
+        content = {_JSON: {"schema": schemas[route.takes["body"]]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    if get_origin(route.answer) is Iterator:
+        content = {"text/event-stream": {"schema": {"type": "string"}}}
+    else:
+        content = {_JSON: {"schema": schemas.get(route.answer, {"type": "object"})}}
+    error = {_JSON: {"schema": schemas[ErrorAnswer]}}
+    operation["responses"] = {
+        str(route.status): {"description": "It was carried out.", "content": content},
+        "default": {"description": "It was not; the message says why.", "content": error},
+    }
+    return operation
 
 
 def _parameters(path: str, route: Route) -> Iterator[dict[str, Any]]:
@@ -88,22 +96,3 @@ def _parameters(path: str, route: Route) -> Iterator[dict[str, Any]]:
                 "required": each.default is MISSING,
                 "schema": schema["properties"][each.name],
             }
-
-
-def _request(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
-    if "body" not in route.takes:
-        return {}
-    content = {_JSON: {"schema": schemas[route.takes["body"]]}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def _responses(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
-    if get_origin(route.answer) is Iterator:
-        content: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
-    else:
-        content = {_JSON: {"schema": schemas.get(route.answer, {"type": "object"})}}
-    error = {_JSON: {"schema": schemas[ErrorAnswer]}}
-    return {
-        str(route.status): {"description": "It was carried out.", "content": content},
-        "default": {"description": "It was not; the message says why.", "content": error},
-    }

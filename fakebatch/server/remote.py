@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from itertools import chain
-from typing import Any, Literal
+from typing import Any
 
 from fakebatch.durations import Duration, text
 from fakebatch.durations import microseconds as span
@@ -16,6 +15,7 @@ from fakebatch.rules.catalogue import Incident
 from fakebatch.rules.fluent import Rules
 from fakebatch.rules.rule import Handle
 from fakebatch.rules.scenario import AnyRule, Place, Scenario
+from fakebatch.server.bodies import AnyCheck
 from fakebatch.server.plane import Plane
 from fakebatch.server.remote_objects import (
     RemoteBatches,
@@ -185,7 +185,7 @@ class Remote(Rules):
             raise RefusedRequest(*message)
         if self.unused_rules == "ignore":
             return
-        without_verb = (
+        without_verb = [
             (
                 f"{selection!r} has no verb.",
                 "A selection by itself changes nothing.",
@@ -193,8 +193,8 @@ class Remote(Rules):
             )
             for selection in self._selections
             if not selection.has_verb
-        )
-        for message in chain(without_verb, self._findings("used_rules")):
+        ]
+        for message in without_verb + self._findings("used_rules"):
             error = UsageError(*message)
             if self.unused_rules == "error":
                 raise error
@@ -223,8 +223,6 @@ class Remote(Rules):
         for message in self._findings(check, **options):
             raise AssertionError("fakebatch: " + "\n".join(message))
 
-    def _findings(
-        self, check: CheckName | Literal["used_rules", "refusals"], **options: Any
-    ) -> list[tuple[str, str, str]]:
+    def _findings(self, check: AnyCheck, **options: Any) -> list[tuple[str, str, str]]:
         findings = self._plane.post("checks", checks=[check], **options)["findings"]
         return [tuple(finding["message"]) for finding in findings]

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 from fakebatch.dialects.dialect import BatchStatus
@@ -35,7 +35,7 @@ class RemoteClock:
     @property
     def now(self) -> datetime:
         """The time, aware and in UTC."""
-        return _moment(self._plane.get("clock")["now"])
+        return moments.as_datetime(moments.microseconds(self._plane.get("clock")["now"]))
 
     @property
     def elapsed(self) -> float:
@@ -83,19 +83,10 @@ class _RemoteObject(ObjectView):
     kind: ClassVar[str]
 
     def __init__(self, id_: str, plane: Plane) -> None:
-        self.id = id_
-        self._plane = plane
+        self.id, self._plane = id_, plane
+        self._now = lambda: 0  # the server has the time
 
-    @property
-    def json(self) -> dict[str, Any]:
-        """The object that a client would get now.
-
-        Raises:
-            KeyError: it no longer exists.
-        """
-        return self._object(0)
-
-    def _object(self, now: int) -> dict[str, Any]:  # noqa: ARG002  # the server has the time
+    def _object(self, now: int) -> dict[str, Any]:  # noqa: ARG002
         state: dict[str, Any] = self._details()["object"]
         return state
 
@@ -116,7 +107,7 @@ class RemoteBatch(_RemoteObject):
     @property
     def history(self) -> tuple[Step, ...]:
         """The statuses up to now."""
-        now = _moment(self._plane.get("clock")["now"])
+        now = RemoteClock(self._plane).now
         return tuple(step for step in self.plan if step.at <= now)
 
     @property
@@ -149,14 +140,13 @@ class RemoteFile(_RemoteObject):
 ObjectT = TypeVar("ObjectT", bound=_RemoteObject)
 
 
-class _RemoteObjects(Collection[ObjectT], Generic[ObjectT]):
+class _RemoteObjects(Collection[ObjectT]):
     """Objects by id, in order of creation."""
 
     kind: type[ObjectT]
 
     def __init__(self, plane: Plane) -> None:
-        super().__init__(self.kind.kind, (), lambda: 0, lambda id_, _, __: self.kind(id_, plane))
-        self._plane = plane
+        self._kind, self._plane = self.kind.kind, plane
 
     def __iter__(self) -> Iterator[str]:
         return (each["object"]["id"] for each in self._plane.get(self._kind)[self._kind])
@@ -275,10 +265,6 @@ def _parsed(kind: type[T], answer: Any) -> T:
     wanted: Any = kind
     parsed: T = adapter(wanted).validate_python(answer)
     return parsed
-
-
-def _moment(value: str) -> datetime:
-    return moments.as_datetime(moments.microseconds(value))
 
 
 def _written(moment: moments.Moment) -> str | float:

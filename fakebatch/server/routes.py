@@ -226,10 +226,10 @@ def list_lines(world: World, id: str) -> answers.LineList:  # noqa: A002
 @route("POST", "batches", status=201)
 def add_batch(world: World, body: bodies.NewBatch) -> answers.BatchState:
     """Add a batch that has a status now, and goes on from there."""
-    emulator, options = world.emulator, {**asdict(body)}
+    emulator = world.emulator
     if isinstance(body.requests, str) and body.requests not in emulator.files:
         raise NotFoundError(f"fakebatch: There is no file {body.requests!r}.")
-    return _batch(emulator.batches.add(**options))
+    return _batch(emulator.batches.add(**asdict(body)))
 
 
 @route("GET", "files")
@@ -323,7 +323,7 @@ def _world(world: World) -> answers.WorldState:
         world.name,
         world.path,
         tuple(dialect.name for dialect in emulator.dialects),
-        tuple(name for dialect in emulator.dialects for name in dialect.environment),
+        world.environment,
         world.key,
         emulator.unused_rules,
         _clock(world),
@@ -365,7 +365,7 @@ def _case(trial: Trial) -> answers.CaseState:
         world.name,
         world.path,
         world.key,
-        trial.case.dialect.environment,
+        world.environment,
         trial.case.kills,
         tuple({**request} for request in trial.case.requests),
         trial.case.jsonl,

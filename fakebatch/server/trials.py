@@ -38,13 +38,8 @@ trials: WeakKeyDictionary[World, Trial] = WeakKeyDictionary()
 """The trials by their worlds."""
 
 
-def aborted(reason: str) -> BaseException:
-    """What ends the connection of a client that is to be killed."""
-    return ConnectionAbortedError(reason)
-
-
 def open_trial(
-    worlds: Worlds, case: Case, name: str, end: Callable[[str], BaseException] = aborted
+    worlds: Worlds, case: Case, name: str, kill: Callable[[], object] = lambda: None
 ) -> Trial:
     """Make the world of a case.
 
@@ -52,11 +47,16 @@ def open_trial(
         worlds: those of the server.
         case: the incident and the requests.
         name: the name of the world.
-        end: ends the client where its case says so; returns what to raise in its connection.
+        kill: kills the client; it is called where its case says so.
 
     Raises:
         UsageError: there is a world of that name.
     """
+
+    def end(reason: str) -> BaseException:
+        kill()
+        return ConnectionAbortedError(reason)  # ends the connection too
+
     world = worlds.add(name, clock="polls", max_idle=MAX_IDLE, **case.options(real_time=True))
     # time moves with the polls, whatever a client sleeps between them
     watch = Watch(world.emulator, Requests(case.requests), case.kills, has_clock=False, end=end)
@@ -64,7 +64,7 @@ def open_trial(
     return trial
 
 
-def reported(results: Iterable[Mapping[str, Any]], raised: str | None = None) -> Report:
+def reported(results: Iterable[Mapping[str, Any]], raised: str | None) -> Report:
     """What a client says that it got, from objects with a custom_id and an answer or an error."""
     return Report(
         tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from itertools import count
@@ -38,8 +38,12 @@ HOUR = 3_600 * SECOND
 DUMMY_KEY = "sk-fakebatch-this-is-not-a-real-key"
 LOOKS = frozenset({"batches.retrieve", "batches.list", "files.retrieve", "files.list"})
 """The operations that move a clock with the mode "polls"."""
+TRIES = 8
+"""An outage `between` two times is over after this many calls."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_time_text = lru_cache(maxsize=64)(moment_text)
+"""Most requests come at the moment of the one before."""
 
 
 class World:
@@ -99,6 +103,16 @@ class World:
         """The path of its base URL: `/w/name/v1`."""
         return self.prefix + urlsplit(self.emulator.base_url).path
 
+    @property
+    def environment(self) -> tuple[str, ...]:
+        """The variables from which clients read their key, beside OPENAI_API_KEY."""
+        return tuple(name for dialect in self.emulator.dialects for name in dialect.environment)
+
+    def env(self, url: str) -> dict[str, str]:
+        """The environment variables of clients, for a server at `url`."""
+        names = ("OPENAI_API_KEY", *self.environment)
+        return {"OPENAI_BASE_URL": url + self.path, **dict.fromkeys(names, self.key)}
+
     def handle(self, request: Request) -> Reply:
         """The reply to a request; 501 where the emulator refuses it, with the reason."""
         try:
@@ -107,7 +121,7 @@ class World:
                 self._move(target)
             reply = target.handle(request)
             if reply.pieces is not None:
-                reply = reply._replace(pieces=self._read(reply))
+                reply = reply._replace(pieces=self._read(reply.pieces))
         except FakeBatchError as error:
             self._note(error)
             reply = error_reply(501, error, "not_emulated")
@@ -122,17 +136,16 @@ class World:
         self.snapshots.pop(number - MAX_SNAPSHOTS, None)
         return number
 
-    def _read(self, reply: Reply) -> Iterator[bytes]:
+    def _read(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """The pieces of a reply. Where a rule cannot be applied, it ends as if broken."""
         try:
-            yield from reply.pieces or ()
+            yield from pieces
         except FakeBatchError as error:
             self._note(error)
             raise ConnectionAbortedError(str(error)) from error
 
     def _note(self, error: FakeBatchError) -> None:
-        what, known, advice = error.args
-        self.refusals.append(Finding("refusals", (), self.clock.read(), (what, known, advice)))
+        self.refusals.append(Finding("refusals", (), self.clock.read(), error.args))
 
     def _move(self, target: Target) -> None:
         """Move time to what a poll will show next."""
@@ -141,9 +154,8 @@ class World:
             now, self._wait = self.clock.read() + self._wait, 0
         if operation is not None and operation.name in LOOKS:
             store = getattr(service.state, operation.name.partition(".")[0])
-            ids = [target.id] if target.id else [record.id for record in store.all()]
             # without the lock: it may take long to validate a batch
-            now = self._after(now, next_change(service, ids, now))
+            now = self._after(now, next_change(service, store, target.id, now))
         self.clock.move_to(now)
 
     def _after(self, now: int, change: int | None) -> int:
@@ -172,29 +184,19 @@ class World:
             wait = moments.microseconds(parsedate_to_datetime(value)) - handled.at
         name = "" if handled.operation is None else handled.operation.name
         is_early = name in ("batches.create", "files.content") and handled.reply.status >= 400
-        if is_early and handled.hit is None:
-            wait = max(wait, self._until_files_change(handled.id, handled.at))
+        if is_early and handled.hit is None:  # perhaps because a file is not ready
+            changes = (
+                next_change(service, service.state.files, handled.id, handled.at)
+                for service in self.emulator.services
+            )
+            known = [at - handled.at for at in changes if at is not None and at < NEVER]
+            wait = max(wait, min(known, default=0))
         if handled.hit is not None and handled.hit.rule.between is not None:
             # an outage ends for a client that tries again, whatever it sleeps itself
             since, until = handled.hit.rule.span
             wait = max(wait, 0 if until is None else (until - since) // TRIES)
         with self._lock:
             self._wait = max(self._wait, wait)
-
-    def _until_files_change(self, id_: str, now: int) -> int:
-        """How long a client waits whose call was refused, perhaps as its file is not ready."""
-        changes = (
-            next_change(service, [id_] if id_ else [f.id for f in service.state.files.all()], now)
-            for service in self.emulator.services
-        )
-        return min((at - now for at in changes if at is not None and at < NEVER), default=0)
-
-
-_time_text = lru_cache(maxsize=64)(moment_text)
-"""Most requests come at the moment of the one before."""
-
-TRIES = 8
-"""An outage `between` two times is over after this many calls."""
 
 
 def error_reply(status: int, error: FakeBatchError | str, code: str) -> Reply:

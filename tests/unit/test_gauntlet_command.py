@@ -15,7 +15,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fakebatch.cli.commands import app
-from fakebatch.cli.gauntlet import located
+from fakebatch.cli.gauntlet import Process, Runs, located
+from fakebatch.gauntlet.case import Case, cases
+from fakebatch.gauntlet.verdicts import Verdict
+from fakebatch.server.worlds import Worlds
 from support.processes import CLIENT
 
 RUN = """
@@ -194,6 +197,26 @@ def test_an_interrupted_run(tmp_path: Path, name: str) -> None:
         began = time.monotonic()
         assert gauntlet(code, *ONLY, state=lock).exit_code in (130, 143, 129)
         assert time.monotonic() - began < 30
+
+
+def test_clients_that_end_while_others_are_killed(tmp_path: Path) -> None:
+    """A run that is interrupted kills every client, whichever of them leave its list meanwhile."""
+    killed: list[str] = []
+
+    class Ending(Process):
+        def kill(self) -> None:
+            killed.append(self.folder.name)
+            self.runs.processes.remove(self)  # as its thread does once it has ended
+
+    runs = Runs([], "", Worlds(), tmp_path, timeout=1, is_shown=False)
+    runs.processes.extend(Ending(runs, tmp_path / name) for name in "abcd")
+
+    def interrupted(_: Case) -> Verdict:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        runs.each(interrupted, cases(ONLY[1]), jobs=1)
+    assert killed == [*"abcd"]
 
 
 def test_no_command() -> None:

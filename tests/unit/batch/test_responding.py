@@ -87,7 +87,7 @@ def test_a_recording_answers_by_custom_id(
 
 GAPS = {
     "an empty recording": (0, "no lines"),
-    "a short one": (2, "'k-0', 'k-1'"),
+    "a short one": (2, "'k-0' and 'k-1'"),
     "a long one": (7, "'k-0', 'k-1', 'k-2', 'k-3', 'k-4' and 2 more"),
 }
 

@@ -56,7 +56,10 @@ def test_what_was_not_collected_is_named(do: Driver, fakebatch: FakeBatch) -> No
 
     assert error_lines(fakebatch.assert_all_downloaded) == [
         "fakebatch: 2 result files were never downloaded.",
-        f"{one.error_file_id} (errors of {one.id}), {other.output_file_id} (output of {other.id}).",
+        (
+            f"{one.error_file_id} (errors of {one.id}) and "
+            f"{other.output_file_id} (output of {other.id})."
+        ),
         "Download output_file_id and error_file_id of every batch that has ended.",
     ]
 
@@ -104,7 +107,7 @@ def test_batches_for_the_same_input_are_named_with_their_calls(
         "fakebatch: 3 batches were created for the same input.",
         (
             f"{placed.id} (added by the test), "
-            f"{first.id} (batches.create at {START}00:00Z: 200), "
+            f"{first.id} (batches.create at {START}00:00Z: 200) and "
             f"{second} (batches.create at {START}01:00Z: 200)."
         ),
         "List the batches before you retry a create: the failed call may have succeeded.",
@@ -126,7 +129,7 @@ def test_leftover_files_are_named(do: Driver, fakebatch: FakeBatch) -> None:
     assert error_lines(fakebatch.assert_no_leftover_files) == [
         "fakebatch: 2 files were left behind.",
         (
-            f"{batch.input_file_id} (batch, 'in.jsonl'), "
+            f"{batch.input_file_id} (batch, 'in.jsonl') and "
             f"{batch.output_file_id} (batch_output, '{batch.id}_output.jsonl')."
         ),
         "Delete input, output and error files when you no longer need them.",

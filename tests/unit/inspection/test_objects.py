@@ -122,6 +122,6 @@ def test_another_number_than_is_needed_is_an_error(
     ids = [*fakebatch.batches]
     assert str(caught.value).split("\n") == [
         f"fakebatch: {came}",
-        f"The batches are: {', '.join(ids[:5]) or 'none'}{' …' if number > 5 else ''}.",
+        f"The batches are: {', '.join(ids[:5]) or 'none'}{' and 1 more' if number > 5 else ''}.",
         "Look one up by its id, fakebatch.batches[id], or fix what creates them.",
     ]
