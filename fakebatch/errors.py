@@ -18,11 +18,17 @@ SHOWN = 5
 
 
 class FakeBatchError(Failed):
-    """Base class of all errors of fakebatch: what came, what was known, what to do."""
+    """Base class of all errors of fakebatch: what came, what was known, what to do.
+
+    What a message quotes, such as the text of a pydantic error, may have several lines: it is put
+    in one.
+    """
 
     def __init__(self, what_came: str, what_was_known: str, what_to_do: str) -> None:
-        super().__init__(f"fakebatch: {what_came}\n{what_was_known}\n{what_to_do}")
-        self.args = (what_came, what_was_known, what_to_do)  # for pickle
+        parts = (what_came, what_was_known, what_to_do)
+        lines = (" ".join(map(str.strip, part.split("\n"))) for part in parts)
+        super().__init__("fakebatch: " + "\n".join(lines))
+        self.args = parts  # for pickle
 
     __module__ = "fakebatch"
     __repr__ = BaseException.__repr__
