@@ -18,14 +18,11 @@ SHOWN = 5
 
 
 class FakeBatchError(Failed):
-    """Base class of all errors of fakebatch: what came, what was known, what to do.
-
-    What a message quotes, such as the text of a pydantic error, may have several lines: it is put
-    in one.
-    """
+    """Base class of all errors of fakebatch: what came, what was known, what to do."""
 
     def __init__(self, what_came: str, what_was_known: str, what_to_do: str) -> None:
         parts = (what_came, what_was_known, what_to_do)
+        # what a part quotes may have several lines, as the text of a pydantic error has
         lines = (" ".join(map(str.strip, part.split("\n"))) for part in parts)
         super().__init__("fakebatch: " + "\n".join(lines))
         self.args = parts  # for pickle
