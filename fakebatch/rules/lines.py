@@ -160,10 +160,9 @@ class Replay:
             return recorded
         if line.custom_id is None or self.missing is not None:
             return Echo()
-        known = first_of(map(repr, self.lines)) or "no lines"
         raise UsageError(
             f"There is no recorded answer for custom_id {line.custom_id!r}.",
-            f"{', '.join(self.paths)} has {known}.",
+            f"{', '.join(self.paths)} has {first_of(map(repr, self.lines)) or 'no lines'}.",
             'Record one, or call fakebatch.reply_from(..., missing="echo").',
         )
 
