@@ -79,6 +79,14 @@ def mutants(session: nox.Session) -> None:
 
 
 @nox.session
+def gauntlet(session: nox.Session) -> None:
+    """The smoke set: twelve incidents, with the robust client of the examples."""
+    session.install(*PINNED, "-e", ".[dev]")
+    for command in COMMANDS["gauntlet"]:
+        session.run("bash", "-euc", command, external=True)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """What the documents print runs; what they name is there."""
     session.install(*PINNED, "-e", ".[dev]")

@@ -21,8 +21,11 @@ class FakeBatchError(Failed):
     """Base class of all errors of fakebatch: what came, what was known, what to do."""
 
     def __init__(self, what_came: str, what_was_known: str, what_to_do: str) -> None:
-        super().__init__(f"fakebatch: {what_came}\n{what_was_known}\n{what_to_do}")
-        self.args = (what_came, what_was_known, what_to_do)  # for pickle
+        parts = (what_came, what_was_known, what_to_do)
+        # what a part quotes may have several lines, as the text of a pydantic error has
+        lines = (" ".join(map(str.strip, part.split("\n"))) for part in parts)
+        super().__init__("fakebatch: " + "\n".join(lines))
+        self.args = parts  # for pickle
 
     __module__ = "fakebatch"
     __repr__ = BaseException.__repr__

@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from textwrap import shorten
-from typing import Any
 from xml.etree import ElementTree as ET
 
 from fakebatch.gauntlet.known import KnownFailures
 from fakebatch.gauntlet.verdicts import Verdict
-from fakebatch.inspection.journal import moment_text
+from fakebatch.rules.validation import adapter
 
 COLUMNS = {
     "no loss": "loss",
@@ -143,9 +142,8 @@ class Card:
 
     def as_json(self) -> str:
         """All verdicts as JSON."""
-        return json.dumps(
-            {"summary": self.summary(), "cases": [*map(verdict_data, self)]}, indent=2
-        )
+        cases = adapter(list[Verdict]).dump_python([*self], mode="json")
+        return json.dumps({"summary": self.summary(), "cases": cases}, indent=2)
 
     def junit(self) -> str:
         """All verdicts as JUnit XML, a test case for each incident."""
@@ -179,27 +177,3 @@ class Card:
 def _escaped(text: str) -> str:
     """A text with its control characters as escapes: clients print any, XML has few of them."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
-
-
-def verdict_data(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as JSON data."""
-    return {
-        "id": verdict.id,
-        "outcome": verdict.outcome,
-        "findings": [
-            {
-                "check": each.check,
-                "objects": [*each.objects],
-                "since": moment_text(each.since),
-                "message": [*each.message],
-            }
-            for each in verdict.findings
-        ],
-        "reason": verdict.reason,
-        "unmet": verdict.unmet,
-        "elapsed": verdict.elapsed,
-        "batches": verdict.batches,
-        "lines": verdict.lines,
-        "polls": verdict.polls,
-        "calls": verdict.calls,
-    }

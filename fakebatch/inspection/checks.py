@@ -8,7 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainSerializer
 
 from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import NEVER, TERMINAL, Status
@@ -41,8 +43,8 @@ class Finding:
     """Which check: `single_batch`."""
     objects: tuple[str, ...]
     """The ids of the files or batches concerned, or the rules as the test wrote them."""
-    since: int
-    """When the problem began, in microseconds since 1970."""
+    since: Annotated[int, PlainSerializer(moment_text, return_type=str)]
+    """When the problem began, in microseconds since 1970; in JSON as ISO 8601."""
     message: tuple[str, str, str]
     """The lines of an error: what happened, what was known, what to do."""
 

@@ -23,6 +23,7 @@ from fakebatch.inspection.objects import BatchView, Collection, FileView, Now, U
 from fakebatch.rules.batches import BatchRule, Durations, Fail
 from fakebatch.service import Service
 from fakebatch.service.records import INPUT_PURPOSE, FileRecord, UploadCreateParams
+from fakebatch.service.view import reference
 from fakebatch.vtime import moments
 
 Requests = str | Path | bytes | Iterable[Mapping[str, Any]]
@@ -42,6 +43,20 @@ class Files(Collection[FileView]):
 
     def __init__(self, services: Sequence[Service], now: Now, journal: Journal) -> None:
         super().__init__("files", services, now, partial(FileView, journal=journal))
+
+    def __getitem__(self, id_: str | None) -> FileView:
+        return super().__getitem__(self._id_at(id_) if id_ and "://" in id_ else id_)
+
+    def _id_at(self, url: str) -> str:
+        """The id of the result file at a URL, where batches show URLs in place of ids."""
+        now = self._now()
+        for service in self._services:
+            dialect = service.state.dialect
+            for record in service.state.files.existing(now) if dialect.results_url else ():
+                # without the address, for which a server has several names
+                if url.endswith(reference(dialect, "", record.id)):
+                    return record.id
+        return url
 
     def add(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ import respx.mocks
 from respx.mocks import HTTPCoreMocker, Mocker
 from respx.models import AllMockedAssertionError, PassThrough
 
+from fakebatch.errors import UsageError
 from fakebatch.interception.calls import BoundedCalls, as_request, native_response
 from fakebatch.interception.dns import is_loopback
 from fakebatch.interception.driver import STACKS, Interceptor, Step, Steps
@@ -90,7 +91,12 @@ def routers_of_the_test(stack: str, *, everywhere: bool = True) -> Iterator[tupl
 
 
 def first_response(
-    routers: Iterable[tuple[ModuleType, Any]], request: Any, library: ModuleType, stack: str
+    routers: Iterable[tuple[ModuleType, Any]],
+    request: Any,
+    library: ModuleType,
+    stack: str,
+    *,
+    only_for_it: bool = False,
 ) -> Steps:
     """The response of the first router that has a route for a request; None: none has.
 
@@ -99,12 +105,15 @@ def first_response(
         request: the request of the client, which has been read.
         library: httpx or httpx2, for the response.
         stack: the name of the stack whose exceptions the response raises.
+        only_for_it: whether routes and routers that answer every address do not count.
 
     Raises:
         PassThrough: the route passes the request through.
     """
     for module, router in routers:
         own = as_request(request, module.httpx)
+        if only_for_it and not _has_route_for(own, router, module.httpx):
+            continue
         try:
             response = yield Step(partial(router.handler, own), partial(router.async_handler, own))
         except module.AllMockedAssertionError:
@@ -113,6 +122,36 @@ def first_response(
             raise _pass_through(PassThrough, error, request) from None
         return native_response(response, library, stack)
     return None
+
+
+def refuse_unstarted(request: Any, before: Container[Any]) -> None:
+    """Raise an error for a request that a route would answer if its router were started.
+
+    Args:
+        request: the request of the client, which has been read.
+        before: the routes that `respx.mock` had before the fake was entered.
+
+    Raises:
+        UsageError: there is such a route.
+    """
+    added = [route for route in respx.mock.routes if route not in before]
+    if not added or any(respx.mock in mocker.routers for mocker in Mocker.registry.values()):
+        return
+    own = as_request(request, RESPX.httpx)
+    if any(route.pattern.match(own) for route in added):
+        url = request.url.copy_with(query=None, userinfo=b"")
+        raise UsageError(
+            f"A route of respx for {request.method} {url} has no effect.",
+            "respx.get(...) and the like add it to respx.mock, which has not been started.",
+            "Add it to the fixture respx_mock, or within `with respx.mock:` or @respx.mock.",
+        )
+
+
+def _has_route_for(request: Any, router: Any, library: ModuleType) -> bool:
+    """Whether a router has a route for a request, beside those for all, which block the network."""
+    other = library.Request(request.method, "https://any.invalid/", headers=request.headers)
+    patterns = [route.pattern for route in router.routes]
+    return any(each.match(request) and not each.match(other) for each in patterns)
 
 
 def _pass_through(kind: type[PassThrough], reason: object, request: Any) -> PassThrough:
@@ -124,7 +163,7 @@ class MockerHook(Interceptor):
     """The first router of a mocker, which calls the others itself.
 
     respx calls routers in the order of their registration. With the hook the order of fixtures does
-    not matter: emulated operations come first, then the routers of the test, then loopback hosts.
+    not matter: routes of the test come first, then emulated operations, then loopback hosts.
 
     Args:
         module: respx.mocks, or that of the copy to which the mocker belongs.
@@ -179,12 +218,15 @@ def installed(router: EmulatedRouter, lost_errors: LostErrors) -> Generator[None
         for module in {module for module, _ in _mockers()}:
             parse = partial(_parse_address, module.parse_url)
             patches.enter_context(patch.object(module, "parse_url", parse))
+        router.beside = [hook.routers for hook in hooks]
+        router.routes_before = [*respx.mock.routes]
         for hook in hooks:
             hook.routers.insert(0, hook)
             if hook.is_started_here:
                 hook.mocker.start()
         yield
     finally:
+        router.beside = []
         for hook in hooks:
             hook.routers.remove(hook)
         # Copies of respx patch the same methods: the last to start must be the first to stop.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import nullcontext, suppress
 from functools import partial
 from inspect import isawaitable
 from threading import RLock
@@ -12,7 +13,7 @@ from typing import Any, cast
 
 import httpx
 import respx
-from respx.models import AllMockedAssertionError, SideEffectError
+from respx.models import AllMockedAssertionError, PassThrough, SideEffectError
 
 from fakebatch.dialects import at_host
 from fakebatch.errors import RefusedRequest
@@ -29,8 +30,10 @@ from fakebatch.interception.dns import is_loopback
 from fakebatch.interception.driver import Step, Steps
 from fakebatch.interception.mockers import (
     RESPX,
+    MockerHook,
     OperationRoutes,
     first_response,
+    refuse_unstarted,
     routers_of_the_test,
 )
 from fakebatch.interception.network_errors import play
@@ -51,6 +54,10 @@ class EmulatedRouter(respx.Router):
         self._operations = OperationRoutes()
         self._lock = RLock()  # reentrant: a finalizer may make a call while its thread holds it
         self._process: int | None = None
+        self.beside: list[list[Any]] = []
+        """While it is active, the routers of each mocker: our hooks and, in few tests, others."""
+        self.routes_before: list[respx.Route] = []
+        """The routes that `respx.mock` had before."""
 
     def belong_to_this_process(self) -> None:
         """Answer requests of this process, and refuse those of processes forked from it."""
@@ -67,9 +74,11 @@ class EmulatedRouter(respx.Router):
             route.reset()
 
     def exchange(self, request: Any, library: ModuleType, stack: str) -> Steps:
-        """The exchange for a request: the response of a route of this router, or of the emulator.
+        """The exchange for a request: the response of a route of the test, or of the emulator.
 
-        Other routers of the test answer what is not emulated at an emulated address.
+        Where a provider has the address, routes of the test's other routers count as well as those
+        of this one. An emulated operation is the emulator's, unless a route is for it and does not
+        pass it through.
 
         Args:
             request: one of httpx or httpx2, which has been read or is a long form.
@@ -78,6 +87,7 @@ class EmulatedRouter(respx.Router):
 
         Raises:
             AllMockedAssertionError: no route matches, and no provider has the address.
+            UsageError: a route matches that has no effect.
         """
         message = request_from(request)
         target = self._sites.find(message)
@@ -86,11 +96,13 @@ class EmulatedRouter(respx.Router):
         operation = None if target is None else target.operation
         route = None if operation is None else self._operations[operation.name]
         mocked = route if route and (route.side_effect or route.return_value) else None
-        if message.pieces is not None and (self.routes or mocked or operation is None):
+        routers = self._routers(stack, target)
+        if message.pieces is not None and (routers or mocked):
             yield Step(request.read, request.aread)
             message = request_from(request)
-        if self.routes or operation is None:
-            response = yield from self._response_of_the_test(request, library, stack, target)
+        if message.pieces is None:
+            which = (request, library, stack, operation is not None)
+            response = yield from self._response_of_the_test(routers, *which)
             if response is not None:
                 return response
         if target is None:
@@ -110,20 +122,38 @@ class EmulatedRouter(respx.Router):
             return response_for(answer, request, library, stack)
         return native_response(answer, library, stack)
 
+    def _routers(self, stack: str, target: Target | None) -> list[tuple[ModuleType, Any]]:
+        """The routers of which a route may answer a request to a target."""
+        routers: list[tuple[ModuleType, Any]] = [(RESPX, self)]
+        if target is None:
+            return routers
+        if target.operation is None:
+            return [*routers, *routers_of_the_test(stack)]
+        if any(not isinstance(each, MockerHook) for beside in self.beside for each in beside):
+            others = routers_of_the_test(stack)
+            routers += [each for each in others if not isinstance(each[1], EmulatedRouter)]
+        return [each for each in routers if each[1].routes]
+
+    def _response_of_the_test(
+        self,
+        routers: list[tuple[ModuleType, Any]],
+        request: Any,
+        library: ModuleType,
+        stack: str,
+        is_emulated: bool,
+    ) -> Steps:
+        """The response of a route of the test; None: there is none."""
+        if self.beside:
+            refuse_unstarted(request, self.routes_before)
+        with suppress(PassThrough) if is_emulated else nullcontext():
+            which = (routers, request, library, stack)
+            return (yield from first_response(*which, only_for_it=is_emulated))
+
     def _record(self, route: respx.Route | None, call: RecordedCall) -> None:
         if route is not None:
             with self._lock:
                 self.calls.append(call)
                 route.calls.append(call)  # pyright: ignore[reportUnknownMemberType]
-
-    def _response_of_the_test(
-        self, request: Any, library: ModuleType, stack: str, target: Target | None
-    ) -> Steps:
-        """The response of a route of the test; None: no route matches."""
-        routers = [(RESPX, self)]
-        if target is not None and target.operation is None:
-            routers += routers_of_the_test(stack)
-        return (yield from first_response(routers, request, library, stack))
 
     def is_copy(self) -> bool:
         """Whether this process was forked from the one in which the router answers."""

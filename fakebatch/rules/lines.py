@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from annotated_types import Ge
 from pydantic import Field, JsonValue, Strict
@@ -16,7 +16,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from fakebatch.data_files import jsonl_problem
 from fakebatch.errors import UsageError, first_of
-from fakebatch.request_lines import RequestLine, label
+from fakebatch.request_lines import RequestLine, json_type, label
 from fakebatch.rules.rule import (
     PYTHON_ONLY,
     Count,
@@ -315,26 +315,25 @@ def _recorded(paths: Iterable[str]) -> dict[str, Reply | Fail]:
             if not line.strip():
                 continue
             try:
-                result = _parsed(line)
-                outcome = _recorded_outcome(result), f"line {number} of {path!r}"
-                first = recorded.setdefault(result["custom_id"], outcome)
-            except _NO_RESULT_LINE as error:
+                custom_id, result = _recorded_line(_parsed(line))
+            except (ValueError, RecursionError) as error:
                 raise UsageError(
                     f"Line {number} of {path!r} is not a result line: "
-                    f"{jsonl_problem(content) or repr(error)}.",
+                    f"{jsonl_problem(content) or error}.",
                     'A result line is {"custom_id": …, "response": {"status_code": …, …}, …}.',
                     "Give an output or error file as downloaded, not an input file.",
                 ) from error
+            if custom_id is None:
+                continue  # some providers lose it where a request never ran
+            outcome = result, f"line {number} of {path!r}"
+            first = recorded.setdefault(custom_id, outcome)
             if first[0] != outcome[0]:
                 raise UsageError(
-                    f"There are two different results for custom_id {result['custom_id']!r}.",
+                    f"There are two different results for custom_id {custom_id!r}.",
                     f"They are {first[1]} and {outcome[1]}.",
                     "Delete the line that the test does not need.",
                 )
     return {custom_id: outcome for custom_id, (outcome, _) in recorded.items()}
-
-
-_NO_RESULT_LINE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, UsageError)
 
 
 def _parsed(text: bytes | str) -> Any:
@@ -348,31 +347,53 @@ def _finite(number: str) -> float:
     return value
 
 
-def _recorded_outcome(result: Mapping[str, Any]) -> Reply | Fail:
-    """The outcome of a result line.
+def _recorded_line(line: object) -> tuple[str | None, Reply | Fail]:
+    """The custom_id of a result line, and its outcome.
 
     Providers leave out what is null, the status, or the response of a failure; some write the body
     as JSON in a string.
+
+    Raises:
+        ValueError: it is not a result line.
     """
+    result = _object(line, "it")
+    if "custom_id" not in result:
+        raise ValueError("it has no custom_id")
+    custom_id = result["custom_id"]
+    if not isinstance(custom_id, str | None):
+        raise ValueError(f"its custom_id is {json_type(custom_id)}, not a string")  # noqa: TRY004
     response, error = result.get("response"), result.get("error") or None
-    if isinstance(error, str) and response is None:
-        return Fail(body={"message": error}, shape="string")
+    if response is None and error is None:
+        raise ValueError("it has neither a response nor an error")
+    if response is None and isinstance(error, str):
+        return custom_id, Fail(body={"message": error}, shape="string")
     if response is None:
-        return Fail(body=_object(error))
-    body = response.get("body")
+        return custom_id, Fail(body=_object(error, "its error"))
+    return custom_id, _recorded_response(_object(response, "its response"), error)
+
+
+def _recorded_response(response: Mapping[str, Any], error: Any) -> Reply | Fail:
+    body, status = (cast("Any", response.get(name)) for name in ("body", "status_code"))
     if isinstance(body, str):
-        with suppress(ValueError, TypeError):
-            body = _object(_parsed(body))
-    status = response.get("status_code")
+        with suppress(ValueError):
+            body = _object(_parsed(body), "its body")
     if status is None:
-        has_failed = error is not None or isinstance(body, str) or (body and body.get("error"))
-        status = 500 if has_failed else 200
+        has_failed = isinstance(body, str) or _object(body or {}, "its body").get("error")
+        status = 500 if has_failed or error is not None else 200
+    if type(status) is not int:
+        raise ValueError(f"its status_code is {json_type(status)}, not an integer")
     if 200 <= status < 400 and error is None:
-        return Reply(_object(body))
+        return Reply(_object(body, "its body"))
+    if status != 0 and not 400 <= status <= 599:
+        beside = " beside an error" if 200 <= status < 400 else ""
+        raise ValueError(f"its status_code is {status}{beside}")
     if body is None:
         return Fail(status, body={"error": error}, shape="no_body")
+    body = body if isinstance(body, str) else _object(body, "its body")
     return Fail(status, body=body, shape="body" if error is None else "both")
 
 
-def _object(value: Any) -> dict[str, Any]:
-    return {**value}  # a TypeError, if it is none
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is {json_type(value)}, not an object")  # noqa: TRY004
+    return cast("Mapping[str, Any]", value)

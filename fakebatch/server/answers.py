@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from fakebatch.emulator import UnusedRules
-from fakebatch.gauntlet.verdicts import Outcome
+from fakebatch.inspection.checks import Finding
 from fakebatch.inspection.journal import Call
 from fakebatch.inspection.objects import Step
 
@@ -162,21 +162,10 @@ class FileContent:
 
 
 @dataclass(frozen=True, slots=True)
-class FindingState:
-    """What a check objects to."""
-
-    check: str
-    objects: tuple[str, ...]
-    since: str
-    message: tuple[str, ...]
-    """What happened, what was known, what to do."""
-
-
-@dataclass(frozen=True, slots=True)
 class FindingList:
     """What the checks object to; empty: nothing."""
 
-    findings: tuple[FindingState, ...]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,25 +194,6 @@ class CaseList:
     """Cases, in the order of the catalogue."""
 
     cases: tuple[CaseState, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class VerdictState:
-    """The verdict on a client in one case."""
-
-    id: str
-    outcome: Outcome
-    findings: tuple[FindingState, ...]
-    """What it objects to; the first is where the client went wrong first."""
-    reason: str
-    unmet: str
-    """Why the incident did not happen to the client; empty: it did."""
-    elapsed: float
-    """In virtual seconds."""
-    batches: int
-    lines: int
-    polls: int
-    calls: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.rules import loading
@@ -55,6 +56,7 @@ def _find(method: str, path: str) -> tuple[Route | None, str]:
     """The route of a method and a path, None if there is none, and the id in the path."""
     head, _, rest = path.partition("/")
     id_, slash, tail = rest.partition("/")
+    id_ = unquote(id_)  # an encoded slash is still encoded
     for pattern in (path, f"{head}/{{id}}{slash}{tail}"):
         for each in ROUTES:
             if (each.method, each.path) == (method, pattern):

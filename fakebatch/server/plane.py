@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from fakebatch.errors import UsageError
 
@@ -80,6 +80,6 @@ class Plane:
         if refusal is None:
             return answer
         if refusal["code"] == "not_found":
-            raise KeyError(path.partition("/")[2] or refusal["message"])
+            raise KeyError(unquote(path.partition("/")[2]) or refusal["message"])
         lines = refusal["message"].removeprefix("fakebatch: ").split("\n", 2)
         raise UsageError(*lines, *[""] * (3 - len(lines)))

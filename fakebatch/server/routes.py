@@ -6,13 +6,14 @@ import base64
 import binascii
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
 from fakebatch.durations import SECOND, microseconds
 from fakebatch.errors import UsageError
 from fakebatch.gauntlet.case import cases
+from fakebatch.gauntlet.verdicts import Verdict
 from fakebatch.inspection.checks import Finding
 from fakebatch.inspection.journal import moment_text
 from fakebatch.inspection.objects import BatchView, FileView
@@ -281,7 +282,7 @@ def check(world: World, body: bodies.WantedChecks) -> answers.FindingList:
                 findings += world.refusals
             case _:
                 findings += emulator.findings(name, min_interval=body.min_interval)
-    return answers.FindingList(tuple(map(_finding, findings)))
+    return answers.FindingList(tuple(findings))
 
 
 @route("GET", "case")
@@ -299,13 +300,10 @@ def restart(world: World) -> answers.CaseState:
 
 
 @route("POST", "results")
-def judge_results(world: World, body: bodies.Results) -> answers.VerdictState:
+def judge_results(world: World, body: bodies.Results) -> Verdict:
     """Judge a client that has ended, by what it got and by what it did."""
     sent = reported(map(asdict, body.results), body.raised)
-    verdict = _trial(world).verdict(sent, leftovers=body.leftovers)
-    values: dict[str, Any] = {each.name: getattr(verdict, each.name) for each in fields(verdict)}
-    values["findings"] = tuple(map(_finding, verdict.findings))
-    return answers.VerdictState(**values)
+    return _trial(world).verdict(sent, leftovers=body.leftovers)
 
 
 @route("GET", "events")
@@ -345,11 +343,6 @@ def _rules(world: World, without: Any = ()) -> answers.RuleList:
         if place not in without
     ]
     return answers.RuleList(tuple(rules))
-
-
-def _finding(finding: Finding) -> answers.FindingState:
-    since = moment_text(finding.since)
-    return answers.FindingState(finding.check, finding.objects, since, finding.message)
 
 
 def _trial(world: World) -> Trial:

@@ -122,6 +122,8 @@ def batch_object(batch: Batch, now: int, base_url: str = "") -> Wire:
     files = {file.kind for file in result_files(batch)} if left else set[str]()
     if batch.overrides.override.early_files and status is not Status.FAILED:
         files = {"output", "errors"}
+    ids = {"output": batch.output_file_id, "errors": batch.error_file_id}
+    shown = {kind: reference(dialect, base, ids[kind]) for kind in files}
     model = None
     if not validating and batch.timeline.starts(Status.IN_PROGRESS) is not None:
         model = batch.validation.model
@@ -143,8 +145,8 @@ def batch_object(batch: Batch, now: int, base_url: str = "") -> Wire:
         "input_file_id": params.input_file_id,
         "completion_window": params.completion_window,
         "status": dialect.statuses.get(status, status.value),
-        "output_file_id": _result(dialect, base, batch.output_file_id, "output" in files),
-        "error_file_id": _result(dialect, base, batch.error_file_id, "errors" in files),
+        "output_file_id": shown.get("output"),
+        "error_file_id": shown.get("errors"),
         "created_at": batch.created // SECOND,
         **dict.fromkeys(f"{each.value}_at" for each in Status),
         "expires_at": batch.expires // SECOND,
@@ -165,10 +167,10 @@ def batch_object(batch: Batch, now: int, base_url: str = "") -> Wire:
     return wire if batch.overrides is NO_OVERRIDES else _overridden(wire, batch, now)
 
 
-def _result(dialect: Dialect, base: str, id_: str, is_there: bool) -> str | None:
-    """How a batch refers to a result file: by its id, or by a URL; None: it has no such file."""
-    if not (is_there and dialect.results_url):
-        return id_ if is_there else None
+def reference(dialect: Dialect, base: str, id_: str) -> str:
+    """How a batch refers to a result file: by its id, or by a URL."""
+    if not dialect.results_url:
+        return id_
     return dialect.results_url.format(base=base, id=id_, signature=signature(id_))
 
 

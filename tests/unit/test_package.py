@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pydoc
+import re
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import get_args
@@ -97,6 +99,18 @@ def test_constraints_pin_what_the_tests_install() -> None:
                 installed.add(each)
                 waiting.append((each, tuple(requirement.extras)))
     assert installed - {"fakebatch"} <= pinned
+
+
+def test_what_a_change_must_pass_is_a_session_of_nox() -> None:
+    """`.ci/run` is for pip alone: the workflows run all of `.ci/commands.toml` by sessions."""
+    root = Path(__file__).parents[2]
+    sessions = (root / "noxfile.py").read_text()
+    read = re.findall(r'COMMANDS\["(\w+)"\]', sessions)
+    assert {*read} == {*tomllib.loads((root / ".ci/commands.toml").read_text())}
+    workflow = (root / ".github/workflows/tests.yml").read_text()
+    [run] = re.findall(r"session: \[(.*)\]", workflow)
+    assert {*run.split(", "), "tests"} <= {*re.findall(r"(?m)^def (\w+)\(session", sessions)}
+    assert "gauntlet" in run
 
 
 def test_every_operation_has_a_handler() -> None:

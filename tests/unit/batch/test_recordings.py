@@ -87,42 +87,96 @@ def test_a_recording_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     ]
 
 
-NO_RESULTS: dict[str, object] = {
-    "no JSON": b"{",
-    "invalid UTF-8": b'"\xff"',
-    "an array": [],
-    "a request line": {"custom_id": "a", "method": "POST", "url": CHAT, "body": {}},
-    "no custom_id": {"response": {"status_code": 200, "body": {}}, "error": None},
-    "neither response nor error": {"custom_id": "a", "response": None, "error": None},
-    "no body": {"custom_id": "a", "response": {"status_code": 200}},
-    "no status and no body": {"custom_id": "a", "response": {}},
-    "an error that is a list": {"custom_id": "a", "error": [1]},
-    "an infinite number": b'{"custom_id": "a", "response": {"body": {"a": 1e999}}}',
-    "no number": b'{"custom_id": "a", "response": {"body": {"a": NaN}}}',
-    "nested too deep": b"[" * 100_000,
-    "a status that is none": result("a", 999),
-    "a status before all that answer": result("a", 199),
-    "a text as status": result("a", "200"),
-    "a text as body": result("a", 200, "hi"),
+NO_RESULTS: dict[str, tuple[object, str]] = {
+    "no JSON": (b"{", "line 2, column 1: EOF while parsing an object"),
+    "invalid UTF-8": (b'"\xff"', "it is not UTF-8: byte 0xff in line 2, column 2"),
+    "an array": ([], "line 2, column 1: an array is not an object"),
+    "a request line": (
+        {"custom_id": "a", "method": "POST", "url": CHAT, "body": {}},
+        "it has neither a response nor an error",
+    ),
+    "no custom_id": (
+        {"response": {"status_code": 200, "body": {}}, "error": None},
+        "it has no custom_id",
+    ),
+    "a custom_id that cannot be a key": (result(["a"]), "its custom_id is an array, not a string"),
+    "a custom_id that is a number": (result(5), "its custom_id is an integer, not a string"),
+    "neither response nor error": (
+        {"custom_id": "a", "response": None, "error": None},
+        "it has neither a response nor an error",
+    ),
+    "a response that is a list": (
+        {"custom_id": "a", "response": []},
+        "its response is an array, not an object",
+    ),
+    "no body": (
+        {"custom_id": "a", "response": {"status_code": 200}},
+        "its body is null, not an object",
+    ),
+    "no status and no body": (
+        {"custom_id": "a", "response": {}},
+        "its body is null, not an object",
+    ),
+    "an error that is a list": (
+        {"custom_id": "a", "error": [1]},
+        "its error is an array, not an object",
+    ),
+    "an infinite number": (
+        b'{"custom_id": "a", "response": {"body": {"a": 1e999}}}',
+        "1e999 is not a number in JSON",
+    ),
+    "no number": (
+        b'{"custom_id": "a", "response": {"body": {"a": NaN}}}',
+        "line 2, column 47: JSON has no NaN",
+    ),
+    "nested too deep": (b"[" * 100_000, "line 2, column 202: recursion limit exceeded"),
+    "a status that is none": (result("a", 999), "its status_code is 999"),
+    "a status before all that answer": (result("a", 199), "its status_code is 199"),
+    "a success beside an error": (
+        result("a") | {"error": {"code": "x"}},
+        "its status_code is 200 beside an error",
+    ),
+    "a text as status": (
+        result("a", "200"),
+        "its status_code is a string, not an integer",
+    ),
+    "a truth value as status": (
+        result("a", True),
+        "its status_code is a boolean, not an integer",
+    ),
+    "a text as body": (result("a", 200, "hi"), "its body is a string, not an object"),
+    "a list as body of a failure": (
+        result("a", 400, [1]),
+        "its body is an array, not an object",
+    ),
+    "a list as body without a status": (
+        result("a", None, [1]),
+        "its body is an array, not an object",
+    ),
 }
 
 
-@pytest.mark.parametrize("bad", NO_RESULTS.values(), ids=NO_RESULTS)
-def test_a_line_that_is_no_result_is_an_error(bad: object, tmp_path: Path) -> None:
-    """A recording is read when it is given, and the first bad line is named by its number."""
+@pytest.mark.parametrize(("bad", "why"), NO_RESULTS.values(), ids=NO_RESULTS)
+def test_a_line_that_is_no_result_is_an_error(bad: object, why: str, tmp_path: Path) -> None:
+    """The first bad line is named by its number, and why it is bad in words that are not Python's.
+
+    The error of Python, if there was one, is the cause.
+    """
     path = recorded(tmp_path, result("ok"), bad)
-    first, *rest = error_of(lambda: Replay(str(path)))
-    assert first.startswith(f"fakebatch: Line 2 of {str(path)!r} is not a result line: ")
-    assert rest == [
+    with pytest.raises(UsageError) as caught:
+        Replay(str(path))
+    assert str(caught.value).split("\n") == [
+        f"fakebatch: Line 2 of {str(path)!r} is not a result line: {why}.",
         'A result line is {"custom_id": …, "response": {"status_code": …, …}, …}.',
         "Give an output or error file as downloaded, not an input file.",
     ]
+    assert isinstance(caught.value.__cause__, (ValueError, RecursionError))
 
 
-def test_a_custom_id_that_is_no_text_is_an_error(tmp_path: Path) -> None:
-    """A custom_id that cannot be a key is a bad line as any other."""
-    path = recorded(tmp_path, result(["a"]))
-    assert len(error_of(lambda: Replay(str(path)))) == 3
+def test_lines_that_have_lost_their_custom_id_are_left_out(tmp_path: Path) -> None:
+    """As some providers write a request that never ran: nobody looks for them."""
+    lost = [{"custom_id": None, "error": {"code": code}} for code in ("expired", "cancelled")]
+    assert Replay(str(recorded(tmp_path, result("a"), *lost))).lines == {"a": Reply({})}
 
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

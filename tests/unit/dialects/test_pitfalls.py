@@ -218,6 +218,21 @@ def test_a_signed_address_opens_its_own_content_alone(
     assert httpx.delete(file).status_code == 401
 
 
+@pytest.mark.fakebatch(dialect="siliconflow")
+def test_the_address_of_a_result_file_is_a_key_of_files(
+    do: Driver, fakebatch: FakeBatch, dialect: Dialect
+) -> None:
+    """As is its id: what a batch shows leads to the file, also where it is an address."""
+    url = run(do, fakebatch, line(dialect, "a"), line(dialect, "b")).output_file_id
+    batch, content = fakebatch.batches.only(), httpx.get(url).content
+    for key in (url, batch.output_file_id, batch.lines["a"].file_id):
+        file = fakebatch.files[key]
+        assert (file.content, file.written_by, len(file.downloads)) == (content, batch.id, 1)
+        assert file.id in fakebatch.files
+    for unknown in (url[:-1], url.replace(file.id, "file-none"), "https://example.com/"):
+        assert unknown not in fakebatch.files
+
+
 @of("siliconflow", "nebius")
 def test_the_model_of_every_line_may_be_in_the_call(
     do: Driver, fakebatch: FakeBatch, dialect: Dialect, name: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -174,6 +175,43 @@ def test_even_polls_take_no_memory() -> None:
     assert grown < 10_000
     assert len(journal) == journal.count(POLL) == 20_000
     assert len(recorder.runs()) == 2
+
+
+CALLS: dict[str, tuple[Callable[[Driver, FakeBatch], object], int]] = {
+    "a list": (lambda do, _: do(do.client.batches.list), 1),
+    "a new file": (lambda do, _: do.upload(b"{}"), 2),
+    "a new file that is refused": (lambda do, _: do.upload(b"no JSON"), 1),
+    "a cancel that is refused": (lambda do, _: do(do.client.batches.cancel, "batch_none"), 1),
+    "a new file by a rule that has it made": (
+        lambda do, fake: (fake.on_call("files.create").fail(400, applied=True), do.upload(b"{}")),
+        2,
+    ),
+    "a new file by a rule that has it refused": (
+        lambda do, fake: (fake.on_call("files.create").fail(400), do.upload(b"{}")),
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "runs"), CALLS.values(), ids=CALLS)
+def test_a_call_splits_polls_if_it_has_changed_something(
+    call: Callable[[Driver, FakeBatch], object], runs: int, do: Driver, fakebatch: FakeBatch
+) -> None:
+    """What the client got does not matter: a call that was refused changes nothing.
+
+    Before a change and after it polls are two things, and stand in two lines of the timeline.
+    """
+    batch = fakebatch.batches.add([chat("a")])
+    for poll_ in range(6):
+        do(do.client.batches.retrieve, batch.id)
+        do.sleep(30)
+        if poll_ == 2:
+            with suppress(openai.APIStatusError):
+                call(do, fakebatch)
+        do.sleep(30)
+    polls = [line for line in fakebatch.timeline().split("\n") if POLL in line]
+    times = {1: ["6 times, every 1m"], 2: ["3 times, every 1m"] * 2}
+    assert [line.split("  ")[-1].split(", until")[0] for line in polls] == times[runs]
 
 
 def test_to_go_through_it_takes_one_look(monkeypatch: pytest.MonkeyPatch) -> None:

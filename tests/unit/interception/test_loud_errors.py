@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from fakebatch import FakeBatchError, RefusedRequest, UsageError
+from fakebatch import FakeBatch, FakeBatchError, RefusedRequest, UsageError, request_line
 
 PARTS = ("a was refused.", "Known is b.", "Write b.")
 
@@ -32,6 +32,25 @@ def test_it_is_a_failure_to_pytest(kind: type[FakeBatchError]) -> None:
 def test_a_list_of_errors_shows_them_on_a_line_each() -> None:
     """As those of Python."""
     assert repr([UsageError(*PARTS)]) == "[UsageError('a was refused.', 'Known is b.', 'Write b.')]"
+
+
+def test_a_message_has_three_lines_whatever_it_quotes() -> None:
+    """As an error of pydantic, or an array of numpy; what was raised is the cause."""
+
+    def answer(_: object) -> str:
+        raise ValueError("2 errors\n  a\n    Field required\n  b")
+
+    fake = FakeBatch()
+    fake.reply(answer)
+    batch = fake.batches.add([request_line("a", "hi")])
+    with pytest.raises(UsageError) as caught:
+        fake.files[str(batch.output_file_id)].content  # noqa: B018
+    assert str(caught.value).split("\n") == [
+        "fakebatch: The callable given to reply raised ValueError: 2 errors a Field required b",
+        "It was called for custom_id 'a' (/v1/chat/completions).",
+        "Correct the callable; its traceback is above.",
+    ]
+    assert isinstance(caught.value.__cause__, ValueError)
 
 
 @pytest.mark.parametrize("first", ["fakebatch.errors", "pytest"])

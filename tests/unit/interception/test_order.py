@@ -1,4 +1,4 @@
-"""Who answers first: emulated base URLs, the test's own routers, loopback; whatever the order."""
+"""Who answers first: the test's own routers, emulated base URLs, loopback; whatever the order."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import respx
 from fakebatch import FakeBatch, RefusedRequest
 
 BATCHES = "https://api.openai.com/v1/batches"
+FILES = "https://api.openai.com/v1/files"
 ELSEWHERE = "https://example.com/things"
 OUTER = "https://outer.example/v1"
 KEY = {"Authorization": "Bearer sk-some-key"}
@@ -22,10 +23,8 @@ KEY = {"Authorization": "Bearer sk-some-key"}
 @pytest.mark.parametrize(
     ("using", "module"), [("httpcore", httpx), ("httpx", httpx), ("httpcore2", httpx2)]
 )
-def test_a_router_of_the_test_answers_other_hosts_alone(
-    ours_first: bool, using: str, module: Any
-) -> None:
-    """Emulated base URLs come first and the test's own routers next, whichever began first."""
+def test_a_router_of_the_test_comes_first(ours_first: bool, using: str, module: Any) -> None:
+    """Its routes answer, and emulated base URLs what they leave, whichever began first."""
     theirs = respx.mock(assert_all_called=False, using=using)
     theirs.get(ELSEWHERE).respond(204)
     theirs.get(BATCHES).respond(418)
@@ -33,7 +32,8 @@ def test_a_router_of_the_test_answers_other_hosts_alone(
     first, second = both if ours_first else both[::-1]
     with first, second:
         assert module.get(ELSEWHERE).status_code == 204
-        assert module.get(BATCHES, headers=KEY).status_code == 200
+        assert module.get(BATCHES, headers=KEY).status_code == 418
+        assert module.get(FILES, headers=KEY).status_code == 200
 
 
 def test_a_fixture_of_respx_may_come_before(respx_mock: Any, fakebatch: FakeBatch) -> None:

@@ -1,4 +1,4 @@
-"""The test's own routes for what a provider serves and fakebatch does not emulate."""
+"""The test's own routes at an emulated host, for what fakebatch emulates and what it does not."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ import openai
 import pytest
 import respx
 
-from fakebatch import FakeBatch, RefusedRequest
+from fakebatch import FakeBatch, RefusedRequest, UsageError, request_line
 from support.respx_copies import copy_of_respx
 
 SPEECH = "https://api.openai.com/v1/audio/speech"
+FILES = "https://api.openai.com/v1/files"
 BATCHES = "https://api.openai.com/v1/batches"
 ELSEWHERE = "https://example.com/things"
 KEY = {"Authorization": "Bearer sk-some-key"}
@@ -84,13 +85,13 @@ CLIENTS = [_httpx, _httpx2, _httpx_on_loop, _httpx2_on_loop, _transport, _transp
 @pytest.mark.parametrize("ours_first", [True, False], ids=["ours first", "theirs first"])
 @pytest.mark.parametrize("mock", MOCKS.values(), ids=MOCKS)
 @pytest.mark.parametrize("send", CLIENTS)
-def test_a_route_answers_what_is_not_emulated(
+def test_a_route_answers_whether_it_is_emulated_or_not(
     send: Callable[[FakeBatch, str, str], int],
     mock: Callable[[dict[str, ModuleType]], Any],
     ours_first: bool,
     copies: dict[str, ModuleType],
 ) -> None:
-    """In whichever mock it stands; emulated operations are the emulator's, the rest is refused."""
+    """In whichever mock it stands; the emulator has what no route is for, the rest is refused."""
     fake, theirs = FakeBatch(), mock(copies)
     with ExitStack() as stack:
         for each in (fake, theirs) if ours_first else (theirs, fake):
@@ -98,13 +99,13 @@ def test_a_route_answers_what_is_not_emulated(
                 stack.enter_context(each)
         router = fake.router if theirs is None else theirs
         router.post(SPEECH).respond(201)
-        if theirs is not None:
-            router.get(BATCHES).respond(418)
+        router.get(BATCHES).respond(418)
         assert send(fake, "POST", SPEECH) == 201
-        assert send(fake, "GET", BATCHES) == 200
+        assert send(fake, "GET", BATCHES) == 418
+        assert send(fake, "GET", FILES) == 200
         with pytest.raises(RefusedRequest, match="GET /audio/speech is not emulated"):
             send(fake, "GET", SPEECH)
-    assert [call.operation for call in fake.journal] == ["batches.list"]
+    assert [call.operation for call in fake.journal] == ["files.list"]
 
 
 @pytest.mark.parametrize("ours_first", [True, False], ids=["ours first", "theirs first"])
@@ -169,11 +170,15 @@ def test_the_sdk_reaches_a_route_of_the_test(
 def test_a_long_form_reaches_a_route_whole(
     httpx2_mock: respx.MockRouter, fakebatch: FakeBatch
 ) -> None:
-    """A ready client streams it; the route gets it read."""
+    """A ready client streams it; the route gets it read, for an emulated operation as well."""
+    client, content = fakebatch.openai(), b"a" * 100_000
     route = httpx2_mock.post("https://api.openai.com/v1/audio/transcriptions")
     route.respond(json={"text": "hello"})
-    fakebatch.openai().audio.transcriptions.create(file=b"a" * 100_000, model="whisper-1")
-    assert b"a" * 100_000 in route.calls.last.request.content
+    client.audio.transcriptions.create(file=content, model="whisper-1")
+    assert content in route.calls.last.request.content
+    route = httpx2_mock.post(FILES).respond(json={"id": "mine"})
+    assert client.files.create(file=content, purpose="batch").id == "mine"
+    assert content in route.calls.last.request.content
 
 
 def test_a_route_that_passes_through_a_ready_client_is_refused(
@@ -193,21 +198,95 @@ def test_a_ready_client_for_another_host_reaches_its_route(
     assert fakebatch.openai(base_url="https://example.com/v1").models.list().data == []
 
 
-def test_a_router_that_answers_everything_answers_no_emulated_operation(
-    fakebatch: FakeBatch,
+BLOCKS: dict[str, Callable[[respx.MockRouter], object]] = {
+    "a router that answers everything": lambda _: None,
+    "a route without a pattern": lambda router: router.route().respond(204),
+    "a route for a method": lambda router: router.get().respond(204),
+    "a route for every address": lambda router: router.route(url__regex=".*").respond(204),
+    "a route that passes through": lambda router: router.get(BATCHES).pass_through(),
+    "a function that passes through": lambda router: router.get(BATCHES).mock(
+        side_effect=lambda request: request
+    ),
+    "a function that has no answer": lambda router: router.get(BATCHES).mock(
+        side_effect=lambda _: None
+    ),
+}
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+def test_what_is_for_any_address_answers_no_emulated_operation(
+    block: Callable[[respx.MockRouter], object], fakebatch: FakeBatch
 ) -> None:
-    """It answers the rest of the provider's host, as it answers other hosts."""
-    with respx.mock(assert_all_mocked=False):
-        assert httpx.post(SPEECH, headers=KEY).content == b""
+    """As a mock that blocks the network; it answers the rest, as it answers other hosts."""
+    everything = block is BLOCKS["a router that answers everything"]
+    with respx.mock(assert_all_called=False, assert_all_mocked=not everything) as router:
+        block(router)
         assert httpx.get(BATCHES, headers=KEY).json()["data"] == []
+        if everything:
+            assert httpx.post(SPEECH, headers=KEY).content == b""
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize("ready", [True, False], ids=["ready client", "own client"])
+def test_a_route_for_one_batch_fails_it_as_it_says(
+    ready: bool, library: Any, respx_mock: respx.MockRouter, fakebatch: FakeBatch
+) -> None:
+    """Response after response, and faults; other batches are the emulator's."""
+    one, other = (fakebatch.batches.add([request_line("a", "hi")]).id for _ in range(2))
+    route = respx_mock.get(f"{BATCHES}/{one}")
+    route.mock(side_effect=[httpx.Response(500), httpx.ReadTimeout])
+    with library.Client(transport=fakebatch.transport(library) if ready else None) as client:
+        assert client.get(f"{BATCHES}/{one}", headers=KEY).status_code == 500
+        with pytest.raises(library.ReadTimeout):
+            client.get(f"{BATCHES}/{one}", headers=KEY)
+        assert client.get(f"{BATCHES}/{other}", headers=KEY).json()["id"] == other
+    assert (route.call_count, fakebatch.journal.count()) == (2, 1)
+
+
+UNSTARTED = {"an emulated operation": BATCHES, "another host": ELSEWHERE}
+
+
+@pytest.mark.parametrize("url", UNSTARTED.values(), ids=UNSTARTED)
+def test_a_route_that_has_no_effect_is_told(url: str, fakebatch: FakeBatch) -> None:
+    """`respx.get(...)` adds to a router that somebody has to start."""
+    respx.mock.snapshot()
+    respx.get(url).respond(418)
+    try:
+        with pytest.raises(UsageError) as caught:
+            httpx.get(f"{url}?limit=1", headers=KEY)
+        with respx.mock:
+            assert httpx.get(f"{url}?limit=1", headers=KEY).status_code == 418
+    finally:
+        respx.mock.rollback()
+    assert str(caught.value).split("\n") == [
+        f"fakebatch: A route of respx for GET {url} has no effect.",
+        "respx.get(...) and the like add it to respx.mock, which has not been started.",
+        "Add it to the fixture respx_mock, or within `with respx.mock:` or @respx.mock.",
+    ]
+
+
+def test_a_route_of_before_is_no_mistake_of_this_test() -> None:
+    """A module may add routes when it is imported, and some of its tests start `respx.mock`."""
+    respx.mock.snapshot()
+    respx.get(BATCHES).respond(418)
+    try:
+        with FakeBatch():
+            assert httpx.get(BATCHES, headers=KEY).status_code == 200
+    finally:
+        respx.mock.rollback()
 
 
 def test_an_inner_fake_leaves_paths_to_the_test_and_keeps_the_answer(respx_mock: Any) -> None:
-    """Of two fakes for one host: the routes of the test and of both routers, then the inner one."""
+    """Of two fakes for one host: the routes of the test and of both routers, then the inner one.
+
+    Operations are the inner one's, whatever routes the router of the outer one has.
+    """
     respx_mock.post(SPEECH).respond(201)
     with FakeBatch() as outer, FakeBatch() as inner:
         outer.router.get(SPEECH).respond(202)
         assert httpx.post(SPEECH, headers=KEY).status_code == 201
+        outer.router.get(BATCHES).respond(418)
         assert httpx.get(SPEECH, headers=KEY).status_code == 202
+        assert httpx.get(BATCHES, headers=KEY).status_code == 200
         assert httpx.get("https://api.openai.com/v1/nope", headers=KEY).status_code == 404
-        assert (inner.journal.count(), outer.journal.count()) == (1, 0)
+        assert (inner.journal.count(), outer.journal.count()) == (2, 0)

@@ -308,6 +308,7 @@ def test_signed_urls_of_result_files_lead_to_the_world(server: Server, worlds: W
         assert url.startswith(f"{world.url}/files/")
         assert world.url.startswith(f"http://{host}:")
         assert requests.get(url, timeout=10).text.count("\n") == 1
+        assert world.files[url].written_by == id_
 
 
 def test_an_unknown_world_is_an_error(server: Server) -> None:
