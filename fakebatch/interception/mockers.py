@@ -105,7 +105,7 @@ def first_response(
         request: the request of the client, which has been read.
         library: httpx or httpx2, for the response.
         stack: the name of the stack whose exceptions the response raises.
-        only_for_it: whether routes and routers that answer every address do not count.
+        only_for_it: whether routes and routers that answer every path of a host do not count.
 
     Raises:
         PassThrough: the route passes the request through.
@@ -148,8 +148,10 @@ def refuse_unstarted(request: Any, before: Container[Any]) -> None:
 
 
 def _has_route_for(request: Any, router: Any, library: ModuleType) -> bool:
-    """Whether a router has a route for a request, beside those for all, which block the network."""
-    other = library.Request(request.method, "https://any.invalid/", headers=request.headers)
+    """Whether a router has a route for the path of a request, not only for all of its host."""
+    root = request.url.path.split("/", 2)[1]
+    url = request.url.copy_with(path=f"/{root}/any-other-operation")
+    other = library.Request(request.method, url, headers=request.headers)
     patterns = [route.pattern for route in router.routes]
     return any(each.match(request) and not each.match(other) for each in patterns)
 

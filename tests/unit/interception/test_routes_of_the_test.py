@@ -203,6 +203,10 @@ BLOCKS: dict[str, Callable[[respx.MockRouter], object]] = {
     "a route without a pattern": lambda router: router.route().respond(204),
     "a route for a method": lambda router: router.get().respond(204),
     "a route for every address": lambda router: router.route(url__regex=".*").respond(204),
+    "a route for a host": lambda router: router.route(host="api.openai.com").respond(204),
+    "a route for a base URL": lambda router: router.get(
+        url__startswith="https://api.openai.com/v1/"
+    ).respond(204),
     "a route that passes through": lambda router: router.get(BATCHES).pass_through(),
     "a function that passes through": lambda router: router.get(BATCHES).mock(
         side_effect=lambda request: request
@@ -214,7 +218,7 @@ BLOCKS: dict[str, Callable[[respx.MockRouter], object]] = {
 
 
 @pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
-def test_what_is_for_any_address_answers_no_emulated_operation(
+def test_what_is_for_a_whole_host_answers_no_emulated_operation(
     block: Callable[[respx.MockRouter], object], fakebatch: FakeBatch
 ) -> None:
     """As a mock that blocks the network; it answers the rest, as it answers other hosts."""
