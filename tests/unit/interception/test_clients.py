@@ -86,7 +86,7 @@ def test_what_goes_elsewhere_is_refused_in_three_lines(get: Get, fakebatch: Fake
     ]
 
 
-ANOTHERS = {
+OF_ANOTHER = {
     "Azure": ("https://mine.openai.azure.com/openai/batches", "azure"),
     "Azure's Foundry": ("https://mine.services.ai.azure.com/openai/v1/batches", "azure"),
     "Azure, by its older name": ("https://a.cognitiveservices.azure.com/openai/files", "azure"),
@@ -94,7 +94,7 @@ ANOTHERS = {
 }
 
 
-@pytest.mark.parametrize(("url", "dialect"), ANOTHERS.values(), ids=ANOTHERS)
+@pytest.mark.parametrize(("url", "dialect"), OF_ANOTHER.values(), ids=OF_ANOTHER)
 def test_what_goes_to_another_provider_is_refused_with_its_dialect(
     url: str, dialect: str, fakebatch: FakeBatch
 ) -> None:
