@@ -23,7 +23,7 @@ MARKS = {
     "not run": "-",  # or passed without having met the incident
     "": " ",
 }
-"""How the matrix shows outcomes; `""`: the client has not been run through the incident."""
+"""How the matrix shows outcomes; `""`: the client has not been run through the incident yet."""
 LOUD = ("was given up with", "was reported as failed")
 """What is said of requests for which a client has reported an error."""
 
@@ -42,11 +42,11 @@ openai-python has as an example.
 `·` pass, `u` unclean (all answers, but too many polls, or a result file that was not read), `i`
 info (the client gave up loudly and truthfully where not all answers can be had), `f` fail with an
 error for each request that has no answer, though it could have one, **F** any other fail: answers
-that are missing without a word or not true, requests submitted again without need, no end. `-` not
-run: out of scope, or the incident did not happen to the client; an empty cell is for an incident
-that the client has not been run through yet. The column *with* has the SDK that was installed
-beside the client. Each incident happens to few users: a client with many failures here can serve
-well for years. A failure says what the client would have to do on that day.
+that are missing without a word or not true, requests submitted again without need, no end within
+a minute, or two for clients that sleep in real time. `-` not run: out of scope, or the incident
+did not happen to the client. The column *with* has the SDK that was installed beside the client.
+Each incident happens to few users: a client with many failures here can serve well for years. A
+failure says what the client would have to do on that day.
 """
 
 NOTES = """\
@@ -55,11 +55,7 @@ How to read a failure:
 - *was given up with …*: the client raised an error, and all answers were there, or could be had.
 - *is missing from the results*: the client returned without a word on it.
 - *was given the answer to …*, *was reported as its answer*: what the client said is not true.
-- *20 lines ran in 2 batches; 10 would do*: the user pays twice. What says *2 batches with 20 lines
-  in all were submitted* was judged by an earlier rule, which counted batches too: a client that
-  tries refused lines again in a batch of their own, as steadybatch documents, failed by it, and
-  passes today. By that rule clients also passed incidents that did not happen to them. The next
-  run of these cells will say so.
+- *20 lines ran in 2 batches; 10 would do*: the user pays twice.
 - Lists without ids are paired by position, in the client's favour: one of another length is an
   error.
 """
