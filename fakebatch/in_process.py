@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from inspect import isawaitable, iscoroutine
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.fake import FakeBatch
@@ -217,11 +217,21 @@ def reported(results: object) -> Report:
 
 
 def _plain(answer: Any) -> Any:
-    """An answer as data: a Failure for an exception, a dict for a typed response of an SDK."""
+    """An answer as data: a Failure for an exception, a dict for a typed response of an SDK.
+
+    The vectors of embeddings may be arrays.
+    """
     if isinstance(answer, BaseException):
         return Failure(in_words(answer))
+    if isinstance(answer, dict):
+        return {name: _plain(value) for name, value in cast("dict[str, Any]", answer).items()}
+    if isinstance(answer, list):
+        return [*map(_plain, answer)]  # pyright: ignore[reportUnknownArgumentType]
     dump = getattr(answer, "model_dump", None)
-    return dump(mode="json") if callable(dump) else answer
+    if callable(dump):
+        return dump(mode="json")
+    to_list = getattr(answer, "tolist", None)
+    return to_list() if callable(to_list) else answer
 
 
 def in_words(error: BaseException) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -28,12 +30,15 @@ class Requests:
         """How many different ones."""
 
     def find(self, custom_id: str | None, body: Mapping[str, Any]) -> str | None:
-        """The custom_id of the request that a line is; None: it is none of them."""
+        """The custom_id of the request that a line is; None: it is none of them.
+
+        The longest prompt counts: a client may have put words around it that are a prompt, too.
+        """
         prompt = prompt_of(body)
-        same = [id_ for id_, text in self._prompts if text and text in prompt]
+        same = {id_: len(text) for id_, text in self._prompts if text and text in prompt}
         if custom_id in same or not same:
             return custom_id if custom_id in self.ids else None
-        return same[0]
+        return max(same, key=same.__getitem__)
 
 
 def prompt_of(body: Mapping[str, Any]) -> str:
@@ -125,5 +130,20 @@ def is_body(answer: object, body: Any) -> bool:
 
 
 def _embeddings(body: Mapping[str, Any]) -> list[Any]:
-    """The embeddings of a body by their index, in which order a client may have put them."""
-    return sorted(elements(body.get("data")), key=lambda each: str(members(each).get("index")))
+    """The embeddings of a body by their index, in which order a client may have put them.
+
+    Of one that is base64 it may have made numbers.
+    """
+    items = [{**members(item)} for item in elements(body.get("data"))]
+    for item in items:
+        if isinstance(vector := item.get("embedding"), str):
+            item["embedding"] = _decoded(vector)
+    return sorted(items, key=lambda item: str(item.get("index")))
+
+
+def _decoded(vector: str) -> list[float] | str:
+    """The numbers of a vector in base64, floats of four bytes; itself if it is none."""
+    try:
+        return [number for (number,) in struct.iter_unpack("<f", b64decode(vector, validate=True))]
+    except (ValueError, struct.error):
+        return vector
