@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from fakebatch.gauntlet.answers import cut_off, is_body, is_text_of, is_usable
+from fakebatch.gauntlet.answers import cut_off, is_body, is_response, is_text_of, is_usable
 from fakebatch.gauntlet.case import Case
 from fakebatch.gauntlet.facts import Facts
 from fakebatch.gauntlet.record import Record
@@ -63,7 +63,7 @@ def judge(case: Case, record: Record, report: Report, *, leftovers: bool = False
     if wrong:
         outcome = "fail"
     elif gave_up:
-        outcome, findings, reason = "info", [], gave_up
+        outcome, findings, reason = "info", [], " ".join(gave_up.split())
     return Verdict(
         case.id,
         outcome,
@@ -113,6 +113,8 @@ def _wrong(facts: Facts, id_: str, answer: object) -> tuple[str, str]:
             if is_body(answer, body) or is_text_of(answer, body):
                 return "foreign", f"was given the answer to {other}"
     what = f"but {quoted(answer)} was reported as its answer"
+    if not (isinstance(answer, str) or is_response(answer)):
+        what += ", which is neither a text nor a response body"
     if not bodies:
         return facts.how(id_), f"{facts.fate(id_)}, {what}"
     return "invented", f"{answered(bodies[0])}, {what}"

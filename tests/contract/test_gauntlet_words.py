@@ -98,6 +98,14 @@ SENTENCES: dict[str, tuple[Callable[[Requests], Results], str, str]] = {
             r"'Describe the harbour of Ã rhus\.' was reported as its answer\. It is similar .*"
         ),
     ),
+    "an answer is a text or a body": (
+        changed(lambda results: results | {"row-1": results["row-1"]["choices"]}),
+        "shuffled-order",
+        (
+            r"row-1 was answered with '.*', but \[.* was reported as its answer, "
+            r"which is neither a text nor a response body\."
+        ),
+    ),
     "a download that broke off is none that was never made": (
         failed_at_a_short_file,
         "download-truncated",
