@@ -83,7 +83,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     try:
         result = yield
     except BaseException as error:  # noqa: BLE001
-        raised = error
+        has_cause = isinstance(error, FakeBatchError) and isinstance(error.__cause__, Exception)
+        raised = error.__cause__ if has_cause else error  # what a handler of webhooks raised
     if trial.watch.is_dead and not trial.watch.endless:
         trial.watch.revive()
         trial.verdict = None

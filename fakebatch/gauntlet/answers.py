@@ -29,16 +29,16 @@ class Requests:
         self.distinct = Counter(id_ for id_, _ in {*self._prompts})
         """How many different ones."""
 
-    def find(self, custom_id: str | None, body: Mapping[str, Any]) -> str | None:
+    def find(self, custom_id: object, body: Mapping[str, Any]) -> str | None:
         """The custom_id of the request that a line is; None: it is none of them.
 
         The longest prompt counts: a client may have put words around it that are a prompt, too.
         """
         prompt = prompt_of(body)
         same = {id_: len(text) for id_, text in self._prompts if text and text in prompt}
-        if custom_id in same or not same:
-            return custom_id if custom_id in self.ids else None
-        return max(same, key=same.__getitem__)
+        if isinstance(custom_id, str) and custom_id in (same or self.ids):
+            return custom_id
+        return max(same, key=same.__getitem__, default=None)
 
 
 def prompt_of(body: Mapping[str, Any]) -> str:
@@ -99,7 +99,7 @@ def parsed(text: str | bytes) -> Any:
     """The value of a JSON text; None if it is none, such as the page of a proxy."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

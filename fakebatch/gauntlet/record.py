@@ -289,8 +289,9 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
             codes = dict.fromkeys(str(entry.get("code")) for entry in errors(batch, Status.FAILED))
             how = f"was in a batch that failed{': ' if codes else ' without errors'}"
             how += ", ".join(codes)
-        for line in batch.readable_lines:
-            id_ = requests.find(line.custom_id, line.body)
+        for index in range(len(batch.lines)):
+            line = members(parsed(batch.lines.raw(index)))  # Python reads NaN, the service does not
+            id_ = requests.find(line.get("custom_id"), members(line.get("body")))
             yield LineRecord(id_, "pending", how, ran=not batch.fails)
         return
     has_gone = not batch.exists(batch.end.at)
@@ -300,7 +301,7 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
     for index, outcome in enumerate(batch.outcomes.by_line):
         line = batch.lines.request(index)
         if has_gone:
-            id_, how = requests.find(line.custom_id, line.body), "was in a batch that disappeared"
+            how, id_ = "was in a batch that disappeared", requests.find(line.custom_id, line.body)
             yield LineRecord(id_, "pending", how, ran=index in finished)
             continue
         how, answers = _UNFINISHED.get(batch.end.status, "never ran"), list[Any]()

@@ -31,6 +31,7 @@ def forgetful(requests: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     ("incident", "fate"),
     {
         "create-ok-then-failed": "it was in a batch that failed: invalid_json_line",
+        "bad-json-line": "it was in a batch that failed: invalid_json_line",
         "input-deleted-too-early": "it was in no batch whose input file could be read",
         "stuck-in-progress": "it is in a batch that stays 'in_progress'",
         "batch-disappears": "it was in a batch that disappeared",
