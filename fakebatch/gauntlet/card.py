@@ -142,10 +142,13 @@ class Card:
         return "\n".join([*(row for row, _ in self.rows()), "", self.after_matrix()])
 
     def as_json(self) -> str:
-        """All verdicts as JSON."""
-        return json.dumps(
-            {"summary": self.summary(), "cases": [*map(verdict_data, self)]}, indent=2
-        )
+        """All verdicts as JSON, and why the run has failed."""
+        data = {
+            "summary": self.summary(),
+            "problems": self.problems,
+            "cases": [*map(verdict_data, self)],
+        }
+        return json.dumps(data, indent=2)
 
     def junit(self) -> str:
         """All verdicts as JUnit XML, a test case for each incident."""

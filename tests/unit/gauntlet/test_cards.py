@@ -51,9 +51,10 @@ PROBLEMS: dict[str, tuple[Card, list[str]]] = {
 
 @pytest.mark.parametrize("sentence", PROBLEMS)
 def test_problems(sentence: str) -> None:
-    """A new failure is a problem, and so is one that is mended but still listed."""
+    """A new failure is a problem, and so is one that is mended but still listed; in JSON too."""
     made, problems = PROBLEMS[sentence]
     assert [each.split("\n")[0] for each in made.problems] == problems
+    assert json.loads(made.as_json())["problems"] == made.problems
 
 
 def test_a_story() -> None:
