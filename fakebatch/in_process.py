@@ -138,16 +138,21 @@ class Trial:
                 if isawaitable(results):
                     results = _run_to_end(results)
                 report = reported(results)
-            except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001
-                report = Report(raised=in_words(error))
-            except (Killed, BaseExceptionGroup):
-                if not self.watch.is_dead:
-                    raise
-                report = Report(raised="it was killed")
+            except BaseException as error:  # noqa: BLE001
+                report = Report(raised=self._raised(error))
             if not self.watch.is_dead or self.watch.endless:
                 return report
             self.fake.clock.advance(RESTART)
             self.watch.revive()
+
+    def _raised(self, error: BaseException) -> str:
+        """In words what the client raised. What is not its own is raised again."""
+        cause = origin(error)
+        if isinstance(cause, (Exception, SystemExit, asyncio.CancelledError)):
+            return in_words(cause)
+        if self.watch.is_dead and isinstance(error, (Killed, BaseExceptionGroup)):
+            return "it was killed"
+        raise cause
 
     def judge(self, report: Report) -> Verdict:
         """The verdict on a client that has ended."""
@@ -222,7 +227,7 @@ def _plain(answer: Any) -> Any:
     The vectors of embeddings may be arrays.
     """
     if isinstance(answer, BaseException):
-        return Failure(in_words(answer))
+        return Failure(in_words(origin(answer)))
     if isinstance(answer, dict):
         return {name: _plain(value) for name, value in cast("dict[str, Any]", answer).items()}
     if isinstance(answer, list):
@@ -232,6 +237,19 @@ def _plain(answer: Any) -> Any:
         return dump(mode="json")
     to_list = getattr(answer, "tolist", None)
     return to_list() if callable(to_list) else answer
+
+
+def origin(error: BaseException) -> BaseException:
+    """What a client raised: of a task group an error of ours, or else the first one.
+
+    If its handler of webhooks raised, that exception.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        origins = [origin(each) for each in group.exceptions]
+        return next((each for each in origins if isinstance(each, FakeBatchError)), origins[0])
+    is_of_handler = isinstance(error, FakeBatchError) and isinstance(error.__cause__, Exception)
+    return (is_of_handler and error.__cause__) or error
 
 
 def in_words(error: BaseException) -> str:

@@ -307,6 +307,7 @@ def located(word: str) -> str:
     return str(Path(word).absolute()) if is_path else word
 
 
+_BESIDE = re.compile(r"^[ |]*(\| |\+-[-+]*)")
 _EXCEPTION = re.compile(r"(Uncaught )?[\w.]*(Error|Exception)\b")
 
 
@@ -315,7 +316,9 @@ def _raised(status: int, log: Path) -> str | None:
     if status == 0:
         return None
     lines = log.read_text("utf-8", "replace").split("\n")
-    printed = [line.strip() for line in reversed(lines) if line.strip()]
+    # Python draws lines beside the exceptions of a task group
+    bare = (_BESIDE.sub("", line).strip() for line in reversed(lines))
+    printed = [line for line in bare if line]
     # Node prints the stack and its version after the message, pydantic what was wrong
     exceptions = (line for line in printed if _EXCEPTION.match(line))
     last = next(exceptions, printed[0] if printed else "")
