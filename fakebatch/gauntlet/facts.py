@@ -47,10 +47,10 @@ class Facts:
             by_id[id_].append(answer)
         return by_id
 
-    def bodies(self, id_: str) -> Iterator[Any]:
-        """The response bodies that answer a request."""
+    def bodies(self, id_: str, *, readable: bool = False) -> Iterator[Any]:
+        """The response bodies that answer a request; or only those that a client can read."""
         for _, line in self.lines.get(id_, ()):
-            yield from line.answers
+            yield from line.answers if line.is_readable or not readable else ()
         yield from (call.body for call in self.record.direct if call.custom_id == id_)
 
     def never_ran(self, id_: str) -> bool:

@@ -290,8 +290,8 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
             how = f"was in a batch that failed{': ' if codes else ' without errors'}"
             how += ", ".join(codes)
         for index in range(len(batch.lines)):
-            line = members(parsed(batch.lines.raw(index)))  # Python reads NaN, the service does not
-            id_ = requests.find(line.get("custom_id"), members(line.get("body")))
+            sent = members(parsed(batch.lines.raw(index)))  # Python reads NaN, the service does not
+            id_ = requests.find(sent.get("custom_id"), members(sent.get("body")))
             yield LineRecord(id_, "pending", how, ran=not batch.fails)
         return
     has_gone = not batch.exists(batch.end.at)

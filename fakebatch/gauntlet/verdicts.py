@@ -115,9 +115,10 @@ def _wrong(facts: Facts, id_: str, answer: object) -> tuple[str, str]:
     what = f"but {quoted(answer)} was reported as its answer"
     if not (isinstance(answer, str) or is_response(answer)):
         what += ", which is neither a text nor a response body"
-    if not bodies:
+    seen = next(facts.bodies(id_, readable=True), None)
+    if seen is None:
         return facts.how(id_), f"{facts.fate(id_)}, {what}"
-    return "invented", f"{answered(bodies[0])}, {what}"
+    return "invented", f"{answered(seen)}, {what}"
 
 
 # --- no loss

@@ -44,6 +44,10 @@ def test_what_became_of_a_request_is_a_sentence(incident: str, fate: str) -> Non
     assert f"is missing from the results: {fate}." in str(failure.value)
 
 
+def id_of(request: Mapping[str, Any]) -> str:
+    return str(request["custom_id"])
+
+
 def changed(change: Callable[[Results], Results]) -> Callable[[Requests], Results]:
     """A client whose results are changed at the end."""
     return lambda requests: change(fetched(requests))
@@ -69,7 +73,7 @@ def with_reasons(results: Results) -> Results:
 def failed_at_a_short_file(requests: Requests) -> Results:
     openai.OpenAI().files.content(ended(submitted(requests)).output_file_id or "")
     error = ValueError("the file is too short")
-    return dict.fromkeys((str(each["custom_id"]) for each in requests), error)
+    return dict.fromkeys(map(id_of, requests), error)
 
 
 SENTENCES: dict[str, tuple[Callable[[Requests], Results], str, str]] = {
@@ -97,6 +101,15 @@ SENTENCES: dict[str, tuple[Callable[[Requests], Results], str, str]] = {
         (
             r"row-1 was answered with 'Describe the harbour of Århus\.', but a body with the text "
             r"'Describe the harbour of Ã rhus\.' was reported as its answer\. It is similar .*"
+        ),
+    ),
+    "a result line that cannot be read was no answer": (
+        lambda requests: dict.fromkeys(map(id_of, requests), "none") | fetched(requests),
+        "missing-custom-ids",
+        (
+            r"row-\d+ was answered \(its result line was left out\) in the output file of "
+            r"batch_\w+, which the client downloaded at \S+, "
+            r"but 'none' was reported as its answer\."
         ),
     ),
     "an answer is a text or a body": (
