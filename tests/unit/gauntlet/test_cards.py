@@ -240,6 +240,13 @@ def test_shards(count: int) -> None:
     assert sorted(parts) == sorted(case.id for case in cases())
 
 
+@pytest.mark.parametrize("shard", [(0, 2), (3, 2), (-1, 2), (1, 0)])
+def test_a_shard_that_is_none(shard: tuple[int, int]) -> None:
+    """Parts are counted from 1: any other number would leave incidents out without a word."""
+    with pytest.raises(UsageError, match="is no part of the incidents"):
+        cases(shard=shard)
+
+
 def test_an_async_client_within_a_loop() -> None:
     """An async client needs a loop of its own; that there is one already is no fault of it."""
 
