@@ -131,7 +131,7 @@ class Spending:
         return Finding("no double spend", ids, since, (what, known, advice))
 
     def paid_again(self) -> Iterator[Finding]:
-        """Batches and direct calls for requests to which the client could see a usable answer."""
+        """The first batch and the first direct call for requests whose answer could be seen."""
         ids, direct = self.facts.requested.ids, self.facts.record.direct
         for batch in self.facts.record.batches:
             before = [call for call in direct if call.at <= batch.created]
@@ -147,13 +147,15 @@ class Spending:
                 known = f"{batch.id} was created at {moment_text(batch.created)}."
                 message = (f"{named([*seen])} was {how}.", known, _ONCE)
                 yield Finding("no double spend", (batch.id,), batch.created, message)
-        for number_, (id_, _, at) in enumerate(direct):
+                break
+        for index, (id_, _, at) in enumerate(direct):
             if id_ is None or ids[id_] > 1:
                 continue
-            if answer := self.facts.earlier_answer(id_, at, direct[:number_]):
+            if answer := self.facts.earlier_answer(id_, at, direct[:index]):
                 what = f"{id_} was asked for again by a direct call, but {answer}."
                 known = f"The direct call was made at {moment_text(at)}."
                 yield Finding("no double spend", (id_,), at, (what, known, _ONCE))
+                return
 
 
 _ONCE = "Submit only requests that have no answer yet."
