@@ -123,7 +123,7 @@ def is_body(answer: object, body: Any) -> bool:
     has to be there, and how it ended.
     """
     mine, theirs = members(parsed(answer) if isinstance(answer, str) else answer), members(body)
-    if not mine or mine == theirs:
+    if not mine or mine in (theirs, {k: v for k, v in theirs.items() if k != "id"}):
         return bool(mine)
     if "id" in theirs:
         is_same = (texts(mine), cut_off(mine)) == (texts(theirs), cut_off(theirs))

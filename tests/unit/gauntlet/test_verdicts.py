@@ -83,6 +83,11 @@ CHANGES: dict[str, tuple[str, Change, list[str]]] = {
         lambda results: results["row-1"].pop("id"),
         ["pass"],
     ),
+    "bodies without their ids, some of which have no text": (
+        "length-refusal-null-content",
+        lambda results: [body.pop("id") for body in results.values()],
+        ["pass"],
+    ),
     "bodies that no longer say that they were cut off": (
         "length-refusal-null-content",
         lambda results: [
