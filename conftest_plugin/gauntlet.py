@@ -76,14 +76,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
     from fakebatch.errors import FakeBatchError, UsageError  # noqa: PLC0415
     from fakebatch.gauntlet.report import Report  # noqa: PLC0415
-    from fakebatch.in_process import in_words  # noqa: PLC0415
+    from fakebatch.in_process import in_words, origin  # noqa: PLC0415
 
     result: object = True
     raised: BaseException | None = None
     try:
         result = yield
     except BaseException as error:  # noqa: BLE001
-        raised = error
+        raised = origin(error)
     if trial.watch.is_dead and not trial.watch.endless:
         trial.watch.revive()
         trial.verdict = None

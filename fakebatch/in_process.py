@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from inspect import isawaitable, iscoroutine
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from fakebatch.errors import FakeBatchError, UsageError
 from fakebatch.fake import FakeBatch
@@ -138,16 +138,21 @@ class Trial:
                 if isawaitable(results):
                     results = _run_to_end(results)
                 report = reported(results)
-            except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001
-                report = Report(raised=in_words(error))
-            except (Killed, BaseExceptionGroup):
-                if not self.watch.is_dead:
-                    raise
-                report = Report(raised="it was killed")
+            except BaseException as error:  # noqa: BLE001
+                report = Report(raised=self._raised(error))
             if not self.watch.is_dead or self.watch.endless:
                 return report
             self.fake.clock.advance(RESTART)
             self.watch.revive()
+
+    def _raised(self, error: BaseException) -> str:
+        """In words what the client raised. What is not its own is raised again."""
+        cause = origin(error)
+        if isinstance(cause, (Exception, SystemExit, asyncio.CancelledError)):
+            return in_words(cause)
+        if self.watch.is_dead and isinstance(error, (Killed, BaseExceptionGroup)):
+            return "it was killed"
+        raise cause
 
     def judge(self, report: Report) -> Verdict:
         """The verdict on a client that has ended."""
@@ -217,11 +222,34 @@ def reported(results: object) -> Report:
 
 
 def _plain(answer: Any) -> Any:
-    """An answer as data: a Failure for an exception, a dict for a typed response of an SDK."""
+    """An answer as data: a Failure for an exception, a dict for a typed response of an SDK.
+
+    The vectors of embeddings may be arrays.
+    """
     if isinstance(answer, BaseException):
-        return Failure(in_words(answer))
+        return Failure(in_words(origin(answer)))
+    if isinstance(answer, dict):
+        return {name: _plain(value) for name, value in cast("dict[str, Any]", answer).items()}
+    if isinstance(answer, list):
+        return [*map(_plain, answer)]  # pyright: ignore[reportUnknownArgumentType]
     dump = getattr(answer, "model_dump", None)
-    return dump(mode="json") if callable(dump) else answer
+    if callable(dump):
+        return dump(mode="json")
+    to_list = getattr(answer, "tolist", None)
+    return to_list() if callable(to_list) else answer
+
+
+def origin(error: BaseException) -> BaseException:
+    """What a client raised: of a task group an error of ours, or else the first one.
+
+    If its handler of webhooks raised, that exception.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        origins = [origin(each) for each in group.exceptions]
+        return next((each for each in origins if isinstance(each, FakeBatchError)), origins[0])
+    is_of_handler = isinstance(error, FakeBatchError) and isinstance(error.__cause__, Exception)
+    return (is_of_handler and error.__cause__) or error
 
 
 def in_words(error: BaseException) -> str:

@@ -256,7 +256,7 @@ def _corrupted_object(result: dict[str, Any], corruption: Corruption, index: int
         case Corrupt("no_body") if result.get("response") is not None:
             result["response"]["body"] = None
         case ChangeCustomId(how) if isinstance(custom_id, str):
-            result["custom_id"] = _CHANGED_IDS[how](custom_id, index)
+            result["custom_id"] = CHANGED_IDS[how](custom_id, index)
         case Override():
             return corruption.applied(result)
         case _:
@@ -264,13 +264,14 @@ def _corrupted_object(result: dict[str, Any], corruption: Corruption, index: int
     return result
 
 
-_CHANGED_IDS: dict[str, Callable[[str, int], str | int | None]] = {
+CHANGED_IDS: Mapping[str, Callable[[str, int], str | int | None]] = {
     "int": lambda id_, index: int(id_) if id_.isascii() and id_.isdigit() else index,
     "trim": lambda id_, _: id_.strip(),
     "upper": lambda id_, _: id_.upper(),
     "lower": lambda id_, _: id_.lower(),
     "null": lambda _, __: None,
 }
+"""What becomes of a custom_id, by the ways to change it, at the index of a line."""
 
 
 def _corrupt_bytes(line: bytes, corruption: Corruption) -> list[bytes]:

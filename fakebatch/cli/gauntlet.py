@@ -291,6 +291,8 @@ def located(word: str) -> str:
 
 
 _PLACE = re.compile(r"\{(input|output|state)\}")
+_BESIDE = re.compile(r"^[ |]*(\| |\+-[-+]*)")
+"""The lines that Python draws beside the exceptions of a task group."""
 _EXCEPTION = re.compile(r"(Uncaught )?[\w.]*(Error|Exception)\b")
 
 
@@ -299,7 +301,8 @@ def _report(status: int, output: Path, log: Path) -> Report:
     raised, results = None, list[dict[str, Any]]()
     if status:
         lines = log.read_text("utf-8", "replace").split("\n")
-        printed = [line.strip() for line in reversed(lines) if line.strip()]
+        bare = (_BESIDE.sub("", line).strip() for line in reversed(lines))
+        printed = [line for line in bare if line]
         # Node prints the stack and its version after the message, pydantic what was wrong
         exceptions = (line for line in printed if _EXCEPTION.match(line))
         last = next(exceptions, printed[0] if printed else "")

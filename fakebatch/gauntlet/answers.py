@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -27,13 +29,16 @@ class Requests:
         self.distinct = Counter(id_ for id_, _ in {*self._prompts})
         """How many different ones."""
 
-    def find(self, custom_id: str | None, body: Mapping[str, Any]) -> str | None:
-        """The custom_id of the request that a line is; None: it is none of them."""
+    def find(self, custom_id: object, body: Mapping[str, Any]) -> str | None:
+        """The custom_id of the request that a line is; None: it is none of them.
+
+        The longest prompt counts: a client may have put words around it that are a prompt, too.
+        """
         prompt = prompt_of(body)
-        same = [id_ for id_, text in self._prompts if text and text in prompt]
-        if custom_id in same or not same:
-            return custom_id if custom_id in self.ids else None
-        return same[0]
+        same = {id_: len(text) for id_, text in self._prompts if text and text in prompt}
+        if isinstance(custom_id, str) and custom_id in (same or self.ids):
+            return custom_id
+        return max(same, key=same.__getitem__, default=None)
 
 
 def prompt_of(body: Mapping[str, Any]) -> str:
@@ -94,7 +99,7 @@ def parsed(text: str | bytes) -> Any:
     """The value of a JSON text; None if it is none, such as the page of a proxy."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -114,16 +119,34 @@ def is_text_of(answer: object, body: Any) -> bool:
 def is_body(answer: object, body: Any) -> bool:
     """Whether an answer is a response body, perhaps read and written by a typed client.
 
-    Such a client adds fields that are null, and leaves out those that it does not know.
+    Such a client adds fields that are null, and leaves out those that it does not know. The text
+    has to be there, and how it ended.
     """
     mine, theirs = members(parsed(answer) if isinstance(answer, str) else answer), members(body)
-    if not mine or mine == theirs:
+    if not mine or mine in (theirs, {k: v for k, v in theirs.items() if k != "id"}):
         return bool(mine)
     if "id" in theirs:
-        return mine.get("id") == theirs["id"] and texts(mine) == texts(theirs)
+        is_same = (texts(mine), cut_off(mine)) == (texts(theirs), cut_off(theirs))
+        ids = [theirs["id"]] if not texts(theirs) else [theirs["id"], None]
+        return is_same and mine.get("id") in ids
     return "data" in theirs and _embeddings(mine) == _embeddings(theirs)
 
 
 def _embeddings(body: Mapping[str, Any]) -> list[Any]:
-    """The embeddings of a body by their index, in which order a client may have put them."""
-    return sorted(elements(body.get("data")), key=lambda each: str(members(each).get("index")))
+    """The embeddings of a body by their index, in which order a client may have put them.
+
+    Of one that is base64 it may have made numbers.
+    """
+    items = [{**members(item)} for item in elements(body.get("data"))]
+    for item in items:
+        if isinstance(vector := item.get("embedding"), str):
+            item["embedding"] = _decoded(vector)
+    return sorted(items, key=lambda item: str(item.get("index")))
+
+
+def _decoded(vector: str) -> list[float] | str:
+    """The numbers of a vector in base64, floats of four bytes; itself if it is none."""
+    try:
+        return [number for (number,) in struct.iter_unpack("<f", b64decode(vector, validate=True))]
+    except (ValueError, struct.error):
+        return vector

@@ -141,9 +141,13 @@ class Card:
         return "\n".join([*(row for row, _ in self.rows()), "", self.after_matrix()])
 
     def as_json(self) -> str:
-        """All verdicts as JSON."""
-        cases = adapter(list[Verdict]).dump_python([*self], mode="json")
-        return json.dumps({"summary": self.summary(), "cases": cases}, indent=2)
+        """All verdicts as JSON, and why the run has failed."""
+        data = {
+            "summary": self.summary(),
+            "problems": self.problems,
+            "cases": adapter(list[Verdict]).dump_python([*self], mode="json"),
+        }
+        return json.dumps(data, indent=2)
 
     def junit(self) -> str:
         """All verdicts as JUnit XML, a test case for each incident."""

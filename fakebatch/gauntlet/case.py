@@ -99,8 +99,15 @@ def cases(only: str | Sequence[str] = (), shard: tuple[int, int] = (1, 1)) -> li
         shard: which part of how many, from 1: (1, 4).
 
     Raises:
-        UsageError: a pattern selects nothing.
+        UsageError: a pattern selects nothing, or there is no such part.
     """
+    number, count = shard
+    if not 1 <= number <= count:
+        raise UsageError(
+            f"shard={shard!r} is no part of the incidents.",
+            "It is the number of the part, from 1, and how many there are.",
+            "Write for example shard=(1, 4).",
+        )
     patterns = (only,) if isinstance(only, str) else tuple(only)
     for pattern in patterns:
         if not any(selects(pattern, incident.id) for incident in catalogue.known().values()):
@@ -114,7 +121,6 @@ def cases(only: str | Sequence[str] = (), shard: tuple[int, int] = (1, 1)) -> li
         for incident in catalogue.known().values()
         if not patterns or any(selects(pattern, incident.id) for pattern in patterns)
     ]
-    number, count = shard
     return [case_of(incident) for incident in chosen[number - 1 :: count]]
 
 

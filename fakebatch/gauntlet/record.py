@@ -13,15 +13,16 @@ from fakebatch.batch.batch import Batch
 from fakebatch.batch.lifecycle import TERMINAL, Status
 from fakebatch.batch.matching import LineOutcome
 from fakebatch.batch.output_file import CONFLICTS, UNFINISHED_CODES, result_files
-from fakebatch.batch.responding import LineResponse, respond
+from fakebatch.batch.responding import CHANGED_IDS, LineResponse, respond
 from fakebatch.emulator import Emulator
 from fakebatch.gauntlet.answers import Requests, is_response, parsed
 from fakebatch.inspection.checks import Finding
 from fakebatch.replies.request import members
 from fakebatch.request_lines import RequestLine
-from fakebatch.rules.lines import ChangeCustomId, Corrupt, Drop, Duplicate, Fail
+from fakebatch.rules.lines import ChangeCustomId, Corrupt, Corruption, Drop, Duplicate, Fail
 from fakebatch.rules.scenario import AnyRule
 from fakebatch.service import Service
+from fakebatch.service.records import result_records
 from fakebatch.service.view import errors
 from fakebatch.wire.app import Handled
 from fakebatch.wire.messages import Broken
@@ -75,6 +76,15 @@ class BatchRecord(NamedTuple):
         return sum(line.ran for line in self.lines)
 
 
+class DirectCall(NamedTuple):
+    """A request that was made without a batch, and answered."""
+
+    custom_id: str | None
+    """Of the request that it is; None: it is none of the case."""
+    body: Any
+    at: int
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What a client did in a case. Moments are in microseconds since 1970."""
@@ -92,8 +102,8 @@ class Record:
     """The files that it downloaded whole, and when first."""
     tried: frozenset[str]
     """The result files that it tried to download once they were written, in vain or not."""
-    direct: tuple[tuple[str | None, Any], ...]
-    """The requests that it made without a batch, and the bodies that answered them."""
+    direct: tuple[DirectCall, ...]
+    """In their order."""
     calls: Mapping[str, int]
     """How often it called each operation."""
     last_call: str
@@ -101,6 +111,10 @@ class Record:
     """The rules of the incident, and how often each was used."""
     kills_left: tuple[str, ...] = ()
     """The operations after which it was to be killed, and was not."""
+    expiries: Mapping[str, int] = field(default_factory=dict[str, int])
+    """When result files expire, of those that do."""
+    refused: frozenset[str] = frozenset()
+    """The requests that the service refused for what they are when they were made directly."""
     endless: tuple[str, str, str] | None = None
     """Why its wait was ended, if it had no end."""
     impolite: tuple[Finding, ...] = ()
@@ -145,7 +159,8 @@ class Watch:
     _looks: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])
     _downloads: dict[str, int] = field(default_factory=dict[str, int])
     _tried: dict[str, int] = field(default_factory=dict[str, int])
-    _direct: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    _direct: list[tuple[bytes, bytes, int]] = field(default_factory=list[tuple[bytes, bytes, int]])
+    _refused: list[bytes] = field(default_factory=list[bytes])
 
     def __post_init__(self) -> None:
         self.began = self.emulator.now()
@@ -179,8 +194,11 @@ class Watch:
                 "End each loop at a deadline, and sleep between polls.",
             )
             raise self.end(made)
-        if operation is not None and operation.is_direct and status == 200:
-            self._direct.append((request.body, reply.body))
+        if operation is not None and operation.is_direct:
+            if status == 200:
+                self._direct.append((request.body, reply.body, at))
+            elif status == 400 and not hit:  # of a rule for calls: a batch may take the request
+                self._refused.append(request.body)
         if name.startswith("batches.") and status == 200:
             self._looks[f"{name} {id_}"] = at, reply.body
         if name == "files.content":
@@ -200,15 +218,17 @@ class Watch:
         emulator = self.emulator
         ended = emulator.now()
         batches, kinds, written = list[BatchRecord](), dict[str, str](), dict[str, int]()
+        expiries = dict[str, int]()
         for service in emulator.services:
             for batch in service.state.batches.all():
                 batches.append(_batch(batch, service, self.requests))
-                for file in result_files(batch) if batch.end.status in TERMINAL else ():
-                    is_output = file.kind == "output"
-                    file_id = batch.output_file_id if is_output else batch.error_file_id
-                    kinds[file_id] = f"{'output' if is_output else 'error'} file of {batch.id}"
-                    if len(file):
-                        written[file_id] = batch.end.at
+                for file in result_records(batch) if batch.end.status in TERMINAL else ():
+                    is_output = file.id == batch.output_file_id
+                    kinds[file.id] = f"{'output' if is_output else 'error'} file of {batch.id}"
+                    if len(file.content):
+                        written[file.id] = batch.end.at
+                    if file.expires is not None:
+                        expiries[file.id] = file.expires
         polite = self.has_clock and self.endless is None
         return Record(
             self.began,
@@ -219,11 +239,16 @@ class Watch:
             {file_id: at for file_id, at in self._shown() if file_id in written},
             self._downloads,
             frozenset(id_ for id_, at in written.items() if self._tried.get(id_, -1) >= at),
-            tuple(self._direct_answers()),
+            tuple(
+                DirectCall(self._requested(request), parsed(reply), at)
+                for request, reply, at in self._direct
+            ),
             self._calls,
             self.last_call,
             tuple((rule, hits) for _, rule, hits in emulator.uses()),
             tuple(self._left),
+            expiries,
+            frozenset(filter(None, map(self._requested, self._refused))),
             self.endless,
             tuple(emulator.findings("min_poll_interval", min_interval=POLITE)) if polite else (),
             tuple(emulator.findings("no_leftover_files")),
@@ -238,9 +263,9 @@ class Watch:
                     if isinstance(id_ := members(batch).get(name), str):
                         yield id_, at
 
-    def _direct_answers(self) -> Iterator[tuple[str | None, Any]]:
-        for request, reply in self._direct:
-            yield self.requests.find(None, members(parsed(request))), parsed(reply)
+    def _requested(self, body: bytes) -> str | None:
+        """The custom_id of the request that the body of a direct call is."""
+        return self.requests.find(None, members(parsed(body)))
 
 
 def _is_cut(steps: Sequence[Any] | None) -> bool:
@@ -264,30 +289,36 @@ def _lines(batch: Batch, service: Service, requests: Requests) -> Iterator[LineR
             codes = dict.fromkeys(str(entry.get("code")) for entry in errors(batch, Status.FAILED))
             how = f"was in a batch that failed{': ' if codes else ' without errors'}"
             how += ", ".join(codes)
-        for line in batch.readable_lines:
-            id_ = requests.find(line.custom_id, line.body)
+        for index in range(len(batch.lines)):
+            sent = members(parsed(batch.lines.raw(index)))  # Python reads NaN, the service does not
+            id_ = requests.find(sent.get("custom_id"), members(sent.get("body")))
             yield LineRecord(id_, "pending", how, ran=not batch.fails)
         return
+    has_gone = not batch.exists(batch.end.at)
     _, completed, failed = batch.counts(batch.end.at)
     finished = {*batch.outcomes.order[: completed + failed]}
     files = {file.kind for file in result_files(batch)}
     for index, outcome in enumerate(batch.outcomes.by_line):
         line = batch.lines.request(index)
+        if has_gone:
+            how, id_ = "was in a batch that disappeared", requests.find(line.custom_id, line.body)
+            yield LineRecord(id_, "pending", how, ran=index in finished)
+            continue
         how, answers = _UNFINISHED.get(batch.end.status, "never ran"), list[Any]()
         in_output = False
         if index in finished:
             how, answers, in_output = _outcome(batch, service, line, outcome)
         in_output = in_output or "errors" not in files
-        damage = next(filter(None, (_DAMAGES.get(type(c)) for c in outcome.corruptions)), None)
-        if damage is None and batch.overrides.result_files.empty:
-            damage = "is missing: the file is empty"
+        damage, is_readable = _damage(line, outcome.corruptions)
+        if batch.overrides.result_files.empty:
+            damage, is_readable = "is missing: the file is empty", False
         yield LineRecord(
             requests.find(line.custom_id, line.body),
             "answered" if answers else "failed",
             how if damage is None else f"{how} (its result line {damage})",
             tuple(answers),
             batch.output_file_id if in_output else batch.error_file_id,
-            damage is None,
+            is_readable,
             index in finished,
         )
 
@@ -316,12 +347,23 @@ def _outcome(
 
 
 _UNFINISHED = {status: f"never ran: {code}" for status, code in UNFINISHED_CODES.items()}
-_DAMAGES: Mapping[type, str] = {
-    Drop: "was left out",
-    Corrupt: "is broken",
-    ChangeCustomId: "has another custom_id",
-}
-"""What the verbs that corrupt a result line do to it, where it cannot be read any more."""
+
+
+def _damage(line: RequestLine, corruptions: Sequence[Corruption]) -> tuple[str | None, bool]:
+    """What a result line suffers, in words, and whether a client can read it as its request's."""
+    for each in corruptions:
+        match each:
+            case Drop():
+                return "was left out", False
+            case Corrupt():
+                return "is broken", False
+            case ChangeCustomId(how) if line.custom_id is not None:
+                changed = CHANGED_IDS[how](line.custom_id, line.index or 0)
+                if changed != line.custom_id:  # 7 is easily read as "7"
+                    return "has another custom_id", str(changed) == line.custom_id
+            case _:
+                pass
+    return None, True
 
 
 def _why(reply: LineResponse) -> str:

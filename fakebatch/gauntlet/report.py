@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 from typing import Any, NamedTuple
 
 
@@ -24,7 +25,7 @@ class Report:
 
 def is_missing(answer: object) -> bool:
     """Whether a client reports nothing: None, or NaN, as a table has it where a cell is empty."""
-    return answer is None or answer != answer  # noqa: PLR0124
+    return answer is None or (isinstance(answer, float) and isnan(answer))
 
 
 def id_of(custom_id: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fakebatch.errors import first_of
@@ -16,6 +16,18 @@ def named(ids: Sequence[str]) -> str:
     """Some ids, of which more than one are `each of`; at most SHOWN of them."""
     names = dict.fromkeys(ids)
     return ("each of " if len(names) > 1 else "") + first_of(names, SHOWN)
+
+
+def alike(words: Mapping[str, str]) -> str:
+    """What is so of some ids, by predicates: a sentence about the first, and that others are alike.
+
+    Ids with the same predicate are in one sentence.
+    """
+    first, *rest = words
+    same = [id_ for id_, predicate in words.items() if predicate == words[first]]
+    others = [id_ for id_ in rest if id_ not in same]
+    sentence = f"{named(same)} {words[first]}."
+    return f"{sentence} It is similar with {named(others)}." if others else sentence
 
 
 def number(count: int, noun: str) -> str:
@@ -32,8 +44,11 @@ def short(value: object) -> str:
 
 
 def quoted(answer: object) -> str:
-    """An answer in one line, a text in quotes."""
-    return repr(short(answer)) if isinstance(answer, str) else short(answer)
+    """An answer in one line, a text in quotes; of a response body its text."""
+    if isinstance(answer, str):
+        return repr(short(answer))
+    text = next(iter(texts(answer)), "")
+    return f"a body with the text {short(text)!r}" if text else short(answer)
 
 
 def answered(body: Any) -> str:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import fnmatch
 import re
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
+import openai
 import pytest
 
 import fakebatch
 from fakebatch import request_line
 from support.examples import example
+from support.loops import Requests, Results, submitted
 
 pytestmark = [pytest.mark.sync, pytest.mark.untyped]
 
 naive, robust = example("naive_client"), example("robust_client")
+
+Client = Callable[[Requests], Coroutine[Any, Any, Results]]
 
 ROOT = Path(__file__).parents[2]
 SMOKE = re.findall(r"--only (\S+)", (ROOT / ".ci" / "commands.toml").read_text("utf-8"))
@@ -96,6 +104,55 @@ def test_the_naive_client(incident: str) -> None:
     assert found.outcome == outcome
     assert [verdict] == [each.check for each in found.findings[:1]] or not verdict
     assert not words or words in found.findings[0].message[0]
+
+
+async def failing(_: object) -> None:
+    raise LookupError("no such thing")
+
+
+async def waiting(requests: Requests) -> None:
+    batch = submitted(requests)
+    while batch.status != "completed":
+        await asyncio.sleep(3600)
+        batch = openai.OpenAI(max_retries=0).batches.retrieve(batch.id)
+
+
+async def interrupted(_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def grouped(*tasks: Callable[[Requests], Coroutine[Any, Any, None]]) -> Client:
+    """A client that starts tasks in a group, which raises what they raise as a group."""
+
+    async def run(requests: Requests) -> Results:
+        async with asyncio.TaskGroup() as group:
+            for task in tasks:
+                group.create_task(task(requests))
+        return {}
+
+    return run
+
+
+GROUPS: dict[str, tuple[Client, str]] = {
+    "an exception": (grouped(failing), "no loss: * was given up with LookupError: no such thing."),
+    "several": (grouped(failing, failing), "no loss: * was given up with LookupError: no such *"),
+    "a wait without end": (grouped(waiting, waiting), "terminates: the wait at * never ends."),
+}
+
+
+@pytest.mark.parametrize("sentence", GROUPS)
+def test_what_a_task_group_raises(sentence: str) -> None:
+    """An exception group is judged by what is in it, and the run goes on."""
+    client, words = GROUPS[sentence]
+    [verdict] = fakebatch.run_gauntlet(client, only="input-deleted-too-early", check=False)
+    found = [f"{each.check}: {each.message[0]}" for each in verdict.findings]
+    assert fnmatch.filter(found, words), found
+
+
+def test_an_interrupt_in_a_task_group() -> None:
+    """It ends the run, as any interrupt does."""
+    with pytest.raises(KeyboardInterrupt):
+        fakebatch.run_gauntlet(grouped(interrupted), only="shuffled-order")
 
 
 def test_a_wait_without_end() -> None:

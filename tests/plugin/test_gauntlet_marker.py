@@ -129,6 +129,16 @@ def test_an_endpoint_for_webhooks(pytester: pytest.Pytester) -> None:
     run_pytest(pytester, WITH_WEBHOOKS).assert_outcomes(passed=2)
 
 
+def test_a_handler_of_webhooks_that_raises(pytester: pytest.Pytester) -> None:
+    """An exception of the handler is one of the client, and no wait without end."""
+    raises = WITH_WEBHOOKS.replace("headers: None", "headers: {}['no id']")
+    waits = raises.replace("fakebatch_gauntlet.check(", "results = (").replace("*", "*output")
+    result = run_pytest(pytester, f"{waits}    time.sleep(7200)\n    assert results")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*no loss: *was given up with KeyError: 'no id'."])
+    result.stdout.no_fnmatch_line("*terminates: *")
+
+
 @pytest.mark.parametrize("sentence", OUTCOMES)
 def test_the_outcome_of(pytester: pytest.Pytester, sentence: str) -> None:
     """What a verdict means for the test."""

@@ -108,6 +108,14 @@ OUTCOMES = {
         "write({'custom_id': r['custom_id'], 'answer': float('nan')} for r in requests)",
         "was reported with neither an answer nor an error.",
     ),
+    "an exception in a task group": (
+        (
+            "import asyncio\nasync def fail(): raise LookupError('no luck')\n"
+            "async def run():\n  async with asyncio.TaskGroup() as group:\n"
+            "    group.create_task(fail()); group.create_task(fail())\nasyncio.run(run())"
+        ),
+        "given up with exit status 1: LookupError: no luck.",
+    ),
     "control characters": (
         "sys.exit('\\0 and \\33[31m')",
         "given up with exit status 1: \\x00 and \\x1b[31m.",

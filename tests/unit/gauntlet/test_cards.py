@@ -51,9 +51,10 @@ PROBLEMS: dict[str, tuple[Card, list[str]]] = {
 
 @pytest.mark.parametrize("sentence", PROBLEMS)
 def test_problems(sentence: str) -> None:
-    """A new failure is a problem, and so is one that is mended but still listed."""
+    """A new failure is a problem, and so is one that is mended but still listed; in JSON too."""
     made, problems = PROBLEMS[sentence]
     assert [each.split("\n")[0] for each in made.problems] == problems
+    assert json.loads(made.as_json())["problems"] == made.problems
 
 
 def test_a_story() -> None:
@@ -237,6 +238,13 @@ def test_shards(count: int) -> None:
     """The parts of a sharded run are all cases, each once."""
     parts = [case.id for n in range(count) for case in cases(shard=(n + 1, count))]
     assert sorted(parts) == sorted(case.id for case in cases())
+
+
+@pytest.mark.parametrize("shard", [(0, 2), (3, 2), (-1, 2), (1, 0)])
+def test_a_shard_that_is_none(shard: tuple[int, int]) -> None:
+    """Parts are counted from 1: any other number would leave incidents out without a word."""
+    with pytest.raises(UsageError, match="is no part of the incidents"):
+        cases(shard=shard)
 
 
 def test_an_async_client_within_a_loop() -> None:

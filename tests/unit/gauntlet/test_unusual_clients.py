@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from array import array
+from base64 import b64decode
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from typing import Any
 
 import httpx
 import openai
@@ -20,6 +24,10 @@ pytestmark = [pytest.mark.sync]
 
 def answered(results: Results) -> Results:
     return {id_: answer for id_, answer in results.items() if isinstance(answer, dict)}
+
+
+def id_of(request: Mapping[str, Any]) -> str:
+    return str(request["custom_id"])
 
 
 def without(requests: Requests, results: Results) -> Requests:
@@ -145,7 +153,102 @@ def submits_failed_lines_again(requests: Requests) -> Results:
     return results | fetched(without(requests, results))
 
 
+def with_words_of_its_own(requests: Requests) -> Results:
+    own = deepcopy([*requests])
+    for number, each in enumerate(own):
+        each["custom_id"] = f"question {number}"
+        [message] = each["body"]["messages"]
+        message["content"] = f"This one is for you: {message['content']}"
+    results = answered(fetched(own))
+    left = without(own, results)
+    results |= fetched(left) if left else {}
+    answers = [results.get(id_, ValueError("no result")) for id_ in map(id_of, own)]
+    return dict(zip(map(id_of, requests), answers, strict=True))
+
+
+def refuses_ids_that_are_there_twice(requests: Requests) -> Results:
+    ids = [each["custom_id"] for each in requests]
+    twice = {id_: ValueError("twice") for id_ in ids if ids.count(id_) > 1}
+    return fetched(without(requests, twice)) | twice
+
+
+def refuses_all_for_one_id(requests: Requests) -> Results:
+    return dict.fromkeys((each["custom_id"] for each in requests), ValueError("twice"))
+
+
+def asks_directly(requests: Requests) -> Results:
+    client, results = openai.OpenAI(max_retries=0), Results()
+    for each in requests:
+        try:
+            url = each["url"].removeprefix("/v1")
+            response = client.post(url, body=each["body"], cast_to=httpx.Response)
+            results[each["custom_id"]] = json.loads(response.content)
+        except openai.BadRequestError as error:
+            results[each["custom_id"]] = error
+    return results
+
+
+def asks_failed_ones_directly(requests: Requests) -> Results:
+    results = answered(fetched(requests))
+    return results | asks_directly(without(requests, results))
+
+
+def decodes_vectors(requests: Requests) -> Results:
+    results = fetched(requests)
+    for item in (item for body in results.values() for item in body["data"]):
+        if isinstance(vector := item["embedding"], str):
+            item["embedding"] = array("f", b64decode(vector))
+    return results
+
+
 # --- wrong
+
+
+def looks_numbers_up_as_texts(requests: Requests) -> Results:
+    results = fetched(requests)
+    return {id_: results.get(id_, ValueError("no result")) for id_ in map(id_of, requests)}
+
+
+def asks_answered_ones_directly(requests: Requests) -> Results:
+    results = fetched(requests)
+    finished = [each for each in requests if each["custom_id"] in answered(results)]
+    return results | asks_directly(finished[:3])
+
+
+def asks_directly_twice(requests: Requests) -> Results:
+    results = asks_failed_ones_directly(requests)
+    return results | asks_directly(requests[:1])
+
+
+def submits_what_it_asked_directly(requests: Requests) -> Results:
+    return asks_directly(requests[:3]) | fetched(requests)
+
+
+def raises_without_a_download(requests: Requests) -> Results:
+    batch = ended(submitted(requests))
+    raise ValueError(batch.error_file_id)
+
+
+def fails_without_a_download(requests: Requests) -> Results:
+    batch = ended(submitted(requests))
+    return dict.fromkeys(map(id_of, requests), ValueError(batch.error_file_id))
+
+
+class NotAvailable:
+    """The missing value of pandas: it is neither true nor false that it equals something."""
+
+    def __eq__(self, other: object) -> NotAvailable:  # type: ignore[override]
+        return self
+
+    __ne__ = __eq__  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+
+def answers_with_a_missing_value(requests: Requests) -> Results:
+    return fetched(requests) | {"row-1": NotAvailable()}
 
 
 def submits_finished_lines_again(requests: Requests) -> Results:
@@ -245,6 +348,22 @@ CLIENTS: list[tuple[Client, str, list[str]]] = [
     (submits_until_it_works, "create-ok-then-failed", ["fail", "no double spend"]),
     (fetched, "custom-id-shape", ["fail", "no lie", "no loss"]),
     (one_batch_a_request, "duplicate-custom-id-input", ["fail", "no loss"]),
+    (with_words_of_its_own, "expired-with-line-separator", ["pass"]),
+    (with_words_of_its_own, "custom-id-shape", ["pass"]),
+    (looks_numbers_up_as_texts, "custom-id-shape", ["fail", "no loss"]),
+    (refuses_ids_that_are_there_twice, "duplicate-custom-id-input", ["info"]),
+    (refuses_all_for_one_id, "duplicate-custom-id-input", ["info"]),
+    (asks_directly, "embedding-request-refused", ["pass"]),
+    (asks_directly, "batch-only-deployment", ["fail", "no loss"]),
+    (asks_failed_ones_directly, "server-error-lines", ["pass"]),
+    (asks_answered_ones_directly, "server-error-lines", ["fail", "no double spend"]),
+    (asks_directly_twice, "counts-lie-status-zero", ["fail", "no double spend"]),
+    (submits_what_it_asked_directly, "server-error-lines", ["fail", "no double spend"]),
+    (decodes_vectors, "embeddings-quirks", ["pass"]),
+    (raises_without_a_download, "billing-stop", ["fail", "no loss"]),
+    (fails_without_a_download, "billing-stop", ["fail", "no loss"]),
+    (fails_without_a_download, "output-expired-or-deleted", ["unclean", "clean"]),
+    (answers_with_a_missing_value, "shuffled-order", ["fail", "no lie"]),
     (one_batch_a_request, "upload-too-large", ["pass"]),
     (one_batch_a_request, "upload-413-html", ["pass"]),
     (one_batch_a_request, "error-file-ignored", ["pass"]),

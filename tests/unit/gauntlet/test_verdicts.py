@@ -78,6 +78,23 @@ CHANGES: dict[str, tuple[str, Change, list[str]]] = {
         lambda results: results.update({"row-1": json.dumps(results["row-1"])}),
         ["pass"],
     ),
+    "a body without its id": (
+        "shuffled-order",
+        lambda results: results["row-1"].pop("id"),
+        ["pass"],
+    ),
+    "bodies without their ids, some of which have no text": (
+        "length-refusal-null-content",
+        lambda results: [body.pop("id") for body in results.values()],
+        ["pass"],
+    ),
+    "bodies that no longer say that they were cut off": (
+        "length-refusal-null-content",
+        lambda results: [
+            body["choices"][0].update(finish_reason="stop") for body in results.values()
+        ],
+        ["fail", "no lie"],
+    ),
     "two bodies swapped": ("shuffled-order", swapped, ["fail", "no lie"]),
     "texts shifted by one": ("shuffled-order", shifted, ["fail", "no lie"]),
     "a request left out": (
