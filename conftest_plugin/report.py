@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
 if TYPE_CHECKING:
     from fakebatch import FakeBatch, Remote
 
-_CALLS_BEFORE = pytest.StashKey[dict["FakeBatch", int]]()
-_REPORTED = pytest.StashKey[bool]()
+_CALLS_BEFORE = pytest.StashKey[WeakKeyDictionary["FakeBatch", int]]()
+"""Of the fakes that there were before the test, until it is reported. Weak: a stash lives long."""
 _TIMELINES = 3
 """How many are shown: a test of Hypothesis has a fake for each example, and the last one failed."""
 
@@ -22,8 +23,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Remember how many calls the fakes of wider scope have had so far."""
     if module := sys.modules.get("fakebatch.fake"):
         module.latest.clear()
-    item.stash[_CALLS_BEFORE] = {fake: fake.journal.count() for fake in _fakes()}
-    item.stash[_REPORTED] = False
+    item.stash[_CALLS_BEFORE] = WeakKeyDictionary({fake: fake.journal.count() for fake in _fakes()})
 
 
 @pytest.hookimpl(wrapper=True)
@@ -33,22 +33,23 @@ def pytest_runtest_makereport(
     """Add timelines to the first report that fails, unused rules to that of a passed teardown."""
     report = yield
     adds = report.failed or report.when == "teardown" or call.excinfo is not None
-    if not adds or item.stash.get(_REPORTED, True):
+    before = item.stash.get(_CALLS_BEFORE, None)
+    if not adds or before is None:
         return report
-    before = item.stash[_CALLS_BEFORE]
     fakes: list[FakeBatch | Remote] = [
         fake for fake in _fakes() if before.get(fake) != fake.journal.count()
     ]
     fixtures: dict[str, Any] = getattr(item, "funcargs", None) or {}
     fakes += filter(None, [fixtures.get("fakebatch_server")])
     if report.failed:
-        item.stash[_REPORTED] = True
         report.sections.extend(_timelines(fakes))
     elif report.when == "teardown":
         report.sections.extend(_unused_rules(fakes))
     if call.excinfo is not None:
         for fake in fakes:  # a test that failed need not have used every rule
             fake._broke_off = True  # noqa: SLF001
+    if report.failed or report.when == "teardown":
+        del item.stash[_CALLS_BEFORE]
     return report
 
 

@@ -167,13 +167,9 @@ def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> I
         most = max(most, same_input[batch.params.endpoint, content], key=len)
     if len(most) > 1:
         batches = [batch for _, batch in most]
-        calls: dict[str, str] = {}
-        for run in recorder.runs():
-            if isinstance(run.what, Called) and run.what.operation == "batches.create":
-                _, id_, status, injected = run.what
-                call = f"batches.create at {moment_text(run.first)}: {status or 'no response'}"
-                calls[id_] = call if injected is None else f"{call}, injected: {injected}"
-        created = (f"{each.id} ({calls.get(each.id, 'added by the test')})" for each in batches)
+        # `counts` has calls that the journal has dropped, without their moments
+        calls = {call.id: call for call in recorder.counts() if call.operation == "batches.create"}
+        created = (f"{each.id} ({_creation(each, calls.get(each.id))})" for each in batches)
         yield Finding(
             "single_batch",
             tuple(batch.id for batch in batches),
@@ -184,6 +180,13 @@ def single_batch(services: Sequence[Service], recorder: Recorder, now: int) -> I
                 "List the batches before you retry a create: the failed call may have succeeded.",
             ),
         )
+
+
+def _creation(batch: Batch, call: Called | None) -> str:
+    if call is None:
+        return "added by the test"
+    made = f"batches.create at {moment_text(batch.created)}: {call.status or 'no response'}"
+    return made if call.injected is None else f"{made}, injected: {call.injected}"
 
 
 def no_leftover_files(services: Sequence[Service], now: int) -> Iterator[Finding]:

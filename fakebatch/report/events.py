@@ -56,6 +56,8 @@ class History:
     """The rules of calls that only cost the client a retry."""
     unused: tuple[str, ...] = ()
     """The rules that were never used."""
+    dropped: int = 0
+    """How many of the earliest calls the journal has not kept."""
 
 
 SHOWN_BY = {Status.VALIDATING: "batches.create", Status.CANCELLING: "batches.cancel"}
@@ -83,15 +85,18 @@ def history(
         if hits(services, place) and not isinstance(rule.outcome, Reply | Echo | Replay)
     ]
     absorbed = [str(hit.rule) for hit in faults.fired if hit.absorbed]
+    runs = recorder.runs()
+    kept = sum(run.times for run in runs if isinstance(run.what, Called))
     return History(
         began,
         now,
-        grouped(_events(batches, recorder.runs(), now), lambda event: event.what),
+        grouped(_events(batches, runs, now), lambda event: event.what),
         batches,
         recorder.downloaded(),
         tuple(dict.fromkeys(injected)),
         tuple(dict.fromkeys(absorbed)),
         tuple(unused),
+        recorder.total() - kept,
     )
 
 

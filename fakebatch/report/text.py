@@ -33,15 +33,18 @@ def timeline(history: History) -> str:
         foot += [f"  {heading}: {text}" for text in texts[:RULES]]
         if len(texts) > RULES:
             foot.append(f"  {heading}: … {len(texts) - RULES} more")
-    room, events = LONGEST - 1 - len(foot), history.events
+    head = [f"{_clock(0)}  is {moment_text(history.began)}"]
+    if history.dropped:
+        head.append(f"{'…':>9}  {history.dropped} earlier calls left out")
+    room, events = LONGEST - len(head) - len(foot), history.events
     if len(events) > room:
         events = condensed(events)
     lines = [_event(event, history.began) for event in events] or ["           no calls"]
     if len(lines) > room:  # keep the beginning, and twice as many lines of the end
-        head = room // 3
-        tail = room - head - 1
-        lines[head:-tail] = [f"{'…':>9}  {len(lines) - head - tail} lines left out"]
-    return "\n".join([f"{_clock(0)}  is {moment_text(history.began)}", *lines, *foot])
+        first = room // 3
+        last = room - first - 1
+        lines[first:-last] = [f"{'…':>9}  {len(lines) - first - last} lines left out"]
+    return "\n".join([*head, *lines, *foot])
 
 
 def short(id_: str) -> str:

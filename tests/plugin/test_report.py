@@ -281,3 +281,26 @@ def test_fakes_of_earlier_tests_are_asked_twice(
     pytester.makepyfile("def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass")
     pytester.runpytest_inprocess("-p", "no:asyncio").assert_outcomes(passed=3)
     assert len([journal for journal in asked if journal is left.journal]) == 6
+
+
+def test_fakes_of_earlier_tests_are_freed(pytester: pytest.Pytester) -> None:
+    """Nothing of a session keeps one, so the last of a thousand tests is as fast as the first."""
+    result = run(
+        pytester,
+        """
+import gc, weakref
+
+FAKES = []
+
+@pytest.mark.parametrize("number", range(4))
+def test_it(number, fakebatch):
+    create("a")
+    FAKES.append(weakref.ref(fakebatch))
+
+def test_last():
+    gc.collect()
+    assert [number for number, fake in enumerate(FAKES) if fake()] == []
+""",
+    )
+
+    result.assert_outcomes(passed=5)

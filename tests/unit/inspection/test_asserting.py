@@ -8,6 +8,7 @@ import openai
 import pytest
 
 from fakebatch import FakeBatch
+from fakebatch.inspection import journal
 from support.client import Driver, chat
 
 pytestmark = pytest.mark.sync
@@ -112,6 +113,22 @@ def test_batches_for_the_same_input_are_named_with_their_calls(
         ),
         "List the batches before you retry a create: the failed call may have succeeded.",
     ]
+
+
+def test_a_call_that_the_journal_has_dropped_is_still_named(
+    do: Driver, fakebatch: FakeBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours of uneven polls push it out; that makes the batch none of the test's own."""
+    monkeypatch.setattr(journal, "KEPT", 1)
+    first = do.create([chat("a")])
+    second = again(do, first)
+    do(do.client.models.list)
+
+    assert not fakebatch.journal.calls("batches.create")
+    assert error_lines(fakebatch.assert_single_batch)[1] == (
+        f"{first.id} (batches.create at {START}00:00Z: 200), "
+        f"{second} (batches.create at {START}00:00Z: 200)."
+    )
 
 
 def test_no_file_is_left_over_once_all_are_deleted(do: Driver, fakebatch: FakeBatch) -> None:

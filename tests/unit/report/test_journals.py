@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fakebatch.inspection.journal import KEPT
 from support.timelines import Entry, call, drawn, sleep
 
 GET, CREATE = "batches.retrieve", "batches.create"
@@ -178,3 +179,13 @@ def test_a_story_that_is_still_too_long_loses_its_middle() -> None:
     assert lines[0] == "+00:00:00  files.delete     200  id-0"
     assert lines[12] == "        …  23 lines left out"
     assert lines[-1] == "+00:00:59  models.retrieve  200  id-59"
+
+
+def test_calls_that_the_journal_has_dropped_are_counted() -> None:
+    """Of thousands of uneven polls the first are gone: the report does not pass them over."""
+    uneven = polls(*(n * n for n in range(1, 2 * KEPT + 9)))  # the journal joins two each
+    lines = drawn([call(0, CREATE, "batch_1"), *uneven])
+
+    assert len(lines) == 2
+    assert lines[0] == "        …  9 earlier calls left out"
+    assert lines[1].startswith(f"+00:01:21  batches.retrieve 200  batch_…456789  {2 * KEPT} times")
