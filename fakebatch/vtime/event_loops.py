@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.subprocess
+import math
 import selectors
 import sys
 import threading
@@ -73,11 +74,11 @@ def adopt_portals(scheduler: Scheduler) -> None:
             loop.call_soon_threadsafe(lambda: None)  # it waits in the real select
 
 
-def loop_time(scheduler: Scheduler, *_: object) -> float:
+def loop_time(scheduler: Scheduler, _: Real, loop: object) -> float:
     """The clock of a loop: it starts at real time and goes on in virtual time."""
     # Of our own instead of freezegun's: a nested freeze fires no timers, and near 1.7e9 the next
     # float lies beyond the loop's clock resolution, so that a timer due now would never fire.
-    return scheduler.monotonic
+    return scheduler.clock_of(loop)
 
 
 def select(
@@ -100,15 +101,18 @@ def select(
         return events
     loop._clock_resolution = 1 / SECOND  # its own is so small that floats may swallow it
     scheduler.loops[loop] = _shift_timers
-    timers, deadline = loop._scheduled, None
+    timers, due = loop._scheduled, math.inf
     if timeout is not None:
         # Rather the timer than the timeout, which the loop cuts down to a day.
-        deadline = scheduler.at_monotonic(timers[0]._when if timers else loop.time() + timeout)
+        due = timers[0]._when if timers else loop.time() + timeout
+    deadline = None if due == math.inf else scheduler.at_monotonic(due)
     waiter = _Loop(deadline, loop, selector, real_select)
     if deadline is None:
         scheduler.wait(waiter)
     elif deadline > scheduler.now:
         scheduler.sleep(Sleep(deadline, waiter.site, loop, len(timers) or 1), waiter)
+    if deadline is not None and deadline <= scheduler.now:
+        scheduler.reached[loop] = due
     return waiter.events
 
 

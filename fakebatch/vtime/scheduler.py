@@ -137,6 +137,8 @@ class Scheduler:
         """How often a thread has blocked or gone on."""
         self.loops: WeakKeyDictionary[object, Callable[[Any, float], None]] = WeakKeyDictionary()
         """The event loops that have slept, and what moves all timers of each by seconds."""
+        self.reached: WeakKeyDictionary[object, float] = WeakKeyDictionary()
+        """The last deadline of each event loop that has come."""
         self.awaited: set[PendingAnswer] = set()
         """What is waited for otherwise than in a waiter, such as child processes."""
         self.warnings: list[str] = []
@@ -154,6 +156,11 @@ class Scheduler:
     def monotonic(self) -> float:
         """Seconds that start at the real monotonic clock and go on in virtual time."""
         return self._began + self.now / SECOND
+
+    def clock_of(self, loop: object, offset: float = 0.0) -> float:
+        """What the clock of an event loop shows: no less than its last deadline that has come."""
+        # A deadline may lie a hair beyond the microsecond, and who sees it ahead waits once more.
+        return max(offset + self.monotonic, self.reached.get(loop, 0.0))
 
     def at_monotonic(self, seconds: float) -> int:
         """The moment at which `monotonic` shows some seconds, or now if that is past."""
