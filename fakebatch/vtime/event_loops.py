@@ -111,8 +111,8 @@ def select(
         scheduler.wait(waiter)
     elif deadline > scheduler.now:
         scheduler.sleep(Sleep(deadline, waiter.site, loop, len(timers) or 1), waiter)
-    if deadline is not None and deadline <= scheduler.now:
-        scheduler.reached[loop] = due
+    if deadline == scheduler.now:
+        scheduler.reached[loop] = scheduler.now, due
     return waiter.events
 
 
