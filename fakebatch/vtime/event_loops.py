@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fakebatch.durations import SECOND
-from fakebatch.vtime import callsite, io, threads
+from fakebatch.vtime import callsite, io, pipes, threads
 from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.patches import Patch, Real, wrap
@@ -171,7 +171,11 @@ def _shift_timers(loop: Any, seconds: float) -> None:
 async def wait_for_data(scheduler: Scheduler, real_wait: Real, reader: Any, *args: Any) -> Any:
     """Let time stand still while a task waits for the output of a child process."""
     pipe = getattr(reader, "_transport", None)
-    if isinstance(pipe, asyncio.Transport) or not isinstance(pipe, asyncio.ReadTransport):
+    if (
+        isinstance(pipe, asyncio.Transport)
+        or not isinstance(pipe, asyncio.ReadTransport)
+        or pipes.is_written_here(pipe.get_extra_info("pipe").fileno())
+    ):
         return await real_wait(reader, *args)
     with scheduler.waiting_for("the output of a child process"):
         return await real_wait(reader, *args)

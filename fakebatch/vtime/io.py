@@ -22,6 +22,7 @@ from selectors import EVENT_READ, EVENT_WRITE
 from threading import get_ident
 from typing import Any
 
+from fakebatch.vtime import pipes
 from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import Scheduler, Waiter, for_this_thread
@@ -103,7 +104,7 @@ def _answered_inside(fd: int) -> bool:
     try:
         mode = fstat(fd).st_mode
         if not stat.S_ISSOCK(mode):
-            return not stat.S_ISFIFO(mode)
+            return not stat.S_ISFIFO(mode) or pipes.is_written_here(fd)
         with _socket_at(fd) as sock:
             if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 return True

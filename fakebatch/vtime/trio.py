@@ -81,7 +81,7 @@ def deadline_to_sleep_time(scheduler: Scheduler, _: Real, clock: Any, deadline: 
             scheduler.sleep(Sleep(moment, waiter.site, runner, deadlines), waiter)
     except (FakeBatchError, ClockStopped) as error:
         waiter.raise_in_sleeper(error)
-    if moment == scheduler.now:
+    if moment is not None and moment == scheduler.now:
         scheduler.reached[clock] = moment, deadline
     runner.deadlines.expire(clock.current_time())
     return 0
