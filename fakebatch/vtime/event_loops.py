@@ -17,6 +17,7 @@ import time
 from asyncio import BaseEventLoop
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fakebatch.durations import SECOND
 from fakebatch.vtime import callsite, io, pipes, threads
@@ -27,6 +28,10 @@ from fakebatch.vtime.scheduler import Scheduler, Waiter
 from fakebatch.vtime.watchdog import PendingAnswer
 
 _RESOLUTION = time.get_clock_info("monotonic").resolution
+_ROUNDS = 100
+"""After so many rounds for timers that were due at once, time takes a microsecond."""
+_rounds: WeakKeyDictionary[object, tuple[int, int]] = WeakKeyDictionary()
+"""By loop, the moment of its last such rounds, and how many they were."""
 
 
 def replacements() -> list[Patch]:
@@ -88,10 +93,12 @@ def select(
     timeout: float | None = None,
 ) -> Any:
     """Wait for files: here a loop lets time move."""
-    if timeout is not None and timeout <= 0:
+    running: Any = asyncio._get_running_loop()
+    loop: Any = running if getattr(running, "_selector", None) is selector else None
+    has_only_timers = loop is not None and loop._scheduled and not loop._ready
+    if timeout is not None and timeout <= 0 and not has_only_timers:
         return real_select(selector, timeout)
-    loop: Any = asyncio._get_running_loop()
-    if loop is None or getattr(loop, "_selector", None) is not selector:
+    if loop is None:
         if is_harness(caller(2)):
             return real_select(selector, timeout)
         files = {key.fd: key.events for key in (selector.get_map() or {}).values()}
@@ -105,15 +112,32 @@ def select(
     if timeout is not None:
         # Rather the timer than the timeout, which the loop cuts down to a day.
         due = timers[0]._when if timers else loop.time() + timeout
+        due = _not_for_ever_now(scheduler, loop, due)
+    is_ahead = due > loop.time()
     deadline = None if due == math.inf else scheduler.at_monotonic(due)
     waiter = _Loop(deadline, loop, selector, real_select)
     if deadline is None:
         scheduler.wait(waiter)
     elif deadline > scheduler.now:
         scheduler.sleep(Sleep(deadline, waiter.site, loop, len(timers) or 1), waiter)
-    if deadline == scheduler.now:
+    if is_ahead and deadline == scheduler.now:
         scheduler.reached[loop] = scheduler.now, due
     return waiter.events
+
+
+def _not_for_ever_now(scheduler: Scheduler, loop: object, deadline: float) -> float:
+    """The earliest deadline of a loop; a microsecond from now if it was due at once for long.
+
+    Who waits for what is left of something, and computes less than its clock can show, would do so
+    for ever: a rate limiter such as aiolimiter, whose bucket lacks 1e-16.
+    """
+    now = scheduler.now
+    if deadline == math.inf or scheduler.at_monotonic(deadline) > now:
+        return deadline
+    moment, rounds = _rounds.get(loop, (now, 0))
+    rounds = rounds + 1 if moment == now else 1
+    _rounds[loop] = now, rounds
+    return deadline if rounds < _ROUNDS else scheduler.clock_of(loop) + 1 / SECOND
 
 
 class _Loop(Waiter):

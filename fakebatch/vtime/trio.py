@@ -69,6 +69,7 @@ def deadline_to_sleep_time(scheduler: Scheduler, _: Real, clock: Any, deadline: 
     """How many real seconds a run shall wait; trio asks whenever no task can run."""
     runner = _run.GLOBAL_RUN_CONTEXT.runner
     scheduler.loops[runner] = _shift_deadlines
+    is_ahead = deadline > clock.current_time()
     moment = None if deadline == math.inf else scheduler.at_monotonic(deadline - clock.offset)
     waiter = _Run(moment, runner)
     try:
@@ -81,7 +82,7 @@ def deadline_to_sleep_time(scheduler: Scheduler, _: Real, clock: Any, deadline: 
             scheduler.sleep(Sleep(moment, waiter.site, runner, deadlines), waiter)
     except (FakeBatchError, ClockStopped) as error:
         waiter.raise_in_sleeper(error)
-    if moment is not None and moment == scheduler.now:
+    if is_ahead and moment is not None and moment == scheduler.now:
         scheduler.reached[clock] = moment, deadline
     runner.deadlines.expire(clock.current_time())
     return 0

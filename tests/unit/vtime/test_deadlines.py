@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import anyio
 import pytest
@@ -72,6 +73,47 @@ def test_who_looks_at_the_clock_at_its_deadline_is_not_too_early(
     anyio.run(main, backend=backend)
 
     assert 33.3333 <= clock.elapsed <= 33.3335
+
+
+async def calls_back_until(read: Callable[[], float]) -> None:
+    """As aiolimiter, which waits for what its bucket lacks: 1e-16 at last."""
+    loop = asyncio.get_running_loop()
+    done, due = loop.create_future(), read() + 1e-5
+
+    def look() -> None:
+        if read() < due:
+            loop.call_at(loop.time() + 1e-16, look)
+        else:
+            done.set_result(None)
+
+    look()
+    await done
+
+
+async def sleeps_often() -> None:
+    due = time.monotonic() + 1e-5
+    while time.monotonic() < due:  # noqa: ASYNC110 - people do
+        await asyncio.sleep(1e-16)
+
+
+REMAINDERS: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+    "a callback": lambda: calls_back_until(asyncio.get_running_loop().time),
+    "a task": sleeps_often,
+}
+
+
+@pytest.mark.parametrize("waits", REMAINDERS.values(), ids=REMAINDERS)
+def test_who_waits_for_less_than_a_clock_can_show_comes_to_an_end(
+    clock: Clock, waits: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """A hundred timers that are due at once take no time, and each one after them a microsecond."""
+
+    async def main() -> None:  # makes the coroutine where a loop runs
+        await waits()
+
+    asyncio.run(main())
+
+    assert clock.elapsed == pytest.approx(1e-5, abs=1e-6)
 
 
 async def within_infinite_timeouts() -> None:
