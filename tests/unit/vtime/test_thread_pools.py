@@ -1,4 +1,4 @@
-"""The pool of threads of multiprocessing lives in virtual time as that of concurrent.futures does."""
+"""A pool of threads of multiprocessing lives in virtual time, as one of concurrent.futures does."""
 
 from __future__ import annotations
 
