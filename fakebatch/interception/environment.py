@@ -39,8 +39,8 @@ def put_back() -> None:
 
     A monkeypatch that was set up before the fake is undone after it, and puts back what it saw.
     """
-    for name, (made, before) in {} if _saved else _ours.items():
-        if os.environ.get(name) == made:
+    for name, (made, before) in _ours.items():
+        if not _saved and os.environ.get(name) == made:
             _set(name, before)
 
 
