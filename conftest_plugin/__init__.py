@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Generator
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     names: list[str] | None = getattr(item, "fixturenames", None)
     if names is not None and "fakebatch" not in names and item.get_closest_marker("fakebatch"):
         names.insert(0, "fakebatch")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Leave no dummy key behind where a fixture of the test has put it back."""
+    __tracebackhide__ = True  # an error of any fixture passes through here
+    try:
+        return (yield)
+    finally:
+        if module := sys.modules.get("fakebatch.interception.environment"):
+            module.put_back()
 
 
 @pytest.fixture

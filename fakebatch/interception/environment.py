@@ -30,6 +30,26 @@ _saved: list[dict[str, str | None]] = []
 """The values of the variables before each active fake was entered."""
 
 
+_ours: dict[str, tuple[str, str | None]] = {}
+"""The values that the last fakes had given variables, and those that were there before."""
+
+
+def put_back() -> None:
+    """Take back the values of ours that somebody has restored after the end of all fakes.
+
+    A monkeypatch that was set up before the fake is undone after it, and puts back what it saw.
+    """
+    for name, (made, before) in _ours.items():
+        if not _saved and os.environ.get(name) == made:
+            _set(name, before)
+
+
+def _set(name: str, value: str | None) -> None:
+    os.environ.pop(name, None)
+    if value is not None:
+        os.environ[name] = value
+
+
 @contextmanager
 def dummy_environment(variables: Mapping[str, str]) -> Generator[None]:
     """Set these variables and a dummy key, and unset those in UNSET, until the block ends."""
@@ -46,9 +66,9 @@ def dummy_environment(variables: Mapping[str, str]) -> Generator[None]:
             _saved[place].update(previous)
         else:
             for name, value in previous.items():
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value
+                _set(name, value)
+            _ours.clear()
+            _ours.update({name: (made[name], previous[name]) for name in made})
 
 
 MAKERS = (

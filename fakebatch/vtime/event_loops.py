@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.subprocess
+import math
 import selectors
 import sys
 import threading
@@ -16,9 +17,10 @@ import time
 from asyncio import BaseEventLoop
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fakebatch.durations import SECOND
-from fakebatch.vtime import callsite, io, threads
+from fakebatch.vtime import callsite, io, pipes, threads
 from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.clock import Sleep
 from fakebatch.vtime.patches import Patch, Real, wrap
@@ -26,6 +28,10 @@ from fakebatch.vtime.scheduler import Scheduler, Waiter
 from fakebatch.vtime.watchdog import PendingAnswer
 
 _RESOLUTION = time.get_clock_info("monotonic").resolution
+_ROUNDS = 100
+"""After so many rounds for timers that were due at once, time takes a microsecond."""
+_rounds: WeakKeyDictionary[object, tuple[int, int]] = WeakKeyDictionary()
+"""By loop, the moment of its last such rounds, and how many they were."""
 
 
 def replacements() -> list[Patch]:
@@ -73,11 +79,11 @@ def adopt_portals(scheduler: Scheduler) -> None:
             loop.call_soon_threadsafe(lambda: None)  # it waits in the real select
 
 
-def loop_time(scheduler: Scheduler, *_: object) -> float:
+def loop_time(scheduler: Scheduler, _: Real, loop: object) -> float:
     """The clock of a loop: it starts at real time and goes on in virtual time."""
     # Of our own instead of freezegun's: a nested freeze fires no timers, and near 1.7e9 the next
     # float lies beyond the loop's clock resolution, so that a timer due now would never fire.
-    return scheduler.monotonic
+    return scheduler.clock_of(loop)
 
 
 def select(
@@ -87,10 +93,12 @@ def select(
     timeout: float | None = None,
 ) -> Any:
     """Wait for files: here a loop lets time move."""
-    if timeout is not None and timeout <= 0:
+    running: Any = asyncio._get_running_loop()
+    loop: Any = running if getattr(running, "_selector", None) is selector else None
+    has_only_timers = loop is not None and loop._scheduled and not loop._ready
+    if timeout is not None and timeout <= 0 and not has_only_timers:
         return real_select(selector, timeout)
-    loop: Any = asyncio._get_running_loop()
-    if loop is None or getattr(loop, "_selector", None) is not selector:
+    if loop is None:
         if is_harness(caller(2)):
             return real_select(selector, timeout)
         files = {key.fd: key.events for key in (selector.get_map() or {}).values()}
@@ -100,16 +108,36 @@ def select(
         return events
     loop._clock_resolution = 1 / SECOND  # its own is so small that floats may swallow it
     scheduler.loops[loop] = _shift_timers
-    timers, deadline = loop._scheduled, None
+    timers, due = loop._scheduled, math.inf
     if timeout is not None:
         # Rather the timer than the timeout, which the loop cuts down to a day.
-        deadline = scheduler.at_monotonic(timers[0]._when if timers else loop.time() + timeout)
+        due = timers[0]._when if timers else loop.time() + timeout
+        due = _not_for_ever_now(scheduler, loop, due)
+    is_ahead = due > loop.time()
+    deadline = None if due == math.inf else scheduler.at_monotonic(due)
     waiter = _Loop(deadline, loop, selector, real_select)
     if deadline is None:
         scheduler.wait(waiter)
     elif deadline > scheduler.now:
         scheduler.sleep(Sleep(deadline, waiter.site, loop, len(timers) or 1), waiter)
+    if is_ahead and deadline == scheduler.now:
+        scheduler.reached[loop] = scheduler.now, due
     return waiter.events
+
+
+def _not_for_ever_now(scheduler: Scheduler, loop: object, deadline: float) -> float:
+    """The earliest deadline of a loop; a microsecond from now if it was due at once for long.
+
+    Who waits for what is left of something, and computes less than its clock can show, would do so
+    for ever: a rate limiter such as aiolimiter, whose bucket lacks 1e-16.
+    """
+    now = scheduler.now
+    if deadline == math.inf or scheduler.at_monotonic(deadline) > now:
+        return deadline
+    moment, rounds = _rounds.get(loop, (now, 0))
+    rounds = rounds + 1 if moment == now else 1
+    _rounds[loop] = now, rounds
+    return deadline if rounds < _ROUNDS else scheduler.clock_of(loop) + 1 / SECOND
 
 
 class _Loop(Waiter):
@@ -167,7 +195,11 @@ def _shift_timers(loop: Any, seconds: float) -> None:
 async def wait_for_data(scheduler: Scheduler, real_wait: Real, reader: Any, *args: Any) -> Any:
     """Let time stand still while a task waits for the output of a child process."""
     pipe = getattr(reader, "_transport", None)
-    if isinstance(pipe, asyncio.Transport) or not isinstance(pipe, asyncio.ReadTransport):
+    if (
+        isinstance(pipe, asyncio.Transport)
+        or not isinstance(pipe, asyncio.ReadTransport)
+        or pipes.is_written_here(pipe.get_extra_info("pipe").fileno())
+    ):
         return await real_wait(reader, *args)
     with scheduler.waiting_for("the output of a child process"):
         return await real_wait(reader, *args)

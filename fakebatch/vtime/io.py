@@ -21,7 +21,9 @@ from os import fstat
 from selectors import EVENT_READ, EVENT_WRITE
 from threading import get_ident
 from typing import Any
+from weakref import WeakSet
 
+from fakebatch.vtime import pipes
 from fakebatch.vtime.callsite import caller, is_harness
 from fakebatch.vtime.patches import Patch, Real, wrap
 from fakebatch.vtime.scheduler import Scheduler, Waiter, for_this_thread
@@ -56,6 +58,7 @@ def forget_all() -> None:
     """A new session of clocks begins."""
     _sockets.clear()
     _inside.clear()
+    _thread_pools.clear()
 
 
 def _known(fd: int) -> _Socket:
@@ -103,7 +106,7 @@ def _answered_inside(fd: int) -> bool:
     try:
         mode = fstat(fd).st_mode
         if not stat.S_ISSOCK(mode):
-            return not stat.S_ISFIFO(mode)
+            return not stat.S_ISFIFO(mode) or pipes.is_written_here(fd)
         with _socket_at(fd) as sock:
             if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 return True
@@ -332,6 +335,34 @@ def submit(scheduler: Scheduler, real_submit: Real, pool: Any, /, *args: Any, **
     return future
 
 
+_thread_pools: WeakSet[Any] = WeakSet()
+"""The pools of multiprocessing whose threads live in virtual time."""
+
+
+def make_thread_pool(
+    scheduler: Scheduler, real_init: Real, pool: Any, *args: Any, **kwargs: Any
+) -> None:
+    """Start the threads of a ThreadPool: they are of the scope, though multiprocessing starts them.
+
+    All but the one that looks after the others every 0.1 s.
+    """
+    _thread_pools.add(pool)
+    scheduler.scope.making_pools.append(get_ident())
+    try:
+        real_init(pool, *args, **kwargs)
+    finally:
+        scheduler.scope.making_pools.remove(get_ident())
+
+
+def wait_for_pool(
+    scheduler: Scheduler, real_wait: Real, waiter: Any, *args: Any, **kwargs: Any
+) -> Any:
+    """Let time stand still while a thread waits for processes of a pool; threads can be seen."""
+    if waiter in _thread_pools or getattr(waiter, "_pool", None) in _thread_pools:
+        return real_wait(waiter, *args, **kwargs)
+    return wait_for_child(scheduler, real_wait, waiter, *args, **kwargs)
+
+
 def replacements() -> list[Patch]:
     """What to patch in modules that are always there."""
     return [
@@ -351,9 +382,10 @@ def replacements() -> list[Patch]:
 LATER: dict[str, Callable[[Any], list[Patch]]] = {
     "multiprocessing.process": lambda module: wrap(module.BaseProcess, "join", wait_for_child),
     "multiprocessing.pool": lambda module: [
-        *wrap(module.ApplyResult, "wait", wait_for_child),
-        *wrap(module.IMapIterator, "next", wait_for_child),
-        *wrap(module.Pool, "terminate join", wait_for_child),
+        *wrap(module.ApplyResult, "wait", wait_for_pool),
+        *wrap(module.IMapIterator, "next", wait_for_pool),
+        *wrap(module.Pool, "terminate join", wait_for_pool),
+        *wrap(module.ThreadPool, "__init__", make_thread_pool),
     ],
     "concurrent.futures.process": lambda module: wrap(module.ProcessPoolExecutor, "submit", submit),
 }

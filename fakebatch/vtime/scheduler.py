@@ -137,6 +137,8 @@ class Scheduler:
         """How often a thread has blocked or gone on."""
         self.loops: WeakKeyDictionary[object, Callable[[Any, float], None]] = WeakKeyDictionary()
         """The event loops that have slept, and what moves all timers of each by seconds."""
+        self.reached: WeakKeyDictionary[object, tuple[int, float]] = WeakKeyDictionary()
+        """When the last deadline of each event loop came, and what the clock of the loop shows."""
         self.awaited: set[PendingAnswer] = set()
         """What is waited for otherwise than in a waiter, such as child processes."""
         self.warnings: list[str] = []
@@ -154,6 +156,12 @@ class Scheduler:
     def monotonic(self) -> float:
         """Seconds that start at the real monotonic clock and go on in virtual time."""
         return self._began + self.now / SECOND
+
+    def clock_of(self, loop: object, offset: float = 0.0) -> float:
+        """What the clock of an event loop shows: at a deadline of its own, exactly that."""
+        # A deadline may lie a hair beyond the microsecond, and who sees it ahead waits once more.
+        moment, deadline = self.reached.get(loop, (-1, 0.0))
+        return deadline if moment == self.now else offset + self.monotonic
 
     def at_monotonic(self, seconds: float) -> int:
         """The moment at which `monotonic` shows some seconds, or now if that is past."""
@@ -364,8 +372,7 @@ class Scheduler:
         """Raise an error in the thread that started the clock, else in who has waited longest."""
         first = min(self.parked.values(), key=lambda waiter: waiter.order)
         victim = self.parked.get(self.scope.started_by, first)
-        victim.error = error
-        self._deadlocked = True
+        victim.error, self._deadlocked = error, True
         victim.wake()
 
     def stop(self) -> None:

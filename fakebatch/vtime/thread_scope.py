@@ -52,6 +52,8 @@ class ThreadScope:
         """Threads that have been started and do not run yet."""
         self.pools: dict[object, Jobs] = {}
         """Pools whose threads live in real time."""
+        self.making_pools: list[int] = []
+        """The threads that make a pool of threads with multiprocessing, by ident."""
         self.helpers: list[Thread] = []
         """Threads in real time that wait for child processes."""
         self._adopted: dict[int, Thread] = {}
@@ -61,8 +63,11 @@ class ThreadScope:
             if thread.ident != self.started_by and not _runs_the_tests(thread)
         ]
 
-    def takes(self, starter: str) -> bool:
+    def takes(self, thread: Thread, starter: str) -> bool:
         """Whether a thread belongs to the scope if a module's code starts it."""
+        target = getattr(thread, "_target", None)
+        if starter == "multiprocessing.dummy" or get_ident() in self.making_pools:
+            return getattr(target, "__name__", None) != "_handle_workers"
         return not (is_harness(starter) or starter in _SERVE_CHILDREN + _SERVE_TASKS)
 
     def note_outside(self, thread: Thread, starter: str) -> None:

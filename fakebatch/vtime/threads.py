@@ -108,7 +108,7 @@ _alive: set[threading.Thread] = set()
 def start(scheduler: Scheduler, real_start: Real, thread: threading.Thread) -> None:
     """Start a thread, and go on once it waits: two that run at once would have no order."""
     starter = caller(2)
-    if not scheduler.scope.takes(starter):
+    if not scheduler.scope.takes(thread, starter):
         with scheduler.scope.real_time():
             real_start(thread)
         scheduler.scope.note_outside(thread, starter)

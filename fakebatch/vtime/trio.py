@@ -16,7 +16,6 @@ from typing import Any
 
 import trio
 
-from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError
 from fakebatch.vtime import callsite, io, threads, unsupported
 from fakebatch.vtime.clock import Sleep
@@ -63,13 +62,14 @@ def setup_runner(_: object, real_setup: Real, clock: Any, *options: Any) -> Any:
 
 def current_time(scheduler: Scheduler, _: Real, clock: Any) -> Any:
     """The clock of a run: it starts at real time and goes on in virtual time."""
-    return clock.offset + scheduler.monotonic
+    return scheduler.clock_of(clock, clock.offset)
 
 
 def deadline_to_sleep_time(scheduler: Scheduler, _: Real, clock: Any, deadline: float) -> int:
     """How many real seconds a run shall wait; trio asks whenever no task can run."""
     runner = _run.GLOBAL_RUN_CONTEXT.runner
     scheduler.loops[runner] = _shift_deadlines
+    is_ahead = deadline > clock.current_time()
     moment = None if deadline == math.inf else scheduler.at_monotonic(deadline - clock.offset)
     waiter = _Run(moment, runner)
     try:
@@ -82,8 +82,9 @@ def deadline_to_sleep_time(scheduler: Scheduler, _: Real, clock: Any, deadline: 
             scheduler.sleep(Sleep(moment, waiter.site, runner, deadlines), waiter)
     except (FakeBatchError, ClockStopped) as error:
         waiter.raise_in_sleeper(error)
-    # trio's own check knows no tolerance, and a sum of floats may lie a hair beyond what was meant.
-    runner.deadlines.expire(clock.offset + scheduler.monotonic + 1 / SECOND)
+    if is_ahead and moment is not None and moment == scheduler.now:
+        scheduler.reached[clock] = moment, deadline
+    runner.deadlines.expire(clock.current_time())
     return 0
 
 

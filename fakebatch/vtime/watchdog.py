@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from freezegun import api as real
 
+from fakebatch.durations import SECOND
 from fakebatch.errors import FakeBatchError, UsageError
-from fakebatch.vtime import callsite
+from fakebatch.vtime import callsite, pipes
 
 if TYPE_CHECKING:
     from fakebatch.vtime.scheduler import Scheduler
@@ -59,6 +60,9 @@ class _Sighting(NamedTuple):
     """Of all threads, by the scheduler."""
     moved: float
     """When any other thread last moved."""
+    looked: float
+    """When somebody last looked, in real seconds, and the virtual time then."""
+    moment: int
     call: PendingAnswer
     """What it waits for if it is in a system call."""
 
@@ -68,7 +72,8 @@ class Watchdog:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._sightings: dict[int, _Sighting] = {}
+        self._sightings: dict[tuple[int, int], _Sighting] = {}
+        """By both numbers of a thread: another may get one of them."""
         # Locks, for time.sleep and threading.Event may be anybody's. Nobody releases the first.
         self._pause, self._alarm, self._running = (_thread.allocate_lock() for _ in range(3))
         self._pause.acquire()
@@ -174,13 +179,15 @@ class Watchdog:
         native_id = scheduler.scope.native_ids[ident]
         state = kernel_says(native_id, "stat").rpartition(") ")[2][:1]
         channel = kernel_says(native_id, "wchan")
-        cpu, seen = work_of(ident), self._sightings.get(ident)
+        cpu, seen = work_of(ident), self._sightings.get((ident, native_id))
         if seen is None or seen.cpu != cpu:
-            call = PendingAnswer(lambda: f"a call at {_site(ident)}")
-            self._sightings[ident] = _Sighting(cpu, now, scheduler.switches, now, call)
+            call = self._call(ident, seen, now)
+            seen = _Sighting(cpu, now, scheduler.switches, now, now, scheduler.now, call)
+            self._sightings[ident, native_id] = seen
             return None
         if seen.switches != scheduler.switches:
-            seen = self._sightings[ident] = seen._replace(switches=scheduler.switches, moved=now)
+            seen = seen._replace(switches=scheduler.switches, moved=now)
+        self._sightings[ident, native_id] = seen._replace(looked=now, moment=scheduler.now)
         if state in {"R", "D"}:  # it waits for a core, or for a disk
             return None
         still = now - seen.since
@@ -190,8 +197,25 @@ class Watchdog:
             # Who waits for the interpreter stirs once in each of its switch intervals.
             waits_for_a_lock = still > 1.2 * sys.getswitchinterval()
         else:
-            return [seen.call]
+            waits_for_a_lock = pipes.is_read_in(kernel_says(native_id, "syscall"))
+            if not waits_for_a_lock:
+                return [seen.call]
         return [] if waits_for_a_lock else None
+
+    def _call(self, ident: int, seen: _Sighting | None, now: float) -> PendingAnswer:
+        """What a thread waits for that has computed since it was last seen.
+
+        Nobody sees whether it got its answer, or looks again and again with a timeout of its own.
+        So its calls count together, as long as virtual time is slower than real time for them.
+        """
+        call = None if seen is None else seen.call
+        if seen is not None and call is not None and call.since is not None and not call.expired:
+            call.since += (self._scheduler.now - seen.moment) / SECOND
+            if now - seen.looked > _STILL:  # meanwhile nobody waited for it
+                call.since += now - seen.looked
+        if call is None or call.since is None or (call.since >= now and not call.expired):
+            call = PendingAnswer(lambda: f"calls at {_site(ident)}")
+        return call
 
     def _deadlock(self) -> FakeBatchError:
         sites = {ident: _site(ident) for ident in self._scheduler.parked}

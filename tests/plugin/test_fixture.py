@@ -179,6 +179,27 @@ def test_a_refusal_that_nobody_expects_fails_the_test(pytester: pytest.Pytester)
     )
 
 
+KEYS = """
+KEY = "OPENAI_API_KEY"
+
+def test_before(): assert os.environ.get(KEY) == {key!r}
+def test_it(monkeypatch, fakebatch): monkeypatch.setenv(KEY, "sk-of-the-test")
+def test_after(): assert os.environ.get(KEY) == {key!r}
+"""
+
+
+@pytest.mark.parametrize("key", [None, "sk-of-the-user"], ids=["no key", "a key of the user"])
+def test_a_monkeypatch_that_ends_after_the_fake_leaves_no_dummy_key(
+    key: str | None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It puts back what it saw, which was ours; a later test would take it for a key."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    if key is not None:
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+
+    run(pytester, KEYS.format(key=key)).assert_outcomes(passed=3)
+
+
 def test_loading_the_plugin_loads_nothing_heavy() -> None:
     """Every pytest run of an environment pays for what the plugin imports."""
     code = "import json, sys, conftest_plugin\nprint(json.dumps([*sys.modules]))"
