@@ -377,7 +377,7 @@ def _raise_at_next_line(frame: FrameType, error: BaseException) -> None:
         return trace
 
     frame.f_trace = trace
-    sys.settrace(lambda *_: None)  # traces no other frame
+    sys.settrace(lambda _frame, _event, _arg: None)  # traces no other frame
 
 
 def _never_ends(site: str, known: str, limit: str) -> FakeBatchError:
