@@ -17,7 +17,6 @@ import time
 from asyncio import BaseEventLoop
 from collections.abc import Iterable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from fakebatch.durations import SECOND
 from fakebatch.vtime import callsite, io, pipes, threads
@@ -28,10 +27,6 @@ from fakebatch.vtime.scheduler import Scheduler, Waiter
 from fakebatch.vtime.watchdog import PendingAnswer
 
 _RESOLUTION = time.get_clock_info("monotonic").resolution
-_ROUNDS = 100
-"""After so many rounds for timers that were due at once, time takes a microsecond."""
-_rounds: WeakKeyDictionary[object, tuple[int, int]] = WeakKeyDictionary()
-"""By loop, the moment of its last such rounds, and how many they were."""
 
 
 def replacements() -> list[Patch]:
@@ -79,11 +74,11 @@ def adopt_portals(scheduler: Scheduler) -> None:
             loop.call_soon_threadsafe(lambda: None)  # it waits in the real select
 
 
-def loop_time(scheduler: Scheduler, _: Real, loop: object) -> float:
+def loop_time(scheduler: Scheduler, *_: object) -> float:
     """The clock of a loop: it starts at real time and goes on in virtual time."""
     # Of our own instead of freezegun's: a nested freeze fires no timers, and near 1.7e9 the next
     # float lies beyond the loop's clock resolution, so that a timer due now would never fire.
-    return scheduler.clock_of(loop)
+    return scheduler.monotonic
 
 
 def select(
@@ -112,32 +107,13 @@ def select(
     if timeout is not None:
         # Rather the timer than the timeout, which the loop cuts down to a day.
         due = timers[0]._when if timers else loop.time() + timeout
-        due = _not_for_ever_now(scheduler, loop, due)
-    is_ahead = due > loop.time()
-    deadline = None if due == math.inf else scheduler.at_monotonic(due)
+    deadline = None if due == math.inf else scheduler.due(due)
     waiter = _Loop(deadline, loop, selector, real_select)
     if deadline is None:
         scheduler.wait(waiter)
     elif deadline > scheduler.now:
         scheduler.sleep(Sleep(deadline, waiter.site, loop, len(timers) or 1), waiter)
-    if is_ahead and deadline == scheduler.now:
-        scheduler.reached[loop] = scheduler.now, due
     return waiter.events
-
-
-def _not_for_ever_now(scheduler: Scheduler, loop: object, deadline: float) -> float:
-    """The earliest deadline of a loop; a microsecond from now if it was due at once for long.
-
-    Who waits for what is left of something, and computes less than its clock can show, would do so
-    for ever: a rate limiter such as aiolimiter, whose bucket lacks 1e-16.
-    """
-    now = scheduler.now
-    if deadline == math.inf or scheduler.at_monotonic(deadline) > now:
-        return deadline
-    moment, rounds = _rounds.get(loop, (now, 0))
-    rounds = rounds + 1 if moment == now else 1
-    _rounds[loop] = now, rounds
-    return deadline if rounds < _ROUNDS else scheduler.clock_of(loop) + 1 / SECOND
 
 
 class _Loop(Waiter):

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from fakebatch.vtime.wall_clock import WallClock
 
 _ZERO_SLEEPS = 10
-"""From this zero-length sleep in a row on, each takes 1 us: a loop that waits for the clock to pass
-a moment, and computes a remainder of 0, would never see it pass."""
+"""From this zero-length sleep in a row on, each takes 1 us: what is left of a wait may become 0."""
+_ZERO_TIMERS = 100
+"""The same for timers of an event loop: a rate limiter may lack less than its clock can show."""
+_HAIR = 1e-8
+"""A sum of floats may exceed the moment that was meant by less than this, in seconds."""
 _BEFORE_ALL = -1
 """The order of a thread that begins."""
 
@@ -137,8 +140,6 @@ class Scheduler:
         """How often a thread has blocked or gone on."""
         self.loops: WeakKeyDictionary[object, Callable[[Any, float], None]] = WeakKeyDictionary()
         """The event loops that have slept, and what moves all timers of each by seconds."""
-        self.reached: WeakKeyDictionary[object, tuple[int, float]] = WeakKeyDictionary()
-        """When the last deadline of each event loop came, and what the clock of the loop shows."""
         self.awaited: set[PendingAnswer] = set()
         """What is waited for otherwise than in a waiter, such as child processes."""
         self.warnings: list[str] = []
@@ -157,26 +158,26 @@ class Scheduler:
         """Seconds that start at the real monotonic clock and go on in virtual time."""
         return self._began + self.now / SECOND
 
-    def clock_of(self, loop: object, offset: float = 0.0) -> float:
-        """What the clock of an event loop shows: at a deadline of its own, exactly that."""
-        # A deadline may lie a hair beyond the microsecond, and who sees it ahead waits once more.
-        moment, deadline = self.reached.get(loop, (-1, 0.0))
-        return deadline if moment == self.now else offset + self.monotonic
-
-    def at_monotonic(self, seconds: float) -> int:
-        """The moment at which `monotonic` shows some seconds, or now if that is past."""
-        # round, not ceil: ceil drifts by 1 us a sleep.
-        return max(self.now, round((seconds - self._began) * SECOND))
-
     def deadline(self, seconds: float) -> int:
         """The moment some seconds from now, for the calling thread to sleep until."""
+        # At least 1 us: a loop that waits for a remainder below it would never see it pass.
+        return self._after(max(round(seconds * SECOND), int(seconds > 0)), _ZERO_SLEEPS)
+
+    def due(self, seconds: float) -> int:
+        """The moment at which `monotonic` shows some seconds, for an event loop to sleep until."""
+        # round, not ceil: ceil drifts by 1 us a sleep. A callback that finds its deadline a hair
+        # ahead sets its timer again, such as a cancel scope of anyio: then at least 1 us.
+        moment, is_ahead = round((seconds - self._began) * SECOND), seconds - self.monotonic > _HAIR
+        return self._after(max(moment - self.now, int(is_ahead)), _ZERO_TIMERS)
+
+    def _after(self, duration: int, zeros: int) -> int:
+        """The moment some time from now; 1 us after so many in a row that were 0."""
         ident = get_ident()
-        if seconds > 0:
+        if duration > 0:
             self._zero_sleeps.pop(ident, None)
-            # At least 1 us: a loop that waits for a remainder below it would never see it pass.
-            return self.now + max(round(seconds * SECOND), 1)
-        zeros = self._zero_sleeps[ident] = self._zero_sleeps.get(ident, 0) + 1
-        return self.now + (zeros >= _ZERO_SLEEPS)
+            return self.now + duration
+        count = self._zero_sleeps[ident] = self._zero_sleeps.get(ident, 0) + 1
+        return self.now + (count >= zeros)
 
     # --- sleeping
 

@@ -48,8 +48,8 @@ def test_sleepers_side_by_side_take_as_long_as_the_longest(plans: list[list[floa
 @given(st.sampled_from([0.1, 1 / 3, 7.7, 59.999999]), st.integers(50, 200))
 @settings(max_examples=20, deadline=None)
 def test_no_deadline_lies_a_hair_beyond_reach(every: float, times: int) -> None:
-    """Sums of floats neither hang a loop that waits for one nor cost a microsecond."""
-    elapsed = round(every * times, 6)
+    """Sums of rounded floats neither hang a loop that waits for one nor cost a microsecond."""
+    elapsed = round(every * 1e6) * times / 1e6
 
     async def sleep_with_trio() -> None:
         for _ in range(times):
