@@ -247,6 +247,6 @@ def test_a_custom_id_that_was_not_recorded_fails_the_test(
 
     assert str(caught.value).split("\n") == [
         "fakebatch: There is no recorded answer for custom_id 'b'.",
-        f"{recorded} has 'a', 'f'.",
+        f"{recorded} has 'a' and 'f'.",
         'Record one, or call fakebatch.reply_from(..., missing="echo").',
     ]

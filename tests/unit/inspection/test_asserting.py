@@ -126,7 +126,7 @@ def test_a_call_that_the_journal_has_dropped_is_still_named(
 
     assert not fakebatch.journal.calls("batches.create")
     assert error_lines(fakebatch.assert_single_batch)[1] == (
-        f"{first.id} (batches.create at {START}00:00Z: 200), "
+        f"{first.id} (batches.create at {START}00:00Z: 200) and "
         f"{second} (batches.create at {START}00:00Z: 200)."
     )
 
