@@ -28,7 +28,8 @@ from support.verbs import ROWS
 from support.ways import WAYS
 
 Observation = dict[str, Any]
-MOST_ITEMS = 400
+MOST_ITEMS = 90
+"""A page that repeats is an error from the hundredth call on, counted by thread: a server has several."""
 EVERY_ERROR = (Exception, FakeBatchError)
 
 # --- what is observed
