@@ -29,7 +29,7 @@ from support.ways import WAYS
 
 Observation = dict[str, Any]
 MOST_ITEMS = 90
-"""A page that repeats is an error from the hundredth call on, counted by thread: a server has several."""
+"""A page that repeats is an error at the hundredth call of a thread; a server has several."""
 EVERY_ERROR = (Exception, FakeBatchError)
 
 # --- what is observed
