@@ -100,7 +100,7 @@ class EmulatedRouter(respx.Router):
         if message.pieces is not None and (routers or mocked):
             yield Step(request.read, request.aread)
             message = request_from(request)
-        if message.pieces is None:
+        if message.pieces is None and (routers or respx.mock.routes):
             which = (request, library, stack, operation is not None)
             response = yield from self._response_of_the_test(routers, *which)
             if response is not None:
