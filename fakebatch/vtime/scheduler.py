@@ -161,23 +161,24 @@ class Scheduler:
     def deadline(self, seconds: float) -> int:
         """The moment some seconds from now, for the calling thread to sleep until."""
         # At least 1 us: a loop that waits for a remainder below it would never see it pass.
-        return self._after(max(round(seconds * SECOND), int(seconds > 0)), _ZERO_SLEEPS)
+        return self._end(self.now + max(round(seconds * SECOND), int(seconds > 0)), _ZERO_SLEEPS)
 
     def due(self, seconds: float) -> int:
         """The moment at which `monotonic` shows some seconds, for an event loop to sleep until."""
-        # round, not ceil: ceil drifts by 1 us a sleep. A callback that finds its deadline a hair
-        # ahead sets its timer again, such as a cancel scope of anyio: then at least 1 us.
-        moment, is_ahead = round((seconds - self._began) * SECOND), seconds - self.monotonic > _HAIR
-        return self._after(max(moment - self.now, int(is_ahead)), _ZERO_TIMERS)
+        # A callback that finds its deadline a hair ahead sets its timer again, such as a cancel
+        # scope of anyio: then at least 1 us.
+        least = self.now + int(seconds - self.monotonic > _HAIR)
+        # round, not ceil: ceil drifts by 1 us a sleep.
+        return self._end(max(round((seconds - self._began) * SECOND), least), _ZERO_TIMERS)
 
-    def _after(self, duration: int, zeros: int) -> int:
-        """The moment some time from now; 1 us after so many in a row that were 0."""
-        ident = get_ident()
-        if duration > 0:
+    def _end(self, moment: int, zeros: int) -> int:
+        """When a sleep until a moment ends: 1 us later after so many in a row that took no time."""
+        now, ident = self.now, get_ident()
+        if moment > now:
             self._zero_sleeps.pop(ident, None)
-            return self.now + duration
+            return moment
         count = self._zero_sleeps[ident] = self._zero_sleeps.get(ident, 0) + 1
-        return self.now + (count >= zeros)
+        return now + (count >= zeros)
 
     # --- sleeping
 
@@ -292,8 +293,8 @@ class Scheduler:
             if (
                 not self.scope.starting()
                 and not self.scope.running(self.parked)
+                and not self.pending_answers(waiters)  # first: who has got one is blocked no more
                 and all(waiter.blocked() for waiter in waiters)
-                and not self.pending_answers(waiters)
             ):
                 self.wake_next()
 

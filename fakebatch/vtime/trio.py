@@ -111,9 +111,9 @@ class _Run(Waiter):
 
     def blocked(self) -> bool:
         """Whether no task can run and no file is ready."""
-        if self.woken or self._can_run():
-            return False
-        return not io.is_ready({fd: events for fd, (events, _) in self._files().items()})
+        # The files first: meanwhile the run may take an event, and then a task can run.
+        is_ready = io.is_ready({fd: events for fd, (events, _) in self._files().items()})
+        return not (is_ready or self.woken or self._can_run())
 
     def wake(self) -> None:
         """End the poll, from another thread."""

@@ -132,10 +132,12 @@ class Watchdog:
             return
         waits = [self._waits_for(ident) for ident in scope.running(scheduler.parked)]
         waiters = scheduler.parked.values()
+        # The answers first: who gets one meanwhile waits for it no more, and is blocked no more.
+        pending = scheduler.pending_answers(waiters)
         blocked = None not in waits and all(waiter.blocked() for waiter in waiters)
         calls = [call for wait in waits for call in wait or ()]
         if blocked:
-            blocked = not self._stands_still([*scheduler.pending_answers(waiters), *calls])
+            blocked = not self._stands_still([*pending, *calls])
             # The answer may wait for somebody who waits for a turn, and holds a lock in a database.
             patience = _STILL_AGAIN if self._overtaken else _STILL
             if not blocked and waited > patience and scheduler.wake_next(at_this_moment=True):

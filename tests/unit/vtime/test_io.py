@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -17,7 +18,12 @@ import anyio.to_thread
 import pytest
 import trio
 
+from fakebatch.durations import SECOND
 from fakebatch.vtime import Clock
+from fakebatch.vtime import scheduler as scheduling
+from fakebatch.vtime import trio as virtual_trio
+from fakebatch.vtime.scheduler import Scheduler, Waiter
+from fakebatch.vtime.watchdog import PendingAnswer
 from support.echo import Server, blocking, late
 
 pytestmark = pytest.mark.timeout(120)
@@ -230,3 +236,46 @@ def test_a_thread_that_reads_a_closed_socket_is_told_so(clock: Clock) -> None:
     thread.join()
 
     assert [type(error) for error in errors] == [OSError]
+
+
+def test_a_run_of_trio_that_takes_an_event_meanwhile_is_not_blocked() -> None:
+    """Its file is watched no more, and its task can run: another thread may look in between."""
+    queue = SimpleNamespace(queue=[], idempotent_queue=[])
+    runner = SimpleNamespace(runq=list[str](), entry_queue=queue)
+
+    class Run(virtual_trio._Run):
+        def _files(self) -> dict[int, tuple[int, object]]:
+            runner.runq.append("the task")
+            return {}
+
+    assert not Run(None, runner).blocked()
+
+
+LOOKS: dict[str, Callable[[Scheduler], object]] = {
+    "a thread that blocks": Scheduler.pass_on,
+    "the watchdog": lambda scheduler: scheduler._watchdog._look(0, 0),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_who_gets_an_answer_meanwhile_keeps_the_time(look: Callable[[Scheduler], object]) -> None:
+    """Time stands still until it runs: it was pending when somebody began to look."""
+
+    class Getting(Waiter):
+        answers: tuple[PendingAnswer, ...] = (PendingAnswer(lambda: "a server"),)
+
+        def pending(self) -> tuple[PendingAnswer, ...]:
+            return self.answers
+
+        def blocked(self) -> bool:
+            self.answers = ()
+            return True
+
+    with Clock() as clock:
+        scheduler = scheduling.current
+        assert scheduler is not None
+        with scheduler.mutex:
+            scheduler.parked[0] = waiter = Getting(60 * SECOND)
+            look(scheduler)
+            del scheduler.parked[0]
+        assert (clock.elapsed, waiter.woken) == (0, False)
