@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pydantic
 import pytest
 
 from fakebatch import FakeBatch
@@ -65,6 +66,7 @@ def glm(fakebatch: FakeBatch) -> Any:
     return zai.ZhipuAiClient()
 
 
+@pytest.mark.skipif(pydantic.VERSION == "2.11.0", reason="zai-sdk 0.2.3 cannot read a list with it")
 @pytest.mark.fakebatch(dialect="zhipu")
 def test_the_zai_sdk_takes_a_batch_through_its_life(glm: Any, fakebatch: FakeBatch) -> None:
     """It sends no window, and paths of version 4; the input file is gone afterwards."""
