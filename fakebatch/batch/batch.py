@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from threading import get_ident
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from fakebatch.batch.input_file import NO_LINES, BatchError, Lines, Validation, validate
-from fakebatch.batch.lifecycle import NEVER, WHOLE, Mark, Progress, Status, Timeline
+from fakebatch.batch.lifecycle import NEVER, WHOLE, Counts, Mark, Progress, Status, Timeline
 from fakebatch.batch.matching import Outcomes, outcomes_of
 from fakebatch.batch.once import Once, computed_once, computed_once_shared
 from fakebatch.dialects import Dialect, ErrorCode
@@ -44,14 +44,6 @@ class BatchCreateParams:
     """Whether the input file is deleted when the batch ends."""
     idempotency_key: str | None = None
     """The key of a call that can be repeated."""
-
-
-class Counts(NamedTuple):
-    """`request_counts` at one moment."""
-
-    total: int = 0
-    completed: int = 0
-    failed: int = 0
 
 
 _MADE = ("digest", "validation", "outcomes", "rule_hits", "timeline")

@@ -28,6 +28,14 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Counts(NamedTuple):
+    """`request_counts` at one moment."""
+
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+
+
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.VALIDATING: frozenset({Status.IN_PROGRESS, Status.FAILED, Status.CANCELLING}),
     Status.IN_PROGRESS: frozenset({Status.FINALIZING, Status.CANCELLING}),

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fakebatch import replies
-from fakebatch.batch.batch import Batch, Counts
+from fakebatch.batch.batch import Batch
 from fakebatch.batch.input_file import BatchError
-from fakebatch.batch.lifecycle import TERMINAL, Status
+from fakebatch.batch.lifecycle import TERMINAL, Counts, Status
 from fakebatch.batch.output_file import result_files, results
 from fakebatch.dialects import Dialect, Listing, render
 from fakebatch.durations import SECOND, microseconds

@@ -31,8 +31,7 @@ _ZERO_SLEEPS = 10
 """From this zero-length sleep in a row on, each takes 1 us: what is left of a wait may become 0."""
 _ZERO_TIMERS = 100
 """The same for timers of an event loop: a rate limiter may lack less than its clock can show."""
-_HAIR = 1e-8
-"""A sum of floats may exceed the moment that was meant by less than this, in seconds."""
+_HAIR = 1e-8  # seconds: by less a sum of floats may exceed the moment that was meant
 _BEFORE_ALL = -1
 """The order of a thread that begins."""
 
@@ -165,10 +164,9 @@ class Scheduler:
 
     def due(self, seconds: float) -> int:
         """The moment at which `monotonic` shows some seconds, for an event loop to sleep until."""
-        # A callback that finds its deadline a hair ahead sets its timer again, such as a cancel
-        # scope of anyio: then at least 1 us.
+        # round, not ceil, which drifts by 1 us a sleep. But a cancel scope of anyio that finds its
+        # deadline a fraction ahead sets its timer again: then at least 1 us.
         least = self.now + int(seconds - self.monotonic > _HAIR)
-        # round, not ceil: ceil drifts by 1 us a sleep.
         return self._end(max(round((seconds - self._began) * SECOND), least), _ZERO_TIMERS)
 
     def _end(self, moment: int, zeros: int) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from fakebatch import UsageError
-from fakebatch.batch.batch import Batch, Counts
-from fakebatch.batch.lifecycle import Status
+from fakebatch.batch.batch import Batch
+from fakebatch.batch.lifecycle import Counts, Status
 from fakebatch.dialects import OPENAI
 from fakebatch.durations import SECOND
 from fakebatch.rules.batches import BatchRule, CancelTo, Expire, Schedule
